@@ -1,0 +1,2 @@
+//! Placeholder until the local server exists.
+fn main() {}

@@ -1,0 +1,192 @@
+//! The WhatsApp gateway: what it can be asked, and what may come back.
+//!
+//! The one trait of this library, because it has two implementations: [`wuzapi::Wuzapi`], the client of the real
+//! gateway, and the simulator of `local`. Errors here are facts of the transport; what a fact means for a message is
+//! decided in [`crate::sender::classify`].
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::phone::Phone;
+
+/// A gateway that holds WhatsApp sessions. Every call is bounded by `within`.
+#[async_trait]
+pub trait Gateway: fmt::Debug + Send + Sync {
+    /// The session's two flags: `GET /session/status`.
+    async fn status(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<SessionStatus, GatewayError>;
+
+    /// Asks the gateway to open the session, without waiting for it: `POST /session/connect`.
+    /// Success proves nothing; the status does.
+    async fn connect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
+
+    /// Closes the session's socket and keeps its pairing: `POST /session/disconnect`.
+    async fn disconnect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
+
+    /// Unlinks the session from its WhatsApp account: `POST /session/logout`.
+    async fn logout(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
+
+    /// The QR code to scan, as a data URL; `None` while there is none yet: `GET /session/qr`.
+    async fn qr(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<Option<String>, GatewayError>;
+
+    /// A code to type on the phone instead of scanning: `POST /session/pairphone`.
+    async fn pair_phone(
+        &self,
+        token: &SessionToken,
+        phone: &Phone,
+        within: Duration,
+    ) -> Result<String, GatewayError>;
+
+    /// Sends a text: `POST /chat/send/text`. Success means that WhatsApp took it, not that it arrived.
+    async fn send_text(
+        &self,
+        token: &SessionToken,
+        message: &TextMessage,
+        within: Duration,
+    ) -> Result<Accepted, GatewayError>;
+
+    /// Which of `phones` are on WhatsApp: `POST /user/check`. Numbers that the gateway does not answer for are left out.
+    async fn check_users(
+        &self,
+        token: &SessionToken,
+        phones: &[Phone],
+        within: Duration,
+    ) -> Result<Vec<UserCheck>, GatewayError>;
+
+    /// Every session of the gateway: `GET /admin/users`.
+    async fn users(
+        &self,
+        admin_token: &SessionToken,
+        within: Duration,
+    ) -> Result<Vec<GatewayUser>, GatewayError>;
+}
+
+/// The secret that addresses one session, or the gateway's admin token. Never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    /// Wraps a token as it was configured.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    /// The token itself, for the request header and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(****)")
+    }
+}
+
+/// One text to one phone. `id` is the WhatsApp message id: the same for every retry of the same message.
+#[derive(Clone, Debug)]
+pub struct TextMessage {
+    /// The recipient.
+    pub phone: Phone,
+    /// What the recipient reads.
+    pub body: MessageBody,
+    /// The message id, such as `3EB0` and 18 upper-case hex digits.
+    pub id: String,
+}
+
+/// The text of a message. It may hold a code, so it never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageBody(pub String);
+
+impl fmt::Debug for MessageBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageBody({} characters)", self.0.chars().count())
+    }
+}
+
+/// The gateway's word that WhatsApp took a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id that receipts will name.
+    pub id: String,
+}
+
+/// The two flags of a session. It is usable only when both are set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// The socket to WhatsApp is open.
+    pub connected: bool,
+    /// The account is logged in.
+    pub logged_in: bool,
+    /// The account, once it was paired; it stays after a log-out.
+    pub jid: Option<String>,
+    /// The events that reach the webhook.
+    pub events: Vec<String>,
+}
+
+impl SessionStatus {
+    /// Whether a message can be sent now.
+    pub const fn usable(&self) -> bool {
+        self.connected && self.logged_in
+    }
+}
+
+/// Whether one number is on WhatsApp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserCheck {
+    /// The number that was asked, as digits.
+    pub query: String,
+    /// Whether it has an account.
+    pub on_whatsapp: bool,
+}
+
+/// A session as the gateway's administrator sees it.
+#[derive(Clone, Debug)]
+pub struct GatewayUser {
+    /// The gateway's id of the session.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its secret.
+    pub token: SessionToken,
+    /// Its flags.
+    pub status: SessionStatus,
+}
+
+/// Why a call brought no good answer, as a fact of the transport.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// The gateway answered with its own error text.
+    #[error("the gateway answered {status}: {error}")]
+    Refused {
+        /// The HTTP status, which carries no class.
+        status: u16,
+        /// The gateway's error text, in lower case.
+        error: String,
+    },
+    /// Something in front of the gateway answered: HTML, plain text, or a front's `{"message": …}`.
+    #[error("a proxy answered {status}: {message}")]
+    Proxy {
+        /// The HTTP status.
+        status: u16,
+        /// The first characters of the body, or the front's message.
+        message: String,
+    },
+    /// No connection came about, so the request never left.
+    #[error("the gateway cannot be reached: {0}")]
+    Unreachable(String),
+    /// The request left and no answer came within the given time.
+    #[error("the gateway did not answer in time")]
+    TimedOut,
+    /// The request left, then the connection broke or the answer could not be read.
+    #[error("the gateway's answer was lost: {0}")]
+    Broken(String),
+}

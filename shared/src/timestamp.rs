@@ -1,0 +1,91 @@
+//! Points in time: milliseconds since the Unix epoch, UTC.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+
+/// A point in time, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The point `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The point `seconds` seconds after the Unix epoch.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Whole seconds since the Unix epoch, rounded up: what a TTL attribute holds.
+    pub const fn seconds_up(self) -> i64 {
+        -(-self.0).div_euclid(1000)
+    }
+
+    /// This point moved `by` into the future.
+    pub const fn plus(self, by: Duration) -> Self {
+        Self(self.0 + by.as_millis() as i64)
+    }
+
+    /// This point moved `by` into the past.
+    pub const fn minus(self, by: Duration) -> Self {
+        Self(self.0 - by.as_millis() as i64)
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+
+    /// RFC 3339 in UTC with whole seconds, such as `2026-11-22T11:33:20Z`.
+    pub fn rfc3339(self) -> String {
+        DateTime::from_secs(self.seconds())
+            .fmt(Format::DateTime)
+            .unwrap_or_default()
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since_epoch.as_millis() as i64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_round_down_and_ttl_seconds_round_up() {
+        let point = Timestamp::from_millis(1_500);
+        assert_eq!((point.seconds(), point.seconds_up()), (1, 2));
+        assert_eq!(Timestamp::from_seconds(7).seconds_up(), 7);
+    }
+
+    #[test]
+    fn an_earlier_point_is_no_time_after_a_later_one() {
+        let (early, late) = (Timestamp::from_seconds(1), Timestamp::from_seconds(3));
+        assert_eq!(late.since(early), Duration::from_secs(2));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn rfc3339_is_utc_with_whole_seconds() {
+        assert_eq!(
+            Timestamp::from_millis(1_795_347_200_999).rfc3339(),
+            "2026-11-22T11:33:20Z"
+        );
+    }
+}

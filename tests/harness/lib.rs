@@ -1,0 +1,1 @@
+//! What the tests share: the whole system under test, with one method per act.
