@@ -1,38 +1,371 @@
-//! Placeholder until the rules of phone numbers exist.
+//! Phone numbers: what people type, as E.164 digits.
+//!
+//! The numbers are those of ITU-T E.164: a country code, which never starts with 0, and a national number, together at
+//! most 15 digits. `+` and `00` in front say that the country code follows (ITU-T E.123 and E.164). In Indonesia a single
+//! 0 in front of the national number is dialled at home and is not part of the number.
+//!
+//! A text is read by its first digits, after [everything but digits and `+`](Phone::parse) is gone:
+//!
+//! | begins with | is read as | shortest |
+//! |---|---|---|
+//! | `+`, `00` | country code and national number, never given another country code | 7 digits |
+//! | `0` | an Indonesian number as dialled at home | 7 digits after the 0 |
+//! | `8`, and 9 to 13 digits long | an Indonesian mobile number without its 0 | |
+//! | `1` to `9` otherwise | country code and national number without the `+` | 10 digits |
+//!
+//! After the country code 62 every 0 is dropped, and at least 7 digits must follow, or 9 when they start with 8 (mobile).
+//! Longer than 15 digits with the country code is no number anywhere.
+//!
+//! So a bare number of 9 to 13 digits that starts with 8 is always Indonesian; numbers of Japan (81), Korea (82), Vietnam
+//! (84), China (86) and others need their `+`. A bare number shorter than 10 digits is more often one that lacks its area
+//! than one of the few countries with such short numbers, so it is refused rather than sent to a stranger.
 use std::fmt;
 
-/// A phone number in E.164 digits without `+`.
+const INDONESIA: &str = "62";
+
+/// The most digits of an international number: ITU-T E.164, section 6.
+const DIGITS_MAX: usize = 15;
+
+/// The fewest digits with a country code: Niue's 683 and four more. The WhatsApp gateway refuses fewer too.
+const DIGITS_MIN: usize = 7;
+
+/// The fewest digits of a bare number that is taken to start with its country code.
+const BARE_DIGITS_MIN: usize = 10;
+
+/// The lengths of an Indonesian mobile number from its 8 on.
+const MOBILE_DIGITS: std::ops::RangeInclusive<usize> = 9..=13;
+
+/// The fewest digits of any Indonesian number after the country code.
+const NATIONAL_DIGITS_MIN: usize = 7;
+
+/// A phone number in E.164 digits without `+`. `Display` and `Debug` show it masked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
-/// Why a text is no phone number; `Display` tells the fix.
+/// Why a text is no phone number; `Display` tells whoever typed it the fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a phone number")]
-pub struct PhoneError;
+pub enum PhoneError {
+    /// There is no digit in it.
+    #[error("Enter a phone number: use 62812... or +62812...")]
+    Empty,
+    /// The address of a WhatsApp group.
+    #[error(
+        "This is a WhatsApp group. Enter the phone number of a person: use 62812... or +62812..."
+    )]
+    Group,
+    /// A letter is in it.
+    #[error("A phone number has no letters. Enter the digits only: use 62812... or +62812...")]
+    Letters,
+    /// A sign is in it that phone numbers do not have, or a `+` that is not in front.
+    #[error("A phone number has digits only, and a + only in front: use 62812... or +62812...")]
+    Signs,
+    /// A 0 stands where the country code begins.
+    #[error("The country code is missing after + or 00: use 62812... or +62812...")]
+    NoCountryCode,
+    /// Too few digits.
+    #[error(
+        "The phone number is too short. Enter all of it, with its country code: use 62812... or +62812..."
+    )]
+    TooShort,
+    /// Too many digits.
+    #[error(
+        "The phone number is too long. Enter one number, at most 15 digits: use 62812... or +62812..."
+    )]
+    TooLong,
+}
 
 impl Phone {
-    /// Reads what people type.
+    /// Reads what people type or paste. Spaces, dashes, dots and brackets of any script, and the invisible marks that come
+    /// along when a number is copied, are dropped; full-width digits count as digits.
     ///
     /// # Errors
-    /// When it is no phone number.
+    /// When it is no phone number; the message tells the fix.
     pub fn parse(text: &str) -> Result<Self, PhoneError> {
-        Ok(Self(text.to_owned()))
+        let typed = Typed::read(text)?;
+        let digits = typed.digits.as_str();
+        let international = match digits.strip_prefix("00") {
+            Some(rest) if !typed.plus => Some(rest),
+            _ => typed.plus.then_some(digits),
+        };
+        if let Some(number) = international {
+            return Self::with_country_code(number, DIGITS_MIN);
+        }
+        if let Some(national) = digits.strip_prefix('0') {
+            return Self::indonesian(national);
+        }
+        if digits.starts_with('8') && MOBILE_DIGITS.contains(&digits.len()) {
+            return Self::indonesian(digits);
+        }
+        Self::with_country_code(digits, BARE_DIGITS_MIN)
+    }
+
+    /// Reads [`digits`](Self::digits) back, as a store keeps them. [`parse`](Self::parse) is for people: it takes some
+    /// numbers of other countries for Indonesian ones when they come without `+`.
+    ///
+    /// # Errors
+    /// When they are no phone number.
+    pub fn from_digits(digits: &str) -> Result<Self, PhoneError> {
+        Self::parse(&format!("+{digits}"))
     }
 
     /// The full number, for the gateway, for keys in the store and nothing else.
     pub fn digits(&self) -> &str {
         &self.0
     }
+
+    fn with_country_code(number: &str, digits_min: usize) -> Result<Self, PhoneError> {
+        if number.starts_with('0') {
+            return Err(PhoneError::NoCountryCode);
+        }
+        if number.len() < digits_min {
+            return Err(PhoneError::TooShort);
+        }
+        match number.strip_prefix(INDONESIA) {
+            Some(national) => Self::indonesian(national.trim_start_matches('0')),
+            None => Self::within_limit(number.to_owned()),
+        }
+    }
+
+    fn indonesian(national: &str) -> Result<Self, PhoneError> {
+        let digits_min = if national.starts_with('8') {
+            *MOBILE_DIGITS.start()
+        } else {
+            NATIONAL_DIGITS_MIN
+        };
+        if national.len() < digits_min {
+            return Err(PhoneError::TooShort);
+        }
+        Self::within_limit(format!("{INDONESIA}{national}"))
+    }
+
+    fn within_limit(digits: String) -> Result<Self, PhoneError> {
+        if digits.len() > DIGITS_MAX {
+            return Err(PhoneError::TooLong);
+        }
+        Ok(Self(digits))
+    }
 }
 
+/// What is left of a typed text: ASCII digits, and whether a `+` stood in front.
+struct Typed {
+    plus: bool,
+    digits: String,
+}
+
+impl Typed {
+    fn read(text: &str) -> Result<Self, PhoneError> {
+        if text.trim_end().to_ascii_lowercase().ends_with("@g.us") {
+            return Err(PhoneError::Group);
+        }
+        let mut typed = Self {
+            plus: false,
+            digits: String::new(),
+        };
+        for c in text.chars() {
+            match c {
+                '0'..='9' => typed.digits.push(c),
+                '０'..='９' => typed
+                    .digits
+                    .extend(char::from_digit(c as u32 - '０' as u32, 10)),
+                '+' | '＋' if !typed.plus && typed.digits.is_empty() => typed.plus = true,
+                _ if is_filler(c) => {}
+                _ if c.is_alphabetic() => return Err(PhoneError::Letters),
+                _ => return Err(PhoneError::Signs),
+            }
+        }
+        if typed.digits.is_empty() {
+            return Err(PhoneError::Empty);
+        }
+        Ok(typed)
+    }
+}
+
+/// Whether `c` only groups the digits, or is invisible.
+fn is_filler(c: char) -> bool {
+    match c {
+        '-' | '.' | '(' | ')' | '[' | ']' | '{' | '}' => true,
+        // Hyphens, dashes, the minus sign, and their small, full-width and katakana forms.
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '－' | 'ー' => true,
+        // Middle dots, and the full-width forms of dot and brackets.
+        '·' | '•' | '・' | '．' | '（' | '）' | '［' | '］' => true,
+        // Soft hyphen, zero-width spaces and joiners, marks of writing direction: invisible, and copied with the number.
+        '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' => true,
+        '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => true,
+        // No-break spaces are among these.
+        _ => c.is_whitespace(),
+    }
+}
+
+/// Masked: the last three digits and up to five in front, with at least four hidden between them.
 impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
+        let (front, tail) = self.0.split_at(self.0.len() - 3);
+        let shown = front.len().saturating_sub(4).min(5);
+        write!(f, "{}****{tail}", &front[..shown])
     }
 }
 
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Phone({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rows: &[(&str, Result<&str, PhoneError>)]) {
+        for (text, expected) in rows {
+            let parsed = Phone::parse(text);
+            let digits = parsed.as_ref().map(Phone::digits).map_err(|error| *error);
+            assert_eq!(digits, *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn indonesian_mobiles_are_read_in_each_usual_typing() {
+        const DIGITS: Result<&str, PhoneError> = Ok("628123456789");
+        check(&[
+            ("08123456789", DIGITS),
+            ("+628123456789", DIGITS),
+            ("628123456789", DIGITS),
+            ("8123456789", DIGITS),
+            ("00628123456789", DIGITS),
+            ("+62 08123456789", DIGITS),
+            ("+62 (0) 812-3456-789", DIGITS),
+            ("0062 0812 3456 789", DIGITS),
+            ("6208123456789", DIGITS),
+            ("62 812 3456 789", DIGITS),
+            ("(+62) 812.3456.789", DIGITS),
+            ("[0812] 3456 789", DIGITS),
+        ]);
+    }
+
+    #[test]
+    fn what_groups_the_digits_is_dropped_in_each_script() {
+        const DIGITS: Result<&str, PhoneError> = Ok("628123456789");
+        check(&[
+            ("\u{A0}0812\u{202F}3456\u{2007}789\n", DIGITS),
+            ("0812‐3456‑789", DIGITS),
+            ("0812–3456—789", DIGITS),
+            ("0812−3456－789", DIGITS),
+            ("0812·3456・789", DIGITS),
+            ("０８１２３４５６７８９", DIGITS),
+            ("＋６２　（８１２）　３４５６．７８９", DIGITS),
+            ("\u{202A}+62 812-3456-789\u{202C}", DIGITS),
+            ("\u{200E}0812\u{200B}3456\u{AD}789\u{FEFF}", DIGITS),
+        ]);
+    }
+
+    #[test]
+    fn a_number_with_its_country_code_keeps_it() {
+        check(&[
+            ("+15551234567", Ok("15551234567")),
+            ("0015551234567", Ok("15551234567")),
+            ("15551234567", Ok("15551234567")),
+            ("6581234567", Ok("6581234567")),
+            ("+819012345678", Ok("819012345678")),
+            ("+6834012", Ok("6834012")),
+            ("+8123456789", Ok("8123456789")),
+            ("008123456789", Ok("8123456789")),
+            ("81234567890123", Ok("81234567890123")),
+            ("+123456789012345", Ok("123456789012345")),
+        ]);
+    }
+
+    #[test]
+    fn indonesian_landlines_are_read_too() {
+        check(&[
+            ("021 5551234", Ok("62215551234")),
+            ("+62 21 5551234", Ok("62215551234")),
+            ("62215551234", Ok("62215551234")),
+        ]);
+    }
+
+    #[test]
+    fn the_shortest_and_longest_numbers_are_read_and_no_others() {
+        check(&[
+            ("081234567", Err(PhoneError::TooShort)),
+            ("0812345678", Ok("62812345678")),
+            ("0812345678901", Ok("62812345678901")),
+            ("08123456789012", Ok("628123456789012")),
+            ("081234567890123", Err(PhoneError::TooLong)),
+            ("81234567", Err(PhoneError::TooShort)),
+            ("812345678", Ok("62812345678")),
+            ("8123456789012", Ok("628123456789012")),
+            ("+6281234567", Err(PhoneError::TooShort)),
+            ("021123", Err(PhoneError::TooShort)),
+            ("555123456", Err(PhoneError::TooShort)),
+            ("+683401", Err(PhoneError::TooShort)),
+            ("12345", Err(PhoneError::TooShort)),
+            ("0", Err(PhoneError::TooShort)),
+            ("+62", Err(PhoneError::TooShort)),
+            ("+1234567890123456", Err(PhoneError::TooLong)),
+            ("120363025246125486", Err(PhoneError::TooLong)),
+        ]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_for_its_reason() {
+        check(&[
+            ("", Err(PhoneError::Empty)),
+            (" -\u{A0}()", Err(PhoneError::Empty)),
+            ("+", Err(PhoneError::Empty)),
+            ("0812 CALL ME", Err(PhoneError::Letters)),
+            ("budi@example.com", Err(PhoneError::Letters)),
+            ("628123456789@s.whatsapp.net", Err(PhoneError::Signs)),
+            ("08123456789é", Err(PhoneError::Letters)),
+            ("120363025246125486@g.us", Err(PhoneError::Group)),
+            ("628123456789-1612345678@G.US ", Err(PhoneError::Group)),
+            ("*123#", Err(PhoneError::Signs)),
+            ("0812/3456/789", Err(PhoneError::Signs)),
+            ("62+8123456789", Err(PhoneError::Signs)),
+            ("++628123456789", Err(PhoneError::Signs)),
+            ("08123456789 📞", Err(PhoneError::Signs)),
+            ("+08123456789", Err(PhoneError::NoCountryCode)),
+            ("0008123456789", Err(PhoneError::NoCountryCode)),
+            ("+0062812345678", Err(PhoneError::NoCountryCode)),
+        ]);
+    }
+
+    #[test]
+    fn every_refusal_tells_the_fix() {
+        for error in [
+            PhoneError::Empty,
+            PhoneError::Group,
+            PhoneError::Letters,
+            PhoneError::Signs,
+            PhoneError::NoCountryCode,
+            PhoneError::TooShort,
+            PhoneError::TooLong,
+        ] {
+            let message = error.to_string();
+            assert!(message.ends_with("use 62812... or +62812..."), "{message}");
+        }
+    }
+
+    #[test]
+    fn stored_digits_are_read_back_as_they_are() {
+        for digits in ["628123456789", "819012345678", "8123456789", "6834012"] {
+            let read = Phone::from_digits(digits).unwrap();
+            assert_eq!(read.digits(), digits);
+        }
+        assert_eq!(Phone::from_digits(""), Err(PhoneError::Empty));
+    }
+
+    #[test]
+    fn a_number_is_shown_masked_with_at_least_four_digits_hidden() {
+        for (digits, masked) in [
+            ("628123456789", "62812****789"),
+            ("628123456789012", "62812****012"),
+            ("15551234567", "1555****567"),
+            ("6581234567", "658****567"),
+            ("6834012", "****012"),
+        ] {
+            let phone = Phone::from_digits(digits).unwrap();
+            assert_eq!(phone.to_string(), masked);
+            assert_eq!(format!("{phone:?}"), format!("Phone({masked})"));
+        }
     }
 }
