@@ -12,7 +12,7 @@ pub struct Entropy(Source);
 enum Source {
     System,
     Seeded {
-        key: hmac::Key,
+        key: Arc<hmac::Key>,
         drawn: Arc<AtomicU64>,
     },
 }
@@ -26,7 +26,7 @@ impl Entropy {
     /// A stream that is the same for the same seed: for tests and simulations only.
     pub fn seeded(seed: u64) -> Self {
         Self(Source::Seeded {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &seed.to_be_bytes()),
+            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &seed.to_be_bytes())),
             drawn: Arc::new(AtomicU64::new(0)),
         })
     }

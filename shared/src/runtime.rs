@@ -8,6 +8,9 @@ use crate::entropy::Entropy;
 use crate::gateway::Gateway;
 use crate::settings::Settings;
 
+/// How this system talks to DynamoDB.
+pub mod dynamodb;
+
 pub use lambda_http::Error;
 
 /// Everything outside of the process, and the sources of time and randomness. A function's `App` takes its part of it.

@@ -1,0 +1,329 @@
+//! What `template.yaml` says about tables, routes and time limits: the same file that is deployed decides here.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_yaml_ng::Value;
+
+/// The template that this program was built with.
+const COMPILED_IN: &str = include_str!("../../template.yaml");
+
+/// Lambda's time limit for a function that names none.
+const TIMEOUT_SECONDS: u64 = 3;
+
+/// The parts of a template that a small AWS needs.
+#[derive(Clone, Debug)]
+pub struct Template {
+    tables: Vec<Table>,
+    /// The routes in the template's order.
+    pub routes: Vec<Route>,
+    /// The time limit of each function, under its folder name.
+    pub timeouts: BTreeMap<String, Duration>,
+}
+
+/// One route of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The folder name of the function behind it.
+    pub function: String,
+    /// The method and the path; `None` is `$default`.
+    pub matches: Option<(String, String)>,
+}
+
+impl Route {
+    /// As API Gateway names it: `GET /api/health` or `$default`.
+    pub fn key(&self) -> String {
+        match &self.matches {
+            Some((method, path)) => format!("{method} {path}"),
+            None => "$default".to_owned(),
+        }
+    }
+}
+
+impl Template {
+    /// The template of this program's own source.
+    ///
+    /// # Errors
+    /// When it cannot be understood; the message names the resource.
+    pub fn compiled_in() -> anyhow::Result<Self> {
+        Self::parse(COMPILED_IN).context("template.yaml")
+    }
+
+    /// Reads a template. CloudFormation's tags (`!Ref`, `!Sub`, …) may stand wherever their value does not matter here.
+    ///
+    /// # Errors
+    /// When it cannot be understood; the message names the resource.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let document: Document = serde_yaml_ng::from_str(text)?;
+        let default_timeout = document.globals.function.timeout.unwrap_or(TIMEOUT_SECONDS);
+        let mut template = Self {
+            tables: Vec::new(),
+            routes: Vec::new(),
+            timeouts: BTreeMap::new(),
+        };
+        for (id, resource) in document.resources {
+            let id = id.as_str().context("a resource's name is no text")?;
+            let resource: Resource = read(resource).with_context(|| id.to_owned())?;
+            match resource.kind.as_str() {
+                "AWS::DynamoDB::Table" => template.tables.push(Table {
+                    name: id.to_owned(),
+                    properties: read(resource.properties).with_context(|| id.to_owned())?,
+                }),
+                "AWS::Serverless::Function" => {
+                    let function: Function =
+                        read(resource.properties).with_context(|| id.to_owned())?;
+                    let folder = folder_name(id)?;
+                    let timeout = function.timeout.unwrap_or(default_timeout);
+                    template
+                        .timeouts
+                        .insert(folder.clone(), Duration::from_secs(timeout));
+                    for (name, event) in function.events {
+                        if event.kind == "HttpApi" {
+                            let matches = event
+                                .properties
+                                .route()
+                                .with_context(|| format!("{id}: event {name}"))?;
+                            template.routes.push(Route {
+                                function: folder.clone(),
+                                matches,
+                            });
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(template)
+    }
+
+    /// Makes the tables that do not exist yet, named by their logical ids.
+    ///
+    /// # Errors
+    /// When the database refuses one; the message names it.
+    pub async fn create_tables(&self, client: &Client) -> anyhow::Result<()> {
+        for table in &self.tables {
+            table
+                .create(client)
+                .await
+                .with_context(|| format!("cannot create the table {}", table.name))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Table {
+    name: String,
+    properties: TableProperties,
+}
+
+impl Table {
+    async fn create(&self, client: &Client) -> anyhow::Result<()> {
+        let table = &self.properties;
+        let attributes = table.attribute_definitions.iter().map(|attribute| {
+            AttributeDefinition::builder()
+                .attribute_name(&attribute.attribute_name)
+                .attribute_type(ScalarAttributeType::from(attribute.attribute_type.as_str()))
+                .build()
+        });
+        let indexes = table.global_secondary_indexes.iter().map(Index::build);
+        let indexes: Vec<_> = indexes.collect::<anyhow::Result<_>>()?;
+        let created = client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_attribute_definitions(Some(attributes.collect::<Result<_, _>>()?))
+            .set_key_schema(Some(key_schema(&table.key_schema)?))
+            .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes))
+            .send()
+            .await;
+        match created {
+            Ok(_) => {}
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_resource_in_use_exception()) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(life) = &table.time_to_live_specification {
+            let life = TimeToLiveSpecification::builder()
+                .attribute_name(&life.attribute_name)
+                .enabled(life.enabled)
+                .build()?;
+            client
+                .update_time_to_live()
+                .table_name(&self.name)
+                .time_to_live_specification(life)
+                .send()
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn key_schema(keys: &[Key]) -> anyhow::Result<Vec<KeySchemaElement>> {
+    let elements = keys.iter().map(|key| {
+        KeySchemaElement::builder()
+            .attribute_name(&key.attribute_name)
+            .key_type(KeyType::from(key.key_type.as_str()))
+            .build()
+    });
+    Ok(elements.collect::<Result<_, _>>()?)
+}
+
+/// `AuthSsoSigninFunction` is made from the folder `auth-sso-signin`.
+fn folder_name(id: &str) -> anyhow::Result<String> {
+    let Some(words) = id.strip_suffix("Function") else {
+        bail!("{id}: the name of a function ends in `Function`");
+    };
+    let mut folder = String::new();
+    for letter in words.chars() {
+        if letter.is_ascii_uppercase() && !folder.is_empty() {
+            folder.push('-');
+        }
+        folder.push(letter.to_ascii_lowercase());
+    }
+    Ok(folder)
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, serde_yaml_ng::Error> {
+    serde_yaml_ng::from_value(value)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    #[serde(default)]
+    globals: Globals,
+    resources: serde_yaml_ng::Mapping,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Globals {
+    function: GlobalFunction,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct GlobalFunction {
+    timeout: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Function {
+    timeout: Option<u64>,
+    #[serde(default)]
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    properties: EventProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct EventProperties {
+    method: Option<String>,
+    path: Option<String>,
+}
+
+impl EventProperties {
+    fn route(self) -> anyhow::Result<Option<(String, String)>> {
+        match (self.method, self.path) {
+            (None, None) => Ok(None),
+            (Some(method), Some(path)) if path.starts_with('/') => {
+                Ok(Some((method.to_ascii_uppercase(), path)))
+            }
+            (_, Some(path)) if path.starts_with('/') => bail!("{path} has no Method"),
+            (_, path) => bail!("Path must begin with `/`, not {path:?}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TableProperties {
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<Key>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<Index>,
+    time_to_live_specification: Option<TimeToLive>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    attribute_name: String,
+    attribute_type: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Key {
+    attribute_name: String,
+    key_type: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Index {
+    index_name: String,
+    key_schema: Vec<Key>,
+    projection: IndexProjection,
+}
+
+impl Index {
+    fn build(&self) -> anyhow::Result<GlobalSecondaryIndex> {
+        let projection = Projection::builder()
+            .projection_type(ProjectionType::from(
+                self.projection.projection_type.as_str(),
+            ))
+            .set_non_key_attributes(self.projection.non_key_attributes.clone())
+            .build();
+        Ok(GlobalSecondaryIndex::builder()
+            .index_name(&self.index_name)
+            .set_key_schema(Some(key_schema(&self.key_schema)?))
+            .projection(projection)
+            .build()?)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IndexProjection {
+    projection_type: String,
+    non_key_attributes: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: String,
+    enabled: bool,
+}

@@ -1,0 +1,4 @@
+//! The local system itself: what the other tests stand on.
+#![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
+
+mod database;
