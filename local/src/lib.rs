@@ -7,3 +7,6 @@ pub mod template;
 
 /// DynamoDB in this process, with faults on the way to it.
 pub mod database;
+
+/// The WhatsApp gateway, simulated.
+pub mod simulator;

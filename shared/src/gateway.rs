@@ -10,6 +10,12 @@ use async_trait::async_trait;
 
 use crate::phone::Phone;
 
+/// What goes to the gateway.
+pub mod call;
+
+/// What comes back, in every version's form.
+pub mod answer;
+
 /// A gateway that holds WhatsApp sessions. Every call is bounded by `within`.
 #[async_trait]
 pub trait Gateway: fmt::Debug + Send + Sync {
@@ -169,7 +175,7 @@ pub enum GatewayError {
     Refused {
         /// The HTTP status, which carries no class.
         status: u16,
-        /// The gateway's error text, in lower case.
+        /// The gateway's error text, in lower case, with phone numbers masked.
         error: String,
     },
     /// Something in front of the gateway answered: HTML, plain text, or a front's `{"message": …}`.

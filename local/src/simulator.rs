@@ -1,0 +1,267 @@
+//! A gateway to break: one state machine on tokio's time, with two faces.
+//!
+//! The HTTP face ([`http`]) speaks wuzapi's contract; the direct face ([`Simulator`] as a
+//! [`Gateway`](shared::gateway::Gateway)) takes the same calls without a socket, for tests under paused time.
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shared::phone::Phone;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use self::calls::{CallLog, CallRecord};
+pub use self::inbox::InboxMessage;
+pub use self::profile::Profile;
+pub use self::scenario::{LostAnswer, Scenario};
+pub use self::session::SessionState;
+
+use self::world::World;
+
+/// The state machine of one session.
+mod session;
+
+/// Everything the gateway knows.
+mod world;
+
+/// What can be asked to go wrong.
+mod scenario;
+
+/// What goes wrong.
+mod faults;
+
+/// The proxy in front.
+mod proxy;
+
+/// What the gateway does with a request.
+mod requests;
+
+/// The way of a text.
+mod sends;
+
+/// What the versions say differently.
+mod profile;
+
+/// What the phones received.
+mod inbox;
+
+/// What was called.
+mod calls;
+
+/// From a request to what its caller sees.
+mod exchange;
+
+/// The direct face.
+mod direct;
+
+/// How a simulator begins.
+#[derive(Clone, Debug)]
+pub struct SimulatorOptions {
+    /// The version to speak like.
+    pub profile: Profile,
+    /// The sessions.
+    pub sessions: Vec<SessionOptions>,
+    /// What opens `/admin/users`.
+    pub admin_token: String,
+    /// How long one send takes.
+    pub send_duration: Duration,
+    /// How long a connect takes until the session is usable.
+    pub online_after: Duration,
+    /// Shortens the gateway's own long times, such as the 75 s of an acknowledgement; 1 is real.
+    pub time_scale: f64,
+}
+
+impl Default for SimulatorOptions {
+    fn default() -> Self {
+        Self {
+            profile: Profile::B,
+            sessions: vec![SessionOptions::new("system", "system-session-token")],
+            admin_token: "gateway-admin-token".into(),
+            send_duration: Duration::from_millis(400),
+            online_after: Duration::from_secs(1),
+            time_scale: 1.0,
+        }
+    }
+}
+
+/// One session of a simulator.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Its name, in logs and in the control API.
+    pub name: String,
+    /// Its token.
+    pub token: String,
+    /// The state it begins in.
+    pub state: SessionState,
+}
+
+impl SessionOptions {
+    /// A session that is online.
+    pub fn new(name: &str, token: &str) -> Self {
+        Self {
+            name: name.into(),
+            token: token.into(),
+            state: SessionState::Online,
+        }
+    }
+}
+
+/// A session was named that the simulator does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no session has this token or name; there is: {}", known.join(", "))]
+pub struct UnknownSession {
+    /// The names of the sessions.
+    pub known: Vec<String>,
+}
+
+/// A handle on a simulated gateway; clones are the same gateway.
+#[derive(Clone)]
+pub struct Simulator(Arc<Shared>);
+
+struct Shared {
+    options: SimulatorOptions,
+    world: Mutex<World>,
+    /// The life of the process; whoever waits for an answer watches it.
+    process: watch::Sender<u64>,
+}
+
+impl Simulator {
+    /// A gateway in its first state.
+    pub fn new(options: SimulatorOptions) -> Self {
+        let world = World::new(&options, Instant::now());
+        Self(Arc::new(Shared {
+            options,
+            world: Mutex::new(world),
+            process: watch::Sender::new(0),
+        }))
+    }
+
+    /// Puts a session, by token or name, into a state; what follows from the state follows by itself.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_state(&self, session: &str, state: SessionState) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            let pace = world.pace;
+            world.sessions[session].begin(state, now, pace);
+        })
+    }
+
+    /// Puts a session into a state for a while, after which it is online.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_state_for(
+        &self,
+        session: &str,
+        state: SessionState,
+        life: Duration,
+    ) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.sessions[session].begin_for(state, life, now);
+        })
+    }
+
+    /// The state of a session.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn state(&self, session: &str) -> Result<SessionState, UnknownSession> {
+        self.with_session(session, |world, session, _| world.sessions[session].state())
+    }
+
+    /// Lets a scenario begin on every session.
+    pub fn play(&self, scenario: &Scenario) {
+        self.now(|world, now| world.play(scenario, None, now));
+    }
+
+    /// Lets a scenario begin on one session, by token or name; what concerns the whole gateway does so all the same.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn play_on(&self, session: &str, scenario: &Scenario) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.play(scenario, Some(session), now);
+        })
+    }
+
+    /// What a phone received, or every phone; the oldest first.
+    pub fn messages(&self, phone: Option<&Phone>) -> Vec<InboxMessage> {
+        self.now(|world, _| world.inbox.of(phone.map(Phone::digits)).cloned().collect())
+    }
+
+    /// Empties every phone.
+    pub fn clear_messages(&self) {
+        self.now(|world, _| world.inbox.clear());
+    }
+
+    /// Every call since the beginning or the last reset.
+    pub fn calls(&self) -> CallLog {
+        self.now(|world, _| world.calls.clone())
+    }
+
+    /// Back to the first state: sessions, faults, inbox and call log.
+    pub fn reset(&self) {
+        self.now(|world, now| {
+            let process = world.process + 1;
+            *world = World::new(&self.0.options, now);
+            world.process = process;
+        });
+    }
+
+    fn with_session<T>(
+        &self,
+        session: &str,
+        act: impl FnOnce(&mut World, usize, Instant) -> T,
+    ) -> Result<T, UnknownSession> {
+        self.now(|world, now| match world.named(session) {
+            Some(session) => Ok(act(world, session, now)),
+            None => Err(UnknownSession {
+                known: world.sessions.iter().map(|s| s.name.clone()).collect(),
+            }),
+        })
+    }
+
+    /// Looks at the world as it is now, with every due move made, and perhaps changes it.
+    fn now<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
+        let now = Instant::now();
+        let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle(now);
+        let answer = act(&mut world, now);
+        self.0.process.send_if_modified(|process| {
+            let ended = *process != world.process;
+            *process = world.process;
+            ended
+        });
+        answer
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Simulator")
+    }
+}
+
+/// The digits of a phone that is named in any form; what is no phone number keeps its digits.
+fn digits_of(phone: &str) -> String {
+    match Phone::parse(phone) {
+        Ok(phone) => phone.digits().to_owned(),
+        Err(_) => phone.chars().filter(char::is_ascii_digit).collect(),
+    }
+}
+
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    time_scale: f64,
+    send: Duration,
+    online_after: Duration,
+}
+
+impl Pace {
+    /// One of the gateway's own times, scaled.
+    fn of(self, seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds * self.time_scale)
+    }
+}

@@ -1,0 +1,318 @@
+//! One session: its state, how it moves, and what it answers to commands. Pure; the time is handed in.
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::faults::SessionFaults;
+use super::profile::Profile;
+use super::{Pace, SessionOptions};
+
+// The gateway's own times in seconds, before they are scaled.
+/// How long a QR code can be scanned: 60 s for the first one, 20 s for each of five more.
+const QR_LIFE: f64 = 160.0;
+const QR_FIRST: f64 = 60.0;
+const QR_NEXT: f64 = 20.0;
+/// How long the QR code is still empty after the wait for it began.
+const QR_EMPTY: f64 = 0.5;
+/// After a scan the socket closes and opens again.
+const REOPENING: f64 = 3.0;
+/// How long the keep-alive of a dead socket goes on failing before the library reconnects, and the reconnect itself.
+const KEEPALIVE_FAILS: f64 = 180.0;
+const RECONNECT: f64 = 2.0;
+/// How long each of two clients of one device holds the socket before the other replaces it.
+const FIGHT_ROUND: f64 = 2.0;
+
+/// The state of a session, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// The gateway has no client object: "no session".
+    Absent,
+    /// An object that is dialling.
+    Starting,
+    /// The socket is open and waits for a QR scan.
+    QrWait,
+    /// Just scanned; the socket opens again within seconds.
+    Paired,
+    /// Usable.
+    Online,
+    /// The socket is lost, and the library reconnects by itself.
+    Reconnecting,
+    /// An object that will not reconnect by itself.
+    Dead,
+    /// The phone unlinked the device: no object, no pairing, but a stale account.
+    LoggedOut,
+    /// The socket is up but its object is lost.
+    Zombie,
+    /// The connection is dead and nobody noticed yet.
+    HalfOpen,
+}
+
+impl SessionState {
+    /// Every state, for lists of what is accepted.
+    pub const ALL: [Self; 10] = [
+        Self::Absent,
+        Self::Starting,
+        Self::QrWait,
+        Self::Paired,
+        Self::Online,
+        Self::Reconnecting,
+        Self::Dead,
+        Self::LoggedOut,
+        Self::Zombie,
+        Self::HalfOpen,
+    ];
+
+    /// Whether the gateway holds a client object.
+    pub(super) const fn has_object(self) -> bool {
+        !matches!(self, Self::Absent | Self::LoggedOut | Self::Zombie)
+    }
+
+    /// Whether the object's socket counts as open.
+    pub(super) const fn socket_open(self) -> bool {
+        matches!(self, Self::QrWait | Self::Online | Self::HalfOpen)
+    }
+}
+
+/// What a command does beside its answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// It is done.
+    Done,
+    /// It is refused with this text.
+    Refused(&'static str),
+    /// It is refused with this text after the library's query timed out.
+    RefusedAfterQuery(&'static str),
+    /// It never answers.
+    Hangs,
+}
+
+/// A session of the simulated gateway.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub name: String,
+    pub token: String,
+    pub jid: String,
+    pub events: String,
+    /// The library sends one message at a time.
+    pub queue: Arc<Mutex<()>>,
+    /// How often the socket was lost; a send compares it to learn that it was cut off.
+    pub losses: u64,
+    pub faults: SessionFaults,
+    state: SessionState,
+    since: Instant,
+    plan: VecDeque<(Instant, SessionState)>,
+    paired: bool,
+    starts_with_process: bool,
+}
+
+impl Session {
+    pub fn new(options: &SessionOptions, number: usize, now: Instant) -> Self {
+        let mut session = Self {
+            name: options.name.clone(),
+            token: options.token.clone(),
+            jid: format!("62811000{number:04}:7@s.whatsapp.net"),
+            events: "Message,ReadReceipt".into(),
+            queue: Arc::default(),
+            losses: 0,
+            faults: SessionFaults::default(),
+            state: SessionState::Absent,
+            since: now,
+            plan: VecDeque::new(),
+            paired: true,
+            starts_with_process: true,
+        };
+        session.enter(options.state, now);
+        session
+    }
+
+    pub const fn state(&self) -> SessionState {
+        self.state
+    }
+
+    /// Makes the moves that are due. The state before the last one does not matter to anybody who asks now.
+    pub fn settle(&mut self, now: Instant) {
+        while let Some((at, state)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
+            self.enter(state, at);
+        }
+    }
+
+    /// Goes to `state` and plans what follows from it by itself.
+    pub fn begin(&mut self, state: SessionState, now: Instant, pace: Pace) {
+        self.enter(state, now);
+        self.plan.clear();
+        match state {
+            SessionState::Starting => self.start(now, pace),
+            SessionState::QrWait => self.follow(now, &[(pace.of(QR_LIFE), SessionState::Absent)]),
+            SessionState::Paired => self.follow(now, &[(pace.of(REOPENING), SessionState::Online)]),
+            SessionState::HalfOpen => self.follow(
+                now,
+                &[
+                    (pace.of(KEEPALIVE_FAILS), SessionState::Reconnecting),
+                    (pace.of(RECONNECT), SessionState::Online),
+                ],
+            ),
+            _ => {}
+        }
+    }
+
+    /// Goes to `state` for a while, then online.
+    pub fn begin_for(&mut self, state: SessionState, life: Duration, now: Instant) {
+        self.enter(state, now);
+        self.plan.clear();
+        self.follow(now, &[(life, SessionState::Online)]);
+    }
+
+    /// The gateway process ended: objects are gone.
+    pub fn lose_process(&mut self, now: Instant) {
+        self.enter(SessionState::Absent, now);
+        self.plan.clear();
+        self.queue = Arc::default();
+        self.faults.stuck = false;
+    }
+
+    /// The gateway process is back: sessions that were logged in start by themselves.
+    pub fn process_is_back(&mut self, now: Instant, pace: Pace) {
+        if self.starts_with_process {
+            self.start(now, pace);
+        }
+    }
+
+    /// `connected` and `loggedIn`.
+    pub const fn flags(&self) -> (bool, bool) {
+        match self.state {
+            SessionState::Online | SessionState::HalfOpen => (true, true),
+            SessionState::QrWait => (true, false),
+            SessionState::Reconnecting => (false, true),
+            SessionState::Dead => (false, self.faults.dead_logged_in),
+            _ => (false, false),
+        }
+    }
+
+    pub fn connect(&mut self, now: Instant, pace: Pace, profile: Profile) -> Command {
+        let refuses = match profile {
+            Profile::A => self.state.has_object(),
+            Profile::B | Profile::D => self.state.socket_open(),
+        };
+        if refuses || self.faults.stuck {
+            return Command::Refused("already connected");
+        }
+        if self.state == SessionState::Reconnecting {
+            self.fight(now, pace);
+        } else {
+            self.start(now, pace);
+        }
+        Command::Done
+    }
+
+    pub fn disconnect(&mut self, now: Instant, profile: Profile) -> Command {
+        let refused = Command::Refused("cannot disconnect because it is not logged in");
+        let command = match (self.state, profile) {
+            (state, _) if !state.has_object() => return Command::Refused("no session"),
+            (SessionState::QrWait, Profile::A) => return refused,
+            (SessionState::QrWait, Profile::B) => Command::Hangs,
+            (state, _) if state.socket_open() => Command::Done,
+            _ => return refused,
+        };
+        self.enter(SessionState::Absent, now);
+        self.plan.clear();
+        self.starts_with_process = profile == Profile::A;
+        if profile != Profile::D {
+            self.events.clear();
+        }
+        command
+    }
+
+    pub fn logout(&mut self, now: Instant, profile: Profile) -> Command {
+        match self.state {
+            state if !state.has_object() => Command::Refused("no session"),
+            SessionState::QrWait => Command::Refused("could not logout as it was not logged in"),
+            SessionState::HalfOpen => Command::RefusedAfterQuery("could not perform logout"),
+            SessionState::Online => {
+                self.enter(SessionState::LoggedOut, now);
+                self.plan.clear();
+                self.starts_with_process = profile != Profile::D;
+                Command::Done
+            }
+            _ => Command::Refused("could not disconnect as it was not connected"),
+        }
+    }
+
+    /// The number of the QR code that shows now; `None` when there is none yet.
+    pub fn qr(&self, now: Instant, pace: Pace) -> Result<Option<u64>, &'static str> {
+        match self.state {
+            state if !state.has_object() => Err("no session"),
+            SessionState::QrWait => {
+                let shown = now.duration_since(self.since);
+                let later = shown.saturating_sub(pace.of(QR_FIRST));
+                let life = pace.of(QR_NEXT).as_millis().max(1);
+                let number = match later.as_millis() {
+                    0 => 1,
+                    later => 2 + (later / life) as u64,
+                };
+                Ok((shown >= pace.of(QR_EMPTY)).then_some(number))
+            }
+            SessionState::Online | SessionState::HalfOpen => Err("already logged in"),
+            _ => Err("not connected"),
+        }
+    }
+
+    /// A new client dials; unpaired, or unpaired since it was logged out, it ends in the QR wait.
+    fn start(&mut self, now: Instant, pace: Pace) {
+        self.enter(SessionState::Starting, now);
+        self.plan.clear();
+        let dialled = pace.online_after;
+        if self.faults.banned {
+            self.follow(now, &[(dialled, SessionState::Dead)]);
+        } else if self.paired {
+            self.follow(now, &[(dialled, SessionState::Online)]);
+        } else {
+            let plan = [
+                (dialled, SessionState::QrWait),
+                (pace.of(QR_LIFE), SessionState::Absent),
+            ];
+            self.follow(now, &plan);
+        }
+    }
+
+    /// A second client for a device whose first one reconnects: they replace each other until both give up.
+    pub fn fight(&mut self, now: Instant, pace: Pace) {
+        self.enter(SessionState::Online, now);
+        self.plan.clear();
+        let rounds = [
+            SessionState::Reconnecting,
+            SessionState::Online,
+            SessionState::Reconnecting,
+            SessionState::Online,
+            SessionState::Dead,
+        ]
+        .map(|state| (pace.of(FIGHT_ROUND), state));
+        self.follow(now, &rounds);
+    }
+
+    fn follow(&mut self, now: Instant, plan: &[(Duration, SessionState)]) {
+        let mut at = now;
+        for (after, state) in plan {
+            at += *after;
+            self.plan.push_back((at, *state));
+        }
+    }
+
+    fn enter(&mut self, state: SessionState, at: Instant) {
+        if self.state.socket_open() && !state.socket_open() {
+            self.losses += 1;
+        }
+        match state {
+            SessionState::Online => (self.paired, self.starts_with_process) = (true, true),
+            SessionState::QrWait => self.paired = false,
+            SessionState::LoggedOut => (self.paired, self.starts_with_process) = (false, false),
+            _ => {}
+        }
+        self.state = state;
+        self.since = at;
+    }
+}

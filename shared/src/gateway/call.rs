@@ -1,0 +1,97 @@
+//! What goes to the gateway: one constructor per call, the same for the client and for the simulator's direct face.
+use serde_json::{Value, json};
+
+use super::TextMessage;
+use crate::phone::Phone;
+
+/// One call of the gateway: a path, and a body when it is a POST.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The path below the base URL.
+    pub path: &'static str,
+    /// The body of a POST; a call without one is a GET.
+    pub body: Option<Value>,
+}
+
+impl Call {
+    /// The session's flags.
+    pub const fn status() -> Self {
+        Self::get("/session/status")
+    }
+
+    /// Opens the session without waiting. The events are named each time, since some gateways forget them otherwise.
+    pub fn connect() -> Self {
+        Self::post(
+            "/session/connect",
+            json!({"Subscribe": ["Message", "ReadReceipt"], "Immediate": true}),
+        )
+    }
+
+    /// Closes the socket and keeps the pairing.
+    pub fn disconnect() -> Self {
+        Self::post("/session/disconnect", json!({}))
+    }
+
+    /// Unlinks the device.
+    pub fn logout() -> Self {
+        Self::post("/session/logout", json!({}))
+    }
+
+    /// The QR code to scan.
+    pub const fn qr() -> Self {
+        Self::get("/session/qr")
+    }
+
+    /// A code to type on the phone.
+    pub fn pair_phone(phone: &Phone) -> Self {
+        Self::post("/session/pairphone", json!({"Phone": phone.digits()}))
+    }
+
+    /// A text under the caller's own message id.
+    pub fn send_text(message: &TextMessage) -> Self {
+        Self::post(
+            "/chat/send/text",
+            json!({"Phone": message.phone.digits(), "Body": message.body.0, "Id": message.id}),
+        )
+    }
+
+    /// Which numbers are on WhatsApp.
+    pub fn check_users(phones: &[Phone]) -> Self {
+        let phones: Vec<_> = phones.iter().map(Phone::digits).collect();
+        Self::post("/user/check", json!({"Phone": phones}))
+    }
+
+    /// Every session; needs the admin token.
+    pub const fn users() -> Self {
+        Self::get("/admin/users")
+    }
+
+    /// Whether the admin token opens it, in the `Authorization` header, instead of a session's.
+    pub fn is_admin(&self) -> bool {
+        self.path.starts_with("/admin/")
+    }
+
+    const fn get(path: &'static str) -> Self {
+        Self { path, body: None }
+    }
+
+    const fn post(path: &'static str, body: Value) -> Self {
+        Self {
+            path,
+            body: Some(body),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connect_names_its_events_and_does_not_wait() {
+        assert_eq!(
+            Call::connect().body.map(|body| body.to_string()),
+            Some(r#"{"Immediate":true,"Subscribe":["Message","ReadReceipt"]}"#.to_owned())
+        );
+    }
+}
