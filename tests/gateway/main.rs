@@ -1,0 +1,2 @@
+//! The gateway's client and its simulator, against each other and against gateways that misbehave.
+mod simulator;
