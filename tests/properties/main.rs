@@ -1,0 +1,2 @@
+//! Rules that hold for inputs nobody thought of.
+mod phone;
