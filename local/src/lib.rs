@@ -8,5 +8,14 @@ pub mod template;
 /// DynamoDB in this process, with faults on the way to it.
 pub mod database;
 
+/// The functions of this repository.
+pub mod functions;
+
+/// A small Lambda: environments that share no memory.
+pub mod lambda;
+
+/// A small API Gateway: events of requests, responses of answers.
+pub mod api_gateway;
+
 /// The WhatsApp gateway, simulated.
 pub mod simulator;

@@ -1,0 +1,180 @@
+//! A small API Gateway: it makes events of requests, as an HTTP API does, and responses of answers, with its limits.
+mod event;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde_json::json;
+use shared::runtime::Backends;
+
+use crate::functions::{self, Start};
+use crate::lambda::{Environments, InvokeError, Lambda};
+use crate::template::{Route, Template};
+use event::Origin;
+use routes::Routes;
+
+/// The largest request body, in bytes.
+pub const BODY_MAX: usize = 10 * 1024 * 1024;
+
+/// The largest header section, in bytes.
+const HEADERS_MAX: usize = 10_240;
+
+/// How long API Gateway waits for a function.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The HTTP API of a template, with the functions behind it. Clones are the same API.
+#[derive(Clone, Debug)]
+pub struct ApiGateway(Arc<Deployment>);
+
+#[derive(Debug)]
+struct Deployment {
+    routes: Routes,
+    functions: BTreeMap<String, Lambda>,
+    backends: Backends,
+}
+
+impl ApiGateway {
+    /// Deploys the functions of `template` that have routes.
+    ///
+    /// # Errors
+    /// When a route names a function that is not in this repository.
+    pub fn new(
+        template: &Template,
+        backends: &Backends,
+        environments: Environments,
+    ) -> anyhow::Result<Self> {
+        Self::with_functions(template, backends, environments, functions::find)
+    }
+
+    /// The same with functions that `find` knows by their folder names.
+    ///
+    /// # Errors
+    /// When a route names a function that `find` does not know.
+    pub fn with_functions(
+        template: &Template,
+        backends: &Backends,
+        environments: Environments,
+        find: impl Fn(&str) -> Option<Start>,
+    ) -> anyhow::Result<Self> {
+        let lambda = |route: &Route| {
+            let name = route.function.as_str();
+            let start = find(name)
+                .with_context(|| format!("{} leads to `{name}`, which is unknown", route.key()))?;
+            let timeout = template.timeouts.get(name).copied();
+            let timeout = timeout.unwrap_or(INTEGRATION_TIMEOUT);
+            let lambda = Lambda::new(name, timeout, start, backends.clone(), environments);
+            Ok((name.to_owned(), lambda))
+        };
+        let functions: anyhow::Result<_> = template.routes.iter().map(lambda).collect();
+        Ok(Self(Arc::new(Deployment {
+            routes: Routes::new(template.routes.clone()),
+            functions: functions?,
+            backends: backends.clone(),
+        })))
+    }
+
+    /// Answers one request from `source_ip`. Dropping this kills the function that works on it.
+    pub async fn handle(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
+        let Deployment {
+            routes,
+            functions,
+            backends,
+        } = &*self.0;
+        let (request, body) = request.into_parts();
+        if body.len() > BODY_MAX {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        }
+        if size(&request.headers) > HEADERS_MAX {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return refuse(status, "Request Header Fields Too Large");
+        }
+        let (method, path) = (request.method.as_str(), request.uri.path());
+        let Some(matched) = routes.find(method, path) else {
+            return refuse(StatusCode::NOT_FOUND, "Not Found");
+        };
+        let Some(lambda) = functions.get(&matched.route.function) else {
+            return failed();
+        };
+        let request_id = format!("{:016x}", u64::from_be_bytes(backends.entropy.bytes()));
+        let origin = Origin {
+            source_ip,
+            request_id: &request_id,
+            time: backends.clock.now(),
+        };
+        let event = event::event(&matched, &request, &body, origin).to_string();
+        let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, lambda.invoke(&event)).await;
+        let mut response = match invocation {
+            Ok(Ok(answer)) => event::response(&answer).unwrap_or_else(failed),
+            Ok(Err(InvokeError::TooLarge)) => {
+                refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+            }
+            Ok(Err(InvokeError::TimedOut | InvokeError::Failed)) => failed(),
+            Ok(Err(InvokeError::Throttled)) | Err(_) => {
+                refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("apigw-requestid", id);
+        }
+        tracing::info!(
+            function = matched.route.function,
+            status = response.status().as_u16(),
+            milliseconds = backends.clock.now().since(origin.time).as_millis() as u64,
+            "{method} {path}"
+        );
+        response
+    }
+
+    /// The API as a service for a socket. It needs the peer's address: serve it with connect info.
+    pub fn router(&self) -> axum::Router {
+        axum::Router::new().fallback(serve).with_state(self.clone())
+    }
+}
+
+/// Like Lambda, it lets the function go on when the client hangs up.
+async fn serve(
+    State(gateway): State<ApiGateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> axum::response::Response {
+    let (parts, body) = request.into_parts();
+    let response = match to_bytes(body, BODY_MAX).await {
+        Ok(body) => {
+            let request = Request::from_parts(parts, body);
+            let handling = tokio::spawn(async move { gateway.handle(request, peer.ip()).await });
+            handling.await.unwrap_or_else(|_| failed())
+        }
+        Err(_) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+    };
+    response.map(Body::from).into_response()
+}
+
+fn failed() -> Response<Bytes> {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+}
+
+/// API Gateway's own answer.
+fn refuse(status: StatusCode, message: &str) -> Response<Bytes> {
+    let mut response = Response::new(json!({ "message": message }).to_string().into());
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+fn size(headers: &HeaderMap) -> usize {
+    let lines = headers.iter();
+    lines
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
+}

@@ -1,0 +1,40 @@
+//! The functions of this repository, under their folder names.
+use std::sync::Arc;
+
+use lambda_http::{Body, BoxFuture, Request, Response};
+use shared::runtime::Backends;
+
+/// A started function, as one environment of Lambda holds it.
+pub type Environment = Arc<dyn Fn(Request) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// Starts a function: a fresh `App`, which shares nothing with others but the backends.
+pub type Start = fn(&Backends) -> Environment;
+
+macro_rules! functions {
+    ($($folder:literal => $package:ident,)*) => {
+        &[$(($folder, |backends| {
+            let app = Arc::new($package::App::new(backends));
+            Arc::new(move |request| {
+                let app = Arc::clone(&app);
+                Box::pin(async move { $package::handle(&app, request).await })
+            })
+        }),)*]
+    };
+}
+
+/// Every function.
+pub const ALL: &[(&str, Start)] = functions! {
+    "auth-jwks" => auth_jwks,
+    "auth-signup" => auth_signup,
+    "auth-sso-signin" => auth_sso_signin,
+    "auth-sso-verify" => auth_sso_verify,
+    "auth-verify-otp" => auth_verify_otp,
+    "health" => health,
+};
+
+/// How to start the function of a folder.
+pub fn find(folder: &str) -> Option<Start> {
+    ALL.iter()
+        .find(|(name, _)| *name == folder)
+        .map(|(_, start)| *start)
+}

@@ -1,0 +1,194 @@
+//! A small Lambda: environments that serve one request at a time, with a deadline, and that share no memory.
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
+use shared::runtime::Backends;
+
+use crate::functions::{Environment, Start};
+
+/// What Lambda takes and gives at most, in bytes.
+const PAYLOAD_MAX: usize = 6 * 1024 * 1024;
+
+/// How many environments a function has.
+#[derive(Clone, Copy, Debug)]
+pub struct Environments {
+    /// So many take turns even when one would do, so that nothing works only because it was remembered.
+    pub in_turn: usize,
+    /// So many requests are served at a time; more are throttled.
+    pub at_most: usize,
+}
+
+impl Default for Environments {
+    fn default() -> Self {
+        Self {
+            in_turn: 4,
+            at_most: 200,
+        }
+    }
+}
+
+/// One deployed function.
+pub struct Lambda {
+    name: String,
+    timeout: Duration,
+    start: Start,
+    backends: Backends,
+    environments: Environments,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: VecDeque<Environment>,
+    busy: usize,
+}
+
+/// Why an invocation brought no answer of the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// All environments are busy.
+    #[error("throttled")]
+    Throttled,
+    /// The event or the answer is larger than Lambda takes.
+    #[error("payload too large")]
+    TooLarge,
+    /// The function did not end in its time; its environment is gone.
+    #[error("timed out")]
+    TimedOut,
+    /// The function panicked, or the event is none that it can read.
+    #[error("failed")]
+    Failed,
+}
+
+impl Lambda {
+    /// Deploys the function `name`.
+    pub fn new(
+        name: &str,
+        timeout: Duration,
+        start: Start,
+        backends: Backends,
+        environments: Environments,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            timeout,
+            start,
+            backends,
+            environments,
+            pool: Mutex::default(),
+        }
+    }
+
+    /// Runs the function with an event as JSON and returns its answer as JSON. Dropping this kills the environment.
+    ///
+    /// # Errors
+    /// When the function gave no answer.
+    pub async fn invoke(&self, event: &str) -> Result<String, InvokeError> {
+        if event.len() > PAYLOAD_MAX {
+            return Err(InvokeError::TooLarge);
+        }
+        let payload: LambdaRequest = serde_json::from_str(event).map_err(|error| {
+            tracing::error!(function = self.name, %error, "the event cannot be read");
+            InvokeError::Failed
+        })?;
+        let mut running = self.take().ok_or(InvokeError::Throttled)?;
+        let environment = running.environment.clone();
+        let mut adapter = Adapter::from(service_fn(move |request| {
+            let answer = environment(request);
+            async { Ok::<_, Infallible>(answer.await) }
+        }));
+        let invocation = async {
+            adapter
+                .call(LambdaEvent::new(payload, self.context()))
+                .await
+        };
+        let Ok(ended) = tokio::time::timeout(self.timeout, caught(invocation)).await else {
+            tracing::error!(function = self.name, "timed out");
+            return Err(InvokeError::TimedOut);
+        };
+        // Lambda's runtime survives a panic, and so does the environment.
+        running.keep = true;
+        let Some(Ok(answer)) = ended else {
+            tracing::error!(function = self.name, "panicked");
+            return Err(InvokeError::Failed);
+        };
+        let answer = serde_json::to_string(&answer).map_err(|_| InvokeError::Failed)?;
+        if answer.len() > PAYLOAD_MAX {
+            return Err(InvokeError::Failed);
+        }
+        Ok(answer)
+    }
+
+    fn context(&self) -> Context {
+        let mut context = Context::default();
+        let id = u128::from_be_bytes(self.backends.entropy.bytes());
+        context.request_id = format!("{id:032x}");
+        let deadline = self.backends.clock.now().plus(self.timeout);
+        context.deadline = u64::try_from(deadline.millis()).unwrap_or(0);
+        context.invoked_function_arn = format!(
+            "arn:aws:lambda:local:000000000000:function:{name}",
+            name = self.name
+        );
+        context
+    }
+
+    fn take(&self) -> Option<Running<'_>> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = pool.idle.len() + pool.busy;
+        let environment = if all < self.environments.in_turn {
+            (self.start)(&self.backends)
+        } else if let Some(longest_idle) = pool.idle.pop_front() {
+            longest_idle
+        } else if all < self.environments.at_most {
+            (self.start)(&self.backends)
+        } else {
+            return None;
+        };
+        pool.busy += 1;
+        Some(Running {
+            lambda: self,
+            environment,
+            keep: false,
+        })
+    }
+}
+
+impl fmt::Debug for Lambda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lambda").field("name", &self.name).finish()
+    }
+}
+
+/// An environment at work. It goes back into the pool only when its invocation came to an end.
+struct Running<'a> {
+    lambda: &'a Lambda,
+    environment: Environment,
+    keep: bool,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let pool = self.lambda.pool.lock();
+        let mut pool = pool.unwrap_or_else(PoisonError::into_inner);
+        pool.busy -= 1;
+        if self.keep {
+            pool.idle.push_back(self.environment.clone());
+        }
+    }
+}
+
+/// Runs `future` to its end; `None` when it panicked.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |context| {
+        std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
+            .map_or(std::task::Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}
