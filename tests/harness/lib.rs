@@ -1,1 +1,262 @@
 //! What the tests share: the whole system under test, with one method per act.
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use http::{HeaderMap, Request};
+use local::api_gateway::ApiGateway;
+use local::database::{EmbeddedDynamoDb, Faults};
+use local::lambda::Environments;
+use local::simulator::{Simulator, SimulatorOptions};
+use local::template::Template;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::entropy::Entropy;
+use shared::gateway::{Gateway, SessionToken};
+use shared::runtime::Backends;
+use shared::settings::{SessionSettings, Settings};
+use shared::timestamp::Timestamp;
+
+/// When a system under test begins: 22 November 2026, 11:33:20 UTC.
+pub const START: Timestamp = Timestamp::from_seconds(1_795_347_200);
+
+/// The whole system in this process: API, functions, database, gateway simulator. Clones are the same system.
+///
+/// Its clock follows tokio's time, its randomness a seed, and there is no socket, so that a test with
+/// `start_paused = true` is fast and repeats itself.
+#[derive(Clone, Debug)]
+pub struct TestSystem {
+    api: ApiGateway,
+    database: EmbeddedDynamoDb,
+    simulator: Simulator,
+    backends: Backends,
+    environments: Environments,
+    source_ip: IpAddr,
+}
+
+/// What the API answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; `Null` when it is not JSON.
+    pub json: Value,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// How a system under test differs from the usual one.
+#[derive(Debug)]
+pub struct TestSystemBuilder {
+    clock: Clock,
+    environments: Environments,
+    faults: Faults,
+    gateway: Option<Arc<dyn Gateway>>,
+    seed: u64,
+    settings: Settings,
+    simulator: SimulatorOptions,
+}
+
+impl TestSystem {
+    /// The usual system: empty tables, one WhatsApp session that is online, no faults.
+    pub async fn start() -> Self {
+        Self::builder().build().await
+    }
+
+    /// A system with differences.
+    pub fn builder() -> TestSystemBuilder {
+        TestSystemBuilder {
+            clock: Clock::following_runtime(START),
+            environments: Environments::default(),
+            faults: Faults::none(),
+            gateway: None,
+            seed: 0,
+            settings: Settings::default(),
+            simulator: SimulatorOptions::default(),
+        }
+    }
+
+    /// The same tables, WhatsApp and time, reached by processes of their own, with `faults` on the way to the tables.
+    #[must_use]
+    pub fn with_faults(&self, faults: Faults) -> Self {
+        let dynamodb = self.database.client_with(faults);
+        let backends = Backends {
+            dynamodb,
+            ..self.backends.clone()
+        };
+        Self {
+            api: deploy(&backends, self.environments),
+            backends,
+            ..self.clone()
+        }
+    }
+
+    /// The same system, called from another address.
+    #[must_use]
+    pub fn from(&self, source_ip: impl Into<IpAddr>) -> Self {
+        Self {
+            source_ip: source_ip.into(),
+            ..self.clone()
+        }
+    }
+
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.request("GET", path, &[], "").await
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        let headers = [("content-type", "application/json")];
+        self.request("POST", path, &headers, body.to_string()).await
+    }
+
+    /// Any request. Dropping this kills the function that works on it.
+    ///
+    /// # Panics
+    /// When `path` or `headers` cannot stand in a request.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.into().into()).expect("a request");
+        let response = self.api.handle(request, self.source_ip).await;
+        let (parts, body) = response.into_parts();
+        Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            json: serde_json::from_slice(&body).unwrap_or_default(),
+            body: body.to_vec(),
+        }
+    }
+
+    /// What the functions hold: for tests of stores, sender and flows.
+    pub fn backends(&self) -> &Backends {
+        &self.backends
+    }
+
+    /// The tables.
+    pub fn database(&self) -> &EmbeddedDynamoDb {
+        &self.database
+    }
+
+    /// A client of the tables without faults, for looking.
+    pub fn dynamodb(&self) -> Client {
+        self.database.client()
+    }
+
+    /// WhatsApp.
+    pub fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.backends.clock.now()
+    }
+}
+
+impl TestSystemBuilder {
+    /// Another source of time, such as [`Clock::system`].
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Other numbers of environments.
+    #[must_use]
+    pub fn environments(mut self, environments: Environments) -> Self {
+        self.environments = environments;
+        self
+    }
+
+    /// Faults on the way to the tables.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Another way to WhatsApp than calling the simulator directly.
+    #[must_use]
+    pub fn gateway(mut self, gateway: Arc<dyn Gateway>) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
+    /// Another seed of randomness; it is 0 otherwise.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Changes the settings. The sessions are those of the simulator.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Changes the simulator.
+    #[must_use]
+    pub fn simulator(mut self, change: impl FnOnce(&mut SimulatorOptions)) -> Self {
+        change(&mut self.simulator);
+        self
+    }
+
+    /// Starts the system.
+    ///
+    /// # Panics
+    /// When it cannot start, which is a defect of the repository.
+    pub async fn build(self) -> TestSystem {
+        // The SDK draws its retries' jitter from this.
+        fastrand::seed(self.seed);
+        let database = EmbeddedDynamoDb::memory().expect("a database in memory");
+        let created = database.create_tables(&template()).await;
+        created.expect("the tables of template.yaml");
+        database.forget_calls();
+
+        let sessions = self.simulator.sessions.iter();
+        let sessions = sessions.map(|session| SessionSettings {
+            name: session.name.clone(),
+            token: SessionToken::new(&session.token),
+        });
+        let mut settings = self.settings;
+        settings.sessions = sessions.collect();
+        let simulator = Simulator::new(self.simulator);
+        let backends = Backends {
+            dynamodb: database.client_with(self.faults),
+            gateway: self.gateway.unwrap_or_else(|| Arc::new(simulator.clone())),
+            clock: self.clock,
+            entropy: Entropy::seeded(self.seed),
+            settings: Arc::new(settings),
+        };
+        TestSystem {
+            api: deploy(&backends, self.environments),
+            database,
+            simulator,
+            backends,
+            environments: self.environments,
+            source_ip: Ipv4Addr::new(203, 0, 113, 1).into(),
+        }
+    }
+}
+
+fn template() -> Template {
+    Template::compiled_in().expect("template.yaml can be read")
+}
+
+fn deploy(backends: &Backends, environments: Environments) -> ApiGateway {
+    ApiGateway::new(&template(), backends, environments).expect("functions for all routes")
+}
