@@ -3,3 +3,4 @@
 
 mod api_gateway;
 mod database;
+mod deployment;

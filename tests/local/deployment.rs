@@ -1,0 +1,83 @@
+//! What is written beside `template.yaml` says the same as `template.yaml`.
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use lambda_http::Request;
+use lambda_http::request::LambdaRequest;
+use local::functions;
+use local::template::Template;
+use serde_json::Value;
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn lambda_metadata() -> toml::Value {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    manifest["workspace"]["metadata"]["lambda"].clone()
+}
+
+#[test]
+fn every_function_has_a_route_and_every_route_a_function() {
+    let template = Template::compiled_in().unwrap();
+    let routed: BTreeSet<_> = template
+        .routes
+        .iter()
+        .map(|route| route.function.as_str())
+        .collect();
+    let known: BTreeSet<_> = functions::ALL.iter().map(|(folder, _)| *folder).collect();
+    assert_eq!(routed, known);
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let metadata = lambda_metadata();
+    let router = metadata["watch"]["router"].as_table().unwrap();
+    let mut watched = BTreeSet::new();
+    for (path, routes) in router {
+        match routes {
+            toml::Value::String(function) => {
+                assert_eq!(path, "/{*path}");
+                watched.insert(("$default".to_owned(), function.clone()));
+            }
+            routes => watched.extend(routes.as_array().unwrap().iter().map(|route| {
+                let method = route["method"].as_str().unwrap();
+                let function = route["function"].as_str().unwrap();
+                (format!("{method} {path}"), function.to_owned())
+            })),
+        }
+    }
+    let routes = Template::compiled_in().unwrap().routes;
+    let routes = routes
+        .into_iter()
+        .map(|route| (route.key(), route.function));
+    assert_eq!(watched, routes.collect());
+}
+
+#[test]
+fn every_function_has_a_sample_event_that_reaches_it() {
+    let template = Template::compiled_in().unwrap();
+    let routes: BTreeMap<_, _> = template
+        .routes
+        .into_iter()
+        .map(|route| (route.key(), route.function))
+        .collect();
+    let mut sampled = BTreeSet::new();
+    for entry in fs::read_dir(repository().join("events")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let request: Request = serde_json::from_str::<LambdaRequest>(&text).unwrap().into();
+        let event: Value = serde_json::from_str(&text).unwrap();
+        let key = format!("{} {}", request.method(), request.uri().path());
+        assert_eq!(event["routeKey"], key, "{name}");
+        assert_eq!(routes[&key], name);
+        sampled.insert(name);
+    }
+    let known = functions::ALL
+        .iter()
+        .map(|(folder, _)| (*folder).to_owned());
+    assert_eq!(sampled, known.collect());
+}
