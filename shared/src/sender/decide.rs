@@ -1,0 +1,283 @@
+//! What to do after an observation. No clock, no waiting, no calls: a table that ends, whatever it is told.
+use std::time::Duration;
+
+use super::classify::Observation;
+use super::{Outcome, Reason};
+
+/// What was tried so far for one message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    observations: u8,
+    /// An attempt may have sent the message, so from here on no failure is certain.
+    maybe_sent: bool,
+    lost: u8,
+    recoveries: u8,
+    usable_at_once: u8,
+    throttled: u8,
+    rejected: u8,
+}
+
+/// The next step for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send with the same message id, after a pause and in a new place of the queue.
+    Send {
+        /// How long to pause first.
+        after: Duration,
+    },
+    /// Make the session usable.
+    Recover {
+        /// The gateway itself was down, so it is about to start its sessions by itself.
+        gateway_was_down: bool,
+    },
+    /// It is over.
+    Finish(Outcome),
+}
+
+const RECOVERIES_MAX: u8 = 2;
+const THROTTLED_MAX: u8 = 3;
+const OBSERVATIONS_MAX: u8 = 16;
+const THROTTLED_PAUSE: Duration = Duration::from_millis(500);
+const REJECTED_PAUSE: Duration = Duration::from_secs(2);
+
+/// What to do after `observation`, and the progress that it makes.
+pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, Step) {
+    progress.observations += 1;
+    progress.maybe_sent |= matches!(observation, Observation::Lost | Observation::Unanswered);
+    let maybe_sent = progress.maybe_sent;
+    let fail = |reason| match maybe_sent {
+        true => Step::Finish(Outcome::Unknown),
+        false => Step::Finish(Outcome::NotSent(reason)),
+    };
+    // Whether something may be done again that was done `count` times and is allowed `max` times.
+    let again = |count: &mut u8, max: u8| {
+        *count += 1;
+        *count <= max
+    };
+    let at_once = Step::Send {
+        after: Duration::ZERO,
+    };
+    let step = match observation {
+        Observation::Sent => Step::Finish(Outcome::Sent),
+        _ if progress.observations >= OBSERVATIONS_MAX => fail(Reason::Deadline),
+        Observation::SessionTrouble => match again(&mut progress.recoveries, RECOVERIES_MAX) {
+            true => Step::Recover {
+                gateway_was_down: false,
+            },
+            false => fail(Reason::SessionDown),
+        },
+        Observation::GatewayDown => match again(&mut progress.recoveries, RECOVERIES_MAX) {
+            true => Step::Recover {
+                gateway_was_down: true,
+            },
+            false => fail(Reason::GatewayUnreachable),
+        },
+        Observation::UsableAtOnce => match again(&mut progress.usable_at_once, 1) {
+            true => at_once,
+            false => fail(Reason::SessionDown),
+        },
+        Observation::Recovered => at_once,
+        Observation::Lost => match again(&mut progress.lost, 1) {
+            true => at_once,
+            false => Step::Finish(Outcome::Unknown),
+        },
+        Observation::Unanswered => Step::Finish(Outcome::Unknown),
+        Observation::Throttled => match again(&mut progress.throttled, THROTTLED_MAX) {
+            true => Step::Send {
+                after: THROTTLED_PAUSE,
+            },
+            false => fail(Reason::Busy),
+        },
+        Observation::Rejected => match again(&mut progress.rejected, 1) {
+            true => Step::Send {
+                after: REJECTED_PAUSE,
+            },
+            false => fail(Reason::Rejected),
+        },
+        Observation::Restricted => fail(Reason::Restricted),
+        Observation::WrongRecipient => fail(Reason::WrongRecipient),
+        Observation::Misconfigured => fail(Reason::Misconfigured),
+        Observation::GatewayStaysDown => fail(Reason::GatewayUnreachable),
+        Observation::SessionStaysDown => fail(Reason::SessionDown),
+        Observation::Unpaired => fail(Reason::NeedsPairing),
+        Observation::QueueFull => fail(Reason::Busy),
+        Observation::OutOfTime => fail(Reason::Deadline),
+    };
+    (progress, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Observation::*;
+    use super::*;
+
+    const AGAIN: Step = Step::Send {
+        after: Duration::ZERO,
+    };
+    const RECOVER: Step = Step::Recover {
+        gateway_was_down: false,
+    };
+    const UNKNOWN: Step = Step::Finish(Outcome::Unknown);
+
+    fn not_sent(reason: Reason) -> Step {
+        Step::Finish(Outcome::NotSent(reason))
+    }
+
+    fn check(story: &[(Observation, Step)]) {
+        let mut progress = Progress::default();
+        for (number, (observation, expected)) in story.iter().enumerate() {
+            let (next, step) = decide(progress, *observation);
+            assert_eq!(step, *expected, "after {number}: {observation:?}");
+            progress = next;
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_taken_is_sent() {
+        check(&[(Sent, Step::Finish(Outcome::Sent))]);
+    }
+
+    #[test]
+    fn a_recovered_session_sends_again() {
+        check(&[
+            (SessionTrouble, RECOVER),
+            (Recovered, AGAIN),
+            (Sent, Step::Finish(Outcome::Sent)),
+        ]);
+    }
+
+    #[test]
+    fn a_session_that_claims_to_be_usable_gets_one_more_send() {
+        check(&[
+            (SessionTrouble, RECOVER),
+            (UsableAtOnce, AGAIN),
+            (SessionTrouble, RECOVER),
+            (UsableAtOnce, not_sent(Reason::SessionDown)),
+        ]);
+    }
+
+    #[test]
+    fn recoveries_are_limited() {
+        check(&[
+            (SessionTrouble, RECOVER),
+            (Recovered, AGAIN),
+            (
+                GatewayDown,
+                Step::Recover {
+                    gateway_was_down: true,
+                },
+            ),
+            (Recovered, AGAIN),
+            (GatewayDown, not_sent(Reason::GatewayUnreachable)),
+        ]);
+    }
+
+    #[test]
+    fn an_answered_unknown_is_repeated_once() {
+        check(&[(Lost, AGAIN), (Sent, Step::Finish(Outcome::Sent))]);
+        check(&[(Lost, AGAIN), (Lost, UNKNOWN)]);
+    }
+
+    #[test]
+    fn a_send_of_unknown_end_makes_every_later_failure_unknown() {
+        for failure in [
+            Restricted,
+            WrongRecipient,
+            Misconfigured,
+            QueueFull,
+            OutOfTime,
+            Unpaired,
+            SessionStaysDown,
+        ] {
+            check(&[(Lost, AGAIN), (failure, UNKNOWN)]);
+        }
+    }
+
+    #[test]
+    fn our_own_time_out_is_never_repeated() {
+        check(&[(Unanswered, UNKNOWN)]);
+    }
+
+    #[test]
+    fn a_throttled_send_pauses_three_times() {
+        let pause = Step::Send {
+            after: THROTTLED_PAUSE,
+        };
+        check(&[
+            (Throttled, pause),
+            (Throttled, pause),
+            (Throttled, pause),
+            (Throttled, not_sent(Reason::Busy)),
+        ]);
+    }
+
+    #[test]
+    fn a_rejected_message_gets_one_slow_retry() {
+        let slowly = Step::Send {
+            after: REJECTED_PAUSE,
+        };
+        check(&[(Rejected, slowly), (Rejected, not_sent(Reason::Rejected))]);
+    }
+
+    #[test]
+    fn what_no_retry_can_help_ends_at_once() {
+        for (observation, reason) in [
+            (Restricted, Reason::Restricted),
+            (WrongRecipient, Reason::WrongRecipient),
+            (Misconfigured, Reason::Misconfigured),
+            (Unpaired, Reason::NeedsPairing),
+            (QueueFull, Reason::Busy),
+            (OutOfTime, Reason::Deadline),
+            (SessionStaysDown, Reason::SessionDown),
+            (GatewayStaysDown, Reason::GatewayUnreachable),
+        ] {
+            check(&[(observation, not_sent(reason))]);
+        }
+    }
+
+    fn any_observation() -> impl Strategy<Value = Observation> {
+        prop::sample::select(vec![
+            Sent,
+            SessionTrouble,
+            GatewayDown,
+            Lost,
+            Unanswered,
+            Throttled,
+            Restricted,
+            WrongRecipient,
+            Misconfigured,
+            Rejected,
+            UsableAtOnce,
+            Recovered,
+            GatewayStaysDown,
+            SessionStaysDown,
+            Unpaired,
+            QueueFull,
+            OutOfTime,
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn every_story_ends_and_never_calls_a_possible_delivery_not_sent(
+            observations in prop::collection::vec(any_observation(), OBSERVATIONS_MAX as usize)
+        ) {
+            let mut progress = Progress::default();
+            let mut maybe_sent = false;
+            for observation in observations {
+                maybe_sent |= matches!(observation, Lost | Unanswered);
+                let (next, step) = decide(progress, observation);
+                progress = next;
+                if let Step::Finish(outcome) = step {
+                    let denied = matches!(outcome, Outcome::NotSent(_));
+                    prop_assert!(!(maybe_sent && denied), "{outcome:?} after a possible delivery");
+                    prop_assert_eq!(outcome == Outcome::Sent, observation == Sent);
+                    return Ok(());
+                }
+            }
+            prop_assert!(false, "still going after {} observations", OBSERVATIONS_MAX);
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! One message, and each thing that goes wrong with a session or its gateway.
+use std::time::Duration;
+
+use local::simulator::{LostAnswer, Profile, Scenario, SimulatorOptions};
+use shared::sender::{ChannelState, Content, Outcome, Reason};
+use shared::store::Fields;
+use shared::store::whatsapp_sessions::SessionState;
+use tokio::time::Instant;
+
+use super::stage::{SESSION, Stage, outgoing, phone, send};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What one send under `scenario` comes to: its outcome, how many messages the phone shows, how many connects it took,
+/// and the most time.
+#[derive(Clone, Copy)]
+struct Expected {
+    outcome: Outcome,
+    messages: usize,
+    connects: u64,
+    within: Duration,
+}
+
+const fn sent(connects: u64, within: Duration) -> Expected {
+    Expected {
+        outcome: Outcome::Sent,
+        messages: 1,
+        connects,
+        within,
+    }
+}
+
+const fn not_sent(reason: Reason, connects: u64, within: Duration) -> Expected {
+    Expected {
+        outcome: Outcome::NotSent(reason),
+        messages: 0,
+        connects,
+        within,
+    }
+}
+
+async fn check(scenario: Scenario, expected: Expected) -> Stage {
+    let stage = Stage::new().await;
+    check_on(stage, scenario, expected).await
+}
+
+async fn check_on(stage: Stage, scenario: Scenario, expected: Expected) -> Stage {
+    stage.gateway.play(&scenario);
+    let sent = stage.send().await;
+    assert_eq!(
+        sent.delivery.outcome, expected.outcome,
+        "{scenario:?}: {sent:?}"
+    );
+    assert_eq!(
+        stage.arrived(),
+        (expected.messages, 0),
+        "{scenario:?}: {sent:?}"
+    );
+    assert_eq!(
+        stage.connects(),
+        expected.connects,
+        "{scenario:?}: {sent:?}"
+    );
+    assert!(sent.took <= expected.within, "{scenario:?}: {sent:?}");
+    for message in stage.gateway.messages(None) {
+        assert_eq!(message.id, sent.delivery.message_id);
+    }
+    stage
+}
+
+async fn profile(profile: Profile) -> Stage {
+    Stage::with(SimulatorOptions {
+        profile,
+        ..SimulatorOptions::default()
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_session_sends_at_once_and_writes_nothing_before_the_record() {
+    let stage = Stage::new().await;
+    let sender = stage.sender(1);
+    let picked = sender.pick(&phone(1)).await.unwrap();
+    let place = sender
+        .take_place(&picked, ms(6_000))
+        .await
+        .unwrap()
+        .unwrap();
+    stage.database.forget_calls();
+    let deadline = stage.clock.now().plus(ms(15_000));
+    let delivery = sender.deliver(place, outgoing(1), deadline).await;
+    assert_eq!(delivery.outcome, Outcome::Sent);
+    assert_eq!(stage.database.calls(), []);
+    assert_eq!(stage.arrived(), (1, 0));
+    assert_eq!(
+        stage.gateway.calls().counts.len(),
+        1,
+        "nothing but the send"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_absent_session_is_connected_and_the_message_arrives() {
+    check(Scenario::ColdSession, sent(1, ms(2_000))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_gateways_say_no_session_instead_of_two_flags() {
+    let stage = profile(Profile::A).await;
+    check_on(stage, Scenario::ColdSession, sent(1, ms(2_500))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_back_300_ms_after_the_connect_has_sent_within_a_second() {
+    let stage = Stage::with(SimulatorOptions {
+        online_after: ms(300),
+        send_duration: ms(200),
+        ..SimulatorOptions::default()
+    })
+    .await;
+    check_on(stage, Scenario::ColdSession, sent(1, ms(1_000))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_takes_at_most_300_ms_longer_than_the_session() {
+    for online_after in [0, 100, 300, 450, 777, 1_500, 2_600, 4_000] {
+        let stage = Stage::with(SimulatorOptions {
+            online_after: ms(online_after),
+            send_duration: ms(10),
+            ..SimulatorOptions::default()
+        })
+        .await;
+        // Beyond the place that the first attempt took, which lasts 300 ms.
+        let within = ms(online_after.max(300) + 300 + 10);
+        check_on(stage, Scenario::ColdSession, sent(1, within)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blip_is_waited_for_and_not_connected() {
+    for lasts_ms in [500, 1_500, 2_500] {
+        let within = ms(lasts_ms + 300 + 200);
+        check(Scenario::NetworkBlip { lasts_ms }, sent(0, within)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_library_that_does_not_reconnect_in_three_seconds_is_helped() {
+    check(Scenario::DeadObject { logged_in: true }, sent(1, ms(5_000))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_object_is_healed_by_a_connect() {
+    check(
+        Scenario::DeadObject { logged_in: false },
+        sent(1, ms(2_000)),
+    )
+    .await;
+    check(Scenario::Zombie, sent(1, ms(2_000))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn already_connected_is_no_answer_and_a_stuck_session_ends_in_time() {
+    let stage = profile(Profile::A).await;
+    let stuck = Scenario::StuckObject { logged_in: false };
+    let down = not_sent(Reason::SessionDown, 1, ms(7_000));
+    let stage = check_on(stage, stuck, down).await;
+    let next = stage.send().await;
+    assert_eq!(next.delivery.outcome, down.outcome);
+    assert_eq!(stage.connects(), 1, "one connect for each window");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_is_asked_for_again_under_the_same_id() {
+    for how in [LostAnswer::Closed, LostAnswer::Proxy504] {
+        let lost = Scenario::AnswerLost {
+            sends: 1,
+            how,
+            after_ms: 500,
+        };
+        let stage = check(lost, sent(0, ms(1_500))).await;
+        assert_eq!(stage.gateway.messages(None)[0].resent, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_lost_answers_are_an_unknown_outcome() {
+    let lost = Scenario::AnswerLost {
+        sends: 2,
+        how: LostAnswer::Closed,
+        after_ms: 0,
+    };
+    let unknown = Expected {
+        outcome: Outcome::Unknown,
+        ..sent(0, ms(1_500))
+    };
+    check(lost, unknown).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_lost_before_the_acknowledgement_sends_the_same_id_again() {
+    for delivered in [true, false] {
+        let lost = Scenario::AckLost {
+            sends: 1,
+            delivered,
+            lasts_ms: 6_500,
+        };
+        check(lost, sent(0, ms(8_000))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_session_answers_and_the_message_is_sent_again() {
+    for delivered in [true, false] {
+        let stage = Stage::with(SimulatorOptions {
+            // The acknowledgement is given up after 3 s instead of 75.
+            time_scale: 0.04,
+            ..SimulatorOptions::default()
+        })
+        .await;
+        let half_open = Scenario::HalfOpen {
+            sends: Some(1),
+            delivered,
+        };
+        check_on(stage, half_open, sent(0, ms(4_000))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_own_time_out_is_unknown_and_nothing_is_repeated() {
+    let stage = Stage::in_trouble(&Scenario::HalfOpen {
+        sends: None,
+        delivered: false,
+    })
+    .await;
+    let sent = stage.send().await;
+    assert_eq!(sent.delivery.outcome, Outcome::Unknown);
+    assert!(sent.took <= ms(10_050), "{sent:?}");
+    assert_eq!(stage.gateway.calls().count("/chat/send/text"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restricted_account_is_not_tried_again() {
+    let restricted = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    let stage = check(restricted, not_sent(Reason::Restricted, 0, ms(500))).await;
+    assert_eq!(stage.gateway.calls().count("/chat/send/text"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_refusal_gets_one_slow_retry() {
+    let refusal = |refusals| Scenario::Restricted {
+        code: 479,
+        refusals: Some(refusals),
+    };
+    check(refusal(1), sent(0, ms(3_000))).await;
+    check(refusal(5), not_sent(Reason::Rejected, 0, ms(3_000))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_without_whatsapp_is_told_at_once() {
+    let stranger = Scenario::NotOnWhatsapp {
+        phones: vec![phone(1).digits().to_owned()],
+        taken: false,
+    };
+    check(stranger, not_sent(Reason::WrongRecipient, 0, ms(500))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_waits_for_a_scan_needs_a_person() {
+    let unpaired = not_sent(Reason::NeedsPairing, 0, ms(500));
+    let stage = check(Scenario::QrNotScanned, unpaired).await;
+    let seen = stage.item().await.seen.unwrap();
+    assert_eq!(seen.state, SessionState::NeedsPairing);
+    let channel = stage.sender(2).channel().await.unwrap();
+    assert_eq!(channel.state, ChannelState::NeedsPairing);
+    assert_eq!(channel.since, Some(seen.since));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unlinked_session_is_connected_once_and_then_needs_a_person() {
+    let unpaired = not_sent(Reason::NeedsPairing, 1, ms(3_000));
+    check(Scenario::Unlinked, unpaired).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_comes_back_is_given_time_to_start_its_sessions() {
+    for lasts_ms in [500, 2_000, 4_000] {
+        check(
+            Scenario::GatewayDown { lasts_ms },
+            sent(0, ms(lasts_ms + 2_500)),
+        )
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stays_down_is_given_up_after_five_seconds_and_then_at_once() {
+    let down = Scenario::GatewayDown { lasts_ms: 60_000 };
+    let given_up = not_sent(Reason::GatewayUnreachable, 0, ms(6_000));
+    let stage = check(down, given_up).await;
+    let next = stage.send().await;
+    assert_eq!(next.delivery.outcome, given_up.outcome);
+    assert!(next.took <= ms(700), "{next:?}");
+    let channel = stage.sender(9).channel().await.unwrap();
+    assert_eq!(channel.state, ChannelState::Down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_dies_of_a_connect_is_not_asked_again_soon() {
+    let stage = Stage::in_trouble(&Scenario::ColdSession).await;
+    let crash = Scenario::CrashOnConnect { down_ms: 20_000 };
+    let given_up = not_sent(Reason::GatewayUnreachable, 1, ms(7_000));
+    let stage = check_on(stage, crash, given_up).await;
+    let next = stage.send().await;
+    assert_eq!(next.delivery.outcome, given_up.outcome);
+    assert_eq!(stage.connects(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_counts_requests_is_not_taken_for_an_outage() {
+    let stage = Stage::in_trouble(&Scenario::Proxy).await;
+    let token = shared::gateway::SessionToken::new(super::stage::TOKEN);
+    for _ in 0..21 {
+        let _ = shared::gateway::Gateway::status(&stage.gateway, &token, ms(100)).await;
+    }
+    let sent = stage.send().await;
+    assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+    assert!(sent.took <= ms(1_500), "{sent:?}");
+    assert_eq!(stage.arrived(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_token_is_a_matter_of_configuration() {
+    let stage = Stage::with(SimulatorOptions {
+        sessions: vec![local::simulator::SessionOptions::new(SESSION, "another")],
+        ..SimulatorOptions::default()
+    })
+    .await;
+    let sent = stage.send().await;
+    assert_eq!(
+        sent.delivery.outcome,
+        Outcome::NotSent(Reason::Misconfigured)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_account_takes_the_same_time_and_gets_no_message() {
+    for scenario in [Scenario::Healthy, Scenario::ColdSession] {
+        let (known, unknown) = (Stage::new().await, Stage::new().await);
+        known.gateway.play(&scenario);
+        unknown.gateway.play(&scenario);
+        let message = send(&known.sender(1), &known.clock, outgoing(1))
+            .await
+            .unwrap();
+        let nobody = shared::sender::Outgoing {
+            content: Content::Nobody,
+            ..outgoing(1)
+        };
+        let nothing = send(&unknown.sender(1), &unknown.clock, nobody)
+            .await
+            .unwrap();
+        assert_eq!(message.delivery.outcome, nothing.delivery.outcome);
+        assert_eq!(unknown.arrived(), (0, 0));
+        let difference = message.took.abs_diff(nothing.took);
+        assert!(difference <= ms(150), "{message:?} {nothing:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_starts_that_cannot_end_before_the_deadline() {
+    let stage = Stage::new().await;
+    let sender = stage.sender(1);
+    let picked = sender.pick(&phone(1)).await.unwrap();
+    let place = sender
+        .take_place(&picked, ms(6_000))
+        .await
+        .unwrap()
+        .unwrap();
+    let deadline = stage.clock.now().plus(ms(2_900));
+    let began = Instant::now();
+    let delivery = sender.deliver(place, outgoing(1), deadline).await;
+    assert_eq!(delivery.outcome, Outcome::NotSent(Reason::Deadline));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(stage.gateway.calls().counts.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_deadline_cuts_the_recovery_and_not_the_reply() {
+    let stage = Stage::in_trouble(&Scenario::StuckObject { logged_in: true }).await;
+    for left in [3_000, 3_500, 4_000, 6_000, 9_000] {
+        let sender = stage.sender(left);
+        let picked = sender.pick(&phone(left)).await.unwrap();
+        let place = sender.take_place(&picked, ms(0)).await.unwrap().unwrap();
+        let deadline = stage.clock.now().plus(ms(left));
+        let delivery = sender.deliver(place, outgoing(left), deadline).await;
+        assert!(
+            matches!(delivery.outcome, Outcome::NotSent(_)),
+            "{delivery:?}"
+        );
+        assert!(stage.clock.now() <= deadline, "{delivery:?}");
+        tokio::time::sleep(ms(400)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_is_recorded_with_its_story_and_a_masked_phone() {
+    let stage = Stage::in_trouble(&Scenario::ColdSession).await;
+    let sent = stage.send().await;
+    let read = stage
+        .database
+        .client()
+        .get_item()
+        .table_name("DeliveriesTable");
+    let key = shared::store::text(sent.delivery.message_id.as_str());
+    let item = read
+        .key("message_id", key)
+        .send()
+        .await
+        .unwrap()
+        .item
+        .unwrap();
+    assert_eq!(item.text("outcome"), Some("sent"));
+    assert_eq!(item.text("session"), Some(SESSION));
+    assert_eq!(item.text("purpose"), Some("sso"));
+    assert_eq!(item.text("phone"), Some(phone(1).to_string().as_str()));
+    let thirty_days = 30 * 24 * 60 * 60;
+    let kept = item.number("expires_at").unwrap() - item.number("at").unwrap() / 1_000;
+    assert!((thirty_days..=thirty_days + 1).contains(&kept));
+    let steps: Vec<_> = item["steps"]
+        .as_l()
+        .unwrap()
+        .iter()
+        .map(|step| step.as_m().unwrap().text("what").unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "send: the gateway answered 500: no session",
+            "connect",
+            "recovery: usable",
+            "send: taken"
+        ]
+    );
+    assert!(!format!("{:?}", sent.delivery).contains(phone(1).digits()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_channel_is_known_from_the_store_alone() {
+    let stage = Stage::new().await;
+    let channel = async || stage.sender(9).channel().await.unwrap().state;
+    assert_eq!(channel().await, ChannelState::Unknown);
+    stage.send().await;
+    assert_eq!(channel().await, ChannelState::Usable);
+    assert_eq!(stage.gateway.calls().count("/session/status"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_gateway_teaches_the_queue_its_pace() {
+    let stage = Stage::with(SimulatorOptions {
+        send_duration: ms(1_000),
+        ..SimulatorOptions::default()
+    })
+    .await;
+    for _ in 0..8 {
+        stage.send().await;
+    }
+    let cost = stage.item().await.cost.unwrap();
+    assert!((ms(750)..=ms(1_000)).contains(&cost), "{cost:?}");
+}

@@ -1,0 +1,139 @@
+//! A database, a gateway to break, and as many senders as a test wants: each is a function of its own.
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::database::{EmbeddedDynamoDb, Faults};
+use local::simulator::{Scenario, Simulator, SimulatorOptions};
+use local::template::Template;
+use shared::clock::Clock;
+use shared::entropy::Entropy;
+use shared::gateway::{MessageBody, SessionToken};
+use shared::phone::Phone;
+use shared::runtime::Backends;
+use shared::sender::{Busy, Content, Delivery, Outgoing, Sender, message_id};
+use shared::settings::{SessionSettings, Settings};
+use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
+use shared::timestamp::Timestamp;
+use tokio::time::Instant;
+
+/// How long a code waits for its place at most.
+pub const WAIT_MAX: Duration = Duration::from_secs(6);
+/// How long a code takes altogether at most.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const SESSION: &str = "system";
+pub const TOKEN: &str = "system-session-token";
+
+pub struct Stage {
+    pub database: EmbeddedDynamoDb,
+    pub gateway: Simulator,
+    pub clock: Clock,
+}
+
+/// What a send came to.
+#[derive(Debug)]
+pub struct Sent {
+    pub delivery: Delivery,
+    pub took: Duration,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::with(SimulatorOptions {
+            send_duration: Duration::from_millis(200),
+            ..SimulatorOptions::default()
+        })
+        .await
+    }
+
+    pub async fn with(options: SimulatorOptions) -> Self {
+        let database = EmbeddedDynamoDb::memory().unwrap();
+        let template = Template::compiled_in().unwrap();
+        database.create_tables(&template).await.unwrap();
+        Self {
+            database,
+            gateway: Simulator::new(options),
+            clock: Clock::following_runtime(Timestamp::from_seconds(1_795_000_000)),
+        }
+    }
+
+    /// The same with a session that is in trouble.
+    pub async fn in_trouble(scenario: &Scenario) -> Self {
+        let stage = Self::new().await;
+        stage.gateway.play(scenario);
+        stage
+    }
+
+    /// A function of its own: nothing is shared with another but the database and the gateway.
+    pub fn sender(&self, seed: u64) -> Sender {
+        self.sender_with(seed, Faults::none())
+    }
+
+    pub fn sender_with(&self, seed: u64, faults: Faults) -> Sender {
+        Sender::new(&Backends {
+            dynamodb: self.database.client_with(faults),
+            gateway: Arc::new(self.gateway.clone()),
+            clock: self.clock.clone(),
+            entropy: Entropy::seeded(seed),
+            settings: Arc::new(Settings {
+                sessions: vec![SessionSettings {
+                    name: SESSION.into(),
+                    token: SessionToken::new(TOKEN),
+                }],
+                ..Settings::default()
+            }),
+        })
+    }
+
+    /// Sends one code, as a flow does: all four calls.
+    pub async fn send(&self) -> Sent {
+        let seed = self.gateway.calls().count("/chat/send/text") + 1;
+        send(&self.sender(seed), &self.clock, outgoing(seed))
+            .await
+            .unwrap()
+    }
+
+    pub async fn item(&self) -> SessionItem {
+        self.sessions().read(SESSION).await.unwrap()
+    }
+
+    pub fn sessions(&self) -> WhatsAppSessions {
+        WhatsAppSessions::new(self.database.client(), "WhatsAppSessionsTable".into())
+    }
+
+    pub fn connects(&self) -> u64 {
+        self.gateway.calls().count("/session/connect")
+    }
+
+    /// How many messages the phones show, and how many of those are there twice.
+    pub fn arrived(&self) -> (usize, usize) {
+        let messages = self.gateway.messages(None);
+        let twice = messages.iter().filter(|message| message.duplicate).count();
+        (messages.len(), twice)
+    }
+}
+
+/// A code for the `number`th phone.
+pub fn outgoing(number: u64) -> Outgoing {
+    Outgoing {
+        purpose: "sso",
+        message_id: message_id(&Entropy::seeded(1_000_000 + number)),
+        phone: phone(number),
+        content: Content::Text(MessageBody(format!("Your code is {:06}", 100_000 + number))),
+    }
+}
+
+pub fn phone(number: u64) -> Phone {
+    Phone::parse(&format!("+62812{:08}", 10_000_000 + number)).unwrap()
+}
+
+pub async fn send(sender: &Sender, clock: &Clock, message: Outgoing) -> Result<Sent, Busy> {
+    let began = Instant::now();
+    let deadline = clock.now().plus(DEADLINE);
+    let picked = sender.pick(&message.phone).await.unwrap();
+    let place = sender.take_place(&picked, WAIT_MAX).await.unwrap()?;
+    let delivery = sender.deliver(place, message, deadline).await;
+    let took = began.elapsed();
+    assert!(clock.now() <= deadline, "{delivery:?} took {took:?}");
+    sender.record(&delivery).await;
+    Ok(Sent { delivery, took })
+}

@@ -1,0 +1,107 @@
+//! The acts of the session items, and what a lost reply does to them.
+use std::time::Duration;
+
+use local::database::{Fault, Faults};
+use shared::store::whatsapp_sessions::{
+    ConnectRight, Look, Seen, SessionItem, SessionState, Slot, WhatsAppSessions,
+};
+use shared::timestamp::Timestamp;
+
+use super::stage::{SESSION, Stage};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The table, through a client that loses the reply of its first call.
+fn losing_the_first_reply(stage: &Stage) -> WhatsAppSessions {
+    let faults = Faults::none().at(1, Fault::ReplyLost);
+    let client = stage.database.client_with(faults);
+    WhatsAppSessions::new(client, "WhatsAppSessionsTable".into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_follow_each_other_until_the_queue_is_full() {
+    let stage = Stage::new().await;
+    let sessions = stage.sessions();
+    let take = async |now| {
+        let wait_max = 2 * SECOND;
+        let slot = sessions.take_slot(SESSION, None, now, wait_max, SECOND);
+        slot.await.unwrap()
+    };
+    assert_eq!(take(NOW).await, Slot::At(NOW));
+    assert_eq!(take(NOW).await, Slot::At(NOW.plus(SECOND)));
+    assert_eq!(take(NOW).await, Slot::At(NOW.plus(2 * SECOND)));
+    assert_eq!(take(NOW).await, Slot::Full(NOW.plus(3 * SECOND)));
+    let later = NOW.plus(9 * SECOND);
+    assert_eq!(
+        take(later).await,
+        Slot::At(later),
+        "an idle queue starts now"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_look_serves_everybody_for_a_while() {
+    let stage = Stage::new().await;
+    let sessions = stage.sessions();
+    let claim = async |now, id: &str| {
+        let look = sessions.claim_look(SESSION, now, SECOND, id);
+        matches!(look.await.unwrap(), Look::Yours(_))
+    };
+    assert!(claim(NOW, "a").await);
+    assert!(!claim(NOW, "b").await);
+    assert!(claim(NOW.plus(SECOND), "b").await);
+    let claim = losing_the_first_reply(&stage);
+    let look = claim.claim_look(SESSION, NOW.plus(3 * SECOND), SECOND, "c");
+    assert!(matches!(look.await.unwrap(), Look::Yours(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_right_is_won_once_and_known_again_when_its_reply_was_lost() {
+    let stage = Stage::new().await;
+    let fresh = SessionItem::default();
+    let take = async |sessions: WhatsAppSessions, item: &SessionItem, now, id: &str| {
+        let right = sessions.take_connect_right(SESSION, item, now, 15 * SECOND, id);
+        right.await.unwrap()
+    };
+    let first = take(losing_the_first_reply(&stage), &fresh, NOW, "a").await;
+    assert!(matches!(first, ConnectRight::Won(NOW)), "{first:?}");
+    let second = take(stage.sessions(), &fresh, NOW, "b").await;
+    let ConnectRight::Lost(item) = second else {
+        panic!("won twice");
+    };
+    assert_eq!(item.connect_after, Some(NOW.plus(15 * SECOND)));
+    let early = NOW.plus(14 * SECOND);
+    let early = take(stage.sessions(), &item, early, "b").await;
+    assert!(matches!(early, ConnectRight::Lost(_)));
+    let due = NOW.plus(15 * SECOND);
+    let next = take(stage.sessions(), &item, due, "b").await;
+    assert!(matches!(next, ConnectRight::Won(at) if at == due));
+    let stale = take(stage.sessions(), &item, due.plus(20 * SECOND), "c").await;
+    assert!(
+        matches!(stale, ConnectRight::Lost(_)),
+        "the item was read before"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_look_is_not_overwritten_and_a_usable_session_keeps_its_window() {
+    let stage = Stage::new().await;
+    let sessions = stage.sessions();
+    let fresh = SessionItem::default();
+    let right = sessions.take_connect_right(SESSION, &fresh, NOW, 30 * SECOND, "a");
+    right.await.unwrap();
+    let saw = async |state, at| {
+        let seen = Seen {
+            state,
+            since: at,
+            at,
+        };
+        sessions.saw(SESSION, seen).await.unwrap()
+    };
+    saw(SessionState::Usable, NOW.plus(SECOND)).await;
+    let item = saw(SessionState::Down, NOW).await;
+    assert_eq!(item.seen.unwrap().state, SessionState::Usable);
+    assert_eq!(item.connect_wait, None);
+    assert_eq!(item.connect_after, Some(NOW.plus(30 * SECOND)));
+}
