@@ -49,3 +49,35 @@ fn https_client() -> SharedHttpClient {
         .tls_context(tls.unwrap_or_default())
         .build_https()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::config::Credentials;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Reads an item from an endpoint that hangs up; returns the error with its sources.
+    async fn failure(scheme: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("{scheme}://{}", listener.local_addr().expect("an address"));
+        let credentials = Credentials::new("id", "secret", None, None, "test");
+        let config = dynamodb_config("local", credentials, Some(&endpoint), None)
+            .to_builder()
+            .retry_config(RetryConfig::disabled());
+        let client = Client::from_conf(config.build());
+        let (sent, _) = tokio::join!(client.list_tables().send(), async {
+            drop(listener.accept().await);
+        });
+        format!("{:?}", sent.expect_err("nobody answers"))
+    }
+
+    #[tokio::test]
+    async fn endpoints_are_reached_with_and_without_tls_by_the_compiled_in_roots() {
+        for scheme in ["http", "https"] {
+            let failure = failure(scheme).await;
+            assert!(failure.contains("DispatchFailure"), "{scheme}: {failure}");
+        }
+    }
+}
