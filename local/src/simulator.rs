@@ -1,21 +1,24 @@
 //! A gateway to break: one state machine on tokio's time, with two faces.
 //!
-//! The HTTP face ([`http`]) speaks wuzapi's contract; the direct face ([`Simulator`] as a
+//! The HTTP face ([`serve`]) speaks wuzapi's contract; the direct face ([`Simulator`] as a
 //! [`Gateway`](shared::gateway::Gateway)) takes the same calls without a socket, for tests under paused time.
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use shared::phone::Phone;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::calls::{CallLog, CallRecord};
+pub use self::http::{router, serve};
 pub use self::inbox::InboxMessage;
 pub use self::profile::Profile;
 pub use self::scenario::{LostAnswer, Scenario};
 pub use self::session::SessionState;
 
+use self::catalogue::Order;
 use self::world::World;
 
 /// The state machine of one session.
@@ -53,6 +56,15 @@ mod exchange;
 
 /// The direct face.
 mod direct;
+
+/// The HTTP face.
+mod http;
+
+/// The control API and its page.
+mod control;
+
+/// What the control API's faults accept.
+mod catalogue;
 
 /// How a simulator begins.
 #[derive(Clone, Debug)]
@@ -190,6 +202,12 @@ impl Simulator {
         self.now(|world, _| world.inbox.of(phone.map(Phone::digits)).cloned().collect())
     }
 
+    /// What a phone received that is named in any form, or every phone.
+    fn inbox_of(&self, phone: Option<&str>) -> Vec<InboxMessage> {
+        let phone = phone.map(digits_of);
+        self.now(|world, _| world.inbox.of(phone.as_deref()).cloned().collect())
+    }
+
     /// Empties every phone.
     pub fn clear_messages(&self) {
         self.now(|world, _| world.inbox.clear());
@@ -207,6 +225,39 @@ impl Simulator {
             *world = World::new(&self.0.options, now);
             world.process = process;
         });
+    }
+
+    fn carry_out(&self, order: &Order) -> Result<(), UnknownSession> {
+        if let Some(session) = &order.session {
+            self.state(session)?;
+        }
+        self.now(|world, _| {
+            world.profile = order.profile.unwrap_or(world.profile);
+            let pace = &mut world.pace;
+            pace.time_scale = order.time_scale.unwrap_or(pace.time_scale);
+            pace.send = order.send.unwrap_or(pace.send);
+            pace.online_after = order.online_after.unwrap_or(pace.online_after);
+        });
+        match (&order.scenario, &order.session) {
+            (Some(scenario), Some(session)) => self.play_on(session, scenario)?,
+            (Some(scenario), None) => self.play(scenario),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Everything but messages and calls, for the control API. Tokens are not shown.
+    fn summary(&self) -> Value {
+        self.now(|world, now| world.summary(now))
+    }
+
+    /// Whether a connection is refused.
+    fn is_shut(&self) -> bool {
+        self.now(|world, _| world.back_at.is_some() && world.proxy.is_none())
+    }
+
+    fn process(&self) -> watch::Receiver<u64> {
+        self.0.process.subscribe()
     }
 
     fn with_session<T>(

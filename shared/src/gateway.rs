@@ -16,6 +16,9 @@ pub mod call;
 /// What comes back, in every version's form.
 pub mod answer;
 
+/// The client of the real gateway.
+pub mod wuzapi;
+
 /// A gateway that holds WhatsApp sessions. Every call is bounded by `within`.
 #[async_trait]
 pub trait Gateway: fmt::Debug + Send + Sync {

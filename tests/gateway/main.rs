@@ -1,2 +1,7 @@
 //! The gateway's client and its simulator, against each other and against gateways that misbehave.
+mod answers;
+mod control;
+mod faces;
+mod harness;
 mod simulator;
+mod transport;

@@ -78,7 +78,7 @@ impl Simulator {
 
     /// What comes out of the gateway's port.
     async fn answer(&self, request: &Request) -> Reply {
-        let mut process = self.0.process.subscribe();
+        let mut process = self.process();
         let began = Instant::now();
         let (down, write_timeout) =
             self.now(|world, _| (world.back_at.is_some(), world.pace.of(WRITE_TIMEOUT)));

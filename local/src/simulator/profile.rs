@@ -60,7 +60,7 @@ impl Profile {
             "qrcode": "", "proxy_url": "", "expiration": 0,
         });
         if self == Self::A {
-            user["id"] = 1.into();
+            user["id"] = session.number.into();
             return user;
         }
         user["proxy_config"] = json!({"enabled": false, "proxy_url": ""});

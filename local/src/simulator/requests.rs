@@ -15,6 +15,9 @@ const CONNECT_WAIT: f64 = 10.0;
 /// After this time, in seconds, the library gives up a query.
 const QUERY_TIMEOUT: f64 = 75.0;
 
+/// What the gateway's router says to a path that it does not know.
+const NOT_FOUND: &str = "404 page not found\n";
+
 /// A request, as either face hands it over.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -75,6 +78,9 @@ impl Reply {
 impl Simulator {
     /// Does one request in the gateway process, to its end.
     pub(super) async fn work(&self, request: &Request) -> Reply {
+        if !request.post && request.path == "/health" {
+            return self.now(|world, now| world.health(now));
+        }
         let session = match self.now(|world, _| world.admit(request)) {
             Ok(session) => session,
             Err(reply) => return reply,
@@ -106,7 +112,7 @@ impl Simulator {
             _ => Reply::Answer {
                 status: 404,
                 content_type: "text/plain",
-                body: "404 page not found\n".into(),
+                body: NOT_FOUND.into(),
             },
         }
     }
@@ -191,6 +197,23 @@ impl Simulator {
 }
 
 impl World {
+    /// The health page, which says "ok" whatever the sessions do: the proxy's own, or that of the newest version.
+    fn health(&self, now: Instant) -> Reply {
+        let (content_type, status, body) = match (&self.proxy, self.profile) {
+            (Some(_), _) => ("text/plain", 200, "healthy\n".into()),
+            (None, Profile::D) => {
+                let health = json!({"status": "ok", "uptime": self.at_ms(now) / 1000, "total_users": self.sessions.len()});
+                ("application/json", 200, format!("{health}\n"))
+            }
+            (None, _) => ("text/plain", 404, NOT_FOUND.into()),
+        };
+        Reply::Answer {
+            status,
+            content_type,
+            body,
+        }
+    }
+
     /// Whose request it is.
     fn admit(&self, request: &Request) -> Result<usize, Reply> {
         let admin = request.path.starts_with("/admin/");

@@ -9,7 +9,7 @@ use super::session::SessionState;
 use super::world::World;
 
 /// The longest time that a parameter can ask for.
-const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Something that goes wrong, in the words of the control API. Times are real milliseconds, whatever the time scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -31,24 +31,34 @@ const FIGHT_ROUND: f64 = 2.0;
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// The gateway has no client object: "no session".
+    #[serde(alias = "S0")]
     Absent,
     /// An object that is dialling.
+    #[serde(alias = "S1")]
     Starting,
     /// The socket is open and waits for a QR scan.
+    #[serde(alias = "S2")]
     QrWait,
     /// Just scanned; the socket opens again within seconds.
+    #[serde(alias = "S3")]
     Paired,
     /// Usable.
+    #[serde(alias = "S4")]
     Online,
     /// The socket is lost, and the library reconnects by itself.
+    #[serde(alias = "S5")]
     Reconnecting,
     /// An object that will not reconnect by itself.
+    #[serde(alias = "S6")]
     Dead,
     /// The phone unlinked the device: no object, no pairing, but a stale account.
+    #[serde(alias = "S7")]
     LoggedOut,
     /// The socket is up but its object is lost.
+    #[serde(alias = "S8")]
     Zombie,
     /// The connection is dead and nobody noticed yet.
+    #[serde(alias = "S9")]
     HalfOpen,
 }
 
@@ -94,6 +104,8 @@ pub(super) enum Command {
 /// A session of the simulated gateway.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Its place among the sessions, from 1.
+    pub number: usize,
     pub name: String,
     pub token: String,
     pub jid: String,
@@ -113,6 +125,7 @@ pub(super) struct Session {
 impl Session {
     pub fn new(options: &SessionOptions, number: usize, now: Instant) -> Self {
         let mut session = Self {
+            number,
             name: options.name.clone(),
             token: options.token.clone(),
             jid: format!("62811000{number:04}:7@s.whatsapp.net"),

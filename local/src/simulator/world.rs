@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::calls::CallLog;
@@ -38,7 +39,7 @@ pub(super) struct World {
 
 impl World {
     pub fn new(options: &SimulatorOptions, now: Instant) -> Self {
-        let sessions = options.sessions.iter().enumerate();
+        let sessions = options.sessions.iter().zip(1..);
         Self {
             began: now,
             profile: options.profile,
@@ -49,7 +50,7 @@ impl World {
             },
             admin_token: options.admin_token.clone(),
             sessions: sessions
-                .map(|(number, session)| Session::new(session, number, now))
+                .map(|(session, number)| Session::new(session, number, now))
                 .collect(),
             inbox: Inbox::default(),
             calls: CallLog::default(),
@@ -100,5 +101,27 @@ impl World {
     pub fn named(&self, session: &str) -> Option<usize> {
         self.by_token(session)
             .or_else(|| self.sessions.iter().position(|known| known.name == session))
+    }
+
+    /// What the control API shows of it.
+    pub fn summary(&self, now: Instant) -> Value {
+        let sessions = self.sessions.iter().map(|session| {
+            let (connected, logged_in) = session.flags();
+            json!({
+                "name": session.name, "state": session.state(),
+                "connected": connected, "loggedIn": logged_in, "events": session.events,
+            })
+        });
+        json!({
+            "gateway": if self.back_at.is_some() { "down" } else { "up" },
+            "proxy": self.proxy.is_some(),
+            "profile": self.profile,
+            "time_scale": self.pace.time_scale,
+            "send_ms": self.pace.send.as_millis() as u64,
+            "online_after_ms": self.pace.online_after.as_millis() as u64,
+            "now_ms": self.at_ms(now),
+            "messages": self.inbox.of(None).count(),
+            "sessions": sessions.collect::<Vec<_>>(),
+        })
     }
 }

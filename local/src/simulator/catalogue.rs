@@ -1,0 +1,286 @@
+//! What `POST /sim/faults` takes: the scenarios with their numbers, and the knobs that go with any of them.
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::profile::Profile;
+use super::scenario::{LIFE_MAX, Scenario};
+
+/// Number (of the gateway contract's fault list), name, and what happens.
+const SCENARIOS: [(Option<u64>, &str, &str); 21] = [
+    (
+        Some(1),
+        "healthy",
+        "Everything works; every fault is forgotten.",
+    ),
+    (
+        Some(2),
+        "cold_session",
+        "No client object: sends say \"no session\" until a connect.",
+    ),
+    (
+        Some(3),
+        "network_blip",
+        "The socket is lost and comes back by itself after lasts_ms.",
+    ),
+    (
+        Some(4),
+        "reconnect_fight",
+        "Two clients replace each other every 2 s, then both are dead.",
+    ),
+    (
+        Some(5),
+        "stuck_object",
+        "Connect says \"already connected\" until the gateway restarts; logged_in: the flag of the status.",
+    ),
+    (
+        Some(6),
+        "dead_object",
+        "A dead object that a connect heals; logged_in: the flag of the status.",
+    ),
+    (
+        Some(7),
+        "half_open",
+        "Sends end unanswered after 75 s, `sends` times (null: three minutes); delivered: they arrive all the same.",
+    ),
+    (
+        Some(8),
+        "ack_lost",
+        "The socket is lost before the acknowledgement of the next sends, and back after lasts_ms; delivered: they arrive all the same.",
+    ),
+    (
+        Some(9),
+        "answer_lost",
+        "The next sends arrive, and after_ms later the connection closes (how: closed) or a proxy answers (how: proxy_504).",
+    ),
+    (
+        Some(10),
+        "send_queue",
+        "Each send takes each_ms, one at a time.",
+    ),
+    (
+        Some(11),
+        "unlinked",
+        "The phone unlinks the device; a connect opens a QR wait.",
+    ),
+    (
+        Some(12),
+        "qr_not_scanned",
+        "The session waits 160 s for a scan that does not come.",
+    ),
+    (
+        Some(13),
+        "banned",
+        "A connect is taken and ends in a dead object.",
+    ),
+    (
+        Some(14),
+        "restricted",
+        "Phones without a message yet are refused with `code`, each `refusals` times (null: until healthy).",
+    ),
+    (
+        Some(15),
+        "silent_loss",
+        "This share of sends (rate, 0 to 1) is accepted and never arrives.",
+    ),
+    (
+        Some(16),
+        "crash_on_connect",
+        "Each connect is answered and ends the gateway process for down_ms.",
+    ),
+    (
+        Some(19),
+        "zombie",
+        "The socket is up but the object is lost; a connect replaces it.",
+    ),
+    (
+        Some(23),
+        "proxy",
+        "A proxy in front: 503 above 10 requests a second and a burst of 20, 504 after 30 s, 502 while the gateway is down.",
+    ),
+    (
+        Some(24),
+        "not_on_whatsapp",
+        "`phones` are not on WhatsApp; taken: sends to them are accepted and lost instead of refused.",
+    ),
+    (
+        Some(25),
+        "check_throttled",
+        "/user/check is refused with \"rate-overlimit\".",
+    ),
+    (
+        None,
+        "gateway_down",
+        "The gateway process is down for lasts_ms, then starts its sessions again. This page too cannot be opened meanwhile.",
+    ),
+];
+
+/// What `POST /sim/faults` asks for.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    pub scenario: Option<Scenario>,
+    /// A token or name; none is every session.
+    pub session: Option<String>,
+    pub profile: Option<Profile>,
+    pub time_scale: Option<f64>,
+    pub send: Option<Duration>,
+    pub online_after: Option<Duration>,
+}
+
+/// Everything that is accepted, with the default of each parameter.
+pub(super) fn list() -> Value {
+    let scenarios = SCENARIOS.iter().map(|(number, name, about)| {
+        let mut parameters = defaults(name);
+        parameters.remove("scenario");
+        json!({"number": number, "scenario": name, "about": about, "parameters": parameters})
+    });
+    json!({
+        "scenarios": scenarios.collect::<Vec<_>>(),
+        "knobs": {
+            "session": "a token or name; every session without it",
+            "profile": "a, b or d: the gateway version to speak like",
+            "time_scale": "0.0001 to 10: shortens the gateway's own times, such as 75 s; parameters in ms are not scaled",
+            "send_ms": "how long one send takes",
+            "online_after_ms": "how long a connect takes until the session is usable",
+        },
+    })
+}
+
+/// Reads a request's body.
+pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
+    let order = Order {
+        session: take(&mut body, "session", "a text")?,
+        profile: take(&mut body, "profile", "a, b or d")?,
+        time_scale: take(&mut body, "time_scale", "a number")?,
+        send: take_ms(&mut body, "send_ms")?,
+        online_after: take_ms(&mut body, "online_after_ms")?,
+        scenario: None,
+    };
+    if order
+        .time_scale
+        .is_some_and(|scale| !(0.0001..=10.0).contains(&scale))
+    {
+        return Err("`time_scale` must be from 0.0001 to 10".into());
+    }
+    let scenario = match body.get("scenario") {
+        None if body.is_empty() => return Ok(order),
+        None => return Err("`scenario` is missing: a number or a name".into()),
+        Some(asked) => SCENARIOS.iter().find(|(number, name, _)| {
+            asked.as_str() == Some(name) || number.is_some() && asked.as_u64() == *number
+        }),
+    };
+    let (_, name, _) = scenario.ok_or("`scenario` must be one of the accepted numbers or names")?;
+    let known = defaults(name);
+    if let Some(key) = body.keys().find(|key| !known.contains_key(*key)) {
+        return Err(format!("`{key}` is no parameter of `{name}`"));
+    }
+    body.insert("scenario".into(), (*name).into());
+    let scenario = serde_json::from_value(Value::Object(body));
+    Ok(Order {
+        scenario: Some(scenario.map_err(|error| format!("`{name}`: {error}"))?),
+        ..order
+    })
+}
+
+/// Takes a time in milliseconds out of a body.
+pub(super) fn take_ms(
+    body: &mut Map<String, Value>,
+    key: &str,
+) -> Result<Option<Duration>, String> {
+    let ms = take(body, key, "a whole number of milliseconds")?;
+    Ok(ms.map(|ms| Duration::from_millis(ms).min(LIFE_MAX)))
+}
+
+fn take<T: DeserializeOwned>(
+    body: &mut Map<String, Value>,
+    key: &str,
+    form: &str,
+) -> Result<Option<T>, String> {
+    let value = body.remove(key).filter(|value| !value.is_null());
+    value
+        .map(|value| serde_json::from_value(value).map_err(|_| format!("`{key}` must be {form}")))
+        .transpose()
+}
+
+/// The scenario with its parameters, as JSON, when only its name is given.
+fn defaults(name: &str) -> Map<String, Value> {
+    let scenario = serde_json::from_value::<Scenario>(json!({"scenario": name}));
+    match scenario.and_then(serde_json::to_value) {
+        Ok(Value::Object(defaults)) => defaults,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(body: Value) -> Result<Order, String> {
+        read(body.as_object().cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn every_scenario_of_the_list_can_be_played_by_its_name_and_number() {
+        for (number, name, _) in SCENARIOS {
+            let named = order(json!({"scenario": name})).expect(name).scenario;
+            assert!(named.is_some(), "{name}");
+            if let Some(number) = number {
+                let numbered = order(json!({"scenario": number})).expect(name).scenario;
+                assert_eq!(numbered, named);
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_and_knobs_are_read() {
+        let body = json!({"scenario": 7, "sends": null, "delivered": true, "session": "system", "time_scale": 0.01, "profile": "d", "send_ms": 5});
+        let order = order(body).expect("an order");
+        let (sends, delivered) = (None, true);
+        assert_eq!(
+            order.scenario,
+            Some(Scenario::HalfOpen { sends, delivered })
+        );
+        assert_eq!(order.session.as_deref(), Some("system"));
+        assert_eq!(order.profile, Some(Profile::D));
+        assert_eq!(order.send, Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn what_is_not_accepted_is_named() {
+        for (body, problem) in [
+            (
+                json!({"scenario": 20}),
+                "`scenario` must be one of the accepted numbers or names",
+            ),
+            (
+                json!({"scenario": null}),
+                "`scenario` must be one of the accepted numbers or names",
+            ),
+            (
+                json!({"sends": 1}),
+                "`scenario` is missing: a number or a name",
+            ),
+            (
+                json!({"scenario": 1, "sends": 1}),
+                "`sends` is no parameter of `healthy`",
+            ),
+            (
+                json!({"time_scale": 0}),
+                "`time_scale` must be from 0.0001 to 10",
+            ),
+            (
+                json!({"send_ms": -1}),
+                "`send_ms` must be a whole number of milliseconds",
+            ),
+            (json!({"profile": "z"}), "`profile` must be a, b or d"),
+        ] {
+            assert_eq!(order(body).expect_err(problem), problem);
+        }
+        let wrong_type = order(json!({"scenario": 3, "lasts_ms": "x"})).expect_err("a type");
+        assert!(
+            wrong_type.starts_with("`network_blip`: invalid type"),
+            "{wrong_type}"
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! The control API below `/sim`, beside its page.
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::catalogue;
+use super::scenario::Scenario;
+use super::session::SessionState;
+use super::{Simulator, UnknownSession};
+
+const PATHS: [&str; 9] = [
+    "GET /sim",
+    "GET /sim/messages?phone=",
+    "DELETE /sim/messages",
+    "GET /sim/state",
+    "POST /sim/session/{token or name}",
+    "GET /sim/faults",
+    "POST /sim/faults",
+    "GET /sim/calls",
+    "POST /sim/reset",
+];
+
+/// Something is wrong with a control request.
+struct Refusal(StatusCode, Value);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(self.1)).into_response()
+    }
+}
+
+impl From<UnknownSession> for Refusal {
+    fn from(error: UnknownSession) -> Self {
+        let body = json!({"error": error.to_string(), "accepted": error.known});
+        Self(StatusCode::NOT_FOUND, body)
+    }
+}
+
+pub(super) fn router() -> Router<Simulator> {
+    Router::new()
+        .route("/sim", get(|| async { Html(include_str!("page.html")) }))
+        .route("/sim/messages", get(messages).delete(clear_messages))
+        .route("/sim/state", get(state))
+        .route("/sim/session/{session}", post(set_session))
+        .route(
+            "/sim/faults",
+            get(|| async { Json(catalogue::list()) }).post(play),
+        )
+        .route("/sim/calls", get(calls))
+        .route("/sim/reset", post(reset))
+        .route("/sim/{*rest}", any(unknown))
+        .method_not_allowed_fallback(unknown)
+}
+
+async fn unknown() -> Refusal {
+    let body = json!({"error": "there is no such path or method", "accepted": PATHS});
+    Refusal(StatusCode::NOT_FOUND, body)
+}
+
+#[derive(Deserialize)]
+struct WhichPhone {
+    phone: Option<String>,
+}
+
+async fn messages(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichPhone>,
+) -> Json<Value> {
+    let phone = which.phone.filter(|phone| !phone.trim().is_empty());
+    let messages = simulator.inbox_of(phone.as_deref());
+    Json(json!({
+        "duplicates": messages.iter().filter(|message| message.duplicate).count(),
+        "resent": messages.iter().map(|message| u64::from(message.resent)).sum::<u64>(),
+        "messages": messages,
+    }))
+}
+
+async fn clear_messages(State(simulator): State<Simulator>) -> Json<Value> {
+    let deleted = simulator.inbox_of(None).len();
+    simulator.clear_messages();
+    Json(json!({"deleted": deleted}))
+}
+
+async fn state(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(simulator.summary())
+}
+
+async fn calls(State(simulator): State<Simulator>) -> Response {
+    Json(simulator.calls()).into_response()
+}
+
+async fn reset(State(simulator): State<Simulator>) -> Json<Value> {
+    simulator.reset();
+    Json(simulator.summary())
+}
+
+async fn set_session(
+    State(simulator): State<Simulator>,
+    Path(session): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let mut body = object(&body)?;
+    let bad = |problem: String| {
+        let mut accepted = json!(SessionState::ALL);
+        if let Some(list) = accepted.as_array_mut() {
+            list.push("process_down".into());
+        }
+        let body = json!({"error": problem, "accepted": accepted, "parameters": {"lasts_ms": "then online"}});
+        Refusal(StatusCode::BAD_REQUEST, body)
+    };
+    let lasts = catalogue::take_ms(&mut body, "lasts_ms").map_err(bad)?;
+    let state = body.remove("state").unwrap_or_default();
+    if let Some(key) = body.keys().next() {
+        return Err(bad(format!("`{key}` is not known here")));
+    }
+    if matches!(state.as_str(), Some("process_down" | "S10")) {
+        let lasts_ms = lasts.map_or(10_000, |lasts| lasts.as_millis() as u64);
+        simulator.play_on(&session, &Scenario::GatewayDown { lasts_ms })?;
+    } else {
+        let state = serde_json::from_value(state)
+            .map_err(|_| bad("`state` must be one of the accepted ones".into()))?;
+        match lasts {
+            Some(lasts) => simulator.set_state_for(&session, state, lasts)?,
+            None => simulator.set_state(&session, state)?,
+        }
+    }
+    Ok(Json(simulator.summary()))
+}
+
+async fn play(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let order = catalogue::read(object(&body)?).map_err(|problem| {
+        let body = json!({"error": problem, "accepted": catalogue::list()});
+        Refusal(StatusCode::BAD_REQUEST, body)
+    })?;
+    simulator.carry_out(&order)?;
+    Ok(Json(simulator.summary()))
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_slice(body).map_err(|_| {
+        let body = json!({"error": "the body must be a JSON object"});
+        Refusal(StatusCode::BAD_REQUEST, body)
+    })
+}

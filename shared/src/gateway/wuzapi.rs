@@ -1,0 +1,323 @@
+//! The client of the real gateway, over HTTP.
+//!
+//! One call is one request on its own connection: nothing is repeated, no redirect is followed, and no idle connection is
+//! kept, since that of a frozen function is dead. Whether a connection came about is noted, because it decides if a
+//! message can have left.
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Client, Url, redirect, retry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tower::util::MapResponseLayer;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::{
+    Accepted, Gateway, GatewayError, GatewayUser, SessionStatus, SessionToken, TextMessage,
+    UserCheck,
+};
+use crate::phone::Phone;
+
+/// The longest wait for a connection, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most bytes of an answer: for one session's facts, and for lists and pictures.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const LIST_BYTES_MAX: usize = 1024 * 1024;
+const TOKEN: HeaderName = HeaderName::from_static("token");
+
+tokio::task_local! {
+    /// Whether the call of this task got a connection.
+    static CONNECTED: Cell<bool>;
+}
+
+/// A wuzapi gateway. Clones share their configuration.
+#[derive(Clone)]
+pub struct Wuzapi {
+    client: Client,
+    base_url: Arc<str>,
+}
+
+/// Why there can be no client. The address itself is not shown, since it may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum WuzapiError {
+    /// The address.
+    #[error("the gateway's address must be like https://gateway.example, without a query")]
+    Address,
+    /// The private certificate authority.
+    #[error("the gateway's CA must be one or more certificates in PEM")]
+    Ca,
+    /// The HTTP client itself.
+    #[error("no HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+impl Wuzapi {
+    /// A client for the gateway at `base_url`, which may end in a path. With `ca_pem` only that authority is trusted,
+    /// else the public ones that are compiled in.
+    ///
+    /// # Errors
+    /// When the address or the certificates cannot be read.
+    pub fn new(base_url: &str, ca_pem: Option<&str>) -> Result<Self, WuzapiError> {
+        let url = Url::parse(base_url.trim()).map_err(|_| WuzapiError::Address)?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
+        if !plain || !matches!(url.scheme(), "http" | "https") {
+            return Err(WuzapiError::Address);
+        }
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(ca_pem)?)
+            .connector_layer(MapResponseLayer::new(noted))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(0)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            .no_proxy()
+            .build()
+            .map_err(WuzapiError::Client)?;
+        Ok(Self {
+            client,
+            base_url: url.as_str().trim_end_matches('/').into(),
+        })
+    }
+
+    async fn call(
+        &self,
+        call: Call,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<Answer, GatewayError> {
+        CONNECTED
+            .scope(Cell::new(false), self.exchange(call, token, within))
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        call: Call,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<Answer, GatewayError> {
+        let url = format!("{}{}", self.base_url, call.path);
+        let name = if call.is_admin() {
+            AUTHORIZATION
+        } else {
+            TOKEN
+        };
+        let bytes_max = call.answer_bytes_max();
+        let request = match call.body {
+            Some(body) => self.client.post(url).json(&body),
+            None => self.client.get(url),
+        };
+        let request = request.timeout(within).header(name, credential(token)?);
+        let mut response = request.send().await.map_err(lost)?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > bytes_max {
+                let problem = format!("the body of a {status} is longer than {bytes_max} bytes");
+                return Err(GatewayError::Broken(problem));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+impl Call {
+    fn answer_bytes_max(&self) -> usize {
+        match self.path {
+            "/admin/users" | "/user/check" | "/session/qr" => LIST_BYTES_MAX,
+            _ => ANSWER_BYTES_MAX,
+        }
+    }
+}
+
+#[async_trait]
+impl Gateway for Wuzapi {
+    async fn status(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<SessionStatus, GatewayError> {
+        self.call(Call::status(), token, within)
+            .await?
+            .session_status()
+    }
+
+    async fn connect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
+        self.call(Call::connect(), token, within).await?.taken()
+    }
+
+    async fn disconnect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
+        self.call(Call::disconnect(), token, within).await?.taken()
+    }
+
+    async fn logout(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
+        self.call(Call::logout(), token, within).await?.taken()
+    }
+
+    async fn qr(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<Option<String>, GatewayError> {
+        self.call(Call::qr(), token, within).await?.qr()
+    }
+
+    async fn pair_phone(
+        &self,
+        token: &SessionToken,
+        phone: &Phone,
+        within: Duration,
+    ) -> Result<String, GatewayError> {
+        self.call(Call::pair_phone(phone), token, within)
+            .await?
+            .linking_code()
+    }
+
+    async fn send_text(
+        &self,
+        token: &SessionToken,
+        message: &TextMessage,
+        within: Duration,
+    ) -> Result<Accepted, GatewayError> {
+        self.call(Call::send_text(message), token, within)
+            .await?
+            .accepted()
+    }
+
+    async fn check_users(
+        &self,
+        token: &SessionToken,
+        phones: &[Phone],
+        within: Duration,
+    ) -> Result<Vec<UserCheck>, GatewayError> {
+        self.call(Call::check_users(phones), token, within)
+            .await?
+            .user_checks()
+    }
+
+    async fn users(
+        &self,
+        admin_token: &SessionToken,
+        within: Duration,
+    ) -> Result<Vec<GatewayUser>, GatewayError> {
+        self.call(Call::users(), admin_token, within).await?.users()
+    }
+}
+
+impl fmt::Debug for Wuzapi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wuzapi")
+    }
+}
+
+/// Passes a fresh connection on, and notes that the call has one.
+fn noted<T>(connection: T) -> T {
+    // Outside of a call there is nothing to note.
+    let _ = CONNECTED.try_with(|connected| connected.set(true));
+    connection
+}
+
+/// What a failed request means: without a connection nothing left, with one the message may be on its way.
+fn lost(error: reqwest::Error) -> GatewayError {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if error.is_connect() || !CONNECTED.with(Cell::get) {
+        GatewayError::Unreachable(cause.to_string())
+    } else if error.is_timeout() {
+        GatewayError::TimedOut
+    } else {
+        GatewayError::Broken(cause.to_string())
+    }
+}
+
+/// The token as a header. One that cannot stand in a header opens no session, so the answer is the gateway's.
+fn credential(token: &SessionToken) -> Result<HeaderValue, GatewayError> {
+    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| GatewayError::Refused {
+        status: 401,
+        error: "unauthorized".into(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn tls(ca_pem: Option<&str>) -> Result<ClientConfig, WuzapiError> {
+    let mut roots = RootCertStore::empty();
+    match ca_pem {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|_| WuzapiError::Ca)?;
+                roots.add(certificate).map_err(|_| WuzapiError::Ca)?;
+            }
+        }
+    }
+    if roots.is_empty() {
+        return Err(WuzapiError::Ca);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| WuzapiError::Ca)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_an_http_url_that_may_end_in_a_path() {
+        for (address, base_url) in [
+            ("https://gateway.example", "https://gateway.example"),
+            (" http://127.0.0.1:8091/ ", "http://127.0.0.1:8091"),
+            ("https://gateway.example/wa/", "https://gateway.example/wa"),
+        ] {
+            let gateway = Wuzapi::new(address, None).expect(address);
+            assert_eq!(&*gateway.base_url, base_url);
+        }
+        for address in [
+            "",
+            "gateway",
+            "ftp://gateway",
+            "https://gateway/?a=b",
+            "https://g/#a",
+        ] {
+            assert!(
+                matches!(Wuzapi::new(address, None), Err(WuzapiError::Address)),
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_ca_without_a_certificate_is_refused() {
+        for pem in [
+            "",
+            "nothing",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let gateway = Wuzapi::new("https://gateway.example", Some(pem));
+            assert!(matches!(gateway, Err(WuzapiError::Ca)), "{pem}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_no_header_is_unauthorized() {
+        let gateway = Wuzapi::new("http://127.0.0.1:1", None).expect("a client");
+        let token = SessionToken::new("a\nb");
+        let refused = gateway.status(&token, Duration::from_secs(1)).await;
+        let (status, error) = (401, "unauthorized".to_owned());
+        assert_eq!(refused, Err(GatewayError::Refused { status, error }));
+    }
+}

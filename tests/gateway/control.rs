@@ -1,0 +1,253 @@
+//! The simulator's control API, and requests that only a hand can write.
+use local::simulator::{Profile, SimulatorOptions};
+use serde_json::{Value, json};
+use shared::gateway::Gateway;
+
+use crate::harness::{Served, WITHIN, text, token};
+
+const TOKEN: &str = "Token: system-session-token\r\n";
+
+async fn served() -> Served {
+    Served::new(SimulatorOptions::default()).await
+}
+
+impl Served {
+    async fn control(&self, line: &str, body: &str) -> (u16, Value) {
+        let (status, body) = self.raw(line, "", body).await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_found_by_its_phone_in_any_form() {
+    let served = served().await;
+    served
+        .client
+        .send_text(&token(), &text("3EB0"), WITHIN)
+        .await
+        .expect("sent");
+    for phone in ["", "628123456789", "%2B62%20812-3456-789", "08123456789"] {
+        let (status, inbox) = served
+            .control(&format!("GET /sim/messages?phone={phone}"), "")
+            .await;
+        assert_eq!(
+            (status, inbox["messages"][0]["id"].as_str()),
+            (200, Some("3EB0")),
+            "{phone}"
+        );
+        assert_eq!(
+            (&inbox["duplicates"], &inbox["resent"]),
+            (&json!(0), &json!(0))
+        );
+    }
+    let (_, inbox) = served
+        .control("GET /sim/messages?phone=628999999999", "")
+        .await;
+    assert_eq!(inbox["messages"], json!([]));
+    let deleted = served.control("DELETE /sim/messages", "").await;
+    assert_eq!(deleted, (200, json!({"deleted": 1})));
+    assert!(served.simulator.messages(None).is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_put_into_a_state_by_name_or_token() {
+    let served = served().await;
+    for (session, asked, state) in [
+        ("system", "absent", "absent"),
+        ("system-session-token", "qr_wait", "qr_wait"),
+        ("system", "S9", "half_open"),
+    ] {
+        let (status, summary) = served
+            .control(
+                &format!("POST /sim/session/{session}"),
+                &format!(r#"{{"state":"{asked}"}}"#),
+            )
+            .await;
+        assert_eq!(
+            (status, &summary["sessions"][0]["state"]),
+            (200, &json!(state))
+        );
+    }
+    let summary = served.control("GET /sim/state", "").await.1.to_string();
+    assert!(
+        !summary.contains("system-session-token"),
+        "tokens are not shown"
+    );
+}
+
+#[tokio::test]
+async fn calls_are_counted_without_tokens() {
+    let served = served().await;
+    served
+        .client
+        .status(&token(), WITHIN)
+        .await
+        .expect("a status");
+    served
+        .raw("GET /session/status", "token: wrong\r\n", "")
+        .await;
+    let (_, log) = served.control("GET /sim/calls", "").await;
+    assert_eq!(log["counts"], json!({"/session/status": 2}));
+    let outcomes: Vec<_> = (0..2)
+        .map(|call| {
+            (
+                log["calls"][call]["session"].clone(),
+                log["calls"][call]["outcome"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (json!("system"), json!("200")),
+            (json!("unknown"), json!("401 unauthorized"))
+        ]
+    );
+    assert!(!log.to_string().contains("system-session-token"));
+}
+
+#[tokio::test]
+async fn bad_control_requests_are_refused_with_what_is_accepted() {
+    let served = served().await;
+    for (line, body, status) in [
+        ("POST /sim/faults", "", 400),
+        ("POST /sim/faults", "[]", 400),
+        ("POST /sim/faults", r#"{"scenario":"nonsense"}"#, 400),
+        ("POST /sim/faults", r#"{"scenario":7,"sends":"many"}"#, 400),
+        (
+            "POST /sim/faults",
+            r#"{"scenario":7,"session":"nobody"}"#,
+            404,
+        ),
+        ("POST /sim/session/system", r#"{"state":"happy"}"#, 400),
+        (
+            "POST /sim/session/system",
+            r#"{"state":"online","color":1}"#,
+            400,
+        ),
+        ("POST /sim/session/nobody", r#"{"state":"online"}"#, 404),
+        ("GET /sim/nothing", "", 404),
+        ("PUT /sim/messages", "", 404),
+    ] {
+        let (answered, refusal) = served.control(line, body).await;
+        assert_eq!(answered, status, "{line} {body}");
+        assert!(refusal["error"].is_string(), "{line} {body}: {refusal}");
+    }
+    let (_, refusal) = served
+        .control("POST /sim/faults", r#"{"scenario":"nonsense"}"#)
+        .await;
+    let accepted = refusal["accepted"]["scenarios"].as_array().expect("a list");
+    assert!(
+        accepted
+            .iter()
+            .any(|entry| entry["scenario"] == "half_open" && entry["parameters"]["sends"] == 1)
+    );
+}
+
+#[tokio::test]
+async fn knobs_are_turned_with_or_without_a_scenario() {
+    let served = served().await;
+    let body = r#"{"scenario":"network_blip","lasts_ms":60000,"profile":"d","time_scale":0.01}"#;
+    let (_, summary) = served.control("POST /sim/faults", body).await;
+    assert_eq!(
+        (&summary["profile"], &summary["time_scale"]),
+        (&json!("d"), &json!(0.01))
+    );
+    assert_eq!(summary["sessions"][0]["state"], "reconnecting");
+    let (_, summary) = served.control("POST /sim/faults", r#"{"send_ms":7}"#).await;
+    assert_eq!(
+        (&summary["send_ms"], &summary["profile"]),
+        (&json!(7), &json!("d"))
+    );
+    let (_, summary) = served.control("POST /sim/reset", "").await;
+    assert_eq!(
+        (&summary["send_ms"], &summary["profile"]),
+        (&json!(400), &json!("b"))
+    );
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let (status, page) = served().await.raw("GET /sim", "", "").await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(!page.contains("//cdn") && !page.contains("http://") && !page.contains("https://"));
+}
+
+#[tokio::test]
+async fn input_is_refused_in_the_gateways_own_words() {
+    for (profile, texts) in [
+        (
+            Profile::B,
+            [
+                "could not decode Payload",
+                "missing Phone in Payload",
+                "missing Body in Payload",
+            ],
+        ),
+        (
+            Profile::A,
+            [
+                "Could not decode Payload",
+                "Missing Phone in Payload",
+                "Missing Body in Payload",
+            ],
+        ),
+    ] {
+        let served = Served::new(SimulatorOptions {
+            profile,
+            ..SimulatorOptions::default()
+        })
+        .await;
+        for (line, body, text) in [
+            ("POST /session/connect", "", texts[0]),
+            ("POST /chat/send/text", "{", texts[0]),
+            (
+                "POST /chat/send/text",
+                r#"{"Phone":5,"Body":"a"}"#,
+                texts[0],
+            ),
+            ("POST /chat/send/text", r#"{"body":"a"}"#, texts[1]),
+            ("POST /chat/send/text", r#"{"phone":"62"}"#, texts[2]),
+            ("POST /user/check", r#"{"Phone":"62"}"#, texts[0]),
+            ("POST /user/check", r#"{"Phone":[]}"#, texts[1]),
+        ] {
+            let (status, body) = served.raw(line, TOKEN, body).await;
+            let expected = format!("{{\"code\":400,\"error\":\"{text}\",\"success\":false}}\n");
+            assert_eq!((status, body), (400, expected), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_stand_in_the_query_and_unknown_paths_are_plain() {
+    let served = served().await;
+    let (status, _) = served
+        .raw("GET /session/status?token=system-session-token", "", "")
+        .await;
+    assert_eq!(status, 200);
+    let unknown = served.raw("GET /nothing", TOKEN, "").await;
+    assert_eq!(unknown, (404, "404 page not found\n".to_owned()));
+    let (status, _) = served.raw("GET /session/connect", TOKEN, "").await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn a_connect_that_does_not_return_at_once_waits_for_the_socket() {
+    let served = Served::new(SimulatorOptions {
+        time_scale: 0.01,
+        ..SimulatorOptions::default()
+    })
+    .await;
+    served
+        .control("POST /sim/session/system", r#"{"state":"absent"}"#)
+        .await;
+    let (status, body) = served.raw("POST /session/connect", TOKEN, "{}").await;
+    assert_eq!(status, 500, "{body}");
+    assert!(body.contains("failed to Connect"), "{body}");
+    let (_, summary) = served.control("GET /sim/state", "").await;
+    assert_eq!(
+        summary["sessions"][0]["events"], "",
+        "events that are not named are forgotten"
+    );
+}

@@ -1,0 +1,126 @@
+//! One simulated gateway behind each of its faces, and servers that misbehave on purpose.
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use local::simulator::{Simulator, SimulatorOptions, serve};
+use shared::gateway::wuzapi::Wuzapi;
+use shared::gateway::{MessageBody, SessionToken, TextMessage};
+use shared::phone::Phone;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub const WITHIN: Duration = Duration::from_secs(200);
+
+/// A simulator behind its HTTP face, and the client that calls it.
+pub struct Served {
+    pub simulator: Simulator,
+    pub client: Wuzapi,
+    pub address: SocketAddr,
+}
+
+impl Served {
+    pub async fn new(options: SimulatorOptions) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let simulator = Simulator::new(options);
+        tokio::spawn(serve(simulator.clone(), listener));
+        Self {
+            simulator,
+            client: client(address),
+            address,
+        }
+    }
+
+    /// A request written by hand: its status and body.
+    pub async fn raw(&self, line: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+}
+
+pub fn client(address: SocketAddr) -> Wuzapi {
+    Wuzapi::new(&format!("http://{address}"), None).expect("a client")
+}
+
+pub fn token() -> SessionToken {
+    SessionToken::new("system-session-token")
+}
+
+pub fn phone() -> Phone {
+    Phone::parse("08123456789").expect("a phone")
+}
+
+pub fn text(id: &str) -> TextMessage {
+    TextMessage {
+        phone: phone(),
+        body: MessageBody("Your code is 123456".into()),
+        id: id.into(),
+    }
+}
+
+/// What a server does after it has read one whole request.
+#[derive(Clone, Copy, Debug)]
+pub enum Then {
+    /// It writes this and closes.
+    Answers(&'static str),
+    /// It writes this and falls silent.
+    Stalls(&'static str),
+    /// It closes.
+    Closes,
+    /// It resets the connection.
+    Resets,
+}
+
+/// A server that takes one request and returns it; its address is there at once.
+pub async fn server(then: Then) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let request = whole_request(&mut stream).await;
+        match then {
+            Then::Answers(answer) => stream.write_all(answer.as_bytes()).await.expect("written"),
+            Then::Stalls(part) => {
+                stream.write_all(part.as_bytes()).await.expect("written");
+                std::future::pending::<()>().await;
+            }
+            Then::Closes => {}
+            Then::Resets => stream.set_zero_linger().expect("a socket"),
+        }
+        request
+    });
+    (address, served)
+}
+
+async fn whole_request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let read = stream.read(&mut part).await.expect("a request");
+        request.extend_from_slice(&part[..read]);
+        let seen = String::from_utf8_lossy(&request).into_owned();
+        if let Some((head, body)) = seen.split_once("\r\n\r\n") {
+            let head = head.to_lowercase();
+            let length = head.split("content-length: ").nth(1);
+            let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return seen;
+            }
+        }
+        assert!(read > 0, "the caller left early");
+    }
+}
