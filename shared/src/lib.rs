@@ -23,5 +23,8 @@ pub mod settings;
 /// DynamoDB: one method is one atomic domain act.
 pub mod store;
 
+/// Sends one message so that it arrives.
+pub mod sender;
+
 /// What every `main.rs` calls.
 pub mod runtime;

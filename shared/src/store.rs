@@ -7,6 +7,12 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+/// The WhatsApp sessions: queue, last look, connect right.
+pub mod whatsapp_sessions;
+
+/// What became of each message.
+pub mod deliveries;
+
 /// A DynamoDB item, or a map inside of one.
 pub type Item = HashMap<String, AttributeValue>;
 
