@@ -1,7 +1,8 @@
 //! The sender on the real SDK, the embedded database and the simulated gateway, under paused time.
-mod stage;
-
+mod connects;
 mod crashes;
 mod crowds;
 mod outages;
+mod promises;
+mod stage;
 mod store;

@@ -46,9 +46,10 @@ impl Stage {
     }
 
     pub async fn with(options: SimulatorOptions) -> Self {
-        let database = EmbeddedDynamoDb::memory().unwrap();
-        let template = Template::compiled_in().unwrap();
-        database.create_tables(&template).await.unwrap();
+        let database = EmbeddedDynamoDb::memory().expect("a database");
+        let template = Template::compiled_in().expect("a template");
+        let tables = database.create_tables(&template).await;
+        tables.expect("tables");
         Self {
             database,
             gateway: Simulator::new(options),
@@ -69,6 +70,10 @@ impl Stage {
     }
 
     pub fn sender_with(&self, seed: u64, faults: Faults) -> Sender {
+        self.sender_on(SESSION, TOKEN, seed, faults)
+    }
+
+    pub fn sender_on(&self, name: &str, token: &str, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
             gateway: Arc::new(self.gateway.clone()),
@@ -76,8 +81,8 @@ impl Stage {
             entropy: Entropy::seeded(seed),
             settings: Arc::new(Settings {
                 sessions: vec![SessionSettings {
-                    name: SESSION.into(),
-                    token: SessionToken::new(TOKEN),
+                    name: name.into(),
+                    token: SessionToken::new(token),
                 }],
                 ..Settings::default()
             }),
@@ -89,11 +94,11 @@ impl Stage {
         let seed = self.gateway.calls().count("/chat/send/text") + 1;
         send(&self.sender(seed), &self.clock, outgoing(seed))
             .await
-            .unwrap()
+            .expect("a place")
     }
 
     pub async fn item(&self) -> SessionItem {
-        self.sessions().read(SESSION).await.unwrap()
+        self.sessions().read(SESSION).await.expect("an item")
     }
 
     pub fn sessions(&self) -> WhatsAppSessions {
@@ -123,14 +128,17 @@ pub fn outgoing(number: u64) -> Outgoing {
 }
 
 pub fn phone(number: u64) -> Phone {
-    Phone::parse(&format!("+62812{:08}", 10_000_000 + number)).unwrap()
+    Phone::parse(&format!("+62812{:08}", 10_000_000 + number)).expect("a phone")
 }
 
 pub async fn send(sender: &Sender, clock: &Clock, message: Outgoing) -> Result<Sent, Busy> {
     let began = Instant::now();
     let deadline = clock.now().plus(DEADLINE);
-    let picked = sender.pick(&message.phone).await.unwrap();
-    let place = sender.take_place(&picked, WAIT_MAX).await.unwrap()?;
+    let picked = sender.pick(&message.phone).await.expect("a session");
+    let place = sender
+        .take_place(&picked, WAIT_MAX)
+        .await
+        .expect("the store")?;
     let delivery = sender.deliver(place, message, deadline).await;
     let took = began.elapsed();
     assert!(clock.now() <= deadline, "{delivery:?} took {took:?}");

@@ -47,7 +47,7 @@ impl Run<'_> {
         tracing::info!(
             session = self.place.session,
             message_id = self.message.message_id,
-            "[WhatsApp System] recovery begins"
+            "[WhatsApp System] recovery attempted"
         );
         let mut recovery = Recovery {
             attempt_id: self.sender.attempt_id(),
@@ -63,8 +63,9 @@ impl Run<'_> {
             Err(_) => Observation::OutOfTime,
         };
         let took = self.now().since(began);
+        const USABLE: &str = "usable";
         let end = match observation {
-            Observation::UsableAtOnce | Observation::Recovered => "usable",
+            Observation::UsableAtOnce | Observation::Recovered => USABLE,
             Observation::Unpaired => "needs pairing",
             Observation::Misconfigured => "misconfigured",
             Observation::GatewayStaysDown => "the gateway stays down",
@@ -72,14 +73,25 @@ impl Run<'_> {
         };
         self.tell(format!("recovery: {end}"), took);
         self.place.seen = recovery.item.seen;
-        tracing::info!(
-            session = self.place.session,
-            message_id = self.message.message_id,
-            recovered = end == "usable",
-            connected = recovery.connected,
-            elapsed_ms = took.as_millis() as u64,
-            "[WhatsApp System] recovery ends: {end}"
-        );
+        let (session, message_id) = (&self.place.session, &self.message.message_id);
+        let (connected, elapsed_ms) = (recovery.connected, took.as_millis() as u64);
+        if end == USABLE {
+            tracing::info!(
+                session,
+                message_id,
+                connected,
+                elapsed_ms,
+                "[WhatsApp System] recovery succeeded"
+            );
+        } else {
+            tracing::warn!(
+                session,
+                message_id,
+                connected,
+                elapsed_ms,
+                "[WhatsApp System] recovery failed: {end}"
+            );
+        }
         observation
     }
 
