@@ -13,7 +13,7 @@ fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn lambda_metadata() -> toml::Value {
+pub fn lambda_metadata() -> toml::Value {
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     manifest["workspace"]["metadata"]["lambda"].clone()

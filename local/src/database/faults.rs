@@ -119,11 +119,14 @@ impl Faults {
         self.attempts.load(Ordering::Relaxed)
     }
 
-    /// Returns when the process has ended by script. Whoever waits for this drops the "process".
-    pub async fn stopped(&self) {
+    /// Lets `process` run until it is done, or ended by script: then it is dropped where it stands, and this is `None`.
+    pub async fn until_stopped<T>(&self, process: impl Future<Output = T>) -> Option<T> {
         let mut stopped = self.stopped.subscribe();
-        // The sender is `self`, so the wait cannot fail.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            done = process => Some(done),
+        }
     }
 
     /// Counts an attempt, lets its delay pass and decides its fate.
