@@ -14,10 +14,8 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn die_after_store_call(stage: &Stage, calls: u64) -> bool {
     let faults = Faults::none().stop_after(calls);
     let sender = stage.sender_with(calls, faults.clone());
-    tokio::select! {
-        _ = send(&sender, &stage.clock, outgoing(calls)) => false,
-        () = faults.stopped() => true,
-    }
+    let sending = send(&sender, &stage.clock, outgoing(calls));
+    faults.until_stopped(sending).await.is_none()
 }
 
 #[tokio::test(start_paused = true)]
