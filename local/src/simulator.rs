@@ -14,6 +14,7 @@ use tokio::time::Instant;
 pub use self::calls::{CallLog, CallRecord};
 pub use self::http::{router, serve};
 pub use self::inbox::InboxMessage;
+pub use self::options::{SessionOptions, SimulatorOptions};
 pub use self::profile::Profile;
 pub use self::scenario::{LostAnswer, Scenario};
 pub use self::session::SessionState;
@@ -21,8 +22,14 @@ pub use self::session::SessionState;
 use self::catalogue::Order;
 use self::world::World;
 
+/// How it begins.
+mod options;
+
 /// The state machine of one session.
 mod session;
+
+/// What a session answers to commands.
+mod commands;
 
 /// Everything the gateway knows.
 mod world;
@@ -35,6 +42,9 @@ mod faults;
 
 /// The proxy in front.
 mod proxy;
+
+/// A request, and what its caller sees.
+mod wire;
 
 /// What the gateway does with a request.
 mod requests;
@@ -65,58 +75,6 @@ mod control;
 
 /// What the control API's faults accept.
 mod catalogue;
-
-/// How a simulator begins.
-#[derive(Clone, Debug)]
-pub struct SimulatorOptions {
-    /// The version to speak like.
-    pub profile: Profile,
-    /// The sessions.
-    pub sessions: Vec<SessionOptions>,
-    /// What opens `/admin/users`.
-    pub admin_token: String,
-    /// How long one send takes.
-    pub send_duration: Duration,
-    /// How long a connect takes until the session is usable.
-    pub online_after: Duration,
-    /// Shortens the gateway's own long times, such as the 75 s of an acknowledgement; 1 is real.
-    pub time_scale: f64,
-}
-
-impl Default for SimulatorOptions {
-    fn default() -> Self {
-        Self {
-            profile: Profile::B,
-            sessions: vec![SessionOptions::new("system", "system-session-token")],
-            admin_token: "gateway-admin-token".into(),
-            send_duration: Duration::from_millis(400),
-            online_after: Duration::from_secs(1),
-            time_scale: 1.0,
-        }
-    }
-}
-
-/// One session of a simulator.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// Its name, in logs and in the control API.
-    pub name: String,
-    /// Its token.
-    pub token: String,
-    /// The state it begins in.
-    pub state: SessionState,
-}
-
-impl SessionOptions {
-    /// A session that is online.
-    pub fn new(name: &str, token: &str) -> Self {
-        Self {
-            name: name.into(),
-            token: token.into(),
-            state: SessionState::Online,
-        }
-    }
-}
 
 /// A session was named that the simulator does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -299,20 +257,5 @@ fn digits_of(phone: &str) -> String {
     match Phone::parse(phone) {
         Ok(phone) => phone.digits().to_owned(),
         Err(_) => phone.chars().filter(char::is_ascii_digit).collect(),
-    }
-}
-
-/// How long things take.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    time_scale: f64,
-    send: Duration,
-    online_after: Duration,
-}
-
-impl Pace {
-    /// One of the gateway's own times, scaled.
-    fn of(self, seconds: f64) -> Duration {
-        Duration::from_secs_f64(seconds * self.time_scale)
     }
 }

@@ -12,7 +12,7 @@ use shared::phone::Phone;
 use tokio::time::timeout;
 
 use super::Simulator;
-use super::requests::{Reply, Request};
+use super::wire::{Reply, Request};
 
 impl Simulator {
     async fn call(

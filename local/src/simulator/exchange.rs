@@ -3,7 +3,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Simulator;
 use super::proxy::{PATIENCE, Proxy};
-use super::requests::{Reply, Request};
+use super::wire::{Reply, Request};
 
 /// The paths that are counted under their own name.
 const PATHS: [&str; 9] = [

@@ -19,7 +19,7 @@ use http_body::Frame;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use super::requests::{Reply, Request};
+use super::wire::{Reply, Request};
 use super::{Simulator, control};
 
 /// The most bytes of a request.

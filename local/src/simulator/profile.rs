@@ -2,8 +2,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::requests::Reply;
 use super::session::Session;
+use super::wire::Reply;
 
 /// A version of the gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::requests::Reply;
+use super::wire::Reply;
 
 /// How often a request may come, and how many more at once.
 const EVERY: Duration = Duration::from_millis(100);

@@ -3,8 +3,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::Simulator;
+use super::commands::Command;
 use super::profile::Profile;
-use super::session::{Command, SessionState};
+use super::session::SessionState;
+use super::wire::{Reply, Request, field, fields, text};
 use super::world::World;
 
 /// The QR code's picture without its last part: base64 of a PNG whose length is a multiple of three bytes.
@@ -17,63 +19,6 @@ const QUERY_TIMEOUT: f64 = 75.0;
 
 /// What the gateway's router says to a path that it does not know.
 const NOT_FOUND: &str = "404 page not found\n";
-
-/// A request, as either face hands it over.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub post: bool,
-    pub path: String,
-    /// The header `token`, or `Authorization` for the admin's paths.
-    pub credential: String,
-    pub body: Vec<u8>,
-}
-
-/// What the caller gets to see.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// An HTTP answer.
-    Answer {
-        status: u16,
-        content_type: &'static str,
-        body: String,
-    },
-    /// The connection is closed without an answer.
-    Cut,
-    /// There is nobody to connect to.
-    Refused,
-    /// No answer, ever.
-    Silent,
-}
-
-impl Reply {
-    pub fn json(status: u16, body: &Value) -> Self {
-        Self::Answer {
-            status,
-            content_type: "application/json",
-            body: format!("{body}\n"),
-        }
-    }
-
-    /// The line for the call log: never the data of a good answer.
-    pub fn outcome(&self) -> String {
-        match self {
-            Self::Answer {
-                status,
-                content_type,
-                body,
-            } => match serde_json::from_str::<Value>(body) {
-                Ok(answer) => match answer["error"].as_str() {
-                    Some(error) => format!("{status} {error}"),
-                    None => status.to_string(),
-                },
-                Err(_) => format!("{status} {content_type}"),
-            },
-            Self::Cut => "connection closed without an answer".into(),
-            Self::Refused => "connection refused".into(),
-            Self::Silent => "no answer".into(),
-        }
-    }
-}
 
 impl Simulator {
     /// Does one request in the gateway process, to its end.
@@ -285,24 +230,4 @@ fn reply(done: Command, profile: Profile, details: &str) -> Option<Reply> {
         Command::Refused(text) | Command::RefusedAfterQuery(text) => Some(profile.error(500, text)),
         Command::Hangs => None,
     }
-}
-
-/// The JSON object of a body.
-pub(super) fn fields(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().filter(Value::is_object)
-}
-
-/// A field of it, whatever the case of its name.
-pub(super) fn field<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
-    let mut fields = body.as_object()?.iter();
-    fields
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
-}
-
-/// A text of it; empty when it is missing.
-pub(super) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
-    field(body, name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }

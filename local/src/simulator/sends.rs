@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 use super::Simulator;
 use super::faults::SendFault;
 use super::proxy::Proxy;
-use super::requests::{Reply, field, fields, text};
 use super::scenario::LostAnswer;
 use super::session::SessionState;
+use super::wire::{Reply, field, fields, text};
 use super::world::World;
 
 const NOT_PAIRED: &str = "the store doesn't contain a device JID";

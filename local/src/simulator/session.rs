@@ -8,16 +8,11 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::faults::SessionFaults;
-use super::profile::Profile;
-use super::{Pace, SessionOptions};
+use super::options::{Pace, SessionOptions};
 
 // The gateway's own times in seconds, before they are scaled.
 /// How long a QR code can be scanned: 60 s for the first one, 20 s for each of five more.
 const QR_LIFE: f64 = 160.0;
-const QR_FIRST: f64 = 60.0;
-const QR_NEXT: f64 = 20.0;
-/// How long the QR code is still empty after the wait for it began.
-const QR_EMPTY: f64 = 0.5;
 /// After a scan the socket closes and opens again.
 const REOPENING: f64 = 3.0;
 /// How long the keep-alive of a dead socket goes on failing before the library reconnects, and the reconnect itself.
@@ -88,19 +83,6 @@ impl SessionState {
     }
 }
 
-/// What a command does beside its answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    /// It is done.
-    Done,
-    /// It is refused with this text.
-    Refused(&'static str),
-    /// It is refused with this text after the library's query timed out.
-    RefusedAfterQuery(&'static str),
-    /// It never answers.
-    Hangs,
-}
-
 /// A session of the simulated gateway.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -115,11 +97,12 @@ pub(super) struct Session {
     /// How often the socket was lost; a send compares it to learn that it was cut off.
     pub losses: u64,
     pub faults: SessionFaults,
+    /// Whether the gateway opens it when its process starts.
+    pub starts_with_process: bool,
     state: SessionState,
     since: Instant,
     plan: VecDeque<(Instant, SessionState)>,
     paired: bool,
-    starts_with_process: bool,
 }
 
 impl Session {
@@ -147,6 +130,11 @@ impl Session {
         self.state
     }
 
+    /// When it went into its state.
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Makes the moves that are due. The state before the last one does not matter to anybody who asks now.
     pub fn settle(&mut self, now: Instant) {
         while let Some((at, state)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
@@ -156,8 +144,7 @@ impl Session {
 
     /// Goes to `state` and plans what follows from it by itself.
     pub fn begin(&mut self, state: SessionState, now: Instant, pace: Pace) {
-        self.enter(state, now);
-        self.plan.clear();
+        self.go(state, now);
         match state {
             SessionState::Starting => self.start(now, pace),
             SessionState::QrWait => self.follow(now, &[(pace.of(QR_LIFE), SessionState::Absent)]),
@@ -175,15 +162,13 @@ impl Session {
 
     /// Goes to `state` for a while, then online.
     pub fn begin_for(&mut self, state: SessionState, life: Duration, now: Instant) {
-        self.enter(state, now);
-        self.plan.clear();
+        self.go(state, now);
         self.follow(now, &[(life, SessionState::Online)]);
     }
 
     /// The gateway process ended: objects are gone.
     pub fn lose_process(&mut self, now: Instant) {
-        self.enter(SessionState::Absent, now);
-        self.plan.clear();
+        self.go(SessionState::Absent, now);
         self.queue = Arc::default();
         self.faults.stuck = false;
     }
@@ -206,78 +191,9 @@ impl Session {
         }
     }
 
-    pub fn connect(&mut self, now: Instant, pace: Pace, profile: Profile) -> Command {
-        let refuses = match profile {
-            Profile::A => self.state.has_object(),
-            Profile::B | Profile::D => self.state.socket_open(),
-        };
-        if refuses || self.faults.stuck {
-            return Command::Refused("already connected");
-        }
-        if self.state == SessionState::Reconnecting {
-            self.fight(now, pace);
-        } else {
-            self.start(now, pace);
-        }
-        Command::Done
-    }
-
-    pub fn disconnect(&mut self, now: Instant, profile: Profile) -> Command {
-        let refused = Command::Refused("cannot disconnect because it is not logged in");
-        let command = match (self.state, profile) {
-            (state, _) if !state.has_object() => return Command::Refused("no session"),
-            (SessionState::QrWait, Profile::A) => return refused,
-            (SessionState::QrWait, Profile::B) => Command::Hangs,
-            (state, _) if state.socket_open() => Command::Done,
-            _ => return refused,
-        };
-        self.enter(SessionState::Absent, now);
-        self.plan.clear();
-        self.starts_with_process = profile == Profile::A;
-        if profile != Profile::D {
-            self.events.clear();
-        }
-        command
-    }
-
-    pub fn logout(&mut self, now: Instant, profile: Profile) -> Command {
-        match self.state {
-            state if !state.has_object() => Command::Refused("no session"),
-            SessionState::QrWait => Command::Refused("could not logout as it was not logged in"),
-            SessionState::HalfOpen => Command::RefusedAfterQuery("could not perform logout"),
-            SessionState::Online => {
-                self.enter(SessionState::LoggedOut, now);
-                self.plan.clear();
-                self.starts_with_process = profile != Profile::D;
-                Command::Done
-            }
-            _ => Command::Refused("could not disconnect as it was not connected"),
-        }
-    }
-
-    /// The number of the QR code that shows now; `None` when there is none yet.
-    pub fn qr(&self, now: Instant, pace: Pace) -> Result<Option<u64>, &'static str> {
-        match self.state {
-            state if !state.has_object() => Err("no session"),
-            SessionState::QrWait => {
-                let shown = now.duration_since(self.since);
-                let later = shown.saturating_sub(pace.of(QR_FIRST));
-                let life = pace.of(QR_NEXT).as_millis().max(1);
-                let number = match later.as_millis() {
-                    0 => 1,
-                    later => 2 + (later / life) as u64,
-                };
-                Ok((shown >= pace.of(QR_EMPTY)).then_some(number))
-            }
-            SessionState::Online | SessionState::HalfOpen => Err("already logged in"),
-            _ => Err("not connected"),
-        }
-    }
-
     /// A new client dials; unpaired, or unpaired since it was logged out, it ends in the QR wait.
-    fn start(&mut self, now: Instant, pace: Pace) {
-        self.enter(SessionState::Starting, now);
-        self.plan.clear();
+    pub fn start(&mut self, now: Instant, pace: Pace) {
+        self.go(SessionState::Starting, now);
         let dialled = pace.online_after;
         if self.faults.banned {
             self.follow(now, &[(dialled, SessionState::Dead)]);
@@ -294,8 +210,7 @@ impl Session {
 
     /// A second client for a device whose first one reconnects: they replace each other until both give up.
     pub fn fight(&mut self, now: Instant, pace: Pace) {
-        self.enter(SessionState::Online, now);
-        self.plan.clear();
+        self.go(SessionState::Online, now);
         let rounds = [
             SessionState::Reconnecting,
             SessionState::Online,
@@ -313,6 +228,12 @@ impl Session {
             at += *after;
             self.plan.push_back((at, *state));
         }
+    }
+
+    /// Goes to `state` and forgets what was planned.
+    pub fn go(&mut self, state: SessionState, now: Instant) {
+        self.enter(state, now);
+        self.plan.clear();
     }
 
     fn enter(&mut self, state: SessionState, at: Instant) {

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::calls::CallLog;
 use super::inbox::Inbox;
+use super::options::{Pace, SimulatorOptions};
 use super::profile::Profile;
 use super::proxy::Proxy;
 use super::session::Session;
-use super::{Pace, SimulatorOptions};
 
 /// The gateway process and its sessions.
 #[derive(Debug)]
