@@ -4,4 +4,5 @@ mod control;
 mod faces;
 mod harness;
 mod simulator;
+mod tls;
 mod transport;
