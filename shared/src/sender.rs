@@ -1,10 +1,10 @@
 //! Sends one message so that it arrives: a session, a place in its queue, and whatever it takes to recover from what
 //! goes wrong.
 //!
-//! A send is four calls: [`Sender::pick`], [`Sender::take_place`], [`Sender::deliver`], [`Sender::record`]; the caller
-//! makes each beside its own calls to the store. What an error means is decided in [`classify`], what to do next in
-//! [`decide`], what a session's flags mean in [`assess`]; these are pure. The calls and the waiting are in `act` and
-//! `recover`. Nothing is spawned: when the future of [`Sender::deliver`] ends or is dropped, nothing goes on.
+//! A send is four calls: `Sender::pick`, `Sender::take_place`, `Sender::deliver`, `Sender::record`; the caller
+//! makes each beside its own calls to the store. What an error means is decided in `classify`, what to do next in
+//! `decide`, what a session's flags mean in `assess`; these are pure. The calls and the waiting are in `act` and
+//! `recover`. Nothing is spawned: when the future of `Sender::deliver` ends or is dropped, nothing goes on.
 use std::sync::Arc;
 use std::time::Duration;
 

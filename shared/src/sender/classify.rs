@@ -1,4 +1,4 @@
-//! What a failed call means for the message: an error's text as an [`Observation`].
+//! What a failed call means for the message: an error's text as an `Observation`.
 //!
 //! The gateway answers nearly every failure with 500, so the text decides and never the status alone. In doubt the
 //! outcome is unknown: only a text that proves that nothing was sent may lead to another send without a mark.
