@@ -40,7 +40,8 @@ async fn server() -> (SocketAddr, String) {
                 continue;
             };
             let mut request = [0; 4096];
-            stream.read(&mut request).await.expect("a request");
+            let read = stream.read(&mut request).await.expect("a request");
+            assert!(read > 0);
             stream.write_all(SENT).await.expect("written");
             stream.shutdown().await.expect("closed");
         }
