@@ -1,6 +1,6 @@
 //! A gateway to break: one state machine on tokio's time, with two faces.
 //!
-//! The HTTP face ([`serve`]) speaks wuzapi's contract; the direct face ([`Simulator`] as a
+//! The HTTP face ([`serve`](crate::simulator::serve)) speaks wuzapi's contract; the direct face ([`Simulator`](crate::simulator::Simulator) as a
 //! [`Gateway`](shared::gateway::Gateway)) takes the same calls without a socket, for tests under paused time.
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! The WhatsApp gateway: what it can be asked, and what may come back.
 //!
-//! The one trait of this library, because it has two implementations: [`wuzapi::Wuzapi`], the client of the real
+//! The one trait of this library, because it has two implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi), the client of the real
 //! gateway, and the simulator of `local`. Errors here are facts of the transport; what a fact means for a message is
 //! decided in [`crate::sender::classify`].
 use std::fmt;
