@@ -6,6 +6,7 @@ use lambda_http::{Body, Request, Response, service_fn};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::gateway::Gateway;
+use crate::gateway::wuzapi::Wuzapi;
 use crate::settings::Settings;
 
 /// How this system talks to DynamoDB.
@@ -34,8 +35,46 @@ impl Backends {
     /// # Errors
     /// When a variable is missing or cannot be read; the message names it.
     pub fn from_env() -> Result<Self, Error> {
-        Err("not wired yet".into())
+        log_as_json();
+        Self::from_settings(Settings::from_env()?)
     }
+
+    /// The backends that `settings` name.
+    ///
+    /// # Errors
+    /// When there are no keys to AWS, or the gateway's URL or certificate authority cannot be used.
+    pub fn from_settings(settings: Settings) -> Result<Self, Error> {
+        let credentials = settings
+            .credentials
+            .clone()
+            .ok_or("AWS_ACCESS_KEY_ID: set it, and AWS_SECRET_ACCESS_KEY; any text does for a local DynamoDB")?;
+        let endpoint = settings.dynamodb_url.as_deref();
+        let config = dynamodb::dynamodb_config(&settings.region, credentials, endpoint, None);
+        let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
+        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?;
+        Ok(Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
+            gateway: Arc::new(gateway),
+            clock: Clock::system(),
+            entropy: Entropy::system(),
+            settings: Arc::new(settings),
+        })
+    }
+}
+
+/// Never called: without `WHATSAPP_SERVER_API` no session is configured. The name cannot exist (RFC 2606).
+const NO_GATEWAY: &str = "http://gateway.invalid";
+
+/// Writes events to standard output, one JSON line each.
+pub fn log_as_json() {
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_max_level(tracing::Level::INFO);
+    // A second start in the same process keeps the first one's log.
+    let _ = subscriber.try_init();
 }
 
 /// Serves requests until Lambda ends the process.

@@ -1,7 +1,11 @@
 //! The configuration of a deployment, read once from the environment.
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::Credentials;
 
 use crate::gateway::SessionToken;
+use crate::limits::Policy;
 
 /// The names of the DynamoDB tables. On one machine they are the logical ids of `template.yaml`.
 #[derive(Clone, Debug)]
@@ -49,18 +53,49 @@ pub struct SessionSettings {
 }
 
 /// Everything that is configured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Table names.
+    /// Table names: `CHALLENGES_TABLE` and so on.
     pub tables: Tables,
     /// The gateway's base URL: `WHATSAPP_SERVER_API`.
     pub gateway_url: Option<String>,
+    /// The certificate authority of a gateway that has its own, as PEM: `WHATSAPP_CA_PEM`.
+    pub gateway_ca_pem: Option<String>,
     /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called `system`.
     pub sessions: Vec<SessionSettings>,
+    /// The limits of codes.
+    pub policy: Policy,
+    /// The `iss` of access tokens: `TOKEN_ISSUER`.
+    pub token_issuer: String,
+    /// The `aud` of access tokens: `TOKEN_AUDIENCE`.
+    pub token_audience: String,
+    /// The AWS region: `AWS_REGION`.
+    pub region: String,
+    /// The keys to AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    pub credentials: Option<Credentials>,
+    /// Another DynamoDB than the region's: `AWS_ENDPOINT_URL_DYNAMODB`.
+    pub dynamodb_url: Option<String>,
 }
 
-/// A variable that is missing or cannot be read. The message names it.
-#[derive(Debug, thiserror::Error)]
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tables: Tables::default(),
+            gateway_url: None,
+            gateway_ca_pem: None,
+            sessions: Vec::new(),
+            policy: Policy::default(),
+            token_issuer: "whatsapp-auth".into(),
+            token_audience: "whatsapp-auth".into(),
+            region: "ap-southeast-3".into(),
+            credentials: None,
+            dynamodb_url: None,
+        }
+    }
+}
+
+/// A variable that is missing or cannot be read. The message names it and tells the fix.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct SettingsError {
     /// The environment variable.
@@ -75,17 +110,189 @@ impl Settings {
     /// # Errors
     /// When a variable cannot be read; the message names it.
     pub fn from_env() -> Result<Self, SettingsError> {
-        Self::from_vars(&std::env::vars().collect())
+        Self::from_vars(&Vars(std::env::vars().collect()))
     }
 
-    /// Reads the given variables.
+    /// Reads the given variables. An empty one counts as absent.
     ///
     /// # Errors
     /// When a variable cannot be read; the message names it.
-    pub fn from_vars(vars: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
+    pub fn from_vars(vars: &Vars) -> Result<Self, SettingsError> {
+        let defaults = Self::default();
+        let text = |name, default: String| vars.get(name).map_or(default, str::to_owned);
+        let tables = defaults.tables;
+        let policy = defaults.policy;
+        let gateway_url = vars.url("WHATSAPP_SERVER_API")?;
+        if gateway_url.is_none() && vars.get("WHATSAPP_USER_TOKEN").is_some() {
+            return Err(SettingsError {
+                variable: "WHATSAPP_SERVER_API",
+                problem: "give the gateway's URL, because WHATSAPP_USER_TOKEN is set".into(),
+            });
+        }
+        let session = vars
+            .get("WHATSAPP_USER_TOKEN")
+            .map(|token| SessionSettings {
+                name: "system".into(),
+                token: SessionToken::new(token),
+            });
         Ok(Self {
-            gateway_url: vars.get("WHATSAPP_SERVER_API").cloned(),
-            ..Self::default()
+            tables: Tables {
+                challenges: text("CHALLENGES_TABLE", tables.challenges),
+                limits: text("LIMITS_TABLE", tables.limits),
+                users: text("USERS_TABLE", tables.users),
+                registrations: text("REGISTRATIONS_TABLE", tables.registrations),
+                logins: text("LOGINS_TABLE", tables.logins),
+                keys: text("KEYS_TABLE", tables.keys),
+                whatsapp_sessions: text("WHATSAPP_SESSIONS_TABLE", tables.whatsapp_sessions),
+                deliveries: text("DELIVERIES_TABLE", tables.deliveries),
+            },
+            gateway_url,
+            gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
+            sessions: session.into_iter().collect(),
+            policy: Policy {
+                cooldown: vars.seconds("CODE_COOLDOWN_SECONDS", policy.cooldown)?,
+                cooldown_unconfirmed: vars.seconds(
+                    "CODE_COOLDOWN_UNCONFIRMED_SECONDS",
+                    policy.cooldown_unconfirmed,
+                )?,
+                codes_per_window: vars.count("CODES_PER_WINDOW", policy.codes_per_window)?,
+                window: vars.seconds("CODE_WINDOW_SECONDS", policy.window)?,
+                messages_per_day: vars.count("MESSAGES_PER_DAY", policy.messages_per_day)?,
+                messages_per_day_verified: vars.count(
+                    "MESSAGES_PER_DAY_VERIFIED",
+                    policy.messages_per_day_verified,
+                )?,
+                codes_per_address: vars.count("CODES_PER_ADDRESS", policy.codes_per_address)?,
+            },
+            token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
+            token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
+            region: text("AWS_REGION", defaults.region),
+            credentials: vars.credentials()?,
+            dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
         })
+    }
+}
+
+/// Environment variables.
+#[derive(Debug, Default)]
+pub struct Vars(pub BTreeMap<String, String>);
+
+impl Vars {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn url(&self, variable: &'static str) -> Result<Option<String>, SettingsError> {
+        let Some(url) = self.get(variable) else {
+            return Ok(None);
+        };
+        match url.starts_with("https://") || url.starts_with("http://") {
+            true => Ok(Some(url.trim_end_matches('/').to_owned())),
+            false => Err(SettingsError {
+                variable,
+                problem: "give a URL that begins with https:// or http://".into(),
+            }),
+        }
+    }
+
+    fn count(&self, variable: &'static str, default: usize) -> Result<usize, SettingsError> {
+        match self.get(variable).map(str::parse) {
+            None => Ok(default),
+            Some(Ok(count @ 1..)) => Ok(count),
+            Some(_) => Err(SettingsError {
+                variable,
+                problem: "give a whole number from 1 up".into(),
+            }),
+        }
+    }
+
+    fn seconds(
+        &self,
+        variable: &'static str,
+        default: Duration,
+    ) -> Result<Duration, SettingsError> {
+        match self.get(variable).map(str::parse::<u32>) {
+            None => Ok(default),
+            Some(Ok(seconds)) => Ok(Duration::from_secs(seconds.into())),
+            Some(Err(_)) => Err(SettingsError {
+                variable,
+                problem: "give a whole number of seconds".into(),
+            }),
+        }
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>, SettingsError> {
+        let Some(id) = self.get("AWS_ACCESS_KEY_ID") else {
+            return Ok(None);
+        };
+        let secret = self
+            .get("AWS_SECRET_ACCESS_KEY")
+            .ok_or_else(|| SettingsError {
+                variable: "AWS_SECRET_ACCESS_KEY",
+                problem: "set it, because AWS_ACCESS_KEY_ID is set".into(),
+            })?;
+        let token = self.get("AWS_SESSION_TOKEN").map(str::to_owned);
+        Ok(Some(Credentials::new(
+            id,
+            secret,
+            token,
+            None,
+            "environment",
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let vars = vars
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Settings::from_vars(&Vars(vars.collect()))
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        let settings = read(&[("WHATSAPP_USER_TOKEN", " ")]).expect("settings");
+        assert!(settings.sessions.is_empty());
+        assert_eq!(settings.policy.codes_per_window, 5);
+        assert_eq!(settings.tables.users, "UsersTable");
+    }
+
+    #[test]
+    fn what_is_set_is_read() {
+        let settings = read(&[
+            ("WHATSAPP_SERVER_API", "https://wa.example.com/"),
+            ("WHATSAPP_USER_TOKEN", "secret"),
+            ("CODE_COOLDOWN_SECONDS", "5"),
+            ("USERS_TABLE", "prod-users"),
+        ])
+        .expect("settings");
+        assert_eq!(
+            settings.gateway_url.as_deref(),
+            Some("https://wa.example.com")
+        );
+        assert_eq!(settings.sessions[0].name, "system");
+        assert_eq!(settings.policy.cooldown, Duration::from_secs(5));
+        assert_eq!(settings.tables.users, "prod-users");
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (variable, value) in [
+            ("WHATSAPP_SERVER_API", "wa.example.com"),
+            ("CODES_PER_WINDOW", "0"),
+            ("CODE_WINDOW_SECONDS", "ten"),
+            ("CODE_COOLDOWN_SECONDS", "-1"),
+        ] {
+            let error = read(&[(variable, value)]).expect_err("unreadable");
+            assert_eq!(error.variable, variable);
+        }
     }
 }

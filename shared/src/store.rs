@@ -1,17 +1,42 @@
 //! DynamoDB: one method is one atomic domain act, one file is one table.
 //!
 //! Not found is `Option`; a lost race is a named outcome of the act; [`StoreError`] means that the store itself failed.
-use std::collections::HashMap;
+//!
+//! In reading order:
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+/// The table of challenges: one item per phone.
+pub mod challenges;
+
+/// The table of limits per client address.
+pub mod addresses;
+
+/// The table of users.
+pub mod users;
+
+/// The table of sign-ups that wait for their code.
+pub mod registrations;
+
+/// The table of logins.
+pub mod logins;
+
+/// The table of key rings.
+pub mod keys;
 
 /// The WhatsApp sessions: queue, last look, connect right.
 pub mod whatsapp_sessions;
 
 /// What became of each message.
 pub mod deliveries;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 /// A DynamoDB item, or a map inside of one.
 pub type Item = HashMap<String, AttributeValue>;
@@ -31,6 +56,14 @@ impl StoreError {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
+        move |source| Self {
+            act,
+            source: source.into(),
+        }
+    }
+
+    /// Says that `act` could not be put into a request.
+    pub fn building(act: &'static str) -> impl FnOnce(BuildError) -> Self {
         move |source| Self {
             act,
             source: source.into(),
@@ -88,5 +121,148 @@ impl Fields for Item {
 
     fn map(&self, name: &str) -> Option<&Item> {
         self.get(name)?.as_m().ok()
+    }
+}
+
+/// A write that meets a transaction on the same item is refused, and the SDK does not repeat it. This many times it is
+/// repeated here, after 10 ms and then twice as long each time.
+const CONFLICTS_MAX: u32 = 6;
+
+/// Makes `call`, again while it conflicts with a transaction.
+pub async fn retrying_conflicts<T, E, F>(call: impl Fn() -> F) -> Result<T, SdkError<E>>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, SdkError<E>>>,
+{
+    for conflicts in 0..CONFLICTS_MAX {
+        match call().await {
+            Err(SdkError::ServiceError(refused)) if is_conflict(refused.err()) => {
+                tokio::time::sleep(Duration::from_millis(10 << conflicts)).await;
+            }
+            answer => return answer,
+        }
+    }
+    call().await
+}
+
+fn is_conflict(error: &impl ProvideErrorMetadata) -> bool {
+    let message = error.message().unwrap_or_default();
+    match error.code() {
+        Some("TransactionConflictException" | "TransactionInProgressException") => true,
+        Some("TransactionCanceledException") => {
+            message.contains("TransactionConflict") && !message.contains("ConditionalCheckFailed")
+        }
+        _ => false,
+    }
+}
+
+/// Errors of writes that can fail on their condition.
+pub trait ConditionFailed: Sized {
+    /// The failed condition, if that is what the error says.
+    fn condition_failed(self) -> Option<ConditionalCheckFailedException>;
+    /// Whether that is what the error says.
+    fn is_condition_failed(&self) -> bool;
+}
+
+macro_rules! condition_failed_for {
+    ($($error:ty),*) => {$(
+        impl ConditionFailed for $error {
+            fn condition_failed(self) -> Option<ConditionalCheckFailedException> {
+                match self {
+                    Self::ConditionalCheckFailedException(failed) => Some(failed),
+                    _ => None,
+                }
+            }
+
+            fn is_condition_failed(&self) -> bool {
+                self.is_conditional_check_failed_exception()
+            }
+        }
+    )*};
+}
+
+condition_failed_for!(
+    aws_sdk_dynamodb::operation::put_item::PutItemError,
+    aws_sdk_dynamodb::operation::update_item::UpdateItemError
+);
+
+/// Tells a failed condition from a failed store: the item that failed it, when the request asked for it.
+///
+/// # Errors
+/// When it is anything else: the store failed to `act`.
+pub fn condition_failed<E>(
+    act: &'static str,
+    error: SdkError<E>,
+) -> Result<Option<Item>, StoreError>
+where
+    E: ConditionFailed + std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(refused) if refused.err().is_condition_failed() => Ok(refused
+            .into_err()
+            .condition_failed()
+            .and_then(|failed| failed.item)),
+        other => Err(StoreError::during(act)(other)),
+    }
+}
+
+/// Per write of a transaction, whether its condition refused it.
+pub type Refusals = Vec<Option<Refusal>>;
+
+/// A write of a transaction that was refused by its condition.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The item as it is, when the write asked for it.
+    pub item: Option<Item>,
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Transacted {
+    /// Everything was written.
+    Done,
+    /// Nothing was written, because of the conditions named.
+    Refused(Refusals),
+}
+
+/// Writes all of `writes` or none. A lost reply is repeated under the same idempotency token.
+pub async fn transact(
+    act: &'static str,
+    client: &Client,
+    writes: Vec<TransactWriteItem>,
+) -> Result<Transacted, StoreError> {
+    let sent = retrying_conflicts(|| {
+        client
+            .transact_write_items()
+            .set_transact_items(Some(writes.clone()))
+            .send()
+    })
+    .await;
+    match sent {
+        Ok(_) => Ok(Transacted::Done),
+        Err(SdkError::ServiceError(refused)) if is_refused(refused.err()) => {
+            match refused.into_err() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    let reasons = cancelled.cancellation_reasons.unwrap_or_default();
+                    let refusals = reasons.into_iter().map(|reason| {
+                        (reason.code.as_deref() == Some("ConditionalCheckFailed"))
+                            .then_some(Refusal { item: reason.item })
+                    });
+                    Ok(Transacted::Refused(refusals.collect()))
+                }
+                _ => Ok(Transacted::Refused(Vec::new())),
+            }
+        }
+        Err(failed) => Err(StoreError::during(act)(failed)),
+    }
+}
+
+fn is_refused(error: &TransactWriteItemsError) -> bool {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+        _ => false,
     }
 }

@@ -1,19 +1,122 @@
-//! Placeholder until the flow exists.
+//! `POST /api/auth/signup`: keeps a registration and sends the code that confirms it.
+//!
+//! The user exists only once `auth-verify-otp` has confirmed it. A phone that has a user answers 409: whoever may sign up
+//! can find out which phones are registered, as fast as the route's throttle lets them ask.
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::account::{Applicant, Email, PersonName};
+use shared::caller::Caller;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::codes::Codes;
+use shared::flows::signup::{self, RegisterError};
+use shared::password::Password;
 use shared::runtime::Backends;
+use shared::store::registrations::Registrations;
+use shared::store::users::Users;
+use shared::texts::Language;
+use shared::timestamp::Timestamp;
 
-/// What this function holds between requests.
+/// What this function may touch.
 #[derive(Debug)]
-pub struct App {}
+pub struct App {
+    codes: Codes,
+    users: Users,
+    registrations: Registrations,
+    clock: Clock,
+}
 
 impl App {
     /// Takes what this function may touch from `backends`.
-    pub fn new(_backends: &Backends) -> Self {
-        Self {}
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            registrations: Registrations::new(backends),
+            clock: backends.clock.clone(),
+        }
     }
 }
 
+/// `{"name":"Siti","phone":"08123456789","password":"…","email":"siti@example.com","locale":"id"}`; the last two may be left
+/// out.
+#[derive(Deserialize)]
+struct Asked {
+    name: Option<String>,
+    #[serde(alias = "identifier")]
+    phone: Option<String>,
+    password: Option<String>,
+    email: Option<String>,
+    locale: Option<String>,
+}
+
 /// Answers one request.
-pub async fn handle(_app: &App, _request: Request) -> Response<Body> {
-    Response::new(Body::Empty)
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = register(app, &caller, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn register(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let asked: Asked = edge::json_body(request)?;
+    let applicant = applicant(&asked)?;
+    let accepted = edge::header(request, "accept-language");
+    let language = Language::choose(asked.locale.as_deref(), accepted, &applicant.phone);
+    let App {
+        codes,
+        users,
+        registrations,
+        ..
+    } = app;
+    let sent = signup::register(
+        codes,
+        users,
+        registrations,
+        &applicant,
+        caller,
+        language,
+        now,
+    )
+    .await;
+    match sent {
+        Ok(sent) => Ok(Reply::code_sent(&sent)),
+        Err(RegisterError::Send(error)) => Err(error.into()),
+        Err(error @ RegisterError::Hash(_)) => Err(Problem::internal(&error)),
+        Err(RegisterError::PhoneTaken) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "DUPLICATE_PHONE_VERIFIED",
+            "This phone number is registered. Sign in instead.",
+        )),
+    }
+}
+
+fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
+    let phone = edge::phone(asked.phone.as_ref(), "phone")?;
+    let name = edge::required(asked.name.as_ref(), "name", "MISSING_NAME")?;
+    let name = PersonName::parse(name)
+        .map_err(|error| Problem::bad_request("INVALID_NAME", error.to_string()))?;
+    let password = asked.password.as_deref().unwrap_or_default();
+    let password = Password::choose(password)
+        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))?;
+    let email = asked
+        .email
+        .as_deref()
+        .filter(|email| !email.trim().is_empty());
+    let email = email
+        .map(Email::parse)
+        .transpose()
+        .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string()))?;
+    Ok(Applicant {
+        phone,
+        name,
+        email,
+        password,
+    })
 }

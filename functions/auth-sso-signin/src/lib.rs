@@ -1,19 +1,71 @@
-//! Placeholder until the flow exists.
+//! `POST /api/auth/sso-signin`: sends a sign-in code to a phone.
+//!
+//! An unknown phone gets the same answer, in the same time, and no message.
 use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::caller::Caller;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::codes::Codes;
+use shared::flows::sso;
 use shared::runtime::Backends;
+use shared::store::users::Users;
+use shared::texts::Language;
+use shared::timestamp::Timestamp;
 
-/// What this function holds between requests.
+/// What this function may touch.
 #[derive(Debug)]
-pub struct App {}
+pub struct App {
+    codes: Codes,
+    users: Users,
+    clock: Clock,
+}
 
 impl App {
     /// Takes what this function may touch from `backends`.
-    pub fn new(_backends: &Backends) -> Self {
-        Self {}
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            clock: backends.clock.clone(),
+        }
     }
 }
 
+/// `{"identifier":"08123456789","method":"whatsapp","locale":"id"}`; the last two may be left out.
+#[derive(Deserialize)]
+struct Asked {
+    identifier: Option<String>,
+    method: Option<String>,
+    locale: Option<String>,
+}
+
 /// Answers one request.
-pub async fn handle(_app: &App, _request: Request) -> Response<Body> {
-    Response::new(Body::Empty)
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = send_code(app, &caller, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn send_code(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let asked: Asked = edge::json_body(request)?;
+    let phone = edge::phone(asked.identifier.as_ref(), "identifier")?;
+    if asked
+        .method
+        .as_deref()
+        .is_some_and(|method| method != "whatsapp")
+    {
+        let message = "Use the method `whatsapp`, or leave it out.";
+        return Err(Problem::bad_request("UNSUPPORTED_METHOD", message));
+    }
+    let accepted = edge::header(request, "accept-language");
+    let language = Language::choose(asked.locale.as_deref(), accepted, &phone);
+    let sent = sso::send_code(&app.codes, &app.users, &phone, caller, language, now).await?;
+    Ok(Reply::code_sent(&sent))
 }

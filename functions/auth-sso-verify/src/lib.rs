@@ -1,19 +1,61 @@
-//! Placeholder until the flow exists.
+//! `POST /api/auth/sso-verify`: signs in with the code that `auth-sso-signin` sent.
 use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::challenge::ChallengeId;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::codes::{Answer, Codes};
+use shared::flows::login::Logins;
+use shared::flows::sso;
 use shared::runtime::Backends;
+use shared::store::users::Users;
+use shared::timestamp::Timestamp;
 
-/// What this function holds between requests.
+/// What this function may touch.
 #[derive(Debug)]
-pub struct App {}
+pub struct App {
+    codes: Codes,
+    users: Users,
+    logins: Logins,
+    clock: Clock,
+}
 
 impl App {
     /// Takes what this function may touch from `backends`.
-    pub fn new(_backends: &Backends) -> Self {
-        Self {}
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            logins: Logins::new(backends),
+            clock: backends.clock.clone(),
+        }
     }
 }
 
+/// `{"identifier":"08123456789","otp":"123456","challengeId":"…"}`; clients of the earlier system leave the last one out.
+#[derive(Deserialize)]
+struct Given {
+    identifier: Option<String>,
+    otp: Option<String>,
+    #[serde(rename = "challengeId")]
+    challenge_id: Option<String>,
+}
+
 /// Answers one request.
-pub async fn handle(_app: &App, _request: Request) -> Response<Body> {
-    Response::new(Body::Empty)
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = verify(app, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn verify(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+    let given: Given = edge::json_body(request)?;
+    let answer = Answer {
+        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        code: edge::code(given.otp.as_ref(), "otp")?,
+        challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
+    };
+    let signed_in = sso::verify(&app.codes, &app.users, &app.logins, &answer, now).await?;
+    Ok(Reply::signed_in("You are signed in.", &signed_in))
 }

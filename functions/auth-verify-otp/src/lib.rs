@@ -1,19 +1,82 @@
-//! Placeholder until the flow exists.
+//! `POST /api/auth/verify-otp`: completes a sign-up with the code that `auth-signup` sent.
+//!
+//! The challenge id is required: it names the registration that becomes the user, so that nobody can slip their password
+//! under somebody else's confirmation.
 use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::challenge::ChallengeId;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::codes::{Answer, Codes};
+use shared::flows::login::Logins;
+use shared::flows::signup;
 use shared::runtime::Backends;
+use shared::store::registrations::Registrations;
+use shared::store::users::{EmailClaim, Users};
+use shared::timestamp::Timestamp;
 
-/// What this function holds between requests.
+/// What this function may touch.
 #[derive(Debug)]
-pub struct App {}
+pub struct App {
+    codes: Codes,
+    users: Users,
+    registrations: Registrations,
+    logins: Logins,
+    clock: Clock,
+}
 
 impl App {
     /// Takes what this function may touch from `backends`.
-    pub fn new(_backends: &Backends) -> Self {
-        Self {}
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            registrations: Registrations::new(backends),
+            logins: Logins::new(backends),
+            clock: backends.clock.clone(),
+        }
     }
 }
 
+/// `{"identifier":"08123456789","otp":"123456","challengeId":"…"}`.
+#[derive(Deserialize)]
+struct Given {
+    #[serde(alias = "phone")]
+    identifier: Option<String>,
+    otp: Option<String>,
+    #[serde(rename = "challengeId")]
+    challenge_id: Option<String>,
+}
+
 /// Answers one request.
-pub async fn handle(_app: &App, _request: Request) -> Response<Body> {
-    Response::new(Body::Empty)
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = confirm(app, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+    let given: Given = edge::json_body(request)?;
+    let challenge = given.challenge_id.as_ref();
+    let challenge = edge::required(challenge, "challengeId", "MISSING_CHALLENGE_ID")?;
+    let answer = Answer {
+        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        code: edge::code(given.otp.as_ref(), "otp")?,
+        challenge: Some(ChallengeId::presented(challenge)),
+    };
+    let App {
+        codes,
+        users,
+        registrations,
+        logins,
+        ..
+    } = app;
+    let confirmed = signup::confirm(codes, users, registrations, logins, &answer, now).await?;
+    let reply = Reply::signed_in("Your phone number is confirmed.", &confirmed.signed_in);
+    Ok(match confirmed.email {
+        None => reply,
+        Some(EmailClaim::Claimed) => reply.with("email", "claimed"),
+        Some(EmailClaim::Taken) => reply.with("email", "taken"),
+    })
 }

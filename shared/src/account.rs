@@ -1,0 +1,207 @@
+//! Users, and the sign-ups that may become one.
+use std::fmt;
+
+use crate::challenge::ChallengeHash;
+use crate::entropy::Entropy;
+use crate::password::{Password, PasswordHash};
+use crate::phone::Phone;
+use crate::timestamp::Timestamp;
+
+/// A user. Exists only once its phone was confirmed.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// 128 random bits in hex; the subject of its tokens. Stays when the phone changes.
+    pub id: String,
+    /// The confirmed phone.
+    pub phone: Phone,
+    /// What it is called.
+    pub name: PersonName,
+    /// An unproven alias.
+    pub email: Option<Email>,
+    /// The password, unless there is none.
+    pub password: Option<PasswordHash>,
+    /// Raised to end every token and login made before.
+    pub ver: i64,
+    /// What it may do; `user`.
+    pub role: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// What somebody gives to sign up.
+#[derive(Debug)]
+pub struct Applicant {
+    /// The phone to confirm.
+    pub phone: Phone,
+    /// The name.
+    pub name: PersonName,
+    /// The e-mail address, if any.
+    pub email: Option<Email>,
+    /// The password.
+    pub password: Password,
+}
+
+/// One request to sign up: its own name, address and password, under its own challenge id.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The hash of the challenge id that confirms it.
+    pub challenge: ChallengeHash,
+    /// The phone to confirm.
+    pub phone: Phone,
+    /// What the user will be called.
+    pub name: PersonName,
+    /// The e-mail address to claim once the user exists.
+    pub email: Option<Email>,
+    /// The user's password.
+    pub password: PasswordHash,
+    /// When it ends unconfirmed.
+    pub expires_at: Timestamp,
+}
+
+impl Registration {
+    /// The user that this becomes at its confirmation.
+    pub fn into_user(self, id: String, now: Timestamp) -> User {
+        User {
+            id,
+            phone: self.phone,
+            name: self.name,
+            email: None,
+            password: Some(self.password),
+            ver: 1,
+            role: "user".into(),
+            created_at: now,
+        }
+    }
+}
+
+/// A new user id, or the id of a login: 128 random bits in hex.
+pub fn random_id(entropy: &Entropy) -> String {
+    format!("{:032x}", u128::from_be_bytes(entropy.bytes()))
+}
+
+/// What a user is called: 1 to 100 characters on one line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonName(String);
+
+/// Why a text is no name; `Display` tells the fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing but spaces.
+    #[error("Tell your name.")]
+    Empty,
+    /// Over 100 characters.
+    #[error("Shorten the name to 100 characters.")]
+    TooLong,
+    /// Line breaks or other control characters.
+    #[error("Write the name on one line, without control characters.")]
+    Control,
+}
+
+impl PersonName {
+    /// Reads a name; spaces around it go.
+    ///
+    /// # Errors
+    /// When it is empty, too long or has control characters.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = text.trim();
+        match name.chars().count() {
+            0 => Err(NameError::Empty),
+            101.. => Err(NameError::TooLong),
+            _ if name.chars().any(char::is_control) => Err(NameError::Control),
+            _ => Ok(Self(name.into())),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PersonName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonName(****)")
+    }
+}
+
+/// An e-mail address, in lower case. Nobody has proven that it is theirs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+/// The text is no e-mail address; `Display` tells the fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Give an e-mail address like siti@example.com, of at most 254 characters, or leave it out."
+)]
+pub struct EmailError;
+
+impl Email {
+    /// Reads an address: one `@`, something before it, a domain with a dot after it, at most 254 characters
+    /// (RFC 5321, section 4.5.3.1).
+    ///
+    /// # Errors
+    /// When it does not look like an address.
+    pub fn parse(text: &str) -> Result<Self, EmailError> {
+        let address = text.trim().to_lowercase();
+        let (local, domain) = address.split_once('@').ok_or(EmailError)?;
+        let labels = || domain.split('.');
+        let well_formed = address.len() <= 254
+            && (1..=64).contains(&local.len())
+            && !address.chars().any(|c| c.is_whitespace() || c.is_control())
+            && !domain.contains('@')
+            && labels().count() >= 2
+            && labels().all(|label| (1..=63).contains(&label.len()));
+        well_formed.then_some(Self(address)).ok_or(EmailError)
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(****)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_one_line() {
+        for (typed, name) in [
+            ("Siti", Ok("Siti")),
+            ("  Siti Nurhaliza ", Ok("Siti Nurhaliza")),
+            ("   ", Err(NameError::Empty)),
+            ("Siti\nhttp://x", Err(NameError::Control)),
+        ] {
+            assert_eq!(
+                PersonName::parse(typed).as_ref().map(PersonName::as_str),
+                name.as_ref().copied()
+            );
+        }
+        assert_eq!(PersonName::parse(&"é".repeat(100)).map(|_| ()), Ok(()));
+        assert_eq!(PersonName::parse(&"é".repeat(101)), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn addresses_look_like_addresses() {
+        for (typed, address) in [
+            (" Siti@Example.COM ", Some("siti@example.com")),
+            ("a.b+c@sub.example.id", Some("a.b+c@sub.example.id")),
+            ("siti@example", None),
+            ("@example.com", None),
+            ("a@b@example.com", None),
+            ("a b@example.com", None),
+            ("a@.com", None),
+            ("", None),
+        ] {
+            let read = Email::parse(typed).ok();
+            assert_eq!(read.as_ref().map(Email::as_str), address, "{typed}");
+        }
+        assert!(Email::parse(&format!("{}@example.com", "a".repeat(65))).is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! The address of whoever asks, as the API's front door saw it.
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A client address that limits count: an IPv4 address, or the /64 network of an IPv6 one, since one customer of a
+/// provider usually holds all of it (RFC 6177).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    /// Reads an address. One that cannot be read is `None`; the caller decides what that means.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<IpAddr>().ok().map(Self::from)
+    }
+}
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            address => address,
+        })
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_counts_as_its_network_and_a_mapped_one_as_ipv4() {
+        for (typed, counted) in [
+            ("203.0.113.7", Some("203.0.113.7")),
+            ("::ffff:203.0.113.7", Some("203.0.113.7")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),
+            ("203.0.113.7, 10.0.0.1", None),
+            ("", None),
+        ] {
+            let address = ClientAddress::parse(typed).map(|address| address.to_string());
+            assert_eq!(address.as_deref(), counted, "{typed}");
+        }
+    }
+}

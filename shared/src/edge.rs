@@ -1,0 +1,373 @@
+//! The HTTP edge: reading requests, and the one envelope that every reply comes in.
+//!
+//! A good reply is `{"success":true,"message":…,"data":{…}}`; any other is
+//! `{"success":false,"message":…,"error":"CODE","requestId":…}`, with more fields where they help.
+use std::time::Duration;
+
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::address::ClientAddress;
+use crate::caller::Caller;
+use crate::code::Code;
+use crate::flows::codes::{CodeSent, SendError, VerifyError};
+use crate::flows::login::SignedIn;
+use crate::phone::Phone;
+use crate::report::Chain;
+use crate::sender::Reason;
+use crate::timestamp::Timestamp;
+
+/// The largest body that is read.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Of the time that Lambda gives, this much is kept to record the result and to answer.
+const RESERVE: Duration = Duration::from_millis(1_500);
+
+/// What a function may take when nobody says how long: a request without a Lambda context, in a test.
+const TIME_ASSUMED: Duration = Duration::from_secs(20);
+
+/// The caller of `request`.
+pub fn caller(request: &Request, now: Timestamp) -> Caller {
+    let source_ip = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        _ => None,
+    };
+    let unknown = || ClientAddress::from(std::net::IpAddr::from([0, 0, 0, 0]));
+    let context = request.lambda_context_ref();
+    let deadline = context.map_or(now.plus(TIME_ASSUMED), |context| context.deadline().into());
+    Caller {
+        address: source_ip
+            .and_then(ClientAddress::parse)
+            .unwrap_or_else(unknown),
+        request_id: context
+            .map(|context| context.request_id.clone())
+            .unwrap_or_default(),
+        deadline: deadline.minus(RESERVE),
+    }
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub struct Reply {
+    message: &'static str,
+    data: Value,
+}
+
+impl Reply {
+    /// A reply with `data`, an object.
+    pub const fn new(message: &'static str, data: Value) -> Self {
+        Self { message, data }
+    }
+
+    /// The reply to whoever asked for a code.
+    pub fn code_sent(sent: &CodeSent) -> Self {
+        let (message, delivery) = match sent.confirmed {
+            true => ("We sent a code to your WhatsApp.", "sent"),
+            false => (
+                "We may have sent a code to your WhatsApp. If it does not arrive, ask again.",
+                "unconfirmed",
+            ),
+        };
+        Self::new(
+            message,
+            json!({
+                "challengeId": sent.challenge.expose(),
+                "expiresAt": sent.expires_at.rfc3339(),
+                "resendAfterSeconds": seconds_up(sent.resend_after),
+                "delivery": delivery,
+            }),
+        )
+    }
+
+    /// The reply to whoever signed in.
+    pub fn signed_in(message: &'static str, signed_in: &SignedIn) -> Self {
+        let user = &signed_in.user;
+        Self::new(
+            message,
+            json!({
+                "token": signed_in.token.expose(),
+                "tokenExpiresAt": signed_in.expires_at.rfc3339(),
+                "user": {
+                    "id": user.id,
+                    "name": user.name.as_str(),
+                    "phone": user.phone.digits(),
+                    "email": user.email.as_ref().map(|email| email.as_str()),
+                    "emailVerified": false,
+                    "role": user.role,
+                },
+            }),
+        )
+    }
+
+    /// Adds a field to the data.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Serialize) -> Self {
+        self.data[field] = json!(value);
+        self
+    }
+}
+
+/// Any other answer: what the client hears. What the log keeps was logged where it was known.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem with a code that a client may act on and a message that tells a person what to do.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            more: Map::new(),
+        }
+    }
+
+    /// A request that has to be changed before it is sent again.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Something failed here. Logs the whole chain of causes, once.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %Chain(error), "request failed");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            "Something failed on our side. Nothing was charged; try again in a few seconds.",
+        )
+        .retry_after(Duration::from_secs(5))
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Serialize) -> Self {
+        self.more.insert(field.into(), json!(value));
+        self
+    }
+
+    /// Says when to come back, in the body and as `Retry-After`.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.with("retryAfterSeconds", seconds_up(wait).max(1))
+    }
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Store(error) => Self::internal(&error).with("charged", false),
+            SendError::Limited(limited) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RATE_LIMITED",
+                "Too many codes were asked for. Wait before you ask for the next one.",
+            )
+            .with("limit", limited.limit.name())
+            .retry_after(limited.retry_after),
+            SendError::NotSent(reason) => {
+                let (code, message) = not_sent(reason);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+                    .with("charged", false)
+                    .retry_after(Duration::from_secs(5))
+            }
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Wrong { tries_left } => {
+                Self::bad_request("INVALID_OTP", "The code is wrong. Check it and try again.")
+                    .with("attemptsLeft", tries_left)
+            }
+            VerifyError::Exhausted => {
+                Self::bad_request("INVALID_OTP", "Too many wrong codes. Ask for a new code.")
+                    .with("attemptsLeft", 0)
+            }
+            VerifyError::Unknown => Self::bad_request(
+                "INVALID_OTP",
+                "There is no such code. Use the challengeId of your last request, or ask for a new code.",
+            ),
+            VerifyError::Expired => Self::bad_request(
+                "OTP_EXPIRED",
+                "The code has expired or was used. Ask for a new one.",
+            ),
+            VerifyError::Overtaken => Self::new(
+                StatusCode::CONFLICT,
+                "DUPLICATE_PHONE_VERIFIED",
+                "This phone number is registered. Sign in instead.",
+            ),
+            VerifyError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// The codes that clients of the earlier system know.
+const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::Busy => (
+            "WHATSAPP_SERVICE_UNAVAILABLE",
+            "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
+        ),
+        Reason::SessionDown | Reason::NeedsPairing => (
+            "WHATSAPP_SERVICE_UNAVAILABLE",
+            "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",
+        ),
+        Reason::GatewayUnreachable => (
+            "WHATSAPP_NETWORK_ERROR",
+            "WhatsApp cannot be reached. The code was not sent and nothing was charged; try again shortly.",
+        ),
+        Reason::Deadline => (
+            "WHATSAPP_TIMEOUT",
+            "WhatsApp took too long. The code was not sent and nothing was charged; try again shortly.",
+        ),
+        Reason::Misconfigured => (
+            "WHATSAPP_CONFIG_ERROR",
+            "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
+        ),
+        Reason::WrongRecipient | Reason::Restricted | Reason::Rejected => (
+            "WHATSAPP_OTP_FAILED",
+            "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
+        ),
+    }
+}
+
+/// Reads the body as one JSON object.
+///
+/// # Errors
+/// With the fix, when it is missing, too large, no JSON, no object, or has a field of the wrong type.
+pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let body = request.body().as_ref();
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PAYLOAD_TOO_LARGE",
+            format!("Send at most {BODY_BYTES_MAX} bytes."),
+        ));
+    }
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::bad_request(
+            "INVALID_JSON",
+            "Send a JSON object as the body.",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        // The parser's own message may repeat what was sent, a password among it; the place is enough.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        match error.is_data() {
+            true => Problem::bad_request(
+                "INVALID_FIELD",
+                format!("A field has the wrong type before {place}."),
+            ),
+            false => {
+                Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."))
+            }
+        }
+    })
+}
+
+/// The text of a field that must be there.
+///
+/// # Errors
+/// With `code`, when it is missing or blank.
+pub fn required<'a>(
+    field: Option<&'a String>,
+    name: &str,
+    code: &'static str,
+) -> Result<&'a str, Problem> {
+    field
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| Problem::bad_request(code, format!("`{name}` is missing.")))
+}
+
+/// The phone number of a field that must be there.
+///
+/// # Errors
+/// With the fix, when it is missing or no phone number.
+pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
+    let text = required(field, name, "MISSING_IDENTIFIER")?;
+    Phone::parse(text)
+        .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
+}
+
+/// The code of a field that must be there.
+///
+/// # Errors
+/// With the fix, when it is missing or no code.
+pub fn code(field: Option<&String>, name: &str) -> Result<Code, Problem> {
+    let text = required(field, name, "MISSING_OTP")?;
+    Code::parse(text).ok_or_else(|| {
+        Problem::bad_request(
+            "INVALID_OTP",
+            "A code has six digits. Copy it from the message.",
+        )
+    })
+}
+
+/// A header's text, if it is there and readable.
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// Puts an answer into the envelope.
+pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body> {
+    let (status, retry_after, body) = match answer {
+        Ok(reply) => {
+            let body = json!({ "success": true, "message": reply.message, "data": reply.data });
+            (StatusCode::OK, None, body)
+        }
+        Err(problem) => {
+            let retry_after = problem
+                .more
+                .get("retryAfterSeconds")
+                .and_then(Value::as_u64);
+            let mut body = problem.more;
+            body.insert("success".into(), false.into());
+            body.insert("message".into(), problem.message.into());
+            body.insert("error".into(), problem.code.into());
+            body.insert("requestId".into(), caller.request_id.clone().into());
+            (problem.status, retry_after, Value::Object(body))
+        }
+    };
+    let mut response = json_response(status, &body);
+    if let Some(seconds) = retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A JSON response that nobody may cache.
+pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1_000)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}

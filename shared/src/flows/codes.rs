@@ -1,0 +1,692 @@
+//! Sending a code and checking a guess: the steps that every purpose shares.
+//!
+//! A send takes three round trips to the store. First everything is read, side by side ([`Codes::survey`]); then the code is
+//! reserved, the client address granted and a place in the session's queue taken; the message goes out; then the
+//! reservation is committed or released. What dies on the way leaves a reservation that lapses by itself.
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
+use crate::caller::Caller;
+use crate::challenge::{
+    AttemptId, CODE_LIFE, Certainty, ChallengeHash, ChallengeId, IssuedCode, Open, PhoneState,
+    SendMade, TRIES, Used,
+};
+use crate::clock::Clock;
+use crate::code::{Code, Purpose};
+use crate::entropy::Entropy;
+use crate::keys::{Ring, RingName};
+use crate::limits::{self, Limit, Limited, Policy};
+use crate::phone::Phone;
+use crate::report::Chain;
+use crate::runtime::Backends;
+use crate::sender::{
+    Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
+};
+use crate::store::StoreError;
+use crate::store::addresses::{AddressLimit, AddressWindow, Addresses, Grant};
+use crate::store::challenges::{
+    Challenges, Counted, Guess, Reservation, Reserved, Undo, UseOfCode,
+};
+use crate::store::keys::KeyRing;
+use crate::texts::{Language, code_message};
+use crate::timestamp::Timestamp;
+
+/// A code request aims at an answer within this time.
+const SEND_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest wait for a place in the session's queue.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(6);
+
+/// A reservation outlives its request's deadline by this much, for clocks that differ.
+const LEASE_SLACK: Duration = Duration::from_secs(2);
+
+/// How often a reservation is tried when others change the phone's state meanwhile.
+const RACES_MAX: usize = 5;
+
+/// Out of tries, with the right one perhaps being served elsewhere: how often and how long apart to look.
+const LOOKS_FOR_USE: (usize, Duration) = (3, Duration::from_millis(100));
+
+/// Codes: sending them and checking guesses.
+#[derive(Clone, Debug)]
+pub struct Codes {
+    challenges: Challenges,
+    addresses: Addresses,
+    ring: KeyRing,
+    sender: Sender,
+    policy: Policy,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+/// Everything a send is decided on, read in one round trip.
+#[derive(Debug)]
+pub struct Survey {
+    state: PhoneState,
+    window: Option<AddressWindow>,
+    picked: Picked,
+    ring: Arc<Ring>,
+}
+
+/// A code to be sent.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// To whom.
+    pub phone: &'a Phone,
+    /// What for.
+    pub purpose: Purpose,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Whether the phone has a user.
+    pub verified: bool,
+    /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
+    pub recipient: Recipient,
+    /// What the message is written in.
+    pub language: Language,
+}
+
+/// Whether there is somebody to receive the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// There is.
+    User,
+    /// There is not, and the reply must not tell.
+    Nobody,
+}
+
+/// Writes that share the fate of a reservation.
+pub trait Companion: Sync {
+    /// What is written with the reservation.
+    fn with_reservation(
+        &self,
+        challenge: &ChallengeHash,
+    ) -> Result<Vec<TransactWriteItem>, StoreError>;
+    /// What is written when it is released.
+    fn with_release(&self, challenge: &ChallengeHash)
+    -> Result<Vec<TransactWriteItem>, StoreError>;
+}
+
+/// Nothing is written with the reservation.
+#[derive(Debug)]
+pub struct Alone;
+
+impl Companion for Alone {
+    fn with_reservation(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A code that went out, or may have.
+#[derive(Debug)]
+pub struct CodeSent {
+    /// Binds the guess to this request.
+    pub challenge: ChallengeId,
+    /// When the code ends.
+    pub expires_at: Timestamp,
+    /// When the next one may be asked for.
+    pub resend_after: Duration,
+    /// Whether the gateway's word is there.
+    pub confirmed: bool,
+}
+
+/// Why no code went out. Nothing was charged.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// A limit says no.
+    #[error("the limit `{}` says no", .0.limit.name())]
+    Limited(Limited),
+    /// The message certainly did not go out.
+    #[error("the message was not sent: {0:?}")]
+    NotSent(Reason),
+    /// The store failed before anything was sent.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<PickError> for SendError {
+    fn from(error: PickError) -> Self {
+        match error {
+            PickError::NoSession => Self::NotSent(Reason::Misconfigured),
+            PickError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// What somebody gives to prove that a code reached them.
+#[derive(Debug)]
+pub struct Answer {
+    /// Whose phone.
+    pub phone: Phone,
+    /// The challenge id that the request for the code was answered with.
+    pub challenge: Option<ChallengeId>,
+    /// The code.
+    pub code: Code,
+}
+
+/// A right guess.
+#[derive(Debug)]
+pub enum RightGuess {
+    /// For the first time. The code is still to be used up.
+    First(IssuedCode),
+    /// Once more, within a minute and with the same challenge id.
+    Again(Used),
+}
+
+/// Why a guess opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Wrong; so many tries are left for this challenge id, or for guesses without one.
+    #[error("the code is wrong, {tries_left} tries are left")]
+    Wrong {
+        /// Tries left.
+        tries_left: i64,
+    },
+    /// Not compared: no tries are left.
+    #[error("no tries are left")]
+    Exhausted,
+    /// Not compared: the code has expired or was used.
+    #[error("the code has expired or was used")]
+    Expired,
+    /// Not compared, not counted: there is no such challenge.
+    #[error("there is no such challenge")]
+    Unknown,
+    /// Right, but what it was to open is there already.
+    #[error("somebody else was faster")]
+    Overtaken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A send that is under way.
+struct Going<'a> {
+    order: &'a Order<'a>,
+    attempt: &'a AttemptId,
+    challenge: ChallengeHash,
+    companion: &'a dyn Companion,
+}
+
+/// A reservation that was granted.
+struct Prepared {
+    reservation: Reservation,
+    undo: Undo,
+    secret: Code,
+}
+
+impl Codes {
+    /// Codes over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            challenges: Challenges::new(backends),
+            addresses: Addresses::new(backends),
+            ring: KeyRing::new(backends, RingName::Codes),
+            sender: Sender::new(backends),
+            policy: backends.settings.policy.clone(),
+            clock: backends.clock.clone(),
+            entropy: backends.entropy.clone(),
+        }
+    }
+
+    /// The salt of a new password.
+    pub fn salt(&self) -> [u8; 16] {
+        self.entropy.bytes()
+    }
+
+    /// Round trip 1: reads all that a send is decided on.
+    ///
+    /// # Errors
+    /// When the store fails or no session is configured.
+    pub async fn survey(
+        &self,
+        phone: &Phone,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Survey, SendError> {
+        let (state, window, picked, ring) = tokio::join!(
+            self.challenges.read(phone, now),
+            self.addresses.read(&caller.address, now),
+            self.sender.pick(phone),
+            self.ring.get(now),
+        );
+        Ok(Survey {
+            state: state?,
+            window: window?,
+            picked: picked?,
+            ring: ring?,
+        })
+    }
+
+    /// Whether a send would be granted as things stand. Writes nothing.
+    ///
+    /// # Errors
+    /// The limit that says no.
+    pub fn may_send(
+        &self,
+        survey: &Survey,
+        order: &Order<'_>,
+        now: Timestamp,
+    ) -> Result<(), Limited> {
+        if let Some(window) = survey
+            .window
+            .filter(|w| w.granted >= self.policy.codes_per_address)
+        {
+            return Err(full_address(window, now));
+        }
+        limits::decide(
+            &survey.state,
+            order.purpose,
+            &self.policy,
+            order.verified,
+            now,
+        )
+        .map(drop)
+    }
+
+    /// Round trips 2 and 3, and the message between them.
+    ///
+    /// # Errors
+    /// When a limit says no, the message certainly did not go out, or the store failed before it could.
+    pub async fn send(
+        &self,
+        survey: Survey,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        now: Timestamp,
+    ) -> Result<CodeSent, SendError> {
+        self.may_send(&survey, order, now)
+            .map_err(SendError::Limited)?;
+        let attempt = AttemptId::draw(&self.entropy);
+        let challenge = ChallengeId::draw(&self.entropy);
+        let message_id = crate::sender::message_id(&self.entropy);
+        let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
+        let open = Open {
+            attempt: attempt.clone(),
+            message_id: message_id.clone(),
+            session: survey.picked.session().to_owned(),
+            at: now,
+            until: deadline.plus(LEASE_SLACK),
+        };
+        let limit = AddressLimit {
+            codes: self.policy.codes_per_address,
+            window: self.policy.window,
+        };
+        let going = Going {
+            order,
+            attempt: &attempt,
+            challenge: challenge.hash(),
+            companion,
+        };
+        let (prepared, grant, place) = tokio::join!(
+            self.reserve(&survey, &going, &open, now),
+            self.addresses
+                .grant(&order.caller.address, &attempt, survey.window, &limit, now),
+            self.sender.take_place(&survey.picked, PLACE_WAIT_MAX),
+        );
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.give_back(&going).await;
+                return Err(error);
+            }
+        };
+        let place = match ready(grant, place, now) {
+            Ok(place) => place,
+            Err(error) => {
+                tokio::join!(self.release(&going, &prepared), self.give_back(&going));
+                return Err(error);
+            }
+        };
+
+        let code = &prepared.reservation.code;
+        let content = match order.recipient {
+            Recipient::Nobody => Content::Nobody,
+            Recipient::User => {
+                let life = code.expires_at.since(now);
+                Content::Text(code_message(
+                    order.purpose,
+                    order.language,
+                    &prepared.secret,
+                    life,
+                ))
+            }
+        };
+        let outgoing = Outgoing {
+            purpose: order.purpose.name(),
+            message_id,
+            phone: order.phone.clone(),
+            content,
+        };
+        let delivery = self.sender.deliver(place, outgoing, deadline).await;
+        self.settle(&going, prepared, &delivery, challenge).await
+    }
+
+    /// Reserves the code, on the state that was read or, when others were faster, on the state they left.
+    async fn reserve(
+        &self,
+        survey: &Survey,
+        going: &Going<'_>,
+        open: &Open,
+        now: Timestamp,
+    ) -> Result<Prepared, SendError> {
+        let Order {
+            phone,
+            purpose,
+            verified,
+            ..
+        } = *going.order;
+        let mut state = survey.state.clone();
+        for _ in 0..RACES_MAX {
+            let sends = limits::decide(&state, purpose, &self.policy, verified, now)
+                .map_err(SendError::Limited)?;
+            let prepared = self.prepare(state, sends, survey, going, open.clone(), now)?;
+            let also = going.companion.with_reservation(&going.challenge)?;
+            let reserved = self
+                .challenges
+                .reserve(phone, purpose, &prepared.reservation, also)
+                .await;
+            match reserved {
+                Ok(Reserved::Granted) => return Ok(prepared),
+                Ok(Reserved::LostRace) => state = self.challenges.read(phone, now).await?,
+                Err(error) => {
+                    // It may have been written all the same.
+                    self.release(going, &prepared).await;
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(SendError::Limited(Limited {
+            limit: Limit::InProgress,
+            retry_after: Duration::from_secs(1),
+        }))
+    }
+
+    /// The reservation on `state`: the live code once more, or a new one.
+    fn prepare(
+        &self,
+        state: PhoneState,
+        sends: Vec<SendMade>,
+        survey: &Survey,
+        going: &Going<'_>,
+        open: Open,
+        now: Timestamp,
+    ) -> Result<Prepared, StoreError> {
+        let order = going.order;
+        let live = state.code(order.purpose);
+        let repeated = live
+            .filter(|code| code.repeatable(now))
+            .and_then(|code| Some((code, survey.ring.find(&code.kid, now)?)));
+        let (code, key, undo) = match repeated {
+            Some((code, key)) => {
+                let mut code = code.clone();
+                code.bound.insert(going.challenge.clone(), i64::from(TRIES));
+                (code, key, Undo::Repeat(going.challenge.clone()))
+            }
+            None => {
+                let key = survey
+                    .ring
+                    .current(now)
+                    .ok_or(StoreError::unreadable("find a key for the code", "keys"))?;
+                let nonce = self.entropy.bytes();
+                let code = IssuedCode::fresh(nonce, key.kid.clone(), going.challenge.clone(), now);
+                (code, key, Undo::Fresh(live.cloned()))
+            }
+        };
+        let secret = Code::derive(&key.secret, &code.nonce, order.purpose, order.phone);
+        Ok(Prepared {
+            reservation: Reservation {
+                seen: state,
+                sends,
+                code,
+                open,
+            },
+            undo,
+            secret,
+        })
+    }
+
+    /// Round trip 3: charges what was sent, takes back what was not.
+    async fn settle(
+        &self,
+        going: &Going<'_>,
+        prepared: Prepared,
+        delivery: &Delivery,
+        challenge: ChallengeId,
+    ) -> Result<CodeSent, SendError> {
+        let certainty = match delivery.outcome {
+            Outcome::Sent => Certainty::Sent,
+            Outcome::Unknown => Certainty::Unconfirmed,
+            Outcome::NotSent(reason) => {
+                tokio::join!(
+                    self.release(going, &prepared),
+                    self.give_back(going),
+                    self.sender.record(delivery),
+                );
+                return Err(SendError::NotSent(reason));
+            }
+        };
+        let Order {
+            phone,
+            purpose,
+            verified,
+            ..
+        } = *going.order;
+        let Prepared {
+            reservation, undo, ..
+        } = prepared;
+        let at = self.clock.now();
+        let send = SendMade {
+            at,
+            purpose,
+            certainty,
+        };
+        let expires_at = match undo {
+            Undo::Repeat(_) => reservation.code.expires_at,
+            Undo::Fresh(_) => at.plus(CODE_LIFE),
+        };
+        let (committed, ()) = tokio::join!(
+            self.challenges
+                .commit(phone, going.attempt, send, expires_at),
+            self.sender.record(delivery),
+        );
+        if let Err(error) = committed {
+            // The message is out: the caller gets its code. The reservation lapses and takes its place in the limits.
+            log_store_error(
+                "[WhatsApp System] the code was sent but not committed",
+                &error,
+            );
+        }
+        let mut after = PhoneState {
+            sends: reservation.sends,
+            ..PhoneState::default()
+        };
+        after.sends.push(send);
+        let next = limits::decide(&after, purpose, &self.policy, verified, at);
+        Ok(CodeSent {
+            challenge,
+            expires_at,
+            resend_after: next.map_or_else(|limited| limited.retry_after, |_| Duration::ZERO),
+            confirmed: certainty == Certainty::Sent,
+        })
+    }
+
+    async fn release(&self, going: &Going<'_>, prepared: &Prepared) {
+        let Order { phone, purpose, .. } = *going.order;
+        let released = match going.companion.with_release(&going.challenge) {
+            Ok(also) => {
+                self.challenges
+                    .release(phone, purpose, going.attempt, &prepared.undo, also)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = released {
+            log_store_error("[WhatsApp System] a reservation is left to lapse", &error);
+        }
+    }
+
+    async fn give_back(&self, going: &Going<'_>) {
+        if let Err(error) = self
+            .addresses
+            .give_back(&going.order.caller.address, going.attempt)
+            .await
+        {
+            log_store_error(
+                "[WhatsApp System] an address keeps a grant that it did not use",
+                &error,
+            );
+        }
+    }
+
+    /// Counts an answer as a guess, then compares it.
+    ///
+    /// # Errors
+    /// When the guess is not right, or the store fails.
+    pub async fn check(
+        &self,
+        purpose: Purpose,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<RightGuess, VerifyError> {
+        let Answer {
+            phone,
+            challenge,
+            code: guessed,
+        } = answer;
+        if challenge.is_none() && purpose.requires_challenge_id() {
+            return Err(VerifyError::Unknown);
+        }
+        let mut ring = self.ring.get(now).await?;
+        let mut guess = Guess {
+            purpose,
+            challenge: challenge.as_ref().map(ChallengeId::hash),
+            id: AttemptId::draw(&self.entropy).0,
+            kids: kids(&ring, now),
+        };
+        let (mut looks, mut reread) = (LOOKS_FOR_USE.0, false);
+        loop {
+            let state = match self.challenges.count_guess(phone, &guess, now).await? {
+                Counted::Refused(state) => state,
+                Counted::Compare(code) => {
+                    return match is_right(&ring, phone, purpose, &code, guessed, now) {
+                        true => Ok(RightGuess::First(code)),
+                        false => Err(VerifyError::Wrong {
+                            tries_left: tries_left(&code, &guess).unwrap_or(0),
+                        }),
+                    };
+                }
+            };
+            let code = state.code(purpose).ok_or(VerifyError::Unknown)?;
+            let tries_left = tries_left(code, &guess).ok_or(VerifyError::Unknown)?;
+            if let Some(used) = answered_again(code, &guess, now) {
+                // Whoever holds this challenge id has given the right code before: nothing is left to be guessed.
+                return match is_right(&ring, phone, purpose, code, guessed, now) {
+                    true => Ok(RightGuess::Again(used.clone())),
+                    false => Err(VerifyError::Expired),
+                };
+            }
+            if code.used.is_some() || code.expires_at <= now {
+                return Err(VerifyError::Expired);
+            }
+            if tries_left > 0 && !reread {
+                // The key may be newer than the ring in memory: it is read again before the try is counted.
+                reread = true;
+                ring = self.ring.read(now).await?;
+                guess.kids = kids(&ring, now);
+            } else if tries_left > 0 {
+                return Err(VerifyError::Expired);
+            } else if looks > 0 && guess.challenge.is_some() {
+                // The same right guess may be under way elsewhere, about to be answered.
+                looks -= 1;
+                tokio::time::sleep(LOOKS_FOR_USE.1).await;
+            } else {
+                return Err(VerifyError::Exhausted);
+            }
+        }
+    }
+
+    /// Uses the code of a right guess up and writes `also`, in one transaction; answers the use that counts, which is an
+    /// earlier one when this guess repeats it.
+    ///
+    /// # Errors
+    /// When somebody else was faster, or the store fails.
+    pub async fn redeem(
+        &self,
+        purpose: Purpose,
+        phone: &Phone,
+        code: &IssuedCode,
+        used: Used,
+        also: Vec<TransactWriteItem>,
+    ) -> Result<Used, VerifyError> {
+        match self
+            .challenges
+            .use_code(phone, purpose, code, &used, also)
+            .await?
+        {
+            UseOfCode::Done => Ok(used),
+            UseOfCode::OtherRefused => Err(VerifyError::Overtaken),
+            UseOfCode::Gone(state) => {
+                let by = used.by.as_ref();
+                let earlier = state
+                    .code(purpose)
+                    .filter(|now_live| now_live.nonce == code.nonce)
+                    .and_then(|code| code.answered_again(by?, used.at));
+                earlier.cloned().ok_or(VerifyError::Expired)
+            }
+        }
+    }
+}
+
+fn tries_left(code: &IssuedCode, guess: &Guess) -> Option<i64> {
+    match &guess.challenge {
+        None => Some(code.unbound),
+        Some(challenge) => code.bound.get(challenge).copied(),
+    }
+}
+
+fn answered_again<'a>(code: &'a IssuedCode, guess: &Guess, now: Timestamp) -> Option<&'a Used> {
+    code.answered_again(guess.challenge.as_ref()?, now)
+}
+
+fn is_right(
+    ring: &Ring,
+    phone: &Phone,
+    purpose: Purpose,
+    code: &IssuedCode,
+    guessed: &Code,
+    now: Timestamp,
+) -> bool {
+    ring.find(&code.kid, now)
+        .is_some_and(|key| Code::derive(&key.secret, &code.nonce, purpose, phone).matches(guessed))
+}
+
+fn kids(ring: &Ring, now: Timestamp) -> Vec<String> {
+    ring.live(now).map(|key| key.kid.clone()).collect()
+}
+
+/// Whether the address and the session's queue let the message go.
+fn ready(
+    grant: Result<Grant, StoreError>,
+    place: Result<Result<Place, Busy>, StoreError>,
+    now: Timestamp,
+) -> Result<Place, SendError> {
+    match grant? {
+        Grant::Full(window) => Err(SendError::Limited(full_address(window, now))),
+        Grant::Granted => place?.map_err(|_| SendError::NotSent(Reason::Busy)),
+    }
+}
+
+fn full_address(window: AddressWindow, now: Timestamp) -> Limited {
+    Limited {
+        limit: Limit::Address,
+        retry_after: window.ends.since(now),
+    }
+}
+
+fn log_store_error(event: &'static str, error: &StoreError) {
+    tracing::error!(error = %Chain(error), "{event}");
+}

@@ -1,0 +1,204 @@
+//! Signing up. Each request is its own registration, under its own challenge id; it becomes a user only when it is
+//! confirmed with that id and the code that went to the phone. So nobody can slip a password under somebody else's
+//! confirmation, and a failed send leaves nothing behind.
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
+use super::codes::{
+    Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
+};
+use super::login::{Logins, SignedIn};
+use crate::account::{Applicant, Email, Registration, User};
+use crate::caller::Caller;
+use crate::challenge::{CODE_LIFE, ChallengeHash, Used};
+use crate::code::Purpose;
+use crate::keys::Ring;
+use crate::password::{self, HashError, PasswordHash};
+use crate::report::Chain;
+use crate::store::StoreError;
+use crate::store::registrations::Registrations;
+use crate::store::users::{EmailClaim, Users};
+use crate::texts::Language;
+use crate::timestamp::Timestamp;
+
+/// A registration outlives the code that confirms it, which starts to count only when the gateway took its message.
+const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));
+
+/// Why no sign-up was begun. Nothing was charged, nothing is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The phone has a user.
+    #[error("the phone has a user")]
+    PhoneTaken,
+    /// No code went out.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+/// A sign-up that was confirmed.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// The new user, signed in.
+    pub signed_in: SignedIn,
+    /// What became of the e-mail address, if one was given.
+    pub email: Option<EmailClaim>,
+}
+
+struct Waiting<'a> {
+    registrations: &'a Registrations,
+    applicant: &'a Applicant,
+    password: PasswordHash,
+    expires_at: Timestamp,
+}
+
+impl Companion for Waiting<'_> {
+    fn with_reservation(
+        &self,
+        challenge: &ChallengeHash,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let registration = Registration {
+            challenge: challenge.clone(),
+            phone: self.applicant.phone.clone(),
+            name: self.applicant.name.clone(),
+            email: self.applicant.email.clone(),
+            password: self.password.clone(),
+            expires_at: self.expires_at,
+        };
+        Ok(vec![self.registrations.put(&registration)?])
+    }
+
+    fn with_release(
+        &self,
+        challenge: &ChallengeHash,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        Ok(vec![self.registrations.drop(challenge)?])
+    }
+}
+
+/// Keeps the registration and sends the code that confirms it.
+///
+/// # Errors
+/// When the phone has a user, or no code went out.
+pub async fn register(
+    codes: &Codes,
+    users: &Users,
+    registrations: &Registrations,
+    applicant: &Applicant,
+    caller: &Caller,
+    language: Language,
+    now: Timestamp,
+) -> Result<CodeSent, RegisterError> {
+    let phone = &applicant.phone;
+    let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
+    if user.map_err(SendError::from)?.is_some() {
+        return Err(RegisterError::PhoneTaken);
+    }
+    let survey = survey?;
+    let order = Order {
+        phone,
+        purpose: Purpose::Signup,
+        caller,
+        verified: false,
+        recipient: Recipient::User,
+        language,
+    };
+    // Hashing is the expensive part: only for a request that the limits let through.
+    codes
+        .may_send(&survey, &order, now)
+        .map_err(SendError::Limited)?;
+    let waiting = Waiting {
+        registrations,
+        applicant,
+        password: password::hash(&applicant.password, codes.salt()).await?,
+        expires_at: now.plus(REGISTRATION_LIFE),
+    };
+    Ok(codes.send(survey, &order, &waiting, now).await?)
+}
+
+/// Turns the registration of the answer's challenge id into a user, and signs it in.
+///
+/// # Errors
+/// When the code is not right, the phone has a user by now, or the store fails.
+pub async fn confirm(
+    codes: &Codes,
+    users: &Users,
+    registrations: &Registrations,
+    logins: &Logins,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<Confirmed, VerifyError> {
+    let phone = &answer.phone;
+    let challenge = answer
+        .challenge
+        .as_ref()
+        .ok_or(VerifyError::Unknown)?
+        .hash();
+    let (guess, registration, user, ring) = tokio::join!(
+        codes.check(Purpose::Signup, answer, now),
+        registrations.read(&challenge, now),
+        users.by_phone(phone),
+        logins.ring(now),
+    );
+    let (guess, registration, user, ring) = (guess?, registration?, user?, ring?);
+    let code = match guess {
+        RightGuess::First(code) => code,
+        RightGuess::Again(used) => return again(logins, &ring, user, &used),
+    };
+    let registration = registration
+        .filter(|registration| registration.phone == *phone)
+        .ok_or(VerifyError::Expired)?;
+    let email = registration.email.clone();
+    let user = registration.into_user(logins.user_id(), now);
+    let ours = logins.first_use(Some(challenge.clone()), now);
+    let mut also = users.create(&user)?;
+    also.push(logins.open(&ours, &user)?);
+    also.push(registrations.take(&challenge, now)?);
+    let used = codes
+        .redeem(Purpose::Signup, phone, &code, ours.clone(), also)
+        .await?;
+    if used != ours {
+        return again(logins, &ring, users.by_phone(phone).await?, &used);
+    }
+    let (user, email) = claim(users, user, email).await;
+    Ok(Confirmed {
+        signed_in: logins.token(&ring, user, &used)?,
+        email,
+    })
+}
+
+/// The same answer as before, for a repeated confirmation.
+fn again(
+    logins: &Logins,
+    ring: &Ring,
+    user: Option<User>,
+    used: &Used,
+) -> Result<Confirmed, VerifyError> {
+    let user = user.ok_or(VerifyError::Expired)?;
+    let email = user.email.is_some().then_some(EmailClaim::Claimed);
+    Ok(Confirmed {
+        signed_in: logins.token(ring, user, used)?,
+        email,
+    })
+}
+
+/// Claims the e-mail address. The user exists whatever becomes of it.
+async fn claim(users: &Users, mut user: User, email: Option<Email>) -> (User, Option<EmailClaim>) {
+    let Some(email) = email else {
+        return (user, None);
+    };
+    let claim = users
+        .claim_email(&user, &email)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(error = %Chain(&error), "an e-mail address was not claimed");
+            EmailClaim::Taken
+        });
+    if claim == EmailClaim::Claimed {
+        user.email = Some(email);
+    }
+    (user, Some(claim))
+}

@@ -1,0 +1,116 @@
+//! The table of sign-ups that wait for their code.
+//!
+//! Attributes: `id` (key: the hash of the challenge id), `phone`, `name`, `email`, `password`, `expires_at` (TTL, seconds;
+//! every read tests it).
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+
+use super::{Fields, Item, StoreError, number, text};
+use crate::account::{Email, PersonName, Registration};
+use crate::challenge::ChallengeHash;
+use crate::password::PasswordHash;
+use crate::phone::Phone;
+use crate::runtime::Backends;
+use crate::timestamp::Timestamp;
+
+/// The sign-ups that wait.
+#[derive(Clone, Debug)]
+pub struct Registrations {
+    client: Client,
+    table: String,
+}
+
+impl Registrations {
+    /// The registrations of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            client: backends.dynamodb.clone(),
+            table: backends.settings.tables.registrations.clone(),
+        }
+    }
+
+    /// The registration of a challenge id, strongly consistent; `None` when it has expired.
+    pub async fn read(
+        &self,
+        challenge: &ChallengeHash,
+        now: Timestamp,
+    ) -> Result<Option<Registration>, StoreError> {
+        const ACT: &str = "read the registration";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(&challenge.0))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        let registration = found
+            .item
+            .map(|item| parse(&item).ok_or(StoreError::unreadable(ACT, "registration")))
+            .transpose()?;
+        Ok(registration.filter(|registration| now < registration.expires_at))
+    }
+
+    /// The write that keeps `registration`, for a transaction.
+    pub fn put(&self, registration: &Registration) -> Result<TransactWriteItem, StoreError> {
+        let mut item = Item::from([
+            ("id".into(), text(&registration.challenge.0)),
+            ("phone".into(), text(registration.phone.digits())),
+            ("name".into(), text(registration.name.as_str())),
+            ("password".into(), text(registration.password.phc())),
+            (
+                "expires_at".into(),
+                number(registration.expires_at.seconds()),
+            ),
+        ]);
+        if let Some(email) = &registration.email {
+            item.insert("email".into(), text(email.as_str()));
+        }
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .build()
+            .map_err(StoreError::building("keep a registration"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that removes the registration, for a transaction: refused when it is gone or has expired.
+    pub fn take(
+        &self,
+        challenge: &ChallengeHash,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("id", text(&challenge.0))
+            .condition_expression("expires_at > :now")
+            .expression_attribute_values(":now", number(now.seconds()))
+            .build()
+            .map_err(StoreError::building("take a registration"))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// The write that removes the registration if it is there, for a transaction.
+    pub fn drop(&self, challenge: &ChallengeHash) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("id", text(&challenge.0))
+            .build()
+            .map_err(StoreError::building("drop a registration"))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+fn parse(item: &Item) -> Option<Registration> {
+    Some(Registration {
+        challenge: ChallengeHash(item.text("id")?.into()),
+        phone: Phone::from_digits(item.text("phone")?).ok()?,
+        name: PersonName::parse(item.text("name")?).ok()?,
+        email: item
+            .text("email")
+            .and_then(|email| Email::parse(email).ok()),
+        password: PasswordHash::stored(item.text("password")?),
+        expires_at: Timestamp::from_seconds(item.number("expires_at")?),
+    })
+}

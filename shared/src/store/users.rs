@@ -1,0 +1,143 @@
+//! The table of users.
+//!
+//! A user is one item under its phone, so that a phone has one user by construction: `id` (key: `phone#` and the digits),
+//! `user_id`, `name`, `email`, `password`, `ver`, `role`, `created_at` (milliseconds). Beside it stand pointers that name
+//! the phone: `user#` and the user id, `email#` and the address.
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+
+use super::{Fields, Item, StoreError, Transacted, number, text, transact};
+use crate::account::{Email, PersonName, User};
+use crate::password::PasswordHash;
+use crate::phone::Phone;
+use crate::runtime::Backends;
+use crate::timestamp::Timestamp;
+
+/// All users.
+#[derive(Clone, Debug)]
+pub struct Users {
+    client: Client,
+    table: String,
+}
+
+/// What became of the claim to an e-mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailClaim {
+    /// It is this user's alias now.
+    Claimed,
+    /// Another user has it.
+    Taken,
+}
+
+impl Users {
+    /// The users of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            client: backends.dynamodb.clone(),
+            table: backends.settings.tables.users.clone(),
+        }
+    }
+
+    /// The user of a phone, strongly consistent.
+    pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
+        const ACT: &str = "read the user";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", phone_key(phone))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        found
+            .item
+            .map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
+            .transpose()
+    }
+
+    /// The writes that make `user`, for a transaction: refused when the phone has a user.
+    pub fn create(&self, user: &User) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut item = Item::from([
+            ("id".into(), phone_key(&user.phone)),
+            ("user_id".into(), text(&user.id)),
+            ("name".into(), text(user.name.as_str())),
+            ("ver".into(), number(user.ver)),
+            ("role".into(), text(&user.role)),
+            ("created_at".into(), number(user.created_at.millis())),
+        ]);
+        if let Some(password) = &user.password {
+            item.insert("password".into(), text(password.phc()));
+        }
+        let pointer = self.pointer(format!("user#{}", user.id), &user.phone);
+        [item, pointer]
+            .into_iter()
+            .map(|item| self.put_new(item))
+            .collect()
+    }
+
+    /// Adds `user` unless its phone has one: whether it was added. One transaction.
+    pub async fn add(&self, user: &User) -> Result<bool, StoreError> {
+        let writes = self.create(user)?;
+        let added = transact("add a user", &self.client, writes).await?;
+        Ok(matches!(added, Transacted::Done))
+    }
+
+    /// Makes `email` the alias of `user`, unless another user has it. One transaction.
+    pub async fn claim_email(&self, user: &User, email: &Email) -> Result<EmailClaim, StoreError> {
+        const ACT: &str = "claim an e-mail address";
+        let alias = Update::builder()
+            .table_name(&self.table)
+            .key("id", phone_key(&user.phone))
+            .update_expression("SET email = :email")
+            .condition_expression("user_id = :user")
+            .expression_attribute_values(":email", text(email.as_str()))
+            .expression_attribute_values(":user", text(&user.id))
+            .build()
+            .map_err(StoreError::building(ACT))?;
+        let writes = vec![
+            self.put_new(self.pointer(format!("email#{}", email.as_str()), &user.phone))?,
+            TransactWriteItem::builder().update(alias).build(),
+        ];
+        match transact(ACT, &self.client, writes).await? {
+            Transacted::Done => Ok(EmailClaim::Claimed),
+            Transacted::Refused(_) => Ok(EmailClaim::Taken),
+        }
+    }
+
+    fn pointer(&self, id: String, phone: &Phone) -> Item {
+        Item::from([
+            ("id".into(), text(id)),
+            ("phone".into(), text(phone.digits())),
+        ])
+    }
+
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(id)")
+            .build()
+            .map_err(StoreError::building("create a user"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+fn phone_key(phone: &Phone) -> AttributeValue {
+    text(format!("phone#{}", phone.digits()))
+}
+
+fn parse(item: &Item, phone: &Phone) -> Option<User> {
+    Some(User {
+        id: item.text("user_id")?.into(),
+        phone: phone.clone(),
+        name: PersonName::parse(item.text("name")?).ok()?,
+        email: item
+            .text("email")
+            .and_then(|email| Email::parse(email).ok()),
+        password: item.text("password").map(PasswordHash::stored),
+        ver: item.number("ver")?,
+        role: item.text("role")?.into(),
+        created_at: Timestamp::from_millis(item.number("created_at")?),
+    })
+}
