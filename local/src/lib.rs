@@ -19,3 +19,12 @@ pub mod api_gateway;
 
 /// The WhatsApp gateway, simulated.
 pub mod simulator;
+
+/// The account that exists from the start.
+pub mod demo;
+
+/// What can be said on the command line.
+pub mod cli;
+
+/// Everything that runs on this machine.
+pub mod machine;

@@ -1,2 +1,47 @@
-//! Placeholder until the local server exists.
-fn main() {}
+//! Starts the whole system on this machine.
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::cli::Cli;
+use local::machine::Machine;
+use shared::settings::Settings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .compact()
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let machine = Machine::prepare(cli, Settings::from_env()?).await?;
+    println!("\n{machine}\nCtrl-C ends it.\n");
+    machine.serve(interrupted()).await
+}
+
+/// Returns at Ctrl-C, or when the system asks the process to end.
+async fn interrupted() {
+    let ctrl_c = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = ctrl_c => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = ctrl_c.await;
+}

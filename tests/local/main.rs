@@ -4,3 +4,4 @@
 mod api_gateway;
 mod database;
 mod deployment;
+mod machine;

@@ -1,0 +1,69 @@
+//! What can be said on the command line.
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Critical WhatsApp messages that arrive: the whole system on this machine.
+///
+/// Starts the API, the database and a simulated WhatsApp gateway in one process. Nothing has to be installed, and
+/// nothing listens beyond this machine.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "local", after_help = ENVIRONMENT)]
+pub struct Cli {
+    /// The port of the API
+    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    pub port: u16,
+
+    /// The port of the simulated gateway, its inbox and its faults
+    #[arg(long, value_name = "PORT", default_value_t = 8091)]
+    pub sim_port: u16,
+
+    /// The port of the database, with --backends-only
+    #[arg(long, value_name = "PORT", default_value_t = 8092)]
+    pub db_port: u16,
+
+    /// Keep the tables in this file
+    #[arg(long, value_name = "FILE", default_value = ".local/dynamodb.db")]
+    pub data: PathBuf,
+
+    /// Keep the tables in memory, and forget them at the end
+    #[arg(long, conflicts_with = "data")]
+    pub memory: bool,
+
+    /// Make no demo account
+    #[arg(long)]
+    pub empty: bool,
+
+    /// Start the database and the gateway without the API: for `cargo lambda watch`
+    #[arg(long)]
+    pub backends_only: bool,
+
+    /// How many environments of each function take turns
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    pub environments: u8,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  WHATSAPP_SERVER_API, WHATSAPP_USER_TOKEN   use this gateway instead of the simulated one
+  AWS_ENDPOINT_URL_DYNAMODB                  use this DynamoDB instead of the embedded one; missing tables are made
+
+Every other setting of the functions works here too.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn memory_and_a_file_exclude_each_other() {
+        assert!(Cli::try_parse_from(["local", "--memory", "--data", "a.db"]).is_err());
+        assert!(Cli::try_parse_from(["local", "--memory", "--port", "1"]).is_ok());
+    }
+}

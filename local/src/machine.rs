@@ -1,0 +1,304 @@
+//! Everything that runs on this machine: what is started, where it listens, how it ends.
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use aws_sdk_dynamodb::config::Credentials;
+use serde_json::json;
+use shared::gateway::SessionToken;
+use shared::runtime::Backends;
+use shared::settings::{SessionSettings, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api_gateway::ApiGateway;
+use crate::cli::Cli;
+use crate::database::EmbeddedDynamoDb;
+use crate::demo;
+use crate::lambda::Environments;
+use crate::simulator::{self, Simulator, SimulatorOptions};
+use crate::template::Template;
+
+/// How long requests that are under way may go on when the machine ends.
+pub const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The system on this machine, ready to serve. Its `Display` says where everything is.
+#[derive(Debug)]
+pub struct Machine {
+    cli: Cli,
+    template: Template,
+    backends: Backends,
+    api: Option<(TcpListener, SocketAddr)>,
+    simulator: Option<(TcpListener, Simulator)>,
+    database: Option<EmbeddedDynamoDb>,
+    database_listener: Option<TcpListener>,
+}
+
+impl Machine {
+    /// Prepares what `cli` asks for. `settings` are those of the functions; what they leave open is simulated here.
+    ///
+    /// # Errors
+    /// When something cannot start; the message tells the fix.
+    pub async fn prepare(cli: Cli, mut settings: Settings) -> anyhow::Result<Self> {
+        // The ports come first: a second instance must not touch the first one's file.
+        let api = match cli.backends_only {
+            true => None,
+            false => Some(listen(cli.port, "--port").await?),
+        };
+        let simulator = match (&settings.gateway_url, settings.sessions.is_empty()) {
+            (Some(_), false) => None,
+            (None, true) => Some(simulate(&cli, &mut settings).await?),
+            _ => bail!(
+                "set both WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN to use your gateway, or none of them to use \
+                 the simulated one"
+            ),
+        };
+        settings
+            .credentials
+            .get_or_insert_with(|| Credentials::new("local", "local", None, None, "local"));
+        let mut database_listener = None;
+        let mut database = None;
+        if settings.dynamodb_url.is_none() {
+            if cli.backends_only {
+                let (listener, address) = listen(cli.db_port, "--db-port").await?;
+                settings.dynamodb_url = Some(format!("http://{address}"));
+                database_listener = Some(listener);
+            }
+            database = Some(match cli.memory {
+                true => EmbeddedDynamoDb::memory()?,
+                false => EmbeddedDynamoDb::file(&cli.data)?,
+            });
+        }
+        let mut backends = Backends::from_settings(settings).map_err(|error| anyhow!(error))?;
+        if let Some(database) = &database {
+            backends.dynamodb = database.client();
+        }
+        let template = Template::compiled_in()?;
+        template.create_tables(&backends.dynamodb).await?;
+        let machine = Self {
+            cli,
+            template,
+            backends,
+            api,
+            simulator,
+            database,
+            database_listener,
+        };
+        if machine.has_demo() {
+            demo::seed(&machine.backends).await?;
+        }
+        Ok(machine)
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|(_, address)| *address)
+    }
+
+    /// The simulated gateway.
+    pub fn simulator(&self) -> Option<&Simulator> {
+        self.simulator.as_ref().map(|(_, simulator)| simulator)
+    }
+
+    /// What the functions need to know to use these backends, as environment variables.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let settings = &self.backends.settings;
+        let keys = settings.credentials.as_ref();
+        let session = settings.sessions.first();
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", keys.map(|keys| keys.access_key_id())),
+            (
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                settings.dynamodb_url.as_deref(),
+            ),
+            ("AWS_REGION", Some(settings.region.as_str())),
+            (
+                "AWS_SECRET_ACCESS_KEY",
+                keys.map(|keys| keys.secret_access_key()),
+            ),
+            ("WHATSAPP_SERVER_API", settings.gateway_url.as_deref()),
+            (
+                "WHATSAPP_USER_TOKEN",
+                session.map(|session| session.token.expose()),
+            ),
+        ];
+        let set = variables.into_iter();
+        set.filter_map(|(name, value)| Some((name, value?.to_owned())))
+            .collect()
+    }
+
+    /// Whether the demo account exists. Its number may be somebody's, so a real gateway gets none.
+    const fn has_demo(&self) -> bool {
+        !self.cli.empty && self.simulator.is_some()
+    }
+
+    fn show_api(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut routes: Vec<_> = self.template.routes.iter().collect();
+        routes.sort_by_key(|route| route.matches.as_ref().map_or("~", |(_, path)| path));
+        writeln!(f, "\nRoutes")?;
+        for route in routes {
+            writeln!(f, "  {:<32} {}", route.key(), route.function)?;
+        }
+        let (act, path, body) = match self.has_demo() {
+            true => (
+                "Send a code",
+                "/api/auth/sso-signin",
+                json!({ "identifier": demo::PHONE, "method": "whatsapp" }),
+            ),
+            false => (
+                "Sign up with your own number",
+                "/api/auth/signup",
+                json!({ "name": "Your name", "phone": "+62812…", "password": "a long enough secret" }),
+            ),
+        };
+        writeln!(
+            f,
+            "\n{act}:\n\n  curl -X POST http://{address}{path} \\\n    \
+             -H 'Content-Type: application/json' \\\n    \
+             -d '{body}'"
+        )
+    }
+
+    fn show_environment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\nThe functions need this environment; `cargo lambda watch` has it, for the usual ports:\n"
+        )?;
+        for (name, value) in self.environment() {
+            writeln!(f, "  export {name}={value}")?;
+        }
+        Ok(())
+    }
+
+    /// Serves until `stop` ends, then lets requests that are under way finish.
+    ///
+    /// # Errors
+    /// When a route leads nowhere, or a server fails.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut servers = Servers::default();
+        if let Some((listener, simulator)) = self.simulator {
+            servers.spawn(|stop| async {
+                tokio::select! {
+                    served = simulator::serve(simulator, listener) => served,
+                    () = stop => Ok(()),
+                }
+            });
+        }
+        if let (Some(listener), Some(database)) = (self.database_listener, self.database) {
+            let engine = database.engine();
+            servers.spawn(|stop| async {
+                let served = dynoxide::server::serve_with_shutdown(listener, engine, stop).await;
+                served.map_err(std::io::Error::other)
+            });
+        }
+        if let Some((listener, _)) = self.api {
+            let environments = Environments {
+                in_turn: self.cli.environments.into(),
+                ..Environments::default()
+            };
+            let api = ApiGateway::new(&self.template, &self.backends, environments)?.router();
+            let api = api.into_make_service_with_connect_info::<SocketAddr>();
+            servers.spawn(|stop| {
+                axum::serve(listener, api)
+                    .with_graceful_shutdown(stop)
+                    .into_future()
+            });
+        }
+        servers.run(stop).await
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.backends.settings;
+        let gateway = settings.gateway_url.as_deref().unwrap_or_default();
+        if let Some(address) = self.api_address() {
+            writeln!(f, "  API       http://{address}")?;
+        }
+        match self.simulator {
+            Some(_) => writeln!(
+                f,
+                "  Inbox     {gateway}/sim   what each phone received, and faults to play"
+            )?,
+            None => writeln!(f, "  Gateway   {gateway}")?,
+        }
+        match (&self.database, self.cli.memory) {
+            (Some(_), true) => writeln!(f, "  Tables    in memory")?,
+            (Some(_), false) => writeln!(f, "  Tables    {}", self.cli.data.display())?,
+            (None, _) => {}
+        }
+        if let Some(url) = &settings.dynamodb_url {
+            writeln!(f, "  DynamoDB  {url}")?;
+        }
+        if self.has_demo() {
+            writeln!(f, "  Account   {}   a demo", demo::PHONE)?;
+        }
+        match self.api_address() {
+            Some(address) => self.show_api(address, f),
+            None => self.show_environment(f),
+        }
+    }
+}
+
+async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpListener, Simulator)> {
+    let (listener, address) = listen(cli.sim_port, "--sim-port").await?;
+    let options = SimulatorOptions::default();
+    settings.gateway_url = Some(format!("http://{address}"));
+    let sessions = options.sessions.iter().map(|session| SessionSettings {
+        name: session.name.clone(),
+        token: SessionToken::new(&session.token),
+    });
+    settings.sessions = sessions.collect();
+    Ok((listener, Simulator::new(options)))
+}
+
+async fn listen(port: u16, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => anyhow!(
+                "port {port} is in use. End the program that uses it, or choose another port: {option} <PORT>"
+            ),
+            _ => anyhow!("cannot listen on port {port}: {error}"),
+        })?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// What serves, and the word that it shall end.
+#[derive(Default)]
+struct Servers {
+    tasks: JoinSet<std::io::Result<()>>,
+    ending: watch::Sender<bool>,
+}
+
+impl Servers {
+    fn spawn<S>(&mut self, serve: impl FnOnce(Ending) -> S)
+    where
+        S: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
+        let mut ending = self.ending.subscribe();
+        self.tasks.spawn(serve(Box::pin(async move {
+            let _ = ending.wait_for(|ending| *ending).await;
+        })));
+    }
+
+    async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        stop.await;
+        self.ending.send_replace(true);
+        let ended = async {
+            while let Some(server) = self.tasks.join_next().await {
+                server??;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(FAREWELL, ended)
+            .await
+            .unwrap_or(Ok(()))
+    }
+}
+
+/// Ends when the servers shall.
+type Ending = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
