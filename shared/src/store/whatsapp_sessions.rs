@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{Fields, Item, StoreError, number, text};
+use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::timestamp::Timestamp;
 
 /// The name of the gateway's own item. No session can have it.
@@ -343,34 +342,14 @@ enum Attempt {
     Refused(SessionItem),
 }
 
-/// Sends an update. The SDK does not repeat what collided with a transaction, so this does.
 async fn attempt(
     act: &'static str,
     update: UpdateItemFluentBuilder,
 ) -> Result<Attempt, StoreError> {
-    const TRIES_MAX: u32 = 5;
-    const PAUSE: Duration = Duration::from_millis(20);
-    let mut tries = 1;
-    loop {
-        let error = match update.clone().send().await {
-            Ok(answer) => {
-                return Ok(Attempt::Done(read_item(
-                    &answer.attributes.unwrap_or_default(),
-                )));
-            }
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                let item = refusal.item().map(read_item).unwrap_or_default();
-                return Ok(Attempt::Refused(item));
-            }
-            Some(UpdateItemError::TransactionConflictException(_)) if tries < TRIES_MAX => {
-                tokio::time::sleep(PAUSE * tries).await;
-                tries += 1;
-            }
-            _ => return Err(StoreError::during(act)(error)),
-        }
+    let item = |item: Option<Item>| item.as_ref().map(read_item).unwrap_or_default();
+    match retrying_conflicts(|| update.clone().send()).await {
+        Ok(answer) => Ok(Attempt::Done(item(answer.attributes))),
+        Err(error) => Ok(Attempt::Refused(item(condition_failed(act, error)?))),
     }
 }
 
