@@ -1,5 +1,6 @@
 //! What every `main.rs` calls: the backends of a deployment, and the loop that serves requests.
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_http::{Body, Request, Response, service_fn};
 
@@ -7,7 +8,9 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::gateway::Gateway;
 use crate::gateway::wuzapi::Wuzapi;
+use crate::report::Chain;
 use crate::settings::Settings;
+use crate::store::StoreError;
 
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
@@ -49,7 +52,10 @@ impl Backends {
             .clone()
             .ok_or("AWS_ACCESS_KEY_ID: set it, and AWS_SECRET_ACCESS_KEY; any text does for a local DynamoDB")?;
         let endpoint = settings.dynamodb_url.as_deref();
-        let config = dynamodb::dynamodb_config(&settings.region, credentials, endpoint, None);
+        let ca_pem = settings.dynamodb_ca_pem.as_deref();
+        let http_client = ca_pem.map(dynamodb::https_client_trusting).transpose()?;
+        let config =
+            dynamodb::dynamodb_config(&settings.region, credentials, endpoint, http_client);
         let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
         let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?;
         Ok(Self {
@@ -60,7 +66,24 @@ impl Backends {
             settings: Arc::new(settings),
         })
     }
+
+    /// Makes the first contact before the first request, while Lambda does not charge the caller's time: then the
+    /// connection is open and the keys are in memory. The request can do without, so this takes 300 ms at most and
+    /// never fails. `WARMUP=off` leaves it out.
+    pub async fn warm_up(&self, first_contact: impl Future<Output = Result<(), StoreError>>) {
+        if !self.settings.warm_up {
+            return;
+        }
+        match tokio::time::timeout(WARM_UP_MAX, first_contact).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %Chain(&error), "not warmed up"),
+            Err(_) => tracing::warn!("not warmed up in time"),
+        }
+    }
 }
+
+/// The longest that a start waits for its first contact.
+const WARM_UP_MAX: Duration = Duration::from_millis(300);
 
 /// Never called: without `WHATSAPP_SERVER_API` no session is configured. The name cannot exist (RFC 2606).
 const NO_GATEWAY: &str = "http://gateway.invalid";

@@ -339,6 +339,17 @@ impl Sender {
         }
     }
 
+    /// Makes the first contact with the table of sessions, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        match self.pool.main() {
+            Some(session) => self.sessions.warm_up(&session.name).await,
+            None => Ok(()),
+        }
+    }
+
     /// Whether messages can be sent, read from the store only: the gateway is not asked.
     ///
     /// # Errors

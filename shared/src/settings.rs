@@ -75,6 +75,10 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// Another DynamoDB than the region's: `AWS_ENDPOINT_URL_DYNAMODB`.
     pub dynamodb_url: Option<String>,
+    /// The certificate authority of a DynamoDB that has its own, as PEM, from the file that `AWS_CA_BUNDLE` names.
+    pub dynamodb_ca_pem: Option<Vec<u8>>,
+    /// Whether a function makes its first contact before its first request: `WARMUP` is `on` or `off`.
+    pub warm_up: bool,
 }
 
 impl Default for Settings {
@@ -90,6 +94,8 @@ impl Default for Settings {
             region: "ap-southeast-3".into(),
             credentials: None,
             dynamodb_url: None,
+            dynamodb_ca_pem: None,
+            warm_up: true,
         }
     }
 }
@@ -169,6 +175,8 @@ impl Settings {
             region: text("AWS_REGION", defaults.region),
             credentials: vars.credentials()?,
             dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
+            dynamodb_ca_pem: vars.file("AWS_CA_BUNDLE")?,
+            warm_up: vars.switch("WARMUP", defaults.warm_up)?,
         })
     }
 }
@@ -194,6 +202,26 @@ impl Vars {
             false => Err(SettingsError {
                 variable,
                 problem: "give a URL that begins with https:// or http://".into(),
+            }),
+        }
+    }
+
+    fn file(&self, variable: &'static str) -> Result<Option<Vec<u8>>, SettingsError> {
+        let contents = self.get(variable).map(std::fs::read).transpose();
+        contents.map_err(|error| SettingsError {
+            variable,
+            problem: format!("name a file that can be read ({error})"),
+        })
+    }
+
+    fn switch(&self, variable: &'static str, default: bool) -> Result<bool, SettingsError> {
+        match self.get(variable) {
+            None => Ok(default),
+            Some("on") => Ok(true),
+            Some("off") => Ok(false),
+            Some(_) => Err(SettingsError {
+                variable,
+                problem: "give `on` or `off`".into(),
             }),
         }
     }
@@ -290,6 +318,8 @@ mod tests {
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
+            ("WARMUP", "no"),
+            ("AWS_CA_BUNDLE", "/does/not/exist"),
         ] {
             let error = read(&[(variable, value)]).expect_err("unreadable");
             assert_eq!(error.variable, variable);

@@ -5,6 +5,7 @@ use shared::clock::Clock;
 use shared::edge::{self, Problem};
 use shared::flows::login::SigningKeys;
 use shared::runtime::Backends;
+use shared::store::StoreError;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -21,6 +22,14 @@ impl App {
             keys: SigningKeys::new(backends),
             clock: backends.clock.clone(),
         }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.keys.warm_up(self.clock.now()).await
     }
 }
 

@@ -13,6 +13,7 @@ use shared::flows::codes::Codes;
 use shared::flows::signup::{self, RegisterError};
 use shared::password::Password;
 use shared::runtime::Backends;
+use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::texts::Language;
@@ -36,6 +37,14 @@ impl App {
             registrations: Registrations::new(backends),
             clock: backends.clock.clone(),
         }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.codes.warm_up(self.clock.now()).await
     }
 }
 

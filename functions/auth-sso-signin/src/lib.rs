@@ -9,6 +9,7 @@ use shared::edge::{self, Problem, Reply};
 use shared::flows::codes::Codes;
 use shared::flows::sso;
 use shared::runtime::Backends;
+use shared::store::StoreError;
 use shared::store::users::Users;
 use shared::texts::Language;
 use shared::timestamp::Timestamp;
@@ -29,6 +30,14 @@ impl App {
             users: Users::new(backends),
             clock: backends.clock.clone(),
         }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.codes.warm_up(self.clock.now()).await
     }
 }
 

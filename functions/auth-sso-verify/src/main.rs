@@ -4,6 +4,8 @@ use shared::runtime::{Backends, Error, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let app = App::new(&Backends::from_env()?);
+    let backends = Backends::from_env()?;
+    let app = App::new(&backends);
+    backends.warm_up(app.warm_up()).await;
     run(|request| handle(&app, request)).await
 }

@@ -11,6 +11,7 @@ use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::signup;
 use shared::runtime::Backends;
+use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::{EmailClaim, Users};
 use shared::timestamp::Timestamp;
@@ -35,6 +36,16 @@ impl App {
             logins: Logins::new(backends),
             clock: backends.clock.clone(),
         }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        tokio::try_join!(self.codes.warm_up(now), self.logins.warm_up(now))?;
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::runtime::Backends;
 use shared::sender::{ChannelState, Sender};
+use shared::store::StoreError;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -21,6 +22,14 @@ impl App {
             sender: Sender::new(backends),
             clock: backends.clock.clone(),
         }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.sender.warm_up().await
     }
 }
 

@@ -237,6 +237,14 @@ impl Codes {
         self.entropy.bytes()
     }
 
+    /// Reads the keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.ring.warm_up(now).await
+    }
+
     /// Round trip 1: reads all that a send is decided on.
     ///
     /// # Errors

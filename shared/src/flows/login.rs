@@ -53,6 +53,14 @@ impl SigningKeys {
         self.0.get(now).await
     }
 
+    /// Reads the ring before it is needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.0.warm_up(now).await
+    }
+
     /// The public keys that tokens are checked against.
     ///
     /// # Errors
@@ -89,6 +97,14 @@ impl Logins {
     /// When the store fails.
     pub async fn ring(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
         self.keys.ring(now).await
+    }
+
+    /// Reads the signing keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.keys.warm_up(now).await
     }
 
     /// A new user's id.

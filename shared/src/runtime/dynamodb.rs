@@ -1,12 +1,15 @@
 //! How this system talks to DynamoDB: retries, time limits, and whom it trusts, the same for every client of it.
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, ProvideCredentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root CA G2: the roots of every AWS endpoint. Compiled in, because
 /// reading the system's certificates is the largest part of a cold start.
@@ -36,13 +39,41 @@ pub fn dynamodb_config(
         .credentials_provider(credentials)
         .retry_config(retries)
         .timeout_config(time_limits)
-        .http_client(http_client.unwrap_or_else(https_client));
+        .http_client(http_client.unwrap_or_else(|| https_client(AMAZON_ROOTS)));
     config.set_endpoint_url(endpoint.map(str::to_owned));
     config.build()
 }
 
-fn https_client() -> SharedHttpClient {
-    let trust = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+/// A certificate authority that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("AWS_CA_BUNDLE: name a file of one or more certificates in PEM")]
+pub struct UnreadableCa;
+
+/// An HTTP client that trusts the authorities of `ca_pem` instead of Amazon's.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn https_client_trusting(ca_pem: &[u8]) -> Result<SharedHttpClient, UnreadableCa> {
+    // The SDK panics at what it cannot read, and only when it connects.
+    let mut readable = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        let added = certificate.map(|certificate| readable.add(certificate));
+        added.map_err(|_| UnreadableCa)?.map_err(|_| UnreadableCa)?;
+    }
+    match readable.is_empty() {
+        true => Err(UnreadableCa),
+        false => Ok(https_client(ca_pem)),
+    }
+}
+
+/// The same client over the same connections, which makes one attempt where the other makes four.
+pub fn trying_once(client: &Client) -> Client {
+    let config = client.config().to_builder();
+    Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
+}
+
+fn https_client(ca_pem: &[u8]) -> SharedHttpClient {
+    let trust = TrustStore::empty().with_pem_certificate(ca_pem);
     let tls = TlsContext::builder().with_trust_store(trust).build();
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -52,21 +83,26 @@ fn https_client() -> SharedHttpClient {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::Client;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use aws_sdk_dynamodb::config::Credentials;
+    use aws_smithy_types::retry::RetryMode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
+
+    fn config(endpoint: Option<&str>) -> Config {
+        let credentials = Credentials::new("id", "secret", None, None, "test");
+        dynamodb_config("local", credentials, endpoint, None)
+    }
 
     /// Reads an item from an endpoint that hangs up; returns the error with its sources.
     async fn failure(scheme: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let endpoint = format!("{scheme}://{}", listener.local_addr().expect("an address"));
-        let credentials = Credentials::new("id", "secret", None, None, "test");
-        let config = dynamodb_config("local", credentials, Some(&endpoint), None)
-            .to_builder()
-            .retry_config(RetryConfig::disabled());
-        let client = Client::from_conf(config.build());
+        let client = trying_once(&Client::from_conf(config(Some(&endpoint))));
         let (sent, _) = tokio::join!(client.list_tables().send(), async {
             drop(listener.accept().await);
         });
@@ -79,5 +115,65 @@ mod tests {
             let failure = failure(scheme).await;
             assert!(failure.contains("DispatchFailure"), "{scheme}: {failure}");
         }
+    }
+
+    #[test]
+    fn retries_and_time_limits_fit_into_a_request() {
+        let config = config(None);
+        let retries = config.retry_config().expect("set");
+        assert_eq!(retries.mode(), RetryMode::Standard);
+        assert_eq!(retries.max_attempts(), 4);
+        assert_eq!(retries.initial_backoff(), Duration::from_millis(25));
+        let limits = config.timeout_config().expect("set");
+        let millis = |limit: Option<Duration>| limit.map(|limit| limit.as_millis());
+        assert_eq!(millis(limits.connect_timeout()), Some(500));
+        assert_eq!(millis(limits.operation_attempt_timeout()), Some(1_000));
+        assert_eq!(millis(limits.operation_timeout()), Some(3_000));
+    }
+
+    /// A DynamoDB without tables; counts its connections.
+    async fn listener() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                        stream.write_all(answer).await.expect("written");
+                    }
+                });
+            }
+        });
+        (endpoint, connections)
+    }
+
+    #[tokio::test]
+    async fn what_was_tried_once_leaves_its_connection_to_the_usual_client() {
+        let (endpoint, connections) = listener().await;
+        let client = Client::from_conf(config(Some(&endpoint)));
+        let once = trying_once(&client);
+        assert_eq!(
+            once.config().retry_config().map(RetryConfig::max_attempts),
+            Some(1)
+        );
+        once.list_tables().send().await.expect("an answer");
+        client.list_tables().send().await.expect("an answer");
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_authority_that_cannot_be_read_is_refused() {
+        for pem in [
+            "",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(https_client_trusting(pem.as_bytes()).is_err(), "{pem}");
+        }
+        assert!(https_client_trusting(AMAZON_ROOTS).is_ok());
     }
 }

@@ -12,6 +12,7 @@ use super::{Fields, Item, StoreError, bytes, condition_failed, number, retrying_
 use crate::entropy::Entropy;
 use crate::keys::{Key, Ring, RingName};
 use crate::runtime::Backends;
+use crate::runtime::dynamodb::trying_once;
 use crate::timestamp::Timestamp;
 use crate::token::SigningKey;
 
@@ -54,6 +55,18 @@ impl KeyRing {
             Some((read_at, ring)) if now < read_at.plus(HELD) => Ok(ring),
             _ => self.read(now).await,
         }
+    }
+
+    /// Reads the ring into memory before it is needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        let once = Self {
+            client: trying_once(&self.client),
+            ..self.clone()
+        };
+        once.read(now).await.map(drop)
     }
 
     /// The ring as the table has it, strongly consistent. Made now if there is none.

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
+use crate::runtime::dynamodb::trying_once;
 use crate::timestamp::Timestamp;
 
 /// The name of the gateway's own item. No session can have it.
@@ -140,6 +141,15 @@ impl WhatsAppSessions {
     /// The table called `table`.
     pub const fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
+    }
+
+    /// Reads the item of `name` before it is needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, name: &str) -> Result<(), StoreError> {
+        let once = Self::new(trying_once(&self.dynamodb), self.table.clone());
+        once.read(name).await.map(drop)
     }
 
     /// The item of `name` as of now; an empty one if there is none.
