@@ -128,32 +128,34 @@ impl Fields for Item {
 /// repeated here, after 10 ms and then twice as long each time.
 const CONFLICTS_MAX: u32 = 6;
 
-/// Makes `call`, again while it conflicts with a transaction.
+/// Makes `call`, a write of one item, again while it conflicts with a transaction.
 pub async fn retrying_conflicts<T, E, F>(call: impl Fn() -> F) -> Result<T, SdkError<E>>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    for conflicts in 0..CONFLICTS_MAX {
+    retrying(call, |error| {
+        error.code() == Some("TransactionConflictException")
+    })
+    .await
+}
+
+async fn retrying<T, E, F>(
+    call: impl Fn() -> F,
+    conflicts: impl Fn(&E) -> bool,
+) -> Result<T, SdkError<E>>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+{
+    for tries in 0..CONFLICTS_MAX {
         match call().await {
-            Err(SdkError::ServiceError(refused)) if is_conflict(refused.err()) => {
-                tokio::time::sleep(Duration::from_millis(10 << conflicts)).await;
+            Err(SdkError::ServiceError(refused)) if conflicts(refused.err()) => {
+                tokio::time::sleep(Duration::from_millis(10 << tries)).await;
             }
             answer => return answer,
         }
     }
     call().await
-}
-
-fn is_conflict(error: &impl ProvideErrorMetadata) -> bool {
-    let message = error.message().unwrap_or_default();
-    match error.code() {
-        Some("TransactionConflictException" | "TransactionInProgressException") => true,
-        Some("TransactionCanceledException") => {
-            message.contains("TransactionConflict") && !message.contains("ConditionalCheckFailed")
-        }
-        _ => false,
-    }
 }
 
 /// Errors of writes that can fail on their condition.
@@ -231,13 +233,13 @@ pub async fn transact(
     client: &Client,
     writes: Vec<TransactWriteItem>,
 ) -> Result<Transacted, StoreError> {
-    let sent = retrying_conflicts(|| {
+    let call = || {
         client
             .transact_write_items()
             .set_transact_items(Some(writes.clone()))
             .send()
-    })
-    .await;
+    };
+    let sent = retrying(call, is_conflict).await;
     match sent {
         Ok(_) => Ok(Transacted::Done),
         Err(SdkError::ServiceError(refused)) if is_refused(refused.err()) => {
@@ -258,11 +260,57 @@ pub async fn transact(
 }
 
 fn is_refused(error: &TransactWriteItemsError) -> bool {
+    names_reason(error, "ConditionalCheckFailed")
+}
+
+/// Whether only other transactions were in the way.
+fn is_conflict(error: &TransactWriteItemsError) -> bool {
+    error.is_transaction_in_progress_exception()
+        || names_reason(error, "TransactionConflict") && !is_refused(error)
+}
+
+fn names_reason(error: &TransactWriteItemsError, code: &str) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
             .cancellation_reasons()
             .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+            .any(|reason| reason.code() == Some(code)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::CancellationReason;
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+
+    use super::*;
+
+    #[test]
+    fn a_cancelled_transaction_is_repeated_only_when_nothing_but_others_was_in_the_way() {
+        for (codes, conflict, refused) in [
+            (["None", "TransactionConflict"], true, false),
+            (["TransactionConflict", "TransactionConflict"], true, false),
+            (["None", "ConditionalCheckFailed"], false, true),
+            (
+                ["TransactionConflict", "ConditionalCheckFailed"],
+                false,
+                true,
+            ),
+            (["None", "ValidationError"], false, false),
+        ] {
+            // The codes stand in the reasons; the message is for people.
+            let reasons = codes.map(|code| CancellationReason::builder().code(code).build());
+            let error = TransactWriteItemsError::TransactionCanceledException(
+                TransactionCanceledException::builder()
+                    .set_cancellation_reasons(Some(reasons.into()))
+                    .build(),
+            );
+            assert_eq!(
+                (is_conflict(&error), is_refused(&error)),
+                (conflict, refused),
+                "{codes:?}"
+            );
+        }
     }
 }
