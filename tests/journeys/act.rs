@@ -1,0 +1,193 @@
+//! What people do, one function per act, and what a test looks at afterwards.
+use std::time::Duration;
+
+use local::database::{Fault, Faults};
+use local::simulator::{InboxMessage, Scenario};
+use serde_json::json;
+use shared::account::{PersonName, User};
+use shared::address::ClientAddress;
+use shared::challenge::PhoneState;
+use shared::phone::Phone;
+use shared::runtime::Backends;
+use shared::store::addresses::Addresses;
+use shared::store::challenges::Challenges;
+use shared::store::users::Users;
+use shared::token::{self, Claims, Jwks, TokenError};
+use tests::{Reply, TestSystem};
+
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// The most time that a reply takes.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+pub const PASSWORD: &str = "four words that rhyme";
+
+/// The `number`th phone, as people type it.
+pub fn phone(number: u64) -> String {
+    format!("0812{:08}", 10_000_000 + number)
+}
+
+/// A system whose first phone has a user.
+pub async fn system() -> TestSystem {
+    with_user(TestSystem::start().await).await
+}
+
+pub async fn with_user(system: TestSystem) -> TestSystem {
+    add_user(&system, &phone(1)).await;
+    system
+}
+
+/// Makes a user as if it had signed up long ago.
+pub async fn add_user(system: &TestSystem, phone: &str) {
+    let user = User {
+        id: format!("user of {phone}"),
+        phone: parsed(phone),
+        name: PersonName::parse("Siti").unwrap(),
+        email: None,
+        password: None,
+        ver: 1,
+        role: "user".into(),
+        created_at: system.now(),
+    };
+    assert!(Users::new(&looking(system)).add(&user).await.unwrap());
+}
+
+/// Asks for a sign-in code.
+pub async fn sign_in(system: &TestSystem, phone: &str) -> Reply {
+    let body = json!({"identifier": phone, "method": "whatsapp"});
+    system.post("/api/auth/sso-signin", body).await
+}
+
+/// Signs in with a code.
+pub async fn verify(system: &TestSystem, phone: &str, code: &str, challenge: &str) -> Reply {
+    let body = json!({"identifier": phone, "otp": code, "challengeId": challenge});
+    system.post("/api/auth/sso-verify", body).await
+}
+
+/// The same as clients of the earlier system do it: without a challenge id.
+pub async fn verify_unbound(system: &TestSystem, phone: &str, code: &str) -> Reply {
+    let body = json!({"identifier": phone, "otp": code});
+    system.post("/api/auth/sso-verify", body).await
+}
+
+/// Asks for a sign-up code.
+pub async fn sign_up(system: &TestSystem, phone: &str, name: &str, password: &str) -> Reply {
+    let body = json!({"phone": phone, "name": name, "password": password});
+    system.post("/api/auth/signup", body).await
+}
+
+/// Completes a sign-up with a code.
+pub async fn confirm(system: &TestSystem, phone: &str, code: &str, challenge: &str) -> Reply {
+    let body = json!({"identifier": phone, "otp": code, "challengeId": challenge});
+    system.post("/api/auth/verify-otp", body).await
+}
+
+/// The challenge id of a code that was asked for.
+pub fn challenge(asked: &Reply) -> &str {
+    assert_eq!(asked.status, 200, "{}", asked.json);
+    asked.json["data"]["challengeId"].as_str().unwrap()
+}
+
+/// `sent` or `unconfirmed`; nothing when no code went out.
+pub fn delivery(asked: &Reply) -> Option<&str> {
+    asked.json["data"]["delivery"].as_str()
+}
+
+/// The messages on a phone, the oldest first.
+pub fn messages(system: &TestSystem, phone: &str) -> Vec<InboxMessage> {
+    system.simulator().messages(Some(&parsed(phone)))
+}
+
+/// The code of the newest message on a phone.
+pub fn code_of(system: &TestSystem, phone: &str) -> String {
+    let messages = messages(system, phone);
+    code_in(messages.last().expect("a message")).to_owned()
+}
+
+/// The code in a message.
+pub fn code_in(message: &InboxMessage) -> &str {
+    &message.text[..6]
+}
+
+/// Another code than `code`, the `number`th of them.
+pub fn wrong(code: &str, number: u32) -> String {
+    let right: u32 = code.parse().unwrap();
+    format!("{:06}", (right + 1 + number) % 1_000_000)
+}
+
+/// What the token of a reply says, checked as any service would check it: with the published keys.
+pub async fn claims_of(system: &TestSystem, reply: &Reply) -> Result<Claims, TokenError> {
+    assert_eq!(reply.status, 200, "{}", reply.json);
+    let jwks = system.get("/.well-known/jwks.json").await;
+    let jwks: Jwks = serde_json::from_slice(&jwks.body).unwrap();
+    let token = reply.json["data"]["token"].as_str().unwrap();
+    let settings = &system.backends().settings;
+    let (issuer, audience) = (&settings.token_issuer, &settings.token_audience);
+    token::verify(&jwks, token, system.now(), issuer, audience)
+}
+
+/// Everything that went wrong with WhatsApp is over.
+pub fn heal(system: &TestSystem) {
+    system.simulator().play(&Scenario::Healthy);
+}
+
+/// What the store knows of a phone.
+pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
+    let challenges = Challenges::new(&looking(system));
+    let state = challenges.read(&parsed(phone), system.now()).await;
+    state.unwrap()
+}
+
+/// How many codes the address has that everybody here asks from.
+pub async fn granted(system: &TestSystem) -> usize {
+    let address = ClientAddress::parse("203.0.113.1").unwrap();
+    let addresses = Addresses::new(&looking(system));
+    let window = addresses.read(&address, system.now()).await.unwrap();
+    window.map_or(0, |window| window.granted)
+}
+
+/// The user of a phone.
+pub async fn user_of(system: &TestSystem, phone: &str) -> Option<User> {
+    let users = Users::new(&looking(system));
+    users.by_phone(&parsed(phone)).await.unwrap()
+}
+
+/// How many items a table has.
+pub async fn rows(system: &TestSystem, table: &str) -> i32 {
+    let scan = system.dynamodb().scan().table_name(table).send().await;
+    scan.unwrap().count()
+}
+
+/// How often a session was connected.
+pub fn connects(system: &TestSystem) -> u64 {
+    system.simulator().calls().count("/session/connect")
+}
+
+/// A database that is good, or bad at everything now and then.
+pub fn database(seed: Option<u64>) -> Faults {
+    match seed {
+        None => Faults::none(),
+        Some(seed) => Faults::seeded(seed)
+            .odds(Fault::Conflict, 0.03)
+            .odds(Fault::ReplyLost, 0.03)
+            .odds(Fault::RequestLost, 0.03)
+            .odds(Fault::Throttled, 0.03),
+    }
+}
+
+/// A good database, then some bad ones.
+pub fn databases() -> impl Iterator<Item = Faults> {
+    std::iter::once(None).chain((0..3).map(Some)).map(database)
+}
+
+fn parsed(phone: &str) -> Phone {
+    Phone::parse(phone).unwrap()
+}
+
+/// The system's backends, with a way to the tables that has no faults.
+fn looking(system: &TestSystem) -> Backends {
+    Backends {
+        dynamodb: system.dynamodb(),
+        ..system.backends().clone()
+    }
+}

@@ -1,0 +1,9 @@
+//! What people live through: sign-up and sign-in from request to phone to token, through everything that goes wrong on
+//! the way.
+#![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
+
+mod act;
+mod crowds;
+mod outages;
+mod strangers;
+mod whole;
