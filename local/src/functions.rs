@@ -25,6 +25,12 @@ macro_rules! functions {
 /// Every function.
 pub const ALL: &[(&str, Start)] = functions! {
     "auth-jwks" => auth_jwks,
+    "auth-refresh" => auth_refresh,
+    "auth-send-otp" => auth_send_otp,
+    "auth-send-password-reset-otp" => auth_send_password_reset_otp,
+    "auth-session" => auth_session,
+    "auth-signin" => auth_signin,
+    "auth-verify-password-reset-otp" => auth_verify_password_reset_otp,
     "auth-signup" => auth_signup,
     "auth-sso-signin" => auth_sso_signin,
     "auth-sso-verify" => auth_sso_verify,

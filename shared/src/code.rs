@@ -15,18 +15,30 @@ pub enum Purpose {
     Sso,
     /// Confirming the phone of a new account.
     Signup,
+    /// Setting a new password.
+    PasswordReset,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 2] = [Self::Sso, Self::Signup];
+    pub const ALL: [Self; 3] = [Self::Sso, Self::Signup, Self::PasswordReset];
 
     /// Its name in the store, in logs and in replies.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sso => "sso",
             Self::Signup => "signup",
+            Self::PasswordReset => "password-reset",
         }
+    }
+
+    /// The purpose of that name; clients of the earlier system say `reset-password`.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = match name {
+            "reset-password" => "password-reset",
+            name => name,
+        };
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
     }
 
     /// Whether a guess counts only with the challenge id that was given to whoever asked for the code.

@@ -11,11 +11,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::account::User;
 use crate::address::ClientAddress;
 use crate::caller::Caller;
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
+use crate::limits::Limited;
+use crate::password::Password;
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::sender::Reason;
@@ -85,20 +88,13 @@ impl Reply {
 
     /// The reply to whoever signed in.
     pub fn signed_in(message: &'static str, signed_in: &SignedIn) -> Self {
-        let user = &signed_in.user;
         Self::new(
             message,
             json!({
                 "token": signed_in.token.expose(),
                 "tokenExpiresAt": signed_in.expires_at.rfc3339(),
-                "user": {
-                    "id": user.id,
-                    "name": user.name.as_str(),
-                    "phone": user.phone.digits(),
-                    "email": user.email.as_ref().map(|email| email.as_str()),
-                    "emailVerified": false,
-                    "role": user.role,
-                },
+                "refreshToken": signed_in.refresh.expose(),
+                "user": user_view(&signed_in.user),
             }),
         )
     }
@@ -147,6 +143,13 @@ impl Problem {
         .retry_after(Duration::from_secs(5))
     }
 
+    /// A limit says no.
+    pub fn limited(limited: &Limited, message: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
+            .with("limit", limited.limit.name())
+            .retry_after(limited.retry_after)
+    }
+
     /// Adds a field.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Serialize) -> Self {
@@ -165,13 +168,10 @@ impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Store(error) => Self::internal(&error).with("charged", false),
-            SendError::Limited(limited) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "RATE_LIMITED",
+            SendError::Limited(limited) => Self::limited(
+                &limited,
                 "Too many codes were asked for. Wait before you ask for the next one.",
-            )
-            .with("limit", limited.limit.name())
-            .retry_after(limited.retry_after),
+            ),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
@@ -300,6 +300,29 @@ pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
         .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
 }
 
+/// The channel that a code is to go out on.
+///
+/// # Errors
+/// When it is another than WhatsApp.
+pub fn method(method: Option<&str>) -> Result<(), Problem> {
+    match method {
+        None | Some("whatsapp") => Ok(()),
+        Some(_) => {
+            let message = "Use the method `whatsapp`, or leave it out.";
+            Err(Problem::bad_request("UNSUPPORTED_METHOD", message))
+        }
+    }
+}
+
+/// A newly chosen password.
+///
+/// # Errors
+/// With the fix, when it cannot be chosen.
+pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
+    Password::choose(field.map(String::as_str).unwrap_or_default())
+        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))
+}
+
 /// The code of a field that must be there.
 ///
 /// # Errors
@@ -312,6 +335,34 @@ pub fn code(field: Option<&String>, name: &str) -> Result<Code, Problem> {
             "A code has six digits. Copy it from the message.",
         )
     })
+}
+
+/// What a user may know of itself.
+pub fn user_view(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "name": user.name.as_str(),
+        "phone": user.phone.digits(),
+        "email": user.email.as_ref().map(|email| email.as_str()),
+        "emailVerified": false,
+        "role": user.role,
+    })
+}
+
+/// The token of an `Authorization: Bearer` header.
+///
+/// # Errors
+/// When there is none.
+pub fn bearer(request: &Request) -> Result<&str, Problem> {
+    header(request, "authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| {
+            let message = "Send the access token as `Authorization: Bearer …`.";
+            Problem::new(StatusCode::UNAUTHORIZED, "MISSING_TOKEN", message)
+        })
 }
 
 /// A header's text, if it is there and readable.

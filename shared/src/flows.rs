@@ -8,8 +8,20 @@ pub mod codes;
 /// What a confirmed user gets.
 pub mod login;
 
+/// Sending a code to the user of a phone.
+pub mod account;
+
 /// Signing in with a code alone.
 pub mod sso;
 
 /// Signing up.
 pub mod signup;
+
+/// Setting a new password with a code.
+pub mod password_reset;
+
+/// Signing in with a password.
+pub mod signin;
+
+/// What somebody does with a login: refresh it, look at it, end it.
+pub mod session;

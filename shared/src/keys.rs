@@ -13,6 +13,8 @@ pub enum RingName {
     Codes,
     /// The keys that sign access tokens: ES256, PKCS#8.
     Signing,
+    /// The keys that derive refresh tokens: 32 random bytes each.
+    Refresh,
 }
 
 impl RingName {
@@ -21,6 +23,7 @@ impl RingName {
         match self {
             Self::Codes => "codes",
             Self::Signing => "signing",
+            Self::Refresh => "refresh",
         }
     }
 }

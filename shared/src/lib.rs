@@ -35,6 +35,9 @@ pub mod password;
 /// Access tokens.
 pub mod token;
 
+/// Refresh tokens.
+pub mod refresh;
+
 /// The state of one phone's codes.
 pub mod challenge;
 

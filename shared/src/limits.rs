@@ -26,14 +26,27 @@ pub struct Policy {
     pub cooldown_unconfirmed: Duration,
     /// Codes per phone and purpose within `window`.
     pub codes_per_window: usize,
-    /// The window of `codes_per_window` and `codes_per_address`.
+    /// The window of `codes_per_window`.
     pub window: Duration,
     /// Messages per phone and day over all purposes, while no account of the phone was verified.
     pub messages_per_day: usize,
     /// The same once it was.
     pub messages_per_day_verified: usize,
-    /// Granted codes per client address within a window that starts with the first of them.
-    pub codes_per_address: usize,
+    /// Granted codes per client address.
+    pub codes_per_address: WindowLimit,
+    /// Wrong passwords per phone.
+    pub passwords_per_phone: WindowLimit,
+    /// Wrong passwords per client address.
+    pub passwords_per_address: WindowLimit,
+}
+
+/// A limit within a window that starts with the first of what it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowLimit {
+    /// Places per window.
+    pub places: usize,
+    /// How long a window is.
+    pub window: Duration,
 }
 
 impl Default for Policy {
@@ -45,7 +58,18 @@ impl Default for Policy {
             window: Duration::from_secs(600),
             messages_per_day: 10,
             messages_per_day_verified: 30,
-            codes_per_address: 100,
+            codes_per_address: WindowLimit {
+                places: 100,
+                window: Duration::from_secs(600),
+            },
+            passwords_per_phone: WindowLimit {
+                places: 10,
+                window: Duration::from_secs(900),
+            },
+            passwords_per_address: WindowLimit {
+                places: 100,
+                window: Duration::from_secs(900),
+            },
         }
     }
 }
@@ -65,6 +89,10 @@ pub enum Limit {
     Failures,
     /// Too many codes asked from one client address.
     Address,
+    /// Too many wrong passwords for a phone.
+    Password,
+    /// Too many wrong passwords from one client address.
+    PasswordAddress,
 }
 
 impl Limit {
@@ -77,6 +105,8 @@ impl Limit {
             Self::Day => "day",
             Self::Failures => "failures",
             Self::Address => "address",
+            Self::Password => "password",
+            Self::PasswordAddress => "password_address",
         }
     }
 }

@@ -162,6 +162,14 @@ pub async fn verify(password: &Password, hash: &PasswordHash) -> Result<Match, H
     .await
 }
 
+/// As much work as [`verify`], for a user who does not exist or has no password.
+///
+/// # Errors
+/// When the hash cannot be computed.
+pub async fn verify_nobody(password: &Password) -> Result<Match, HashError> {
+    hash(password, [0; 16]).await.map(|_| Match::Wrong)
+}
+
 fn argon2id(password: &Password, salt: &[u8], params: Params) -> Result<Output, BoxError> {
     let blocks = params.block_count();
     let length = params.output_len().unwrap_or(HASH_BYTES);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use crate::gateway::SessionToken;
-use crate::limits::Policy;
+use crate::limits::{Policy, WindowLimit};
 
 /// The names of the DynamoDB tables. On one machine they are the logical ids of `template.yaml`.
 #[derive(Clone, Debug)]
@@ -135,6 +135,9 @@ impl Settings {
                 problem: "give the gateway's URL, because WHATSAPP_USER_TOKEN is set".into(),
             });
         }
+        let window = vars.seconds("CODE_WINDOW_SECONDS", policy.window)?;
+        let password_window =
+            vars.seconds("PASSWORD_WINDOW_SECONDS", policy.passwords_per_phone.window)?;
         let session = vars
             .get("WHATSAPP_USER_TOKEN")
             .map(|token| SessionSettings {
@@ -162,13 +165,25 @@ impl Settings {
                     policy.cooldown_unconfirmed,
                 )?,
                 codes_per_window: vars.count("CODES_PER_WINDOW", policy.codes_per_window)?,
-                window: vars.seconds("CODE_WINDOW_SECONDS", policy.window)?,
+                window,
                 messages_per_day: vars.count("MESSAGES_PER_DAY", policy.messages_per_day)?,
                 messages_per_day_verified: vars.count(
                     "MESSAGES_PER_DAY_VERIFIED",
                     policy.messages_per_day_verified,
                 )?,
-                codes_per_address: vars.count("CODES_PER_ADDRESS", policy.codes_per_address)?,
+                codes_per_address: WindowLimit {
+                    places: vars.count("CODES_PER_ADDRESS", policy.codes_per_address.places)?,
+                    window,
+                },
+                passwords_per_phone: WindowLimit {
+                    places: vars.count("PASSWORDS_PER_PHONE", policy.passwords_per_phone.places)?,
+                    window: password_window,
+                },
+                passwords_per_address: WindowLimit {
+                    places: vars
+                        .count("PASSWORDS_PER_ADDRESS", policy.passwords_per_address.places)?,
+                    window: password_window,
+                },
             },
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),

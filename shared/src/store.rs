@@ -7,8 +7,8 @@
 /// The table of challenges: one item per phone.
 pub mod challenges;
 
-/// The table of limits per client address.
-pub mod addresses;
+/// The table of limits that count within a window.
+pub mod windows;
 
 /// The table of users.
 pub mod users;

@@ -60,6 +60,10 @@ const fn template(purpose: Purpose, language: Language) -> &'static str {
         (Purpose::Sso, Language::English) => include_str!("texts/sso.en.txt"),
         (Purpose::Signup, Language::Indonesian) => include_str!("texts/signup.id.txt"),
         (Purpose::Signup, Language::English) => include_str!("texts/signup.en.txt"),
+        (Purpose::PasswordReset, Language::Indonesian) => {
+            include_str!("texts/password-reset.id.txt")
+        }
+        (Purpose::PasswordReset, Language::English) => include_str!("texts/password-reset.en.txt"),
     }
 }
 

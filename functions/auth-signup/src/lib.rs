@@ -11,7 +11,6 @@ use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::codes::Codes;
 use shared::flows::signup::{self, RegisterError};
-use shared::password::Password;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
@@ -111,9 +110,7 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let name = edge::required(asked.name.as_ref(), "name", "MISSING_NAME")?;
     let name = PersonName::parse(name)
         .map_err(|error| Problem::bad_request("INVALID_NAME", error.to_string()))?;
-    let password = asked.password.as_deref().unwrap_or_default();
-    let password = Password::choose(password)
-        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))?;
+    let password = edge::new_password(asked.password.as_ref())?;
     let email = asked
         .email
         .as_deref()

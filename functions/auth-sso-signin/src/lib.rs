@@ -5,9 +5,10 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::caller::Caller;
 use shared::clock::Clock;
+use shared::code::Purpose;
 use shared::edge::{self, Problem, Reply};
+use shared::flows::account::{self, Wish};
 use shared::flows::codes::Codes;
-use shared::flows::sso;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
@@ -65,16 +66,13 @@ async fn send_code(
 ) -> Result<Reply, Problem> {
     let asked: Asked = edge::json_body(request)?;
     let phone = edge::phone(asked.identifier.as_ref(), "identifier")?;
-    if asked
-        .method
-        .as_deref()
-        .is_some_and(|method| method != "whatsapp")
-    {
-        let message = "Use the method `whatsapp`, or leave it out.";
-        return Err(Problem::bad_request("UNSUPPORTED_METHOD", message));
-    }
+    edge::method(asked.method.as_deref())?;
     let accepted = edge::header(request, "accept-language");
-    let language = Language::choose(asked.locale.as_deref(), accepted, &phone);
-    let sent = sso::send_code(&app.codes, &app.users, &phone, caller, language, now).await?;
+    let wish = Wish {
+        language: Language::choose(asked.locale.as_deref(), accepted, &phone),
+        phone,
+        keep: None,
+    };
+    let sent = account::send_code(&app.codes, &app.users, Purpose::Sso, &wish, caller, now).await?;
     Ok(Reply::code_sent(&sent))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use crate::account::random_id;
 use crate::caller::Caller;
 use crate::challenge::{
     AttemptId, CODE_LIFE, Certainty, ChallengeHash, ChallengeId, IssuedCode, Open, PhoneState,
@@ -25,11 +26,11 @@ use crate::sender::{
     Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
 };
 use crate::store::StoreError;
-use crate::store::addresses::{AddressLimit, AddressWindow, Addresses, Grant};
 use crate::store::challenges::{
     Challenges, Counted, Guess, Reservation, Reserved, Undo, UseOfCode,
 };
 use crate::store::keys::KeyRing;
+use crate::store::windows::{Grant, Window, WindowKey, Windows};
 use crate::texts::{Language, code_message};
 use crate::timestamp::Timestamp;
 
@@ -52,7 +53,7 @@ const LOOKS_FOR_USE: (usize, Duration) = (3, Duration::from_millis(100));
 #[derive(Clone, Debug)]
 pub struct Codes {
     challenges: Challenges,
-    addresses: Addresses,
+    windows: Windows,
     ring: KeyRing,
     sender: Sender,
     policy: Policy,
@@ -64,7 +65,7 @@ pub struct Codes {
 #[derive(Debug)]
 pub struct Survey {
     state: PhoneState,
-    window: Option<AddressWindow>,
+    window: Option<Window>,
     picked: Picked,
     ring: Arc<Ring>,
 }
@@ -84,6 +85,8 @@ pub struct Order<'a> {
     pub recipient: Recipient,
     /// What the message is written in.
     pub language: Language,
+    /// The challenge id of an earlier request, to be answered with again.
+    pub keep: Option<ChallengeId>,
 }
 
 /// Whether there is somebody to receive the message.
@@ -223,13 +226,18 @@ impl Codes {
     pub fn new(backends: &Backends) -> Self {
         Self {
             challenges: Challenges::new(backends),
-            addresses: Addresses::new(backends),
+            windows: Windows::new(backends),
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
         }
+    }
+
+    /// Names a use of a code that opens no login.
+    pub fn use_id(&self) -> String {
+        random_id(&self.entropy)
     }
 
     /// The salt of a new password.
@@ -257,7 +265,7 @@ impl Codes {
     ) -> Result<Survey, SendError> {
         let (state, window, picked, ring) = tokio::join!(
             self.challenges.read(phone, now),
-            self.addresses.read(&caller.address, now),
+            self.windows.read(WindowKey::CodesFrom(caller.address), now),
             self.sender.pick(phone),
             self.ring.get(now),
         );
@@ -267,6 +275,12 @@ impl Codes {
             picked: picked?,
             ring: ring?,
         })
+    }
+
+    /// Whether the phone's present code, working or not, is bound to `challenge`.
+    pub fn is_bound(survey: &Survey, purpose: Purpose, challenge: &ChallengeId) -> bool {
+        let code = survey.state.code(purpose);
+        code.is_some_and(|code| code.bound.contains_key(&challenge.hash()))
     }
 
     /// Whether a send would be granted as things stand. Writes nothing.
@@ -281,7 +295,7 @@ impl Codes {
     ) -> Result<(), Limited> {
         if let Some(window) = survey
             .window
-            .filter(|w| w.granted >= self.policy.codes_per_address)
+            .filter(|w| w.granted >= self.policy.codes_per_address.places)
         {
             return Err(full_address(window, now));
         }
@@ -309,7 +323,8 @@ impl Codes {
         self.may_send(&survey, order, now)
             .map_err(SendError::Limited)?;
         let attempt = AttemptId::draw(&self.entropy);
-        let challenge = ChallengeId::draw(&self.entropy);
+        let challenge = order.keep.clone();
+        let challenge = challenge.unwrap_or_else(|| ChallengeId::draw(&self.entropy));
         let message_id = crate::sender::message_id(&self.entropy);
         let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
         let open = Open {
@@ -319,10 +334,8 @@ impl Codes {
             at: now,
             until: deadline.plus(LEASE_SLACK),
         };
-        let limit = AddressLimit {
-            codes: self.policy.codes_per_address,
-            window: self.policy.window,
-        };
+        let address = WindowKey::CodesFrom(order.caller.address);
+        let limit = &self.policy.codes_per_address;
         let going = Going {
             order,
             attempt: &attempt,
@@ -331,8 +344,8 @@ impl Codes {
         };
         let (prepared, grant, place) = tokio::join!(
             self.reserve(&survey, &going, &open, now),
-            self.addresses
-                .grant(&order.caller.address, &attempt, survey.window, &limit, now),
+            self.windows
+                .grant(address, &attempt, survey.window, limit, now),
             self.sender.take_place(&survey.picked, PLACE_WAIT_MAX),
         );
         let prepared = match prepared {
@@ -431,8 +444,15 @@ impl Codes {
         let (code, key, undo) = match repeated {
             Some((code, key)) => {
                 let mut code = code.clone();
-                code.bound.insert(going.challenge.clone(), i64::from(TRIES));
-                (code, key, Undo::Repeat(going.challenge.clone()))
+                let challenge = &going.challenge;
+                let undo = match code.bound.contains_key(challenge) {
+                    true => Undo::Again,
+                    false => {
+                        code.bound.insert(challenge.clone(), i64::from(TRIES));
+                        Undo::Repeat(challenge.clone())
+                    }
+                };
+                (code, key, undo)
             }
             None => {
                 let key = survey
@@ -493,7 +513,7 @@ impl Codes {
             certainty,
         };
         let expires_at = match undo {
-            Undo::Repeat(_) => reservation.code.expires_at,
+            Undo::Again | Undo::Repeat(_) => reservation.code.expires_at,
             Undo::Fresh(_) => at.plus(CODE_LIFE),
         };
         let (committed, ()) = tokio::join!(
@@ -539,8 +559,11 @@ impl Codes {
 
     async fn give_back(&self, going: &Going<'_>) {
         if let Err(error) = self
-            .addresses
-            .give_back(&going.order.caller.address, going.attempt)
+            .windows
+            .give_back(
+                WindowKey::CodesFrom(going.order.caller.address),
+                going.attempt,
+            )
             .await
         {
             log_store_error(
@@ -688,7 +711,7 @@ fn ready(
     }
 }
 
-fn full_address(window: AddressWindow, now: Timestamp) -> Limited {
+fn full_address(window: Window, now: Timestamp) -> Limited {
     Limited {
         limit: Limit::Address,
         retry_after: window.ends.since(now),

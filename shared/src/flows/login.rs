@@ -1,4 +1,4 @@
-//! What a confirmed user gets: a login, and an access token that names it.
+//! What a confirmed user gets: a login, an access token that names it, and a refresh token for the next ones.
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -7,25 +7,34 @@ use crate::account::{User, random_id};
 use crate::challenge::{ChallengeHash, Used};
 use crate::entropy::Entropy;
 use crate::keys::{Ring, RingName};
+use crate::refresh::RefreshToken;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::keys::KeyRing;
-use crate::store::logins::LoginsTable;
+use crate::store::logins::{Login, LoginsTable};
 use crate::timestamp::Timestamp;
-use crate::token::{self, AccessToken, Claims, Jwks, SigningKey};
+use crate::token::{self, AccessToken, Claims, Jwks, SigningKey, TokenError};
 
 /// The keys that sign access tokens.
 #[derive(Clone, Debug)]
 pub struct SigningKeys(KeyRing);
 
-/// Opens logins and makes their access tokens.
+/// Opens logins and makes their tokens.
 #[derive(Clone, Debug)]
 pub struct Logins {
     table: LoginsTable,
-    keys: SigningKeys,
+    signing: SigningKeys,
+    refresh: KeyRing,
     issuer: String,
     audience: String,
     entropy: Entropy,
+}
+
+/// The keys that the tokens of a login are made with.
+#[derive(Debug)]
+pub struct LoginKeys {
+    signing: Arc<Ring>,
+    refresh: Arc<Ring>,
 }
 
 /// A user who is signed in.
@@ -35,8 +44,10 @@ pub struct SignedIn {
     pub user: User,
     /// The access token.
     pub token: AccessToken,
-    /// When the token ends.
+    /// When the access token ends.
     pub expires_at: Timestamp,
+    /// What the next access token is to be had with.
+    pub refresh: RefreshToken,
 }
 
 impl SigningKeys {
@@ -59,6 +70,14 @@ impl SigningKeys {
     /// When the store fails.
     pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
         self.0.warm_up(now).await
+    }
+
+    /// Reads the ring again, for a key that is newer than the one in memory.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read_again(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.0.read(now).await.map(drop)
     }
 
     /// The public keys that tokens are checked against.
@@ -84,27 +103,38 @@ impl Logins {
         let settings = &backends.settings;
         Self {
             table: LoginsTable::new(backends),
-            keys: SigningKeys::new(backends),
+            signing: SigningKeys::new(backends),
+            refresh: KeyRing::new(backends, RingName::Refresh),
             issuer: settings.token_issuer.clone(),
             audience: settings.token_audience.clone(),
             entropy: backends.entropy.clone(),
         }
     }
 
-    /// The ring that [`Self::token`] signs with.
+    /// The keys that tokens are made with.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn ring(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
-        self.keys.ring(now).await
+    pub async fn keys(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
+        let (signing, refresh) = tokio::join!(self.signing.ring(now), self.refresh.get(now));
+        Ok(LoginKeys {
+            signing: signing?,
+            refresh: refresh?,
+        })
     }
 
-    /// Reads the signing keys before they are needed, in a single attempt.
+    /// The table of logins.
+    pub const fn table(&self) -> &LoginsTable {
+        &self.table
+    }
+
+    /// Reads the keys before they are needed, in a single attempt each.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.keys.warm_up(now).await
+        let (signing, refresh) = tokio::join!(self.signing.warm_up(now), self.refresh.warm_up(now));
+        signing.and(refresh)
     }
 
     /// A new user's id.
@@ -126,36 +156,84 @@ impl Logins {
     /// # Errors
     /// When the write cannot be built.
     pub fn open(&self, used: &Used, user: &User) -> Result<TransactWriteItem, StoreError> {
-        self.table.open(&used.login, user, used.at)
+        self.table.open(&Login::new(&used.login, user, used.at))
     }
 
-    /// The access token for the login of `used`: of the same claims however often it is asked for.
+    /// The first tokens of the login of `used`: the same however often they are asked for.
     ///
     /// # Errors
-    /// When no key of the ring can sign.
-    pub fn token(&self, ring: &Ring, user: User, used: &Used) -> Result<SignedIn, StoreError> {
-        const ACT: &str = "sign a token";
-        let expires_at = used.at.plus(token::LIFE);
+    /// When no key of the rings can be used.
+    pub fn first_tokens(
+        &self,
+        keys: &LoginKeys,
+        user: User,
+        used: &Used,
+    ) -> Result<SignedIn, StoreError> {
+        self.tokens(keys, user, &used.login, 0, used.at)
+    }
+
+    /// The tokens of a generation of a login, made at `at`.
+    ///
+    /// # Errors
+    /// When no key of the rings can be used.
+    pub fn tokens(
+        &self,
+        keys: &LoginKeys,
+        user: User,
+        login: &str,
+        generation: i64,
+        at: Timestamp,
+    ) -> Result<SignedIn, StoreError> {
+        const ACT: &str = "make tokens";
+        let expires_at = at.plus(token::LIFE);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: user.id.clone(),
-            sid: used.login.clone(),
+            sid: login.to_owned(),
             ver: user.ver,
             role: user.role.clone(),
-            iat: used.at.seconds(),
+            iat: at.seconds(),
             exp: expires_at.seconds(),
         };
-        let key = ring
-            .current(used.at)
+        let key = keys
+            .signing
+            .current(at)
             .ok_or(StoreError::unreadable(ACT, "keys"))?;
         let token = SigningKey::from_pkcs8(&key.kid, &key.secret)
             .and_then(|key| token::sign(&key, &claims))
             .map_err(|_| StoreError::unreadable(ACT, "key"))?;
+        let refresh = RefreshToken::derive(&keys.refresh, login, generation, at)
+            .ok_or(StoreError::unreadable(ACT, "keys"))?;
         Ok(SignedIn {
             user,
             token,
             expires_at,
+            refresh,
         })
+    }
+
+    /// Whether `token` is a refresh token of ours.
+    pub fn is_ours(&self, keys: &LoginKeys, token: &RefreshToken, now: Timestamp) -> bool {
+        token.is_ours(&keys.refresh, now)
+    }
+
+    /// What an access token says, if it is valid. A key that is not known yet is looked for in the table once.
+    ///
+    /// # Errors
+    /// When the token is refused, or the store fails.
+    pub async fn claims(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        let verify = |keys: &Jwks| token::verify(keys, token, now, &self.issuer, &self.audience);
+        match verify(&self.signing.public(now).await?) {
+            Err(TokenError::UnknownKey) => {
+                self.signing.read_again(now).await?;
+                Ok(verify(&self.signing.public(now).await?))
+            }
+            answer => Ok(answer),
+        }
     }
 }

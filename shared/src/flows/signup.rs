@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::account::Wish;
 use super::codes::{
-    Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
+    Alone, Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
 };
-use super::login::{Logins, SignedIn};
+use super::login::{LoginKeys, Logins, SignedIn};
 use crate::account::{Applicant, Email, Registration, User};
 use crate::caller::Caller;
-use crate::challenge::{CODE_LIFE, ChallengeHash, Used};
+use crate::challenge::{CODE_LIFE, ChallengeHash, ChallengeId, Used};
 use crate::code::Purpose;
-use crate::keys::Ring;
 use crate::password::{self, HashError, PasswordHash};
 use crate::report::Chain;
 use crate::store::StoreError;
@@ -79,6 +79,27 @@ impl Companion for Waiting<'_> {
     }
 }
 
+/// A registration that lives on with the code that was asked for again.
+struct Longer<'a> {
+    registrations: &'a Registrations,
+    expires_at: Timestamp,
+}
+
+impl Companion for Longer<'_> {
+    fn with_reservation(
+        &self,
+        challenge: &ChallengeHash,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        Ok(vec![
+            self.registrations.prolong(challenge, self.expires_at)?,
+        ])
+    }
+
+    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
 /// Keeps the registration and sends the code that confirms it.
 ///
 /// # Errors
@@ -105,6 +126,7 @@ pub async fn register(
         verified: false,
         recipient: Recipient::User,
         language,
+        keep: None,
     };
     // Hashing is the expensive part: only for a request that the limits let through.
     codes
@@ -117,6 +139,51 @@ pub async fn register(
         expires_at: now.plus(REGISTRATION_LIFE),
     };
     Ok(codes.send(survey, &order, &waiting, now).await?)
+}
+
+/// Sends the code of a registration once more. Without a registration nobody gets a message, and the answer is the same.
+///
+/// # Errors
+/// When no code went out; nothing was charged then.
+pub async fn resend(
+    codes: &Codes,
+    registrations: &Registrations,
+    wish: &Wish,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<CodeSent, SendError> {
+    let phone = &wish.phone;
+    let challenge = wish.keep.as_ref().map(ChallengeId::hash);
+    let waiting = async {
+        match &challenge {
+            Some(challenge) => registrations.read(challenge, now).await,
+            None => Ok(None),
+        }
+    };
+    let (waiting, survey) = tokio::join!(waiting, codes.survey(phone, caller, now));
+    let waiting = waiting?.filter(|registration| registration.phone == *phone);
+    let order = Order {
+        phone,
+        purpose: Purpose::Signup,
+        caller,
+        verified: false,
+        recipient: match waiting {
+            Some(_) => Recipient::User,
+            None => Recipient::Nobody,
+        },
+        language: wish.language,
+        keep: wish.keep.clone().filter(|_| waiting.is_some()),
+    };
+    match waiting {
+        None => codes.send(survey?, &order, &Alone, now).await,
+        Some(_) => {
+            let longer = Longer {
+                registrations,
+                expires_at: now.plus(REGISTRATION_LIFE),
+            };
+            codes.send(survey?, &order, &longer, now).await
+        }
+    }
 }
 
 /// Turns the registration of the answer's challenge id into a user, and signs it in.
@@ -137,16 +204,16 @@ pub async fn confirm(
         .as_ref()
         .ok_or(VerifyError::Unknown)?
         .hash();
-    let (guess, registration, user, ring) = tokio::join!(
+    let (guess, registration, user, keys) = tokio::join!(
         codes.check(Purpose::Signup, answer, now),
         registrations.read(&challenge, now),
         users.by_phone(phone),
-        logins.ring(now),
+        logins.keys(now),
     );
-    let (guess, registration, user, ring) = (guess?, registration?, user?, ring?);
+    let (guess, registration, user, keys) = (guess?, registration?, user?, keys?);
     let code = match guess {
         RightGuess::First(code) => code,
-        RightGuess::Again(used) => return again(logins, &ring, user, &used),
+        RightGuess::Again(used) => return again(logins, &keys, user, &used),
     };
     let registration = registration
         .filter(|registration| registration.phone == *phone)
@@ -161,11 +228,11 @@ pub async fn confirm(
         .redeem(Purpose::Signup, phone, &code, ours.clone(), also)
         .await?;
     if used != ours {
-        return again(logins, &ring, users.by_phone(phone).await?, &used);
+        return again(logins, &keys, users.by_phone(phone).await?, &used);
     }
     let (user, email) = claim(users, user, email).await;
     Ok(Confirmed {
-        signed_in: logins.token(&ring, user, &used)?,
+        signed_in: logins.first_tokens(&keys, user, &used)?,
         email,
     })
 }
@@ -173,14 +240,14 @@ pub async fn confirm(
 /// The same answer as before, for a repeated confirmation.
 fn again(
     logins: &Logins,
-    ring: &Ring,
+    keys: &LoginKeys,
     user: Option<User>,
     used: &Used,
 ) -> Result<Confirmed, VerifyError> {
     let user = user.ok_or(VerifyError::Expired)?;
     let email = user.email.is_some().then_some(EmailClaim::Claimed);
     Ok(Confirmed {
-        signed_in: logins.token(ring, user, used)?,
+        signed_in: logins.first_tokens(keys, user, used)?,
         email,
     })
 }

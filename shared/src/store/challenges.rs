@@ -57,6 +57,8 @@ pub enum Reserved {
 /// How a reservation is undone.
 #[derive(Clone, Debug)]
 pub enum Undo {
+    /// It repeated the live code for a challenge id that it was bound to before: nothing but the reservation goes.
+    Again,
     /// It repeated the live code for one more challenge id: that id goes.
     Repeat(ChallengeHash),
     /// It made a new code: the one that was live before comes back.
@@ -225,17 +227,19 @@ impl Challenges {
             .condition("#p.#open.#attempt = :attempt")
             .name("#open", "open")
             .name("#attempt", "attempt")
-            .name("#code", "code")
             .value(":attempt", text(&attempt.0));
         let change = match undo {
+            Undo::Again => change.remove("#p.#open"),
             Undo::Repeat(challenge) => change
                 .remove("#p.#open, #p.#code.#bound.#id")
+                .name("#code", "code")
                 .name("#bound", "bound")
                 .name("#id", &challenge.0),
-            Undo::Fresh(None) => change.remove("#p.#open, #p.#code"),
+            Undo::Fresh(None) => change.remove("#p.#open, #p.#code").name("#code", "code"),
             Undo::Fresh(Some(before)) => change
                 .set("#p.#code = :before")
                 .remove("#p.#open")
+                .name("#code", "code")
                 .value(":before", AttributeValue::M(code_item(before))),
         };
         if also.is_empty() {

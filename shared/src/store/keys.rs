@@ -1,6 +1,6 @@
 //! The table of key rings.
 //!
-//! Attributes: `ring` (key: `codes` or `signing`), `keys` (list of maps: `kid`, `key`, `use_from`, `retire_at`; times in
+//! Attributes: `ring` (key: `codes`, `signing` or `refresh`), `keys` (list of maps: `kid`, `key`, `use_from`, `retire_at`; times in
 //! milliseconds).
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl KeyRing {
     async fn make(&self, now: Timestamp) -> Result<Item, StoreError> {
         const ACT: &str = "make the key ring";
         let secret = match self.name {
-            RingName::Codes => self.entropy.bytes::<32>().to_vec(),
+            RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
             RingName::Signing => SigningKey::generate(),
         };
         let kid = u64::from_be_bytes(self.entropy.bytes());

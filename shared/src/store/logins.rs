@@ -1,56 +1,183 @@
 //! The table of logins: what a signed-in user holds.
 //!
-//! Attributes: `id` (key), `user_id`, `phone`, `ver`, `created_at` (milliseconds), `expires_at` (TTL, seconds).
+//! Attributes: `id` (key), `user_id`, `phone`, `ver`, `generation`, `rotated_at` (milliseconds), `expires_at` (TTL, seconds;
+//! every read and condition tests it).
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
-use super::{Item, StoreError, number, text};
+use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::account::User;
+use crate::phone::Phone;
 use crate::runtime::Backends;
 use crate::timestamp::Timestamp;
 
-/// How long a login lives.
+/// How long a login lives after it was opened or refreshed.
 pub const LOGIN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What a signed-in user holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// 128 random bits in hex.
+    pub id: String,
+    /// Whose.
+    pub user_id: String,
+    /// The user's phone when it was opened.
+    pub phone: Phone,
+    /// The user's `ver` when it was opened.
+    pub ver: i64,
+    /// How often it was refreshed.
+    pub generation: i64,
+    /// When it was opened or last refreshed.
+    pub rotated_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The login has the next generation now.
+    Done,
+    /// Another refresh was faster: the login as it is, if it still lives.
+    LostRace(Option<Login>),
+}
 
 /// All logins.
 #[derive(Clone, Debug)]
 pub struct LoginsTable {
+    client: Client,
     table: String,
+}
+
+impl Login {
+    /// A new login of `user`.
+    pub fn new(id: &str, user: &User, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            user_id: user.id.clone(),
+            phone: user.phone.clone(),
+            ver: user.ver,
+            generation: 0,
+            rotated_at: now,
+            expires_at: now.plus(LOGIN_LIFE),
+        }
+    }
 }
 
 impl LoginsTable {
     /// The logins of `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
+            client: backends.dynamodb.clone(),
             table: backends.settings.tables.logins.clone(),
         }
     }
 
-    /// The write that opens a login of `user`, for a transaction.
-    pub fn open(
-        &self,
-        id: &str,
-        user: &User,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let item = Item::from([
-            ("id".into(), text(id)),
-            ("user_id".into(), text(&user.id)),
-            ("phone".into(), text(user.phone.digits())),
-            ("ver".into(), number(user.ver)),
-            ("created_at".into(), number(now.millis())),
-            (
-                "expires_at".into(),
-                number(now.plus(LOGIN_LIFE).seconds_up()),
-            ),
-        ]);
+    /// The write that opens a login, for a transaction.
+    pub fn open(&self, login: &Login) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(item(login)))
             .condition_expression("attribute_not_exists(id)")
             .build()
             .map_err(StoreError::building("open a login"))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+
+    /// Opens a login. Its id is random, so that a repeat after a lost reply writes the same.
+    pub async fn put(&self, login: &Login) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(login)));
+        retrying_conflicts(|| put.clone().send())
+            .await
+            .map(drop)
+            .map_err(StoreError::during("open a login"))
+    }
+
+    /// The login of an id, strongly consistent; `None` when it has ended.
+    pub async fn read(&self, id: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
+        const ACT: &str = "read the login";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(id))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        let login = found
+            .item
+            .map(|item| parse(&item).ok_or(StoreError::unreadable(ACT, "login")))
+            .transpose()?;
+        Ok(login.filter(|login| now < login.expires_at))
+    }
+
+    /// Moves a login to its next generation, if it is still at the one of `login`. One conditional update.
+    pub async fn rotate(&self, login: &Login, now: Timestamp) -> Result<Rotated, StoreError> {
+        let rotate = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(&login.id))
+            .update_expression(
+                "SET generation = generation + :one, rotated_at = :now, expires_at = :expires_at",
+            )
+            .condition_expression("generation = :generation AND expires_at > :now_seconds")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":generation", number(login.generation))
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":now_seconds", number(now.seconds()))
+            .expression_attribute_values(":expires_at", number(now.plus(LOGIN_LIFE).seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match retrying_conflicts(|| rotate.clone().send()).await {
+            Ok(_) => Ok(Rotated::Done),
+            Err(failed) => {
+                let found = condition_failed("refresh a login", failed)?;
+                Ok(Rotated::LostRace(found.as_ref().and_then(parse)))
+            }
+        }
+    }
+
+    /// Ends a login.
+    pub async fn close(&self, id: &str) -> Result<(), StoreError> {
+        let close = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("id", text(id));
+        retrying_conflicts(|| close.clone().send())
+            .await
+            .map(drop)
+            .map_err(StoreError::during("end a login"))
+    }
+}
+
+fn item(login: &Login) -> Item {
+    Item::from([
+        ("id".into(), text(&login.id)),
+        ("user_id".into(), text(&login.user_id)),
+        ("phone".into(), text(login.phone.digits())),
+        ("ver".into(), number(login.ver)),
+        ("generation".into(), number(login.generation)),
+        ("rotated_at".into(), number(login.rotated_at.millis())),
+        ("expires_at".into(), number(login.expires_at.seconds())),
+    ])
+}
+
+fn parse(item: &Item) -> Option<Login> {
+    Some(Login {
+        id: item.text("id")?.into(),
+        user_id: item.text("user_id")?.into(),
+        phone: Phone::from_digits(item.text("phone")?).ok()?,
+        ver: item.number("ver")?,
+        generation: item.number("generation")?,
+        rotated_at: Timestamp::from_millis(item.number("rotated_at")?),
+        expires_at: Timestamp::from_seconds(item.number("expires_at")?),
+    })
 }

@@ -3,7 +3,7 @@
 //! Attributes: `id` (key: the hash of the challenge id), `phone`, `name`, `email`, `password`, `expires_at` (TTL, seconds;
 //! every read tests it).
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::{Fields, Item, StoreError, number, text};
 use crate::account::{Email, PersonName, Registration};
@@ -73,6 +73,23 @@ impl Registrations {
             .build()
             .map_err(StoreError::building("keep a registration"))?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that moves the registration's end, for a transaction: refused when it is gone.
+    pub fn prolong(
+        &self,
+        challenge: &ChallengeHash,
+        expires_at: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(&challenge.0))
+            .update_expression("SET expires_at = :expires_at")
+            .condition_expression("attribute_exists(id)")
+            .expression_attribute_values(":expires_at", number(expires_at.seconds()))
+            .build()
+            .map_err(StoreError::building("prolong a registration"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// The write that removes the registration, for a transaction: refused when it is gone or has expired.

@@ -4,6 +4,7 @@
 //! `user_id`, `name`, `email`, `password`, `ver`, `role`, `created_at` (milliseconds). Beside it stand pointers that name
 //! the phone: `user#` and the user id, `email#` and the address.
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 use super::{Fields, Item, StoreError, Transacted, number, text, transact};
@@ -83,16 +84,52 @@ impl Users {
         Ok(matches!(added, Transacted::Done))
     }
 
+    /// The write that sets the user's password and ends all logins made before, for a transaction: refused when the phone
+    /// has another user by now.
+    pub fn change_password(
+        &self,
+        user: &User,
+        password: &PasswordHash,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update(user)
+            .update_expression("SET password = :password, ver = ver + :one")
+            .expression_attribute_values(":password", text(password.phc()))
+            .expression_attribute_values(":one", number(1))
+            .build()
+            .map_err(StoreError::building("change a password"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Raises the user's `ver`, which ends all logins made before. One transaction, so that a lost reply raises it once.
+    pub async fn end_logins(&self, user: &User) -> Result<(), StoreError> {
+        const ACT: &str = "end all logins";
+        let update = self
+            .update(user)
+            .update_expression("SET ver = ver + :one")
+            .expression_attribute_values(":one", number(1))
+            .build()
+            .map_err(StoreError::building(ACT))?;
+        let write = TransactWriteItem::builder().update(update).build();
+        transact(ACT, &self.client, vec![write]).await.map(drop)
+    }
+
+    /// An update of the user's item, refused when the phone has another user by now.
+    fn update(&self, user: &User) -> UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table)
+            .key("id", phone_key(&user.phone))
+            .condition_expression("user_id = :user")
+            .expression_attribute_values(":user", text(&user.id))
+    }
+
     /// Makes `email` the alias of `user`, unless another user has it. One transaction.
     pub async fn claim_email(&self, user: &User, email: &Email) -> Result<EmailClaim, StoreError> {
         const ACT: &str = "claim an e-mail address";
-        let alias = Update::builder()
-            .table_name(&self.table)
-            .key("id", phone_key(&user.phone))
+        let alias = self
+            .update(user)
             .update_expression("SET email = :email")
-            .condition_expression("user_id = :user")
             .expression_attribute_values(":email", text(email.as_str()))
-            .expression_attribute_values(":user", text(&user.id))
             .build()
             .map_err(StoreError::building(ACT))?;
         let writes = vec![

@@ -1,9 +1,9 @@
-//! The table of limits per client address.
+//! The table of limits that count within a window, such as codes per client address.
 //!
-//! Attributes: `id` (key: `address#` and the address), `granted` (set of attempt ids), `window_ends` (milliseconds),
+//! Attributes: `id` (key: see [`WindowKey`]), `granted` (set of attempt ids), `window_ends` (milliseconds),
 //! `expires_at` (TTL, seconds). A window starts with the first grant after the one before has ended. Grants are a set of
 //! ids, so that granting and giving back are each safe to repeat.
-use std::time::Duration;
+use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -12,45 +12,49 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::address::ClientAddress;
 use crate::challenge::AttemptId;
+use crate::limits::WindowLimit;
+use crate::phone::Phone;
 use crate::runtime::Backends;
 use crate::timestamp::Timestamp;
 
-/// The codes granted to each client address.
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub enum WindowKey<'a> {
+    /// Codes granted to a client address.
+    CodesFrom(ClientAddress),
+    /// Wrong passwords for a phone.
+    PasswordOf(&'a Phone),
+    /// Wrong passwords from a client address.
+    PasswordFrom(ClientAddress),
+}
+
+/// All windows.
 #[derive(Clone, Debug)]
-pub struct Addresses {
+pub struct Windows {
     client: Client,
     table: String,
 }
 
-/// A client address's present window.
+/// A window that is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressWindow {
-    /// Codes granted in it.
+pub struct Window {
+    /// Places taken in it.
     pub granted: usize,
     /// When it ends.
     pub ends: Timestamp,
 }
 
-/// How many codes one address may have.
-#[derive(Clone, Copy, Debug)]
-pub struct AddressLimit {
-    /// Codes per window.
-    pub codes: usize,
-    /// How long a window is.
-    pub window: Duration,
-}
-
-/// Whether an address may have one more code.
+/// Whether there was a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// It may, and it is counted.
+    /// It is taken.
     Granted,
-    /// Its window is full.
-    Full(AddressWindow),
+    /// The window is full.
+    Full(Window),
 }
 
-impl Addresses {
-    /// The addresses of `backends`.
+impl Windows {
+    /// The windows of `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
             client: backends.dynamodb.clone(),
@@ -58,21 +62,21 @@ impl Addresses {
         }
     }
 
-    /// The address's window, strongly consistent; `None` when none is running.
+    /// The window that is running, strongly consistent; `None` when none is running.
     pub async fn read(
         &self,
-        address: &ClientAddress,
+        key: WindowKey<'_>,
         now: Timestamp,
-    ) -> Result<Option<AddressWindow>, StoreError> {
+    ) -> Result<Option<Window>, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("id", key(address))
+            .key("id", text(key.to_string()))
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::during("read the address"))?;
+            .map_err(StoreError::during("read a window"))?;
         Ok(found
             .item
             .as_ref()
@@ -80,14 +84,14 @@ impl Addresses {
             .filter(|window| now < window.ends))
     }
 
-    /// Counts one more code for `address` unless its window is full, in one conditional update: a second one when
+    /// Takes a place in the window of `key` unless it is full, in one conditional update: a second one when
     /// `running`, the window as it was read, is no longer true.
     pub async fn grant(
         &self,
-        address: &ClientAddress,
+        key: WindowKey<'_>,
         attempt: &AttemptId,
-        running: Option<AddressWindow>,
-        limit: &AddressLimit,
+        running: Option<Window>,
+        limit: &WindowLimit,
         now: Timestamp,
     ) -> Result<Grant, StoreError> {
         let mut join = running.is_some();
@@ -96,19 +100,19 @@ impl Addresses {
                 true => self.join_window(attempt, limit, now),
                 false => self.start_window(attempt, limit, now),
             };
-            let Some(found) = self.update(address, change).await? else {
+            let Some(found) = self.update(key, change).await? else {
                 return Ok(Grant::Granted);
             };
             let window = parse(&found);
             match window.filter(|window| now < window.ends) {
                 // The update went through and only its reply was lost.
                 Some(_) if grants(&found).contains(&attempt.0) => return Ok(Grant::Granted),
-                Some(window) if window.granted >= limit.codes => return Ok(Grant::Full(window)),
+                Some(window) if window.granted >= limit.places => return Ok(Grant::Full(window)),
                 running => join = running.is_some(),
             }
         }
         Err(StoreError::unreadable(
-            "grant a code to the address",
+            "take a place in a window",
             "window_ends",
         ))
     }
@@ -116,7 +120,7 @@ impl Addresses {
     /// Gives a grant back: nothing was sent.
     pub async fn give_back(
         &self,
-        address: &ClientAddress,
+        key: WindowKey<'_>,
         attempt: &AttemptId,
     ) -> Result<(), StoreError> {
         let change = self
@@ -125,31 +129,31 @@ impl Addresses {
             .update_expression("DELETE granted :attempt")
             .condition_expression("attribute_exists(id)")
             .expression_attribute_values(":attempt", set_of(attempt));
-        self.update(address, change).await.map(drop)
+        self.update(key, change).await.map(drop)
     }
 
     fn join_window(
         &self,
         attempt: &AttemptId,
-        limit: &AddressLimit,
+        limit: &WindowLimit,
         now: Timestamp,
     ) -> UpdateItemFluentBuilder {
-        let codes = i64::try_from(limit.codes).unwrap_or(i64::MAX);
+        let places = i64::try_from(limit.places).unwrap_or(i64::MAX);
         self.client
             .update_item()
             .update_expression("ADD granted :attempt")
             .condition_expression(
-                "window_ends > :now AND (attribute_not_exists(granted) OR size(granted) < :codes)",
+                "window_ends > :now AND (attribute_not_exists(granted) OR size(granted) < :places)",
             )
             .expression_attribute_values(":attempt", set_of(attempt))
             .expression_attribute_values(":now", number(now.millis()))
-            .expression_attribute_values(":codes", number(codes))
+            .expression_attribute_values(":places", number(places))
     }
 
     fn start_window(
         &self,
         attempt: &AttemptId,
-        limit: &AddressLimit,
+        limit: &WindowLimit,
         now: Timestamp,
     ) -> UpdateItemFluentBuilder {
         let ends = now.plus(limit.window);
@@ -166,24 +170,30 @@ impl Addresses {
     /// Makes the change; the item as it was when its condition refused it.
     async fn update(
         &self,
-        address: &ClientAddress,
+        key: WindowKey<'_>,
         change: UpdateItemFluentBuilder,
     ) -> Result<Option<Item>, StoreError> {
         let change = change
             .table_name(&self.table)
-            .key("id", key(address))
+            .key("id", text(key.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match retrying_conflicts(|| change.clone().send()).await {
             Ok(_) => Ok(None),
-            Err(failed) => condition_failed("grant a code to the address", failed)
+            Err(failed) => condition_failed("take a place in a window", failed)
                 .map(Option::unwrap_or_default)
                 .map(Some),
         }
     }
 }
 
-fn key(address: &ClientAddress) -> AttributeValue {
-    text(format!("address#{address}"))
+impl fmt::Display for WindowKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CodesFrom(address) => write!(f, "address#{address}"),
+            Self::PasswordOf(phone) => write!(f, "password#phone#{}", phone.digits()),
+            Self::PasswordFrom(address) => write!(f, "password#address#{address}"),
+        }
+    }
 }
 
 fn set_of(attempt: &AttemptId) -> AttributeValue {
@@ -196,8 +206,8 @@ fn grants(item: &Item) -> &[String] {
         .map_or(&[], Vec::as_slice)
 }
 
-fn parse(item: &Item) -> Option<AddressWindow> {
-    Some(AddressWindow {
+fn parse(item: &Item) -> Option<Window> {
+    Some(Window {
         granted: grants(item).len(),
         ends: Timestamp::from_millis(item.number("window_ends")?),
     })

@@ -1,0 +1,112 @@
+//! `POST /api/auth/send-otp`: sends a code again, for any purpose that is pending.
+//!
+//! With the `challengeId` of the first request the answer names the same one. Where there is nobody to send a code to the
+//! answer is the same, and there is no message.
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::caller::Caller;
+use shared::challenge::ChallengeId;
+use shared::clock::Clock;
+use shared::code::Purpose;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::account::{self, Wish};
+use shared::flows::codes::Codes;
+use shared::flows::signup;
+use shared::runtime::Backends;
+use shared::store::StoreError;
+use shared::store::registrations::Registrations;
+use shared::store::users::Users;
+use shared::texts::Language;
+use shared::timestamp::Timestamp;
+
+/// What this function may touch.
+#[derive(Debug)]
+pub struct App {
+    codes: Codes,
+    users: Users,
+    registrations: Registrations,
+    clock: Clock,
+}
+
+impl App {
+    /// Takes what this function may touch from `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            registrations: Registrations::new(backends),
+            clock: backends.clock.clone(),
+        }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.codes.warm_up(self.clock.now()).await
+    }
+}
+
+/// `{"identifier":"08123456789","purpose":"signup","challengeId":"…","locale":"id"}`; the purpose is `sso`, `signup` or
+/// `password-reset`; `signup` needs the challenge id of its registration; the locale may be left out.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(alias = "phone")]
+    identifier: Option<String>,
+    purpose: Option<String>,
+    #[serde(rename = "challengeId")]
+    challenge_id: Option<String>,
+    method: Option<String>,
+    locale: Option<String>,
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = send_again(app, &caller, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn send_again(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let asked: Asked = edge::json_body(request)?;
+    let phone = edge::phone(asked.identifier.as_ref(), "identifier")?;
+    let purpose = edge::required(asked.purpose.as_ref(), "purpose", "MISSING_PURPOSE")?;
+    let purpose = Purpose::named(purpose).ok_or_else(|| {
+        let message = "Use the purpose `sso`, `signup` or `password-reset`.";
+        Problem::bad_request("UNSUPPORTED_PURPOSE", message)
+    })?;
+    edge::method(asked.method.as_deref())?;
+    if purpose.requires_challenge_id() {
+        edge::required(
+            asked.challenge_id.as_ref(),
+            "challengeId",
+            "MISSING_CHALLENGE_ID",
+        )?;
+    }
+    let accepted = edge::header(request, "accept-language");
+    let wish = Wish {
+        language: Language::choose(asked.locale.as_deref(), accepted, &phone),
+        phone,
+        keep: asked.challenge_id.as_deref().map(ChallengeId::presented),
+    };
+    let App {
+        codes,
+        users,
+        registrations,
+        ..
+    } = app;
+    let sent = match purpose {
+        Purpose::Signup => signup::resend(codes, registrations, &wish, caller, now).await?,
+        Purpose::Sso | Purpose::PasswordReset => {
+            account::send_code(codes, users, purpose, &wish, caller, now).await?
+        }
+    };
+    Ok(Reply::code_sent(&sent))
+}

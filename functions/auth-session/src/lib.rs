@@ -1,0 +1,94 @@
+//! `GET /api/auth/session`: who holds this access token? `DELETE`: signs out, with `?all=true` everywhere.
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde_json::json;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::login::Logins;
+use shared::flows::session::{self, AccessError};
+use shared::runtime::Backends;
+use shared::store::StoreError;
+use shared::store::users::Users;
+use shared::timestamp::Timestamp;
+use shared::token::TokenError;
+
+/// What this function may touch.
+#[derive(Debug)]
+pub struct App {
+    users: Users,
+    logins: Logins,
+    clock: Clock,
+}
+
+impl App {
+    /// Takes what this function may touch from `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            users: Users::new(backends),
+            logins: Logins::new(backends),
+            clock: backends.clock.clone(),
+        }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.logins.warm_up(self.clock.now()).await
+    }
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = match *request.method() {
+        Method::DELETE => sign_out(app, &request, now).await,
+        _ => look(app, &request, now).await,
+    };
+    edge::respond(&caller, answer)
+}
+
+async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+    let token = edge::bearer(request)?;
+    match session::look(&app.users, &app.logins, token, now).await {
+        Ok(access) => {
+            let data = json!({ "user": edge::user_view(&access.user) });
+            Ok(Reply::new("You are signed in.", data))
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+    let token = edge::bearer(request)?;
+    let parameters = request.query_string_parameters();
+    let everywhere = match parameters.first("all") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            let message = "Use `all=true` to sign out everywhere, or leave it out.";
+            return Err(Problem::bad_request("INVALID_PARAMETER", message));
+        }
+    };
+    match session::sign_out(&app.users, &app.logins, token, everywhere, now).await {
+        Ok(()) => Ok(Reply::new("You are signed out.", json!({}))),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(error: AccessError) -> Problem {
+    let (code, message) = match error {
+        AccessError::Store(error) => return Problem::internal(&error),
+        AccessError::Token(TokenError::Expired) => {
+            ("TOKEN_EXPIRED", "The access token has expired. Refresh it.")
+        }
+        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => (
+            "INVALID_TOKEN",
+            "The access token is not valid. Sign in again.",
+        ),
+        AccessError::Ended => ("SESSION_ENDED", "You were signed out. Sign in again."),
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, code, message)
+}

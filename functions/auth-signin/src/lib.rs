@@ -1,0 +1,78 @@
+//! `POST /api/auth/signin`: signs in with a password.
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use shared::caller::Caller;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::signin::{self, Passwords, SignInError};
+use shared::password::Password;
+use shared::runtime::Backends;
+use shared::store::StoreError;
+use shared::timestamp::Timestamp;
+
+/// What this function may touch.
+#[derive(Debug)]
+pub struct App {
+    passwords: Passwords,
+    clock: Clock,
+}
+
+impl App {
+    /// Takes what this function may touch from `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            passwords: Passwords::new(backends),
+            clock: backends.clock.clone(),
+        }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.passwords.warm_up(self.clock.now()).await
+    }
+}
+
+/// `{"identifier":"08123456789","password":"…"}`.
+#[derive(Deserialize)]
+struct Given {
+    identifier: Option<String>,
+    password: Option<String>,
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = sign_in(app, &caller, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn sign_in(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let given: Given = edge::json_body(request)?;
+    let phone = edge::phone(given.identifier.as_ref(), "identifier")?;
+    let password = edge::required(given.password.as_ref(), "password", "MISSING_PASSWORD")?;
+    let password = Password::given(password);
+    match signin::sign_in(&app.passwords, &phone, &password, caller, now).await {
+        Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)),
+        Err(SignInError::Wrong) => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_CREDENTIALS",
+            "The phone number or the password is wrong.",
+        )),
+        Err(SignInError::Limited(limited)) => Err(Problem::limited(
+            &limited,
+            "Too many wrong passwords. Wait, or sign in with a code.",
+        )),
+        Err(SignInError::Hash(error)) => Err(Problem::internal(&error)),
+        Err(SignInError::Store(error)) => Err(Problem::internal(&error)),
+    }
+}

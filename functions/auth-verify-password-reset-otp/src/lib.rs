@@ -1,0 +1,80 @@
+//! `POST /api/auth/verify-password-reset-otp`: sets a new password with the code that `auth-send-password-reset-otp` sent.
+//!
+//! Every login made before ends, and nobody is signed in.
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use serde_json::json;
+use shared::challenge::ChallengeId;
+use shared::clock::Clock;
+use shared::edge::{self, Problem, Reply};
+use shared::flows::codes::{Answer, Codes};
+use shared::flows::password_reset::{self, ResetError};
+use shared::runtime::Backends;
+use shared::store::StoreError;
+use shared::store::users::Users;
+use shared::timestamp::Timestamp;
+
+/// What this function may touch.
+#[derive(Debug)]
+pub struct App {
+    codes: Codes,
+    users: Users,
+    clock: Clock,
+}
+
+impl App {
+    /// Takes what this function may touch from `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            clock: backends.clock.clone(),
+        }
+    }
+
+    /// Makes the first contact with what a request will need.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.codes.warm_up(self.clock.now()).await
+    }
+}
+
+/// `{"identifier":"08123456789","otp":"123456","newPassword":"…","challengeId":"…"}`; clients of the earlier system leave the
+/// last one out.
+#[derive(Deserialize)]
+struct Given {
+    identifier: Option<String>,
+    otp: Option<String>,
+    #[serde(rename = "newPassword", alias = "password")]
+    new_password: Option<String>,
+    #[serde(rename = "challengeId")]
+    challenge_id: Option<String>,
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = set_password(app, &request, now).await;
+    edge::respond(&caller, answer)
+}
+
+async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+    let given: Given = edge::json_body(request)?;
+    let answer = Answer {
+        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        code: edge::code(given.otp.as_ref(), "otp")?,
+        challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
+    };
+    let password = edge::new_password(given.new_password.as_ref())?;
+    match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
+        Ok(()) => Ok(Reply::new(
+            "Your password is changed. Sign in with it.",
+            json!({}),
+        )),
+        Err(ResetError::Code(error)) => Err(error.into()),
+        Err(error @ ResetError::Hash(_)) => Err(Problem::internal(&error)),
+    }
+}

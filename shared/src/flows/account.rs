@@ -1,0 +1,51 @@
+//! Sending a code to the user of a phone. A phone without one is answered in the same way; it gets no message.
+use super::codes::{Alone, CodeSent, Codes, Order, Recipient, SendError};
+use crate::caller::Caller;
+use crate::challenge::ChallengeId;
+use crate::code::Purpose;
+use crate::phone::Phone;
+use crate::store::users::Users;
+use crate::texts::Language;
+use crate::timestamp::Timestamp;
+
+/// A wish for a code.
+#[derive(Debug)]
+pub struct Wish {
+    /// Whose phone.
+    pub phone: Phone,
+    /// The challenge id of an earlier request for the same: it stays the same if the phone's code is bound to it.
+    pub keep: Option<ChallengeId>,
+    /// What the message is written in.
+    pub language: Language,
+}
+
+/// Sends a code for `purpose` to the user of a phone, if it has one.
+///
+/// # Errors
+/// When no code went out; nothing was charged then.
+pub async fn send_code(
+    codes: &Codes,
+    users: &Users,
+    purpose: Purpose,
+    wish: &Wish,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<CodeSent, SendError> {
+    let phone = &wish.phone;
+    let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
+    let (user, survey) = (user?, survey?);
+    let keep = wish.keep.clone();
+    let order = Order {
+        phone,
+        purpose,
+        caller,
+        verified: user.is_some(),
+        recipient: match user {
+            Some(_) => Recipient::User,
+            None => Recipient::Nobody,
+        },
+        language: wish.language,
+        keep: keep.filter(|challenge| Codes::is_bound(&survey, purpose, challenge)),
+    };
+    codes.send(survey, &order, &Alone, now).await
+}

@@ -1,0 +1,68 @@
+//! Setting a new password with a code. [`super::account`] sends the code.
+//!
+//! The user is not signed in by it, and every login made before ends.
+use super::codes::{Answer, Codes, RightGuess, VerifyError};
+use crate::challenge::{ChallengeId, Used};
+use crate::code::Purpose;
+use crate::password::{self, HashError, Password};
+use crate::store::StoreError;
+use crate::store::users::Users;
+use crate::timestamp::Timestamp;
+
+/// Why no password was set.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// The code is not right.
+    #[error(transparent)]
+    Code(#[from] VerifyError),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+impl From<StoreError> for ResetError {
+    fn from(error: StoreError) -> Self {
+        Self::Code(error.into())
+    }
+}
+
+/// Sets the user's password and ends all logins, in the transaction that uses the code up. The same answer within a minute
+/// succeeds again and changes nothing.
+///
+/// # Errors
+/// When the code is not right, or the store fails.
+pub async fn set_password(
+    codes: &Codes,
+    users: &Users,
+    answer: &Answer,
+    password: &Password,
+    now: Timestamp,
+) -> Result<(), ResetError> {
+    let (guess, user) = tokio::join!(
+        codes.check(Purpose::PasswordReset, answer, now),
+        users.by_phone(&answer.phone),
+    );
+    let code = match guess? {
+        RightGuess::First(code) => code,
+        RightGuess::Again(_) => return Ok(()),
+    };
+    // Nobody was sent the code of a phone without a user: it is right for no one.
+    let user = user?.ok_or(VerifyError::Expired)?;
+    let hash = password::hash(password, codes.salt()).await?;
+    let used = Used {
+        at: now,
+        by: answer.challenge.as_ref().map(ChallengeId::hash),
+        login: codes.use_id(),
+    };
+    let change = users.change_password(&user, &hash)?;
+    codes
+        .redeem(
+            Purpose::PasswordReset,
+            &answer.phone,
+            &code,
+            used,
+            vec![change],
+        )
+        .await?;
+    Ok(())
+}

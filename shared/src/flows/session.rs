@@ -1,0 +1,140 @@
+//! What somebody does with a login: refresh it, look at it, end it.
+use std::time::Duration;
+
+use super::login::{Logins, SignedIn};
+use crate::account::User;
+use crate::refresh::RefreshToken;
+use crate::store::StoreError;
+use crate::store::logins::{Login, Rotated};
+use crate::store::users::Users;
+use crate::timestamp::Timestamp;
+use crate::token::TokenError;
+
+/// A refresh token used before works once more within this time, and is answered with the same tokens: replies get lost.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a login was not refreshed.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// No token of ours, or its login has ended.
+    #[error("the refresh token is not valid")]
+    Refused,
+    /// It was used before. Somebody else may have it: the login has been ended.
+    #[error("the refresh token was used before")]
+    Reused,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an access token opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The token itself.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The login has ended, or the user's password was changed since.
+    #[error("the login has ended")]
+    Ended,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The user of an access token, and the login that it names.
+#[derive(Debug)]
+pub struct Access {
+    /// Who.
+    pub user: User,
+    /// By which login.
+    pub login: Login,
+}
+
+/// Gives the next tokens of a login for its refresh token, which is spent by it.
+///
+/// # Errors
+/// When the token is not valid or was used before, or the store fails.
+pub async fn refresh(
+    users: &Users,
+    logins: &Logins,
+    token: &RefreshToken,
+    now: Timestamp,
+) -> Result<SignedIn, RefreshError> {
+    let (keys, login) = tokio::join!(logins.keys(now), logins.table().read(&token.login, now));
+    let (keys, login) = (keys?, login?);
+    if !logins.is_ours(&keys, token, now) {
+        return Err(RefreshError::Refused);
+    }
+    let login = login.ok_or(RefreshError::Refused)?;
+    let Some(user) = user_of(users, &login).await? else {
+        logins.table().close(&login.id).await?;
+        return Err(RefreshError::Refused);
+    };
+    let next = token.generation + 1;
+    let rotated = match login.generation == token.generation {
+        true => logins.table().rotate(&login, now).await?,
+        false => Rotated::LostRace(Some(login)),
+    };
+    let at = match rotated {
+        Rotated::Done => now,
+        Rotated::LostRace(None) => return Err(RefreshError::Refused),
+        Rotated::LostRace(Some(login))
+            if login.generation == next && now < login.rotated_at.plus(GRACE) =>
+        {
+            login.rotated_at
+        }
+        Rotated::LostRace(Some(login)) => {
+            logins.table().close(&login.id).await?;
+            return Err(RefreshError::Reused);
+        }
+    };
+    Ok(logins.tokens(&keys, user, &token.login, next, at)?)
+}
+
+/// Who holds this access token.
+///
+/// # Errors
+/// When the token is not valid, its login has ended, or the store fails.
+pub async fn look(
+    users: &Users,
+    logins: &Logins,
+    token: &str,
+    now: Timestamp,
+) -> Result<Access, AccessError> {
+    let claims = logins.claims(token, now).await??;
+    let login = logins
+        .table()
+        .read(&claims.sid, now)
+        .await?
+        .ok_or(AccessError::Ended)?;
+    let user = user_of(users, &login).await?.ok_or(AccessError::Ended)?;
+    match user.id == claims.sub && user.ver == claims.ver {
+        true => Ok(Access { user, login }),
+        false => Err(AccessError::Ended),
+    }
+}
+
+/// Ends the login of an access token; with `everywhere` every login of its user.
+///
+/// # Errors
+/// When the token is not valid, or the store fails.
+pub async fn sign_out(
+    users: &Users,
+    logins: &Logins,
+    token: &str,
+    everywhere: bool,
+    now: Timestamp,
+) -> Result<(), AccessError> {
+    let Access { user, login } = look(users, logins, token, now).await?;
+    if everywhere {
+        users.end_logins(&user).await?;
+    }
+    logins.table().close(&login.id).await?;
+    Ok(())
+}
+
+/// The login's user, if the login still counts for it.
+async fn user_of(users: &Users, login: &Login) -> Result<Option<User>, StoreError> {
+    let user = users.by_phone(&login.phone).await?;
+    Ok(user.filter(|user| user.id == login.user_id && user.ver == login.ver))
+}
