@@ -1,0 +1,285 @@
+//! Accounts: passwords, resets, logins and what ends them.
+#![expect(clippy::unwrap_used, reason = "a test")]
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Reply, TestSystem};
+use tokio::time::sleep;
+
+const PHONE: &str = "08123456789";
+const PASSWORD: &str = "kuda-lari-kencang";
+
+async fn signed_up(system: &TestSystem) -> Value {
+    let asked = json!({"name": "Siti", "phone": PHONE, "password": PASSWORD});
+    let sent = system.post("/api/auth/signup", asked).await;
+    let given = json!({
+        "identifier": PHONE,
+        "otp": code(system),
+        "challengeId": sent.json["data"]["challengeId"],
+    });
+    let confirmed = system.post("/api/auth/verify-otp", given).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.json);
+    confirmed.json["data"].clone()
+}
+
+fn code(system: &TestSystem) -> String {
+    system.simulator().messages(None).last().unwrap().text[..6].to_owned()
+}
+
+async fn sign_in(system: &TestSystem, password: &str) -> Reply {
+    let given = json!({"identifier": PHONE, "password": password});
+    system.post("/api/auth/signin", given).await
+}
+
+async fn refresh(system: &TestSystem, token: &Value) -> Reply {
+    system
+        .post("/api/auth/refresh", json!({ "refreshToken": token }))
+        .await
+}
+
+async fn session(system: &TestSystem, method: &str, query: &str, token: &Value) -> Reply {
+    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    let headers = [("authorization", bearer.as_str())];
+    system
+        .request(method, &format!("/api/auth/session{query}"), &headers, "")
+        .await
+}
+
+#[track_caller]
+fn check(reply: &Reply, status: u16, error: Option<&str>) {
+    assert_eq!(reply.status, status, "{}", reply.json);
+    assert_eq!(reply.json["error"].as_str(), error, "{}", reply.json);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_sets_the_password_and_ends_every_login() {
+    let system = TestSystem::start().await;
+    let before = signed_up(&system).await;
+    check(
+        &session(&system, "GET", "", &before["token"]).await,
+        200,
+        None,
+    );
+
+    let sent = system
+        .post(
+            "/api/auth/send-password-reset-otp",
+            json!({ "identifier": PHONE }),
+        )
+        .await;
+    check(&sent, 200, None);
+    let given = json!({
+        "identifier": PHONE,
+        "otp": code(&system),
+        "challengeId": sent.json["data"]["challengeId"],
+        "newPassword": "sapi-tidur-nyenyak",
+    });
+    check(
+        &system
+            .post("/api/auth/verify-password-reset-otp", given.clone())
+            .await,
+        200,
+        None,
+    );
+    // A client that lost the reply asks again.
+    check(
+        &system
+            .post("/api/auth/verify-password-reset-otp", given)
+            .await,
+        200,
+        None,
+    );
+
+    check(
+        &sign_in(&system, PASSWORD).await,
+        401,
+        Some("INVALID_CREDENTIALS"),
+    );
+    check(
+        &refresh(&system, &before["refreshToken"]).await,
+        401,
+        Some("INVALID_REFRESH_TOKEN"),
+    );
+    check(
+        &session(&system, "GET", "", &before["token"]).await,
+        401,
+        Some("SESSION_ENDED"),
+    );
+    check(&sign_in(&system, "sapi-tidur-nyenyak").await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_is_spent_by_its_use_and_its_reuse_ends_the_login() {
+    let system = TestSystem::start().await;
+    let first = signed_up(&system).await;
+    sleep(Duration::from_secs(60)).await;
+    let second = refresh(&system, &first["refreshToken"]).await;
+    check(&second, 200, None);
+    let second = &second.json["data"];
+    assert_ne!(second["refreshToken"], first["refreshToken"]);
+
+    // The reply was lost: the same answer again, within ten seconds.
+    sleep(Duration::from_secs(9)).await;
+    let again = refresh(&system, &first["refreshToken"]).await;
+    assert_eq!(again.json["data"]["refreshToken"], second["refreshToken"]);
+
+    let third = refresh(&system, &second["refreshToken"]).await;
+    check(&third, 200, None);
+    sleep(Duration::from_secs(10)).await;
+    let reused = refresh(&system, &first["refreshToken"]).await;
+    check(&reused, 401, Some("REFRESH_TOKEN_REUSED"));
+    let third = &third.json["data"];
+    check(
+        &refresh(&system, &third["refreshToken"]).await,
+        401,
+        Some("INVALID_REFRESH_TOKEN"),
+    );
+    check(
+        &session(&system, "GET", "", &third["token"]).await,
+        401,
+        Some("SESSION_ENDED"),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_garbage_ends_no_login() {
+    let system = TestSystem::start().await;
+    let held = signed_up(&system).await;
+    let token = held["refreshToken"].as_str().unwrap();
+    let (login, _) = token.split_once('.').unwrap();
+    for garbage in [
+        format!("{login}.0.AAAA"),
+        format!("{login}.7.AAAA"),
+        "x".into(),
+    ] {
+        check(
+            &refresh(&system, &json!(garbage)).await,
+            401,
+            Some("INVALID_REFRESH_TOKEN"),
+        );
+    }
+    check(&refresh(&system, &held["refreshToken"]).await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_ends_this_login_or_all_of_them() {
+    let system = TestSystem::start().await;
+    let one = signed_up(&system).await;
+    let other = sign_in(&system, PASSWORD).await.json["data"].clone();
+    check(
+        &session(&system, "DELETE", "", &one["token"]).await,
+        200,
+        None,
+    );
+    check(
+        &session(&system, "GET", "", &one["token"]).await,
+        401,
+        Some("SESSION_ENDED"),
+    );
+    check(
+        &session(&system, "GET", "", &other["token"]).await,
+        200,
+        None,
+    );
+
+    let third = sign_in(&system, PASSWORD).await.json["data"].clone();
+    check(
+        &session(&system, "DELETE", "?all=maybe", &other["token"]).await,
+        400,
+        Some("INVALID_PARAMETER"),
+    );
+    check(
+        &session(&system, "DELETE", "?all=true", &other["token"]).await,
+        200,
+        None,
+    );
+    for ended in [&other, &third] {
+        check(
+            &session(&system, "GET", "", &ended["token"]).await,
+            401,
+            Some("SESSION_ENDED"),
+        );
+        check(
+            &refresh(&system, &ended["refreshToken"]).await,
+            401,
+            Some("INVALID_REFRESH_TOKEN"),
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_token_ends_after_a_quarter_of_an_hour() {
+    let system = TestSystem::start().await;
+    let held = signed_up(&system).await;
+    sleep(Duration::from_secs(15 * 60)).await;
+    check(
+        &session(&system, "GET", "", &held["token"]).await,
+        401,
+        Some("TOKEN_EXPIRED"),
+    );
+    check(&refresh(&system, &held["refreshToken"]).await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_passwords_are_limited_and_right_ones_are_not() {
+    let system = TestSystem::start().await;
+    signed_up(&system).await;
+    for _ in 0..20 {
+        check(&sign_in(&system, PASSWORD).await, 200, None);
+    }
+    for _ in 0..10 {
+        check(
+            &sign_in(&system, "salah-terus-menerus").await,
+            401,
+            Some("INVALID_CREDENTIALS"),
+        );
+    }
+    let limited = sign_in(&system, PASSWORD).await;
+    check(&limited, 429, Some("RATE_LIMITED"));
+    assert_eq!(limited.json["limit"], "password");
+    sleep(Duration::from_secs(
+        limited.json["retryAfterSeconds"].as_u64().unwrap(),
+    ))
+    .await;
+    check(&sign_in(&system, PASSWORD).await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_repeats_the_code_under_the_same_challenge_id() {
+    let system = TestSystem::start().await;
+    let asked = json!({"name": "Siti", "phone": PHONE, "password": PASSWORD});
+    let sent = system.post("/api/auth/signup", asked).await.json["data"].clone();
+    let first = code(&system);
+    sleep(Duration::from_secs(60)).await;
+    let again =
+        json!({"identifier": PHONE, "purpose": "signup", "challengeId": sent["challengeId"]});
+    let again = system.post("/api/auth/send-otp", again).await;
+    check(&again, 200, None);
+    assert_eq!(again.json["data"]["challengeId"], sent["challengeId"]);
+    assert_eq!(code(&system), first);
+
+    // Long after: a new code, for the same registration.
+    sleep(Duration::from_secs(580)).await;
+    let late =
+        json!({"identifier": PHONE, "purpose": "signup", "challengeId": sent["challengeId"]});
+    check(&system.post("/api/auth/send-otp", late).await, 200, None);
+    let given =
+        json!({"identifier": PHONE, "otp": code(&system), "challengeId": sent["challengeId"]});
+    check(&system.post("/api/auth/verify-otp", given).await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_for_nobody_looks_the_same_and_sends_nothing() {
+    let system = TestSystem::start().await;
+    for (purpose, challenge) in [
+        ("sso", Value::Null),
+        ("reset-password", Value::Null),
+        ("signup", json!("unknown")),
+    ] {
+        let asked = json!({"identifier": PHONE, "purpose": purpose, "challengeId": challenge});
+        let reply = system.post("/api/auth/send-otp", asked).await;
+        check(&reply, 200, None);
+        assert_eq!(reply.json["data"]["delivery"], "sent");
+    }
+    assert!(system.simulator().messages(None).is_empty());
+}
