@@ -9,9 +9,9 @@ use shared::address::ClientAddress;
 use shared::challenge::PhoneState;
 use shared::phone::Phone;
 use shared::runtime::Backends;
-use shared::store::addresses::Addresses;
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
+use shared::store::windows::{WindowKey, Windows};
 use shared::token::{self, Claims, Jwks, TokenError};
 use tests::{Reply, TestSystem};
 
@@ -141,8 +141,11 @@ pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
 /// How many codes the address has that everybody here asks from.
 pub async fn granted(system: &TestSystem) -> usize {
     let address = ClientAddress::parse("203.0.113.1").unwrap();
-    let addresses = Addresses::new(&looking(system));
-    let window = addresses.read(&address, system.now()).await.unwrap();
+    let windows = Windows::new(&looking(system));
+    let window = windows
+        .read(WindowKey::CodesFrom(address), system.now())
+        .await
+        .unwrap();
     window.map_or(0, |window| window.granted)
 }
 
