@@ -13,7 +13,7 @@ use crate::entropy::Entropy;
 use crate::gateway::{Gateway, MessageBody, SessionToken};
 use crate::phone::Phone;
 use crate::runtime::Backends;
-use crate::settings::SessionSettings;
+use crate::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::store::StoreError;
 use crate::store::deliveries::{Deliveries, DeliveryItem};
 use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState, Slot, WhatsAppSessions};
@@ -344,25 +344,15 @@ impl Sender {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        match self.pool.main() {
-            Some(session) => self.sessions.warm_up(&session.name).await,
-            None => Ok(()),
-        }
+        self.sessions.warm_up(self.main_session()).await
     }
 
-    /// Whether messages can be sent, read from the store only: the gateway is not asked.
+    /// Whether messages can be sent, read from the store only: the gateway is not asked, and no token is needed.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn channel(&self) -> Result<ChannelStatus, StoreError> {
-        let Some(session) = self.pool.main() else {
-            return Ok(ChannelStatus {
-                state: ChannelState::Down,
-                since: None,
-                seen_at: None,
-            });
-        };
-        let item = self.sessions.read(&session.name).await?;
+        let item = self.sessions.read(self.main_session()).await?;
         let state = match item.seen.map(|seen| seen.state) {
             None => ChannelState::Unknown,
             Some(SessionState::Usable) => ChannelState::Usable,
@@ -378,6 +368,12 @@ impl Sender {
             since: item.seen.map(|seen| seen.since),
             seen_at: item.seen.map(|seen| seen.at),
         })
+    }
+
+    /// The name of the session whose state stands for the whole channel.
+    fn main_session(&self) -> &str {
+        let main = self.pool.main();
+        main.map_or(SYSTEM_SESSION, |session| session.name.as_str())
     }
 
     /// An id that tells this attempt at a conditional update from every other one.

@@ -43,6 +43,9 @@ impl Default for Tables {
     }
 }
 
+/// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
+pub const SYSTEM_SESSION: &str = "system";
+
 /// One WhatsApp account that this deployment may send from.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
@@ -61,7 +64,7 @@ pub struct Settings {
     pub gateway_url: Option<String>,
     /// The certificate authority of a gateway that has its own, as PEM: `WHATSAPP_CA_PEM`.
     pub gateway_ca_pem: Option<String>,
-    /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called `system`.
+    /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
     /// The limits of codes.
     pub policy: Policy,
@@ -141,7 +144,7 @@ impl Settings {
         let session = vars
             .get("WHATSAPP_USER_TOKEN")
             .map(|token| SessionSettings {
-                name: "system".into(),
+                name: SYSTEM_SESSION.into(),
                 token: SessionToken::new(token),
             });
         Ok(Self {

@@ -450,13 +450,15 @@ async fn a_delivery_is_recorded_with_its_story_and_a_masked_phone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_channel_is_known_from_the_store_alone() {
+async fn the_channel_is_known_from_the_store_alone_and_without_a_token() {
     let stage = Stage::new().await;
     let channel = async || stage.sender(9).channel().await.unwrap().state;
     assert_eq!(channel().await, ChannelState::Unknown);
     stage.send().await;
     assert_eq!(channel().await, ChannelState::Usable);
     assert_eq!(stage.gateway.calls().count("/session/status"), 0);
+    let onlooker = stage.onlooker().channel().await.unwrap();
+    assert_eq!(onlooker.state, ChannelState::Usable);
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,16 +74,26 @@ impl Stage {
     }
 
     pub fn sender_on(&self, name: &str, token: &str, seed: u64, faults: Faults) -> Sender {
+        let session = SessionSettings {
+            name: name.into(),
+            token: SessionToken::new(token),
+        };
+        self.sender_of(vec![session], seed, faults)
+    }
+
+    /// A function that may not send, only look.
+    pub fn onlooker(&self) -> Sender {
+        self.sender_of(Vec::new(), 0, Faults::none())
+    }
+
+    fn sender_of(&self, sessions: Vec<SessionSettings>, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
             gateway: Arc::new(self.gateway.clone()),
             clock: self.clock.clone(),
             entropy: Entropy::seeded(seed),
             settings: Arc::new(Settings {
-                sessions: vec![SessionSettings {
-                    name: name.into(),
-                    token: SessionToken::new(token),
-                }],
+                sessions,
                 ..Settings::default()
             }),
         })
