@@ -78,8 +78,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// Another DynamoDB than the region's: `AWS_ENDPOINT_URL_DYNAMODB`.
     pub dynamodb_url: Option<String>,
-    /// The certificate authority of a DynamoDB that has its own, as PEM, from the file that `AWS_CA_BUNDLE` names.
-    pub dynamodb_ca_pem: Option<Vec<u8>>,
+    /// The certificate authority of a DynamoDB that has its own, as PEM: `DYNAMODB_CA_PEM`.
+    pub dynamodb_ca_pem: Option<String>,
     /// Whether a function makes its first contact before its first request: `WARMUP` is `on` or `off`.
     pub warm_up: bool,
 }
@@ -193,7 +193,7 @@ impl Settings {
             region: text("AWS_REGION", defaults.region),
             credentials: vars.credentials()?,
             dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
-            dynamodb_ca_pem: vars.file("AWS_CA_BUNDLE")?,
+            dynamodb_ca_pem: vars.get("DYNAMODB_CA_PEM").map(Into::into),
             warm_up: vars.switch("WARMUP", defaults.warm_up)?,
         })
     }
@@ -222,14 +222,6 @@ impl Vars {
                 problem: "give a URL that begins with https:// or http://".into(),
             }),
         }
-    }
-
-    fn file(&self, variable: &'static str) -> Result<Option<Vec<u8>>, SettingsError> {
-        let contents = self.get(variable).map(std::fs::read).transpose();
-        contents.map_err(|error| SettingsError {
-            variable,
-            problem: format!("name a file that can be read ({error})"),
-        })
     }
 
     fn switch(&self, variable: &'static str, default: bool) -> Result<bool, SettingsError> {
@@ -337,7 +329,6 @@ mod tests {
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
             ("WARMUP", "no"),
-            ("AWS_CA_BUNDLE", "/does/not/exist"),
         ] {
             let error = read(&[(variable, value)]).expect_err("unreadable");
             assert_eq!(error.variable, variable);

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root CA G2: the roots of every AWS endpoint. Compiled in, because
 /// reading the system's certificates is the largest part of a cold start.
-const AMAZON_ROOTS: &[u8] = include_bytes!("dynamodb/amazon_roots.pem");
+const AMAZON_ROOTS: &str = include_str!("dynamodb/amazon_roots.pem");
 
 /// The configuration of a DynamoDB client. `endpoint` replaces AWS, with or without TLS; `http_client` replaces the
 /// network altogether.
@@ -46,17 +46,17 @@ pub fn dynamodb_config(
 
 /// A certificate authority that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("AWS_CA_BUNDLE: name a file of one or more certificates in PEM")]
+#[error("DYNAMODB_CA_PEM: give one or more certificates in PEM")]
 pub struct UnreadableCa;
 
 /// An HTTP client that trusts the authorities of `ca_pem` instead of Amazon's.
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn https_client_trusting(ca_pem: &[u8]) -> Result<SharedHttpClient, UnreadableCa> {
+pub fn https_client_trusting(ca_pem: &str) -> Result<SharedHttpClient, UnreadableCa> {
     // The SDK panics at what it cannot read, and only when it connects.
     let mut readable = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         let added = certificate.map(|certificate| readable.add(certificate));
         added.map_err(|_| UnreadableCa)?.map_err(|_| UnreadableCa)?;
     }
@@ -72,7 +72,7 @@ pub fn trying_once(client: &Client) -> Client {
     Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
 }
 
-fn https_client(ca_pem: &[u8]) -> SharedHttpClient {
+fn https_client(ca_pem: &str) -> SharedHttpClient {
     let trust = TrustStore::empty().with_pem_certificate(ca_pem);
     let tls = TlsContext::builder().with_trust_store(trust).build();
     aws_smithy_http_client::Builder::new()
@@ -172,7 +172,7 @@ mod tests {
             "",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
-            assert!(https_client_trusting(pem.as_bytes()).is_err(), "{pem}");
+            assert!(https_client_trusting(pem).is_err(), "{pem}");
         }
         assert!(https_client_trusting(AMAZON_ROOTS).is_ok());
     }

@@ -1,0 +1,83 @@
+//! One function as a process, as Lambda starts it.
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use crate::runtime_api::RuntimeApi;
+
+/// A started function that waits for an event.
+#[derive(Debug)]
+pub struct Process {
+    /// From the start of the process until it asked for its first event.
+    pub init: Duration,
+    api: RuntimeApi,
+    child: Child,
+}
+
+impl Process {
+    /// Starts the bootstrap `program` with nothing but `environment`, and waits until it asks for its first event.
+    pub async fn start(program: &Path, environment: &[(&str, String)]) -> anyhow::Result<Self> {
+        let mut api = RuntimeApi::start().await?;
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_NAME", "measured")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let polled = api.polled().await?;
+        Ok(Self {
+            init: polled - started,
+            api,
+            child,
+        })
+    }
+
+    /// Hands it an event and waits until it asks for the next one; answers its answer, and how long that took.
+    pub async fn invoke(&mut self, event: String) -> anyhow::Result<(Duration, Value)> {
+        let answered = self.api.invoke(event).await?;
+        self.api.polled().await?;
+        Ok(answered)
+    }
+
+    /// The processor time that its threads have used.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut nanoseconds = 0;
+        for thread in std::fs::read_dir(self.proc("task")?)? {
+            let times = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let running = times.split(' ').next().unwrap_or_default();
+            nanoseconds += running.parse::<u64>().context("schedstat")?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The memory that it holds, in KiB.
+    pub fn resident_kib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(self.proc("status")?)?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|resident| resident.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).context("VmRSS")
+    }
+
+    /// Ends it.
+    pub async fn end(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        let id = self.child.id().context("the function has ended")?;
+        Ok(format!("/proc/{id}/{file}"))
+    }
+}
