@@ -41,7 +41,7 @@ impl Journeys {
         };
         let system = builder
             .environments(one)
-            .settings(|settings| settings.policy.codes_per_address = usize::MAX)
+            .settings(|settings| settings.policy.codes_per_address.places = usize::MAX)
             .simulator(|simulator| simulator.send_duration = Duration::ZERO);
         Self {
             system: system.build().await,
