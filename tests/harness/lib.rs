@@ -1,4 +1,8 @@
 //! What the tests share: the whole system under test, with one method per act.
+
+/// `openapi.yaml` as the judge of replies.
+pub mod contract;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -116,7 +120,7 @@ impl TestSystem {
     /// Any request. Dropping this kills the function that works on it.
     ///
     /// # Panics
-    /// When `path` or `headers` cannot stand in a request.
+    /// When `path` or `headers` cannot stand in a request, or the reply is not as `openapi.yaml` has it.
     pub async fn request(
         &self,
         method: &str,
@@ -131,12 +135,14 @@ impl TestSystem {
         let request = request.body(body.into().into()).expect("a request");
         let response = self.api.handle(request, self.source_ip).await;
         let (parts, body) = response.into_parts();
-        Reply {
+        let reply = Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,
             json: serde_json::from_slice(&body).unwrap_or_default(),
             body: body.to_vec(),
-        }
+        };
+        contract::check(method, path, &reply);
+        reply
     }
 
     /// What the functions hold: for tests of stores, sender and flows.

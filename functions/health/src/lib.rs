@@ -1,12 +1,31 @@
-//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out? And the answer to every unknown route.
-use lambda_http::http::{Method, StatusCode};
+//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out? And the answer to every request that no route
+//! takes: the path is unknown, or it is known with other methods.
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
+use shared::caller::Caller;
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::runtime::Backends;
 use shared::sender::{ChannelState, Sender};
 use shared::store::StoreError;
+
+/// The methods of each path of the API, as `Allow` names them. A test holds this against `template.yaml`.
+pub const METHODS: &[(&str, &str)] = &[
+    ("/.well-known/jwks.json", "GET"),
+    ("/api/auth/refresh", "POST"),
+    ("/api/auth/send-otp", "POST"),
+    ("/api/auth/send-password-reset-otp", "POST"),
+    ("/api/auth/session", "DELETE, GET"),
+    ("/api/auth/signin", "POST"),
+    ("/api/auth/signup", "POST"),
+    ("/api/auth/sso-signin", "POST"),
+    ("/api/auth/sso-verify", "POST"),
+    ("/api/auth/verify-otp", "POST"),
+    ("/api/auth/verify-password-reset-otp", "POST"),
+    ("/api/health", "GET"),
+    ("/api/status", "GET"),
+];
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -36,18 +55,33 @@ impl App {
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let caller = edge::caller(&request, app.clock.now());
-    let answer = match (request.method(), request.uri().path()) {
+    let path = request.uri().path();
+    let answer = match (request.method(), path) {
         (&Method::GET, "/api/health") => {
             Ok(Reply::new("The API is up.", json!({ "status": "up" })))
         }
         (&Method::GET, "/api/status") => channel(app).await,
-        _ => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "There is no such route, or not with this method.",
-        )),
+        _ => return no_route(&caller, path),
     };
     edge::respond(&caller, answer)
+}
+
+/// The answer to a request that no route takes.
+fn no_route(caller: &Caller, path: &str) -> Response<Body> {
+    let Some((_, methods)) = METHODS.iter().find(|(known, _)| *known == path) else {
+        let message = "There is no such route. Check the path.";
+        let problem = Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+        return edge::respond(caller, Err(problem));
+    };
+    let problem = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        format!("Use {methods} for this path."),
+    );
+    let mut response = edge::respond(caller, Err(problem));
+    let methods = HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, methods);
+    response
 }
 
 /// What the store knows of the WhatsApp session. Asks no gateway, so that anyone may ask this.

@@ -1,0 +1,3 @@
+//! `openapi.yaml` says what the API does: no route less, no reply more.
+mod document;
+mod replies;

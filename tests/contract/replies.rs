@@ -1,0 +1,392 @@
+//! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use local::database::Faults;
+use local::lambda::Environments;
+use local::simulator::Scenario;
+use serde_json::{Value, json};
+use shared::account::{PersonName, User};
+use shared::phone::Phone;
+use shared::store::users::Users;
+use tests::contract::{self, Place};
+use tests::{Reply, TestSystem};
+
+use super::document::operations;
+
+/// Of a user.
+const PHONE: &str = "08123456789";
+
+/// Of somebody who signs up.
+const NEW_PHONE: &str = "08129876543";
+const PASSWORD: &str = "four words that rhyme";
+
+const SIGN_UP: &str = "/api/auth/signup";
+const VERIFY: &str = "/api/auth/verify-otp";
+const SSO_SIGN_IN: &str = "/api/auth/sso-signin";
+const SSO_VERIFY: &str = "/api/auth/sso-verify";
+const SEND_AGAIN: &str = "/api/auth/send-otp";
+const SEND_RESET: &str = "/api/auth/send-password-reset-otp";
+const RESET: &str = "/api/auth/verify-password-reset-otp";
+const SIGN_IN: &str = "/api/auth/signin";
+const REFRESH: &str = "/api/auth/refresh";
+const SESSION: &str = "/api/auth/session";
+
+/// What sends a code.
+const SENDS: [&str; 4] = [SIGN_UP, SSO_SIGN_IN, SEND_AGAIN, SEND_RESET];
+
+/// A body for each path that takes one, with every field whose absence or value can be wrong.
+fn bodies() -> [(&'static str, Value); 9] {
+    let applicant = json!({
+        "phone": NEW_PHONE, "name": "Siti", "password": PASSWORD, "email": "siti@example.com",
+    });
+    let verify = json!({ "identifier": PHONE, "otp": "123456", "challengeId": "unknown" });
+    let mut reset = verify.clone();
+    reset["newPassword"] = json!(PASSWORD);
+    [
+        (SIGN_UP, applicant),
+        (VERIFY, verify.clone()),
+        (
+            SSO_SIGN_IN,
+            json!({ "identifier": PHONE, "method": "whatsapp" }),
+        ),
+        (SSO_VERIFY, verify),
+        (
+            SEND_AGAIN,
+            json!({ "identifier": PHONE, "purpose": "sso", "method": "whatsapp" }),
+        ),
+        (
+            SEND_RESET,
+            json!({ "identifier": PHONE, "method": "whatsapp" }),
+        ),
+        (RESET, reset),
+        (
+            SIGN_IN,
+            json!({ "identifier": PHONE, "password": PASSWORD }),
+        ),
+        (REFRESH, json!({ "refreshToken": "unknown" })),
+    ]
+}
+
+fn body(path: &str) -> Value {
+    let of_path = bodies().into_iter().find(|(known, _)| *known == path);
+    of_path.expect("a body for the path").1
+}
+
+/// A reply as the document tells them apart: `POST /api/auth/signup 400 INVALID_NAME`.
+type Replies = BTreeSet<String>;
+
+/// Everything that is documented for functions. API Gateway's own refusals have no code and count as one.
+fn documented() -> Replies {
+    let mut replies = Replies::new();
+    for (key, operation) in operations() {
+        let responses = operation.get("responses").expect("responses");
+        for status in responses.keys() {
+            let response = responses.get(status).expect("a response");
+            let schema = response.get("content").and_then(|content| {
+                let content = content.get("application/json")?;
+                content.get("schema")
+            });
+            let mut codes = BTreeSet::new();
+            codes_of(&schema.expect("a schema"), &mut codes);
+            if codes.is_empty() {
+                codes.insert(String::new());
+            }
+            replies.extend(codes.iter().map(|code| format!("{key} {status} {code}")));
+        }
+    }
+    replies
+}
+
+/// The values that the schema has for `error`.
+fn codes_of(schema: &Place, codes: &mut BTreeSet<String>) {
+    for combination in ["allOf", "oneOf"] {
+        let parts = schema.value()[combination].as_array().map_or(0, Vec::len);
+        let list = schema.get(combination);
+        for part in list
+            .iter()
+            .flat_map(|list| (0..parts).map(|index| list.get(&index.to_string())))
+        {
+            codes_of(&part.expect("a schema"), codes);
+        }
+    }
+    let error = &schema.value()["properties"]["error"];
+    let named = error["enum"].as_array().cloned().unwrap_or_default();
+    let named = named.iter().chain(error.get("const"));
+    codes.extend(named.filter_map(Value::as_str).map(str::to_owned));
+}
+
+/// Asks, and keeps what kind of reply came.
+#[derive(Default)]
+struct Asker(Replies);
+
+impl Asker {
+    async fn ask(
+        &mut self,
+        system: &TestSystem,
+        method: &str,
+        path: &str,
+        token: &Value,
+        body: String,
+    ) -> Reply {
+        let bearer = token.as_str().map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer
+            .iter()
+            .map(|bearer| ("authorization", bearer.as_str()))
+            .collect();
+        let reply = system.request(method, path, &headers, body).await;
+        let code = reply.json["error"].as_str().unwrap_or_default();
+        let (path, status) = (path.split('?').next().unwrap_or(path), reply.status);
+        self.0.insert(format!("{method} {path} {status} {code}"));
+        reply
+    }
+
+    async fn post(&mut self, system: &TestSystem, path: &str, body: Value) -> Reply {
+        let nobody = Value::Null;
+        self.ask(system, "POST", path, &nobody, body.to_string())
+            .await
+    }
+
+    /// Sends every body, with each of its fields missing or wrong, and what is no body at all.
+    async fn bad_requests(&mut self, system: &TestSystem) {
+        for (path, good) in bodies() {
+            for text in ["hello".to_owned(), format!("{{{}}}", " ".repeat(17_000))] {
+                self.ask(system, "POST", path, &Value::Null, text).await;
+            }
+            for field in good.as_object().expect("an object").keys() {
+                for wrong in [Value::Null, json!(5), json!("two\nlines")] {
+                    let mut bad = good.clone();
+                    bad[field] = wrong;
+                    self.post(system, path, bad).await;
+                }
+            }
+        }
+        let unbound = json!({ "identifier": PHONE, "purpose": "signup" });
+        self.post(system, SEND_AGAIN, unbound).await;
+    }
+
+    /// Makes every call.
+    async fn calls(&mut self, system: &TestSystem, token: &Value) {
+        for (method, path) in [
+            ("GET", "/.well-known/jwks.json"),
+            ("GET", "/api/health"),
+            ("GET", "/api/status"),
+            ("GET", SESSION),
+            ("DELETE", SESSION),
+        ] {
+            self.ask(system, method, path, token, String::new()).await;
+        }
+        for (path, body) in bodies() {
+            let mut body = body;
+            if path == REFRESH {
+                body["refreshToken"] = json!(format!("{:032}.0.AAAA", 0));
+            }
+            self.post(system, path, body).await;
+        }
+    }
+
+    /// Asks for a code, then verifies at `path` after `wait`: with a wrong code, then with the right one.
+    async fn verify(
+        &mut self,
+        system: &TestSystem,
+        [send, path]: [&str; 2],
+        wait: Duration,
+    ) -> Reply {
+        let asked = self.post(system, send, body(send)).await;
+        let phone = if send == SIGN_UP { NEW_PHONE } else { PHONE };
+        let right = code_of(system, phone);
+        let wrong = if right == "123456" {
+            "654321"
+        } else {
+            "123456"
+        };
+        let mut given = body(path);
+        given["identifier"] = json!(phone);
+        given["challengeId"] = asked.json["data"]["challengeId"].clone();
+        given["otp"] = json!(wrong);
+        tokio::time::sleep(wait).await;
+        self.post(system, path, given.clone()).await;
+        given["otp"] = json!(right);
+        self.post(system, path, given).await
+    }
+
+    /// Looks at a login and ends it, by tokens that are good, bad, old and spent.
+    async fn logins(&mut self, system: &TestSystem, signed_in: &Value) {
+        let refresh = json!({ "refreshToken": signed_in["refreshToken"] });
+        let next = self.post(system, REFRESH, refresh.clone()).await;
+        for token in [&Value::Null, &json!("garbage"), &signed_in["token"]] {
+            self.ask(system, "GET", SESSION, token, String::new()).await;
+        }
+        let unclear = format!("{SESSION}?all=maybe");
+        for (path, token) in [
+            (SESSION, &Value::Null),
+            (SESSION, &json!("garbage")),
+            (unclear.as_str(), &signed_in["token"]),
+        ] {
+            self.ask(system, "DELETE", path, token, String::new()).await;
+        }
+        tokio::time::sleep(Duration::from_secs(901)).await;
+        for method in ["GET", "DELETE"] {
+            let token = &signed_in["token"];
+            self.ask(system, method, SESSION, token, String::new())
+                .await;
+        }
+        let refresh = json!({ "refreshToken": next.json["data"]["refreshToken"] });
+        let last = self.post(system, REFRESH, refresh.clone()).await;
+        let token = &last.json["data"]["token"];
+        for method in ["GET", "DELETE", "DELETE", "GET"] {
+            self.ask(system, method, SESSION, token, String::new())
+                .await;
+        }
+    }
+
+    /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
+    async fn frozen(&mut self, path: &str) {
+        let system = system(None).await;
+        let before = system.post(SSO_SIGN_IN, json!({ "identifier": "08129999999" }));
+        let freeze = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::advance(Duration::from_secs(14)).await;
+        };
+        tokio::join!(before, self.post(&system, path, body(path)), freeze);
+    }
+}
+
+async fn system(scenario: Option<Scenario>) -> TestSystem {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE).await;
+    if let Some(scenario) = scenario {
+        system.simulator().play(&scenario);
+    }
+    system
+}
+
+async fn add_user(system: &TestSystem, phone: &str) {
+    let user = User {
+        id: format!("user of {phone}"),
+        phone: Phone::parse(phone).expect("a phone"),
+        name: PersonName::parse("Budi").expect("a name"),
+        email: None,
+        password: None,
+        ver: 1,
+        role: "user".into(),
+        created_at: system.now(),
+    };
+    let users = Users::new(system.backends());
+    assert!(users.add(&user).await.expect("the store"));
+}
+
+/// The code of the newest message on a phone.
+fn code_of(system: &TestSystem, phone: &str) -> String {
+    let phone = Phone::parse(phone).expect("a phone");
+    let messages = system.simulator().messages(Some(&phone));
+    messages.last().expect("a message").text[..6].to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_documented_reply_is_given() {
+    let mut asker = Asker::default();
+    let verifies = [
+        [SIGN_UP, VERIFY],
+        [SSO_SIGN_IN, SSO_VERIFY],
+        [SEND_RESET, RESET],
+    ];
+
+    let usual = system(None).await;
+    asker.bad_requests(&usual).await;
+    for _ in 0..2 {
+        for path in SENDS {
+            asker.post(&usual, path, body(path)).await;
+        }
+    }
+    for _ in 0..10 {
+        asker.post(&usual, SIGN_IN, body(SIGN_IN)).await;
+    }
+
+    let prompt = system(None).await;
+    for verify in verifies {
+        asker.verify(&prompt, verify, Duration::ZERO).await;
+    }
+    asker.post(&prompt, SIGN_UP, body(SIGN_UP)).await;
+    let applicant = json!({ "identifier": NEW_PHONE, "password": PASSWORD });
+    let signed_in = asker.post(&prompt, SIGN_IN, applicant).await;
+    asker.logins(&prompt, &signed_in.json["data"]).await;
+    let signed_in = asker.verify(&prompt, verifies[1], Duration::ZERO).await;
+    let login = &signed_in.json["data"];
+    for _ in 0..2 {
+        let refresh = json!({ "refreshToken": login["refreshToken"] });
+        asker.post(&prompt, REFRESH, refresh).await;
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+
+    let late = system(None).await;
+    for verify in verifies {
+        asker.verify(&late, verify, Duration::from_secs(601)).await;
+    }
+
+    let overtaken = system(None).await;
+    let taken = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        add_user(&overtaken, NEW_PHONE).await;
+    };
+    tokio::join!(
+        asker.verify(&overtaken, verifies[0], Duration::from_secs(2)),
+        taken
+    );
+
+    for scenario in [
+        Scenario::Unlinked,
+        Scenario::GatewayDown { lasts_ms: 60_000 },
+        Scenario::Restricted {
+            code: 463,
+            refusals: None,
+        },
+    ] {
+        let down = system(Some(scenario)).await;
+        for path in SENDS {
+            asker.post(&down, path, body(path)).await;
+        }
+    }
+    let unset = TestSystem::builder().simulator(|options| options.sessions.clear());
+    let unset = unset.build().await;
+    for path in SENDS {
+        asker.post(&unset, path, body(path)).await;
+        asker.frozen(path).await;
+    }
+    asker
+        .calls(&prompt.with_faults(Faults::down()), &login["token"])
+        .await;
+    let none = Environments {
+        in_turn: 0,
+        at_most: 0,
+    };
+    let overloaded = TestSystem::builder().environments(none);
+    asker
+        .calls(&overloaded.build().await, &login["token"])
+        .await;
+
+    let by_a_function = |reply: &String| !reply.ends_with(' ');
+    let missing: Vec<_> = documented()
+        .into_iter()
+        .filter(|reply| by_a_function(reply) && !asker.0.contains(reply))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+#[should_panic(expected = "GET /api/health answered 200")]
+fn a_field_that_is_not_documented_fails_whichever_test_meets_it() {
+    let json = json!({
+        "success": true, "message": "The API is up.", "data": { "status": "up", "load": 0.5 },
+    });
+    let content_type = HeaderValue::from_static("application/json");
+    let reply = Reply {
+        status: 200,
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]),
+        body: json.to_string().into(),
+        json,
+    };
+    contract::check("GET", "/api/health", &reply);
+}
