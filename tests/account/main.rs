@@ -10,7 +10,11 @@ const PHONE: &str = "08123456789";
 const PASSWORD: &str = "kuda-lari-kencang";
 
 async fn signed_up(system: &TestSystem) -> Value {
-    let asked = json!({"name": "Siti", "phone": PHONE, "password": PASSWORD});
+    signed_up_with(system, PASSWORD).await
+}
+
+async fn signed_up_with(system: &TestSystem, password: &str) -> Value {
+    let asked = json!({"name": "Siti", "phone": PHONE, "password": password});
     let sent = system.post("/api/auth/signup", asked).await;
     let given = json!({
         "identifier": PHONE,
@@ -242,6 +246,18 @@ async fn wrong_passwords_are_limited_and_right_ones_are_not() {
     ))
     .await;
     check(&sign_in(&system, PASSWORD).await, 200, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn spaces_around_a_password_belong_to_it() {
+    let system = TestSystem::start().await;
+    signed_up_with(&system, " kuda-lari-kencang ").await;
+    check(&sign_in(&system, " kuda-lari-kencang ").await, 200, None);
+    check(
+        &sign_in(&system, PASSWORD).await,
+        401,
+        Some("INVALID_CREDENTIALS"),
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,8 +59,9 @@ async fn sign_in(
 ) -> Result<Reply, Problem> {
     let given: Given = edge::json_body(request)?;
     let phone = edge::phone(given.identifier.as_ref(), "identifier")?;
-    let password = edge::required(given.password.as_ref(), "password", "MISSING_PASSWORD")?;
-    let password = Password::given(password);
+    edge::required(given.password.as_ref(), "password", "MISSING_PASSWORD")?;
+    // Spaces around a password belong to it.
+    let password = Password::given(given.password.as_deref().unwrap_or_default());
     match signin::sign_in(&app.passwords, &phone, &password, caller, now).await {
         Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)),
         Err(SignInError::Wrong) => Err(Problem::new(
