@@ -16,7 +16,11 @@ use crate::stand_ins;
 const INIT_TIMES: f64 = 1.5;
 const MEMORY_TIMES: f64 = 2.5;
 /// The functions that hash passwords, and the memory that they may hold for it.
-const HASHING: [&str; 1] = ["auth-signup"];
+const HASHING: [&str; 3] = [
+    "auth-signin",
+    "auth-signup",
+    "auth-verify-password-reset-otp",
+];
 const HASHING_KIB: f64 = 20.0 * 1024.0;
 /// The largest bootstrap, in bytes.
 const SIZE_MAX: f64 = 9.0 * 1024.0 * 1024.0;

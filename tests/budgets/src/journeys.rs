@@ -18,14 +18,23 @@ pub struct Journeys {
     people: AtomicU32,
 }
 
-/// A code on a phone.
-#[derive(Debug)]
-pub struct CodeSent {
-    /// Whose phone.
-    pub phone: String,
-    /// The body that answers it rightly.
-    pub answer: Value,
+/// What a function is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The access token that goes with it.
+    pub bearer: Option<String>,
+    /// The body; `Null` is none.
+    pub body: Value,
 }
+
+/// A new user who is signed in.
+struct SignedIn {
+    phone: String,
+    data: Value,
+}
+
+/// The password of everybody.
+const PASSWORD: &str = "correct horse battery";
 
 impl Journeys {
     /// A system in real time.
@@ -54,27 +63,59 @@ impl Journeys {
         &self.system
     }
 
-    /// The next event for `function`, which it answers with a 200. One that needs no journey gets its sample event.
+    /// What `function` answers with a 200, asked by somebody new. Nothing when it asks for nothing.
+    pub async fn asked(&self, function: &str) -> anyhow::Result<Asked> {
+        let body = match function {
+            "auth-refresh" => {
+                json!({ "refreshToken": self.signed_in().await?.data["refreshToken"] })
+            }
+            "auth-send-otp" => json!({ "identifier": self.user().await?, "purpose": "sso" }),
+            "auth-send-password-reset-otp" => json!({ "identifier": self.user().await? }),
+            "auth-session" => {
+                let token = self.signed_in().await?.data["token"].take();
+                return Ok(Asked {
+                    bearer: token.as_str().map(str::to_owned),
+                    body: Value::Null,
+                });
+            }
+            "auth-signin" => json!({ "identifier": self.user().await?, "password": PASSWORD }),
+            "auth-signup" => json!({ "name": "Siti", "phone": self.phone(), "password": PASSWORD }),
+            "auth-sso-signin" => json!({ "identifier": self.user().await?, "method": "whatsapp" }),
+            "auth-sso-verify" => {
+                let asked = json!({ "identifier": self.user().await? });
+                self.answer("/api/auth/sso-signin", asked).await?
+            }
+            "auth-verify-otp" => {
+                let asked = json!({ "name": "Siti", "phone": self.phone(), "password": PASSWORD });
+                self.answer("/api/auth/signup", asked).await?
+            }
+            "auth-verify-password-reset-otp" => {
+                let asked = json!({ "identifier": self.user().await? });
+                let path = "/api/auth/send-password-reset-otp";
+                let mut answer = self.answer(path, asked).await?;
+                answer["newPassword"] = "staple battery correct".into();
+                answer
+            }
+            _ => Value::Null,
+        };
+        Ok(Asked { bearer: None, body })
+    }
+
+    /// The same as an event: the sample event of `function` with another body and token.
     pub async fn event(&self, function: &str) -> anyhow::Result<String> {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
         let sample = samples.join(format!("{function}.json"));
         let sample = std::fs::read_to_string(&sample)
             .with_context(|| format!("cannot read {}", sample.display()))?;
         let mut event: Value = serde_json::from_str(&sample)?;
-        let body = match function {
-            "auth-signup" => self.applicant(),
-            "auth-sso-signin" => json!({ "identifier": self.user().await? }),
-            "auth-sso-verify" => self.signin().await?.answer,
-            "auth-verify-otp" => self.signup().await?.answer,
-            _ => return Ok(event.to_string()),
-        };
-        event["body"] = body.to_string().into();
+        let asked = self.asked(function).await?;
+        if !asked.body.is_null() {
+            event["body"] = asked.body.to_string().into();
+        }
+        if let Some(token) = asked.bearer {
+            event["headers"]["authorization"] = format!("Bearer {token}").into();
+        }
         Ok(event.to_string())
-    }
-
-    /// Somebody new who wants to sign up.
-    pub fn applicant(&self) -> Value {
-        json!({ "name": "Siti", "phone": self.phone(), "password": "correct horse battery" })
     }
 
     /// A phone that nobody has used.
@@ -83,41 +124,36 @@ impl Journeys {
         format!("0812{number:08}")
     }
 
-    /// Signs somebody new up, who has not answered yet.
-    pub async fn signup(&self) -> anyhow::Result<CodeSent> {
-        let applicant = self.applicant();
-        let phone = applicant["phone"].as_str().unwrap_or_default().to_owned();
-        self.send("/api/auth/signup", applicant, phone).await
-    }
-
     /// The phone of a new user.
-    pub async fn user(&self) -> anyhow::Result<String> {
-        let CodeSent { phone, answer } = self.signup().await?;
-        accepted(self.system.post("/api/auth/verify-otp", answer).await)?;
-        Ok(phone)
+    async fn user(&self) -> anyhow::Result<String> {
+        Ok(self.signed_in().await?.phone)
     }
 
-    /// Signs a new user in, who has not answered yet.
-    pub async fn signin(&self) -> anyhow::Result<CodeSent> {
-        let phone = self.user().await?;
-        let asked = json!({ "identifier": phone });
-        self.send("/api/auth/sso-signin", asked, phone).await
+    async fn signed_in(&self) -> anyhow::Result<SignedIn> {
+        let phone = self.phone();
+        let applicant = json!({ "name": "Siti", "phone": phone, "password": PASSWORD });
+        let answer = self.answer("/api/auth/signup", applicant).await?;
+        let reply = accepted(self.system.post("/api/auth/verify-otp", answer).await)?;
+        let data = reply.json["data"].clone();
+        Ok(SignedIn { phone, data })
     }
 
-    async fn send(&self, path: &str, body: Value, phone: String) -> anyhow::Result<CodeSent> {
-        let reply = accepted(self.system.post(path, body).await)?;
+    /// Has a code sent; answers the body that answers it rightly.
+    async fn answer(&self, path: &str, asked: Value) -> anyhow::Result<Value> {
         self.free_queue().await?;
-        let messages = self
+        let phone = asked.get("phone").or(asked.get("identifier"));
+        let phone = phone.and_then(Value::as_str).context("a phone")?.to_owned();
+        let reply = accepted(self.system.post(path, asked).await)?;
+        let received = self
             .system
             .simulator()
             .messages(Some(&Phone::parse(&phone)?));
-        let message = messages.last().context("no message came")?;
+        let message = received.last().context("no message came")?;
         let mut words = message.text.split(|letter: char| !letter.is_ascii_digit());
         let code = words.find(|word| word.len() == 6);
         let code = code.context("a message without a code")?;
         let challenge = &reply.json["data"]["challengeId"];
-        let answer = json!({ "identifier": phone, "otp": code, "challengeId": challenge });
-        Ok(CodeSent { phone, answer })
+        Ok(json!({ "identifier": phone, "otp": code, "challengeId": challenge }))
     }
 
     /// Forgets the sends so far: a request that waits for its place in the queue shows nothing of its own cost.
@@ -136,8 +172,7 @@ impl Journeys {
     }
 }
 
-/// The reply, if it is a good one.
-pub fn accepted(reply: Reply) -> anyhow::Result<Reply> {
+fn accepted(reply: Reply) -> anyhow::Result<Reply> {
     ensure!(reply.status == 200, "{}: {}", reply.status, reply.json);
     Ok(reply)
 }
