@@ -41,6 +41,8 @@ pub struct Call {
     pub operation: String,
     /// The tables it names, in order, without repeats.
     pub tables: Vec<String>,
+    /// The permissions that AWS asks for, such as `UpdateItem` and a table, in order, without repeats.
+    pub permissions: Vec<(String, String)>,
     /// The read or write units that it used. None when it failed, although AWS charges a refused write.
     pub units: f64,
     /// The HTTP status of the engine's answer; `None` when the call never reached the engine.
@@ -179,6 +181,7 @@ impl Embedded {
         let mut call = Call {
             operation: request.operation.clone(),
             tables: request.tables(),
+            permissions: request.permissions(),
             units: 0.0,
             status: None,
             fault,

@@ -1,3 +1,4 @@
-//! `openapi.yaml` says what the API does: no route less, no reply more.
+//! What is written about the API is what it does: `openapi.yaml`, and the statements in `template.yaml`.
 mod document;
 mod replies;
+mod statements;

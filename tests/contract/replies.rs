@@ -1,5 +1,5 @@
 //! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -7,9 +7,11 @@ use http::{HeaderMap, HeaderValue};
 use local::database::Faults;
 use local::lambda::Environments;
 use local::simulator::Scenario;
+use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
 use shared::phone::Phone;
+use shared::sender::Sender;
 use shared::store::users::Users;
 use tests::contract::{self, Place};
 use tests::{Reply, TestSystem};
@@ -33,6 +35,15 @@ const RESET: &str = "/api/auth/verify-password-reset-otp";
 const SIGN_IN: &str = "/api/auth/signin";
 const REFRESH: &str = "/api/auth/refresh";
 const SESSION: &str = "/api/auth/session";
+
+/// What takes no body.
+const WITHOUT_BODY: [(&str, &str); 5] = [
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/api/health"),
+    ("GET", "/api/status"),
+    ("GET", SESSION),
+    ("DELETE", SESSION),
+];
 
 /// What sends a code.
 const SENDS: [&str; 4] = [SIGN_UP, SSO_SIGN_IN, SEND_AGAIN, SEND_RESET];
@@ -66,7 +77,10 @@ fn bodies() -> [(&'static str, Value); 9] {
             SIGN_IN,
             json!({ "identifier": PHONE, "password": PASSWORD }),
         ),
-        (REFRESH, json!({ "refreshToken": "unknown" })),
+        (
+            REFRESH,
+            json!({ "refreshToken": format!("{:032}.0.AAAA", 0) }),
+        ),
     ]
 }
 
@@ -118,9 +132,13 @@ fn codes_of(schema: &Place, codes: &mut BTreeSet<String>) {
     codes.extend(named.filter_map(Value::as_str).map(str::to_owned));
 }
 
-/// Asks, and keeps what kind of reply came.
+/// Asks, and keeps what kind of reply came and what the function did for it.
 #[derive(Default)]
-struct Asker(Replies);
+pub struct Asker {
+    replies: Replies,
+    /// What each function asked of the tables, as `UpdateItem UsersTable`.
+    pub acts: BTreeMap<String, BTreeSet<String>>,
+}
 
 impl Asker {
     async fn ask(
@@ -136,10 +154,17 @@ impl Asker {
             .iter()
             .map(|bearer| ("authorization", bearer.as_str()))
             .collect();
+        system.database().forget_calls();
         let reply = system.request(method, path, &headers, body).await;
         let code = reply.json["error"].as_str().unwrap_or_default();
         let (path, status) = (path.split('?').next().unwrap_or(path), reply.status);
-        self.0.insert(format!("{method} {path} {status} {code}"));
+        let route = format!("{method} {path}");
+        self.replies.insert(format!("{route} {status} {code}"));
+        let function = self.acts.entry(function_of(&route)).or_default();
+        for call in system.database().calls() {
+            let permissions = call.permissions.iter();
+            function.extend(permissions.map(|(action, table)| format!("{action} {table}")));
+        }
         reply
     }
 
@@ -169,22 +194,34 @@ impl Asker {
 
     /// Makes every call.
     async fn calls(&mut self, system: &TestSystem, token: &Value) {
-        for (method, path) in [
-            ("GET", "/.well-known/jwks.json"),
-            ("GET", "/api/health"),
-            ("GET", "/api/status"),
-            ("GET", SESSION),
-            ("DELETE", SESSION),
-        ] {
+        for (method, path) in WITHOUT_BODY {
             self.ask(system, method, path, token, String::new()).await;
         }
         for (path, body) in bodies() {
-            let mut body = body;
-            if path == REFRESH {
-                body["refreshToken"] = json!(format!("{:032}.0.AAAA", 0));
-            }
             self.post(system, path, body).await;
         }
+    }
+
+    /// Makes every call as the first one ever, with a token from elsewhere.
+    async fn alone(&mut self, token: &Value) {
+        for (method, path) in WITHOUT_BODY {
+            let new = system(None).await;
+            self.ask(&new, method, path, token, String::new()).await;
+        }
+        for (path, body) in bodies() {
+            self.post(&system(None).await, path, body).await;
+        }
+    }
+
+    /// Asks for a sign-up code twice.
+    async fn resend(&mut self, system: &TestSystem) {
+        let asked = self.post(system, SIGN_UP, body(SIGN_UP)).await;
+        let challenge = &asked.json["data"]["challengeId"];
+        let again = json!({
+            "identifier": NEW_PHONE, "purpose": "signup", "challengeId": challenge,
+        });
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        self.post(system, SEND_AGAIN, again).await;
     }
 
     /// Asks for a code, then verifies at `path` after `wait`: with a wrong code, then with the right one.
@@ -236,22 +273,37 @@ impl Asker {
         let refresh = json!({ "refreshToken": next.json["data"]["refreshToken"] });
         let last = self.post(system, REFRESH, refresh.clone()).await;
         let token = &last.json["data"]["token"];
-        for method in ["GET", "DELETE", "DELETE", "GET"] {
-            self.ask(system, method, SESSION, token, String::new())
-                .await;
+        let everywhere = format!("{SESSION}?all=true");
+        for (method, path) in [
+            ("GET", SESSION),
+            ("DELETE", &everywhere),
+            ("DELETE", SESSION),
+            ("GET", SESSION),
+        ] {
+            self.ask(system, method, path, token, String::new()).await;
         }
     }
 
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
     async fn frozen(&mut self, path: &str) {
         let system = system(None).await;
-        let before = system.post(SSO_SIGN_IN, json!({ "identifier": "08129999999" }));
+        let sender = Sender::new(system.backends());
+        let picked = sender.pick(&parsed(PHONE)).await.expect("a session");
+        let place = sender.take_place(&picked, Duration::ZERO).await;
+        place.expect("the store").expect("the first place");
         let freeze = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             tokio::time::advance(Duration::from_secs(14)).await;
         };
-        tokio::join!(before, self.post(&system, path, body(path)), freeze);
+        tokio::join!(self.post(&system, path, body(path)), freeze);
     }
+}
+
+/// The function that takes a route.
+fn function_of(key: &str) -> String {
+    let template = Template::compiled_in().expect("a template");
+    let route = template.routes.into_iter().find(|route| route.key() == key);
+    route.expect("a route").function
 }
 
 async fn system(scenario: Option<Scenario>) -> TestSystem {
@@ -266,7 +318,7 @@ async fn system(scenario: Option<Scenario>) -> TestSystem {
 async fn add_user(system: &TestSystem, phone: &str) {
     let user = User {
         id: format!("user of {phone}"),
-        phone: Phone::parse(phone).expect("a phone"),
+        phone: parsed(phone),
         name: PersonName::parse("Budi").expect("a name"),
         email: None,
         password: None,
@@ -278,15 +330,18 @@ async fn add_user(system: &TestSystem, phone: &str) {
     assert!(users.add(&user).await.expect("the store"));
 }
 
+fn parsed(phone: &str) -> Phone {
+    Phone::parse(phone).expect("a phone")
+}
+
 /// The code of the newest message on a phone.
 fn code_of(system: &TestSystem, phone: &str) -> String {
-    let phone = Phone::parse(phone).expect("a phone");
-    let messages = system.simulator().messages(Some(&phone));
+    let messages = system.simulator().messages(Some(&parsed(phone)));
     messages.last().expect("a message").text[..6].to_owned()
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_documented_reply_is_given() {
+/// Gets every reply that there is.
+pub async fn ask_for_everything() -> Asker {
     let mut asker = Asker::default();
     let verifies = [
         [SIGN_UP, VERIFY],
@@ -320,6 +375,8 @@ async fn every_documented_reply_is_given() {
         asker.post(&prompt, REFRESH, refresh).await;
         tokio::time::sleep(Duration::from_secs(11)).await;
     }
+
+    asker.resend(&system(None).await).await;
 
     let late = system(None).await;
     for verify in verifies {
@@ -366,11 +423,17 @@ async fn every_documented_reply_is_given() {
     asker
         .calls(&overloaded.build().await, &login["token"])
         .await;
+    asker.alone(&login["token"]).await;
+    asker
+}
 
+#[tokio::test(start_paused = true)]
+async fn every_documented_reply_is_given() {
+    let given = ask_for_everything().await.replies;
     let by_a_function = |reply: &String| !reply.ends_with(' ');
     let missing: Vec<_> = documented()
         .into_iter()
-        .filter(|reply| by_a_function(reply) && !asker.0.contains(reply))
+        .filter(|reply| by_a_function(reply) && !given.contains(reply))
         .collect();
     assert_eq!(missing, Vec::<String>::new());
 }

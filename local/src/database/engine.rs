@@ -58,6 +58,28 @@ impl Request {
         tables
     }
 
+    /// The permissions that AWS asks for: of a transaction that writes, those of its parts.
+    pub fn permissions(&self) -> Vec<(String, String)> {
+        let parts = self.parts().iter().filter_map(|part| {
+            let (act, part) = part.as_object()?.iter().next()?;
+            let action = match act.as_str() {
+                "ConditionCheck" => "ConditionCheckItem".to_owned(),
+                act => format!("{act}Item"),
+            };
+            Some((action, part["TableName"].as_str()?.to_owned()))
+        });
+        let mut permissions: Vec<_> = match self.parts() {
+            [] => {
+                let action = |table| (self.operation.clone(), table);
+                self.tables().into_iter().map(action).collect()
+            }
+            _ => parts.collect(),
+        };
+        permissions.sort();
+        permissions.dedup();
+        permissions
+    }
+
     /// Whether DynamoDB can refuse this request because a transaction holds the item.
     pub fn may_conflict(&self) -> bool {
         matches!(
