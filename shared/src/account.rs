@@ -79,6 +79,15 @@ pub fn random_id(entropy: &Entropy) -> String {
     format!("{:032x}", u128::from_be_bytes(entropy.bytes()))
 }
 
+/// What somebody names an account by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identifier {
+    /// Its phone.
+    Phone(Phone),
+    /// An alias that nobody has proven.
+    Email(Email),
+}
+
 /// What a user is called: 1 to 100 characters on one line.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);

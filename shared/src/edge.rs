@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::account::User;
+use crate::account::{Email, Identifier, User};
 use crate::address::ClientAddress;
 use crate::caller::Caller;
 use crate::code::Code;
@@ -298,6 +298,20 @@ pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
     Phone::parse(text)
         .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
+}
+
+/// The account of a field that must be there: a phone number, or an e-mail address where `emails` are accepted.
+///
+/// # Errors
+/// With the fix, when it is missing or neither.
+pub fn identifier(field: Option<&String>, name: &str, emails: bool) -> Result<Identifier, Problem> {
+    let text = required(field, name, "MISSING_IDENTIFIER")?;
+    match emails && text.contains('@') {
+        true => Email::parse(text)
+            .map(Identifier::Email)
+            .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string())),
+        false => phone(field, name).map(Identifier::Phone),
+    }
 }
 
 /// The channel that a code is to go out on.

@@ -68,6 +68,9 @@ pub struct Settings {
     pub sessions: Vec<SessionSettings>,
     /// The limits of codes.
     pub policy: Policy,
+    /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
+    /// nobody has proven that an address is theirs; codes go to the account's phone all the same.
+    pub email_identifier: bool,
     /// The `iss` of access tokens: `TOKEN_ISSUER`.
     pub token_issuer: String,
     /// The `aud` of access tokens: `TOKEN_AUDIENCE`.
@@ -92,6 +95,7 @@ impl Default for Settings {
             gateway_ca_pem: None,
             sessions: Vec::new(),
             policy: Policy::default(),
+            email_identifier: false,
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
             region: "ap-southeast-3".into(),
@@ -188,6 +192,7 @@ impl Settings {
                     window: password_window,
                 },
             },
+            email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
             region: text("AWS_REGION", defaults.region),

@@ -1,9 +1,9 @@
 //! What the messages say, per purpose and language: the files in `texts/`, compiled in.
 use std::time::Duration;
 
+use crate::account::Identifier;
 use crate::code::{Code, Purpose};
 use crate::gateway::MessageBody;
-use crate::phone::Phone;
 
 /// A language that messages are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +26,16 @@ impl Language {
     }
 
     /// The language for a message: the one asked for, then the first known one of an `Accept-Language` header in its
-    /// order, then the one of the phone's country.
-    pub fn choose(locale: Option<&str>, accept_language: Option<&str>, phone: &Phone) -> Self {
+    /// order, then the one of the phone's country; Indonesian for an e-mail address.
+    pub fn choose(locale: Option<&str>, accept_language: Option<&str>, who: &Identifier) -> Self {
         let accepted = accept_language.unwrap_or_default().split(',');
         locale
             .into_iter()
             .chain(accepted.map(|range| range.split(';').next().unwrap_or_default()))
             .find_map(Self::of_tag)
-            .unwrap_or(match phone.digits().starts_with("62") {
-                true => Self::Indonesian,
-                false => Self::English,
+            .unwrap_or(match who {
+                Identifier::Phone(phone) if !phone.digits().starts_with("62") => Self::English,
+                Identifier::Phone(_) | Identifier::Email(_) => Self::Indonesian,
             })
     }
 }
@@ -70,6 +70,7 @@ const fn template(purpose: Purpose, language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phone::Phone;
 
     #[test]
     fn every_text_names_the_code_once_and_first_its_life_and_the_warning() {
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn the_language_is_the_one_asked_for_then_accepted_then_the_countrys() {
         let check = |locale, accepted, phone: &str, language| {
-            let phone = Phone::parse(phone).expect("a phone number");
+            let phone = Identifier::Phone(Phone::parse(phone).expect("a phone number"));
             assert_eq!(Language::choose(locale, accepted, &phone), language);
         };
         check(Some("en_US"), Some("id"), "628123456789", Language::English);

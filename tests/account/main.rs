@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 use std::time::Duration;
 
+use local::simulator::{Scenario, SessionState};
 use serde_json::{Value, json};
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
@@ -298,4 +299,128 @@ async fn a_resend_for_nobody_looks_the_same_and_sends_nothing() {
         assert_eq!(reply.json["data"]["delivery"], "sent");
     }
     assert!(system.simulator().messages(None).is_empty());
+}
+
+/// A reply with everything that differs from request to request made the same.
+fn without_ids_and_times(mut reply: Reply) -> (u16, String, String) {
+    for field in ["challengeId", "expiresAt"] {
+        if let Some(value) = reply.json["data"].get_mut(field) {
+            *value = json!(value.as_str().unwrap().len());
+        }
+    }
+    if let Some(id) = reply.json.get_mut("requestId") {
+        *id = json!("");
+    }
+    reply.headers.remove("apigw-requestid");
+    (
+        reply.status,
+        format!("{:?}", reply.headers),
+        reply.json.to_string(),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_foul() {
+    for outage in [None, Some("cold"), Some("gateway")] {
+        let system = TestSystem::start().await;
+        signed_up(&system).await;
+        match outage {
+            None => {}
+            Some("cold") => {
+                system.simulator().play(&Scenario::Banned);
+                system
+                    .simulator()
+                    .set_state("system", SessionState::Absent)
+                    .unwrap();
+            }
+            Some(_) => system.simulator().play(&Scenario::GatewayDown {
+                lasts_ms: 3_600_000,
+            }),
+        }
+        for (path, more) in [
+            ("/api/auth/sso-signin", json!({"method": "whatsapp"})),
+            ("/api/auth/send-password-reset-otp", json!({})),
+            ("/api/auth/send-otp", json!({"purpose": "sso"})),
+            ("/api/auth/send-otp", json!({"purpose": "password-reset"})),
+        ] {
+            // Asked twice: the limits answer alike, too.
+            for _ in 0..2 {
+                let mut replies = Vec::new();
+                for phone in [PHONE, "08123456780"] {
+                    let mut body = more.clone();
+                    body["identifier"] = json!(phone);
+                    replies.push(without_ids_and_times(system.post(path, body).await));
+                }
+                assert_eq!(replies[0], replies[1], "{path} {outage:?}");
+            }
+            sleep(Duration::from_secs(120)).await;
+        }
+        for wrong in [PHONE, "08123456780"] {
+            let given = json!({"identifier": wrong, "password": "salah-terus-menerus"});
+            check(
+                &system.post("/api/auth/signin", given).await,
+                401,
+                Some("INVALID_CREDENTIALS"),
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_email_address_names_an_account_only_where_that_is_switched_on() {
+    for emails in [false, true] {
+        let system = TestSystem::builder()
+            .settings(|settings| settings.email_identifier = emails)
+            .build()
+            .await;
+        let asked = json!({"name": "Siti", "phone": PHONE, "password": PASSWORD, "email": "Siti@Example.com"});
+        let sent = system.post("/api/auth/signup", asked).await;
+        let challenge = sent.json["data"]["challengeId"].clone();
+        let given = json!({"identifier": PHONE, "otp": code(&system), "challengeId": challenge});
+        let confirmed = system.post("/api/auth/verify-otp", given).await;
+        assert_eq!(confirmed.json["data"]["email"], "claimed");
+
+        let by_email = json!({"identifier": "siti@example.com", "password": PASSWORD});
+        let signed_in = system.post("/api/auth/signin", by_email).await;
+        let sent = system
+            .post(
+                "/api/auth/sso-signin",
+                json!({"identifier": "siti@example.com"}),
+            )
+            .await;
+        if !emails {
+            check(&signed_in, 400, Some("INVALID_PHONE_FORMAT"));
+            check(&sent, 400, Some("INVALID_PHONE_FORMAT"));
+            continue;
+        }
+        check(&signed_in, 200, None);
+        // The code goes to the account's phone.
+        let message = system.simulator().messages(None).pop().unwrap();
+        assert_eq!(message.phone, "628123456789");
+        let given = json!({
+            "identifier": "siti@example.com",
+            "otp": code(&system),
+            "challengeId": sent.json["data"]["challengeId"],
+        });
+        check(&system.post("/api/auth/sso-verify", given).await, 200, None);
+
+        let messages = system.simulator().messages(None).len();
+        for asked in [
+            "nobody@example.com",
+            "nobody@example.com",
+            "siti@example.com",
+        ] {
+            system
+                .post("/api/auth/sso-signin", json!({ "identifier": asked }))
+                .await;
+        }
+        let limited = system
+            .post(
+                "/api/auth/sso-signin",
+                json!({"identifier": "nobody@example.com"}),
+            )
+            .await;
+        check(&limited, 429, Some("RATE_LIMITED"));
+        assert_eq!(system.simulator().messages(None).len(), messages);
+    }
 }

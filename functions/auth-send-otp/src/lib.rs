@@ -26,6 +26,7 @@ pub struct App {
     users: Users,
     registrations: Registrations,
     clock: Clock,
+    emails: bool,
 }
 
 impl App {
@@ -36,6 +37,7 @@ impl App {
             users: Users::new(backends),
             registrations: Registrations::new(backends),
             clock: backends.clock.clone(),
+            emails: backends.settings.email_identifier,
         }
     }
 
@@ -76,7 +78,7 @@ async fn send_again(
     now: Timestamp,
 ) -> Result<Reply, Problem> {
     let asked: Asked = edge::json_body(request)?;
-    let phone = edge::phone(asked.identifier.as_ref(), "identifier")?;
+    let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     let purpose = edge::required(asked.purpose.as_ref(), "purpose", "MISSING_PURPOSE")?;
     let purpose = Purpose::named(purpose).ok_or_else(|| {
         let message = "Use the purpose `sso`, `signup` or `password-reset`.";
@@ -92,8 +94,8 @@ async fn send_again(
     }
     let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::choose(asked.locale.as_deref(), accepted, &phone),
-        phone,
+        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+        who,
         keep: asked.challenge_id.as_deref().map(ChallengeId::presented),
     };
     let App {
@@ -103,7 +105,7 @@ async fn send_again(
         ..
     } = app;
     let sent = match purpose {
-        Purpose::Signup => signup::resend(codes, registrations, &wish, caller, now).await?,
+        Purpose::Signup => signup::resend(codes, users, registrations, &wish, caller, now).await?,
         Purpose::Sso | Purpose::PasswordReset => {
             account::send_code(codes, users, purpose, &wish, caller, now).await?
         }

@@ -16,6 +16,7 @@ use shared::timestamp::Timestamp;
 pub struct App {
     passwords: Passwords,
     clock: Clock,
+    emails: bool,
 }
 
 impl App {
@@ -24,6 +25,7 @@ impl App {
         Self {
             passwords: Passwords::new(backends),
             clock: backends.clock.clone(),
+            emails: backends.settings.email_identifier,
         }
     }
 
@@ -58,11 +60,11 @@ async fn sign_in(
     now: Timestamp,
 ) -> Result<Reply, Problem> {
     let given: Given = edge::json_body(request)?;
-    let phone = edge::phone(given.identifier.as_ref(), "identifier")?;
+    let who = edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?;
     edge::required(given.password.as_ref(), "password", "MISSING_PASSWORD")?;
     // Spaces around a password belong to it.
     let password = Password::given(given.password.as_deref().unwrap_or_default());
-    match signin::sign_in(&app.passwords, &phone, &password, caller, now).await {
+    match signin::sign_in(&app.passwords, &who, &password, caller, now).await {
         Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)),
         Err(SignInError::Wrong) => Err(Problem::new(
             StatusCode::UNAUTHORIZED,

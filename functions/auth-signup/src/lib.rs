@@ -5,7 +5,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::account::{Applicant, Email, PersonName};
+use shared::account::{Applicant, Email, Identifier, PersonName};
 use shared::caller::Caller;
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
@@ -76,7 +76,8 @@ async fn register(
     let asked: Asked = edge::json_body(request)?;
     let applicant = applicant(&asked)?;
     let accepted = edge::header(request, "accept-language");
-    let language = Language::choose(asked.locale.as_deref(), accepted, &applicant.phone);
+    let who = Identifier::Phone(applicant.phone.clone());
+    let language = Language::choose(asked.locale.as_deref(), accepted, &who);
     let App {
         codes,
         users,

@@ -21,6 +21,7 @@ pub struct App {
     codes: Codes,
     users: Users,
     clock: Clock,
+    emails: bool,
 }
 
 impl App {
@@ -30,6 +31,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             clock: backends.clock.clone(),
+            emails: backends.settings.email_identifier,
         }
     }
 
@@ -65,12 +67,12 @@ async fn send_code(
     now: Timestamp,
 ) -> Result<Reply, Problem> {
     let asked: Asked = edge::json_body(request)?;
-    let phone = edge::phone(asked.identifier.as_ref(), "identifier")?;
+    let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     edge::method(asked.method.as_deref())?;
     let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::choose(asked.locale.as_deref(), accepted, &phone),
-        phone,
+        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+        who,
         keep: None,
     };
     let sent = account::send_code(&app.codes, &app.users, Purpose::Sso, &wish, caller, now).await?;

@@ -19,6 +19,7 @@ pub struct App {
     users: Users,
     logins: Logins,
     clock: Clock,
+    emails: bool,
 }
 
 impl App {
@@ -29,6 +30,7 @@ impl App {
             users: Users::new(backends),
             logins: Logins::new(backends),
             clock: backends.clock.clone(),
+            emails: backends.settings.email_identifier,
         }
     }
 
@@ -63,7 +65,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 async fn verify(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
     let given: Given = edge::json_body(request)?;
     let answer = Answer {
-        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        who: edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?,
         code: edge::code(given.otp.as_ref(), "otp")?,
         challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
     };

@@ -4,6 +4,7 @@
 //! under somebody else's confirmation.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
+use shared::account::Identifier;
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
@@ -72,7 +73,7 @@ async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
     let challenge = given.challenge_id.as_ref();
     let challenge = edge::required(challenge, "challengeId", "MISSING_CHALLENGE_ID")?;
     let answer = Answer {
-        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        who: Identifier::Phone(edge::phone(given.identifier.as_ref(), "identifier")?),
         code: edge::code(given.otp.as_ref(), "otp")?,
         challenge: Some(ChallengeId::presented(challenge)),
     };

@@ -20,6 +20,7 @@ pub struct App {
     codes: Codes,
     users: Users,
     clock: Clock,
+    emails: bool,
 }
 
 impl App {
@@ -29,6 +30,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             clock: backends.clock.clone(),
+            emails: backends.settings.email_identifier,
         }
     }
 
@@ -64,7 +66,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
     let given: Given = edge::json_body(request)?;
     let answer = Answer {
-        phone: edge::phone(given.identifier.as_ref(), "identifier")?,
+        who: edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?,
         code: edge::code(given.otp.as_ref(), "otp")?,
         challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
     };

@@ -1,9 +1,9 @@
 //! Sending a code to the user of a phone. A phone without one is answered in the same way; it gets no message.
 use super::codes::{Alone, CodeSent, Codes, Order, Recipient, SendError};
+use crate::account::Identifier;
 use crate::caller::Caller;
 use crate::challenge::ChallengeId;
 use crate::code::Purpose;
-use crate::phone::Phone;
 use crate::store::users::Users;
 use crate::texts::Language;
 use crate::timestamp::Timestamp;
@@ -11,8 +11,8 @@ use crate::timestamp::Timestamp;
 /// A wish for a code.
 #[derive(Debug)]
 pub struct Wish {
-    /// Whose phone.
-    pub phone: Phone,
+    /// Whose account.
+    pub who: Identifier,
     /// The challenge id of an earlier request for the same: it stays the same if the phone's code is bound to it.
     pub keep: Option<ChallengeId>,
     /// What the message is written in.
@@ -31,7 +31,7 @@ pub async fn send_code(
     caller: &Caller,
     now: Timestamp,
 ) -> Result<CodeSent, SendError> {
-    let phone = &wish.phone;
+    let phone = &users.phone_of(&wish.who).await?;
     let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
     let (user, survey) = (user?, survey?);
     let keep = wish.keep.clone();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-use crate::account::random_id;
+use crate::account::{Identifier, random_id};
 use crate::caller::Caller;
 use crate::challenge::{
     AttemptId, CODE_LIFE, Certainty, ChallengeHash, ChallengeId, IssuedCode, Open, PhoneState,
@@ -163,8 +163,8 @@ impl From<PickError> for SendError {
 /// What somebody gives to prove that a code reached them.
 #[derive(Debug)]
 pub struct Answer {
-    /// Whose phone.
-    pub phone: Phone,
+    /// Whose account.
+    pub who: Identifier,
     /// The challenge id that the request for the code was answered with.
     pub challenge: Option<ChallengeId>,
     /// The code.
@@ -573,20 +573,21 @@ impl Codes {
         }
     }
 
-    /// Counts an answer as a guess, then compares it.
+    /// Counts an answer as a guess for `phone`, then compares it.
     ///
     /// # Errors
     /// When the guess is not right, or the store fails.
     pub async fn check(
         &self,
         purpose: Purpose,
+        phone: &Phone,
         answer: &Answer,
         now: Timestamp,
     ) -> Result<RightGuess, VerifyError> {
         let Answer {
-            phone,
             challenge,
             code: guessed,
+            ..
         } = answer;
         if challenge.is_none() && purpose.requires_challenge_id() {
             return Err(VerifyError::Unknown);

@@ -38,9 +38,10 @@ pub async fn set_password(
     password: &Password,
     now: Timestamp,
 ) -> Result<(), ResetError> {
+    let phone = users.phone_of(&answer.who).await?;
     let (guess, user) = tokio::join!(
-        codes.check(Purpose::PasswordReset, answer, now),
-        users.by_phone(&answer.phone),
+        codes.check(Purpose::PasswordReset, &phone, answer, now),
+        users.by_phone(&phone),
     );
     let code = match guess? {
         RightGuess::First(code) => code,
@@ -56,13 +57,7 @@ pub async fn set_password(
     };
     let change = users.change_password(&user, &hash)?;
     codes
-        .redeem(
-            Purpose::PasswordReset,
-            &answer.phone,
-            &code,
-            used,
-            vec![change],
-        )
+        .redeem(Purpose::PasswordReset, &phone, &code, used, vec![change])
         .await?;
     Ok(())
 }

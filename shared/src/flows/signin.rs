@@ -1,12 +1,11 @@
 //! Signing in with a password. Wrong passwords are limited per phone and per client address; the right one costs nothing.
 use super::login::{Logins, SignedIn};
-use crate::account::random_id;
+use crate::account::{Identifier, random_id};
 use crate::caller::Caller;
 use crate::challenge::AttemptId;
 use crate::entropy::Entropy;
 use crate::limits::{Limit, Limited, Policy};
 use crate::password::{self, HashError, Match, Password};
-use crate::phone::Phone;
 use crate::report::Chain;
 use crate::runtime::Backends;
 use crate::store::StoreError;
@@ -69,7 +68,7 @@ impl Passwords {
 /// When the password is not right or was wrong too often, or the store fails.
 pub async fn sign_in(
     passwords: &Passwords,
-    phone: &Phone,
+    who: &Identifier,
     given: &Password,
     caller: &Caller,
     now: Timestamp,
@@ -81,6 +80,7 @@ pub async fn sign_in(
         policy,
         entropy,
     } = passwords;
+    let phone = &users.phone_of(who).await?;
     let attempt = AttemptId::draw(entropy);
     let of_phone = WindowKey::PasswordOf(phone);
     let from_address = WindowKey::PasswordFrom(caller.address);

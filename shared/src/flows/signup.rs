@@ -147,12 +147,13 @@ pub async fn register(
 /// When no code went out; nothing was charged then.
 pub async fn resend(
     codes: &Codes,
+    users: &Users,
     registrations: &Registrations,
     wish: &Wish,
     caller: &Caller,
     now: Timestamp,
 ) -> Result<CodeSent, SendError> {
-    let phone = &wish.phone;
+    let phone = &users.phone_of(&wish.who).await?;
     let challenge = wish.keep.as_ref().map(ChallengeId::hash);
     let waiting = async {
         match &challenge {
@@ -198,14 +199,14 @@ pub async fn confirm(
     answer: &Answer,
     now: Timestamp,
 ) -> Result<Confirmed, VerifyError> {
-    let phone = &answer.phone;
+    let phone = &users.phone_of(&answer.who).await?;
     let challenge = answer
         .challenge
         .as_ref()
         .ok_or(VerifyError::Unknown)?
         .hash();
     let (guess, registration, user, keys) = tokio::join!(
-        codes.check(Purpose::Signup, answer, now),
+        codes.check(Purpose::Signup, phone, answer, now),
         registrations.read(&challenge, now),
         users.by_phone(phone),
         logins.keys(now),

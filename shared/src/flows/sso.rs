@@ -17,9 +17,10 @@ pub async fn verify(
     answer: &Answer,
     now: Timestamp,
 ) -> Result<SignedIn, VerifyError> {
+    let phone = users.phone_of(&answer.who).await?;
     let (guess, user, keys) = tokio::join!(
-        codes.check(Purpose::Sso, answer, now),
-        users.by_phone(&answer.phone),
+        codes.check(Purpose::Sso, &phone, answer, now),
+        users.by_phone(&phone),
         logins.keys(now),
     );
     let (guess, keys) = (guess?, keys?);
@@ -32,7 +33,7 @@ pub async fn verify(
             let used = logins.first_use(by, now);
             let login = logins.open(&used, &user)?;
             codes
-                .redeem(Purpose::Sso, &answer.phone, &code, used, vec![login])
+                .redeem(Purpose::Sso, &phone, &code, used, vec![login])
                 .await?
         }
     };

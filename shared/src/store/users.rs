@@ -3,12 +3,13 @@
 //! A user is one item under its phone, so that a phone has one user by construction: `id` (key: `phone#` and the digits),
 //! `user_id`, `name`, `email`, `password`, `ver`, `role`, `created_at` (milliseconds). Beside it stand pointers that name
 //! the phone: `user#` and the user id, `email#` and the address.
+use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 use super::{Fields, Item, StoreError, Transacted, number, text, transact};
-use crate::account::{Email, PersonName, User};
+use crate::account::{Email, Identifier, PersonName, User};
 use crate::password::PasswordHash;
 use crate::phone::Phone;
 use crate::runtime::Backends;
@@ -37,6 +38,33 @@ impl Users {
             client: backends.dynamodb.clone(),
             table: backends.settings.tables.users.clone(),
         }
+    }
+
+    /// The phone of an account. For an e-mail address it takes one read, strongly consistent; one that is nobody's alias
+    /// gets a number that no phone has, the same each time, so that it is limited like any other.
+    pub async fn phone_of(&self, identifier: &Identifier) -> Result<Phone, StoreError> {
+        const ACT: &str = "look an e-mail address up";
+        let email = match identifier {
+            Identifier::Phone(phone) => return Ok(phone.clone()),
+            Identifier::Email(email) => email,
+        };
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", email_key(email))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        let digits = match &found.item {
+            Some(item) => item
+                .text("phone")
+                .ok_or(StoreError::unreadable(ACT, "phone"))?
+                .into(),
+            None => nobodys_digits(email),
+        };
+        Phone::from_digits(&digits).map_err(|_| StoreError::unreadable(ACT, "phone"))
     }
 
     /// The user of a phone, strongly consistent.
@@ -133,7 +161,7 @@ impl Users {
             .build()
             .map_err(StoreError::building(ACT))?;
         let writes = vec![
-            self.put_new(self.pointer(format!("email#{}", email.as_str()), &user.phone))?,
+            self.put_new(self.pointer(email_id(email), &user.phone))?,
             TransactWriteItem::builder().update(alias).build(),
         ];
         match transact(ACT, &self.client, writes).await? {
@@ -158,6 +186,23 @@ impl Users {
             .map_err(StoreError::building("create a user"))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
+
+fn email_id(email: &Email) -> String {
+    format!("email#{}", email.as_str())
+}
+
+fn email_key(email: &Email) -> AttributeValue {
+    text(email_id(email))
+}
+
+/// Twelve digits of the address's hash behind the country code 999, which ITU-T E.164 leaves unassigned.
+fn nobodys_digits(email: &Email) -> String {
+    let hash = digest::digest(&digest::SHA256, email.as_str().as_bytes());
+    let number = hash.as_ref()[..8]
+        .iter()
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("999{:012}", number % 1_000_000_000_000)
 }
 
 fn phone_key(phone: &Phone) -> AttributeValue {
