@@ -39,7 +39,8 @@ pub async fn send_code(
         phone,
         purpose,
         caller,
-        verified: user.is_some(),
+        // Limited like a user, whoever it is: the eleventh request of a day must not tell.
+        verified: true,
         recipient: match user {
             Some(_) => Recipient::User,
             None => Recipient::Nobody,
