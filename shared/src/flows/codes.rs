@@ -79,7 +79,7 @@ pub struct Order<'a> {
     pub purpose: Purpose,
     /// Who asks.
     pub caller: &'a Caller,
-    /// Whether the phone has a user.
+    /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
     pub recipient: Recipient,
@@ -530,6 +530,7 @@ impl Codes {
         }
         let mut after = PhoneState {
             sends: reservation.sends,
+            failures: reservation.seen.failures,
             ..PhoneState::default()
         };
         after.sends.push(send);
