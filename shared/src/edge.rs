@@ -266,7 +266,7 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         match error.is_data() {
             true => Problem::bad_request(
                 "INVALID_FIELD",
-                format!("A field has the wrong type before {place}."),
+                format!("A field has the wrong type, or is there twice, before {place}."),
             ),
             false => {
                 Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."))
