@@ -1,0 +1,154 @@
+//! What each endpoint costs in calls of the store: sequential round trips, and units as AWS bills them.
+use super::*;
+
+/// How long every call of the store takes here.
+const TRIP: Duration = Duration::from_millis(100);
+/// How long a send takes here.
+const SEND: Duration = Duration::from_millis(400);
+const NO_SEND: Duration = Duration::ZERO;
+
+/// What one request cost.
+#[derive(Debug, PartialEq)]
+struct Cost {
+    /// Calls one after the other; those side by side count once.
+    trips: u32,
+    reads: f64,
+    writes: f64,
+}
+
+/// A system whose functions have answered before and hold their key rings, as most requests find them.
+async fn warm() -> TestSystem {
+    let system = TestSystem::builder()
+        .environments(ONE)
+        .faults(Faults::none().latency(TRIP));
+    let system = with_siti(system.build().await).await;
+    let (known, new) = ("08131000001", "08131000002");
+    add_user(&system, known).await;
+    check_sent(&ask_code(&system, known).await);
+    check_sent(&system.post(SIGNUP, applicant(new)).await);
+    guess(&system, known, "000000", None).await;
+    confirm(&system, new, "000000", "another").await;
+    system.get(JWKS).await;
+    system
+}
+
+/// Checks the cost of a request that spends `elsewhere` beside the store; returns its reply.
+async fn check_cost(
+    system: &TestSystem,
+    request: impl Future<Output = Reply>,
+    elsewhere: Duration,
+    (trips, reads, writes): (u32, u32, u32),
+) -> Reply {
+    system.database().forget_calls();
+    let (reply, took) = timed(request).await;
+    let calls = system.database().calls();
+    let units = |read: bool| {
+        let calls = calls
+            .iter()
+            .filter(|call| (call.operation == "GetItem") == read);
+        calls.map(|call| call.units).sum()
+    };
+    let spent = Cost {
+        trips: ((took - elsewhere).as_millis() / TRIP.as_millis()) as u32,
+        reads: units(true),
+        writes: units(false),
+    };
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.operation != "Scan" && call.operation != "Query")
+    );
+    let budget = Cost {
+        trips,
+        reads: reads.into(),
+        writes: writes.into(),
+    };
+    assert_eq!(spent, budget, "{calls:#?}");
+    assert_eq!((took - elsewhere).as_millis() % TRIP.as_millis(), 0);
+    reply
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_code_costs_three_round_trips_whether_the_phone_is_known_or_not() {
+    let system = warm().await;
+    // What stands for the message to an unknown phone takes the time that sends were measured to take.
+    for (typed, elsewhere) in [(SITI, SEND), (BUDI, 330 * MILLISECOND)] {
+        let request = ask_code(&system, typed);
+        check_sent(&check_cost(&system, request, elsewhere, (3, 4, 5)).await);
+        let refused = check_cost(&system, ask_code(&system, typed), NO_SEND, (1, 4, 0)).await;
+        check_limited(&refused, "cooldown", MINUTE - TRIP);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_process_reads_its_keys_beside_everything_else() {
+    let system = warm().await.with_faults(Faults::none().latency(TRIP));
+    check_sent(&check_cost(&system, ask_code(&system, SITI), SEND, (3, 5, 5)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn verifying_costs_one_round_trip_for_a_wrong_code_and_two_for_the_right_one() {
+    let system = warm().await;
+    let (challenge, code) = sent_code(&system, SITI).await;
+    for (otp, cost) in [(wrong(&code), (1, 1, 1)), (&code, (2, 1, 5))] {
+        let request = guess(&system, SITI, otp, Some(&challenge));
+        check_cost(&system, request, NO_SEND, cost).await;
+    }
+    // A repeated one is found in its refusal, which AWS bills as one more write.
+    let request = guess(&system, SITI, &code, Some(&challenge));
+    check_ok(&check_cost(&system, request, NO_SEND, (1, 1, 0)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_up_costs_three_round_trips_and_its_confirmation_two() {
+    let system = warm().await;
+    let request = system.post(SIGNUP, applicant(BUDI));
+    let challenge = check_sent(&check_cost(&system, request, SEND, (3, 4, 8)).await).challenge;
+    let code = code_on(&system, BUDI);
+    for (otp, cost) in [(wrong(&code), (1, 2, 1)), (&code, (2, 2, 11))] {
+        let request = confirm(&system, BUDI, otp, &challenge);
+        check_cost(&system, request, NO_SEND, cost).await;
+    }
+    let refused = check_cost(
+        &system,
+        system.post(SIGNUP, applicant(BUDI)),
+        NO_SEND,
+        (1, 4, 0),
+    )
+    .await;
+    assert_eq!(refused.status, 409);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_email_address_costs_one_round_trip_more_at_the_confirmation() {
+    let system = warm().await;
+    let mut applicant = applicant(BUDI);
+    applicant["email"] = "budi@example.com".into();
+    let (challenge, code) = signed_up(&system, applicant).await;
+    let request = confirm(&system, BUDI, &code, &challenge);
+    check_ok(&check_cost(&system, request, NO_SEND, (3, 2, 15)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_costs_next_to_nothing() {
+    let system = warm().await;
+    for (path, cost) in [
+        (JWKS, (0, 0, 0)),
+        ("/api/health", (0, 0, 0)),
+        ("/api/status", (1, 1, 0)),
+    ] {
+        let reply = check_cost(&system, system.get(path), NO_SEND, cost).await;
+        assert_eq!(reply.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_with_a_day_of_messages_costs_two_write_units_more() {
+    let system = with_siti(TestSystem::builder().environments(ONE).build().await).await;
+    for _ in 0..29 {
+        check_sent(&ask_code(&system, SITI).await);
+        pass(3 * MINUTE).await;
+    }
+    let system = system.with_faults(Faults::none().latency(TRIP));
+    check_sent(&check_cost(&system, ask_code(&system, SITI), SEND, (3, 5, 7)).await);
+}
