@@ -3,10 +3,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, ProvideCredentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, HttpClient, ProvideCredentials, Region, RuntimeComponents, SharedHttpClient,
+};
 use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -75,10 +78,26 @@ pub fn trying_once(client: &Client) -> Client {
 fn https_client(ca_pem: &str) -> SharedHttpClient {
     let trust = TrustStore::empty().with_pem_certificate(ca_pem);
     let tls = TlsContext::builder().with_trust_store(trust).build();
-    aws_smithy_http_client::Builder::new()
+    let client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls.unwrap_or_default())
-        .build_https()
+        .build_https();
+    SharedHttpClient::new(OnFirstUse(client))
+}
+
+/// An HTTP client that reads its certificates when it first connects. As the SDK has it, each client that is made over
+/// it reads them once more, only to see that it can.
+#[derive(Debug)]
+struct OnFirstUse(SharedHttpClient);
+
+impl HttpClient for OnFirstUse {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
 }
 
 #[cfg(test)]

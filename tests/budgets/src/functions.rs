@@ -49,8 +49,9 @@ struct Seen {
     warmed_up: Vec<f64>,
     /// Of that, the part after the event was handed over.
     first: Vec<f64>,
-    /// The later answers.
+    /// The later answers, and their processor time.
     later: Vec<f64>,
+    later_cpu: Vec<f64>,
     /// Memory after the first answer.
     resident_kib: Vec<f64>,
 }
@@ -123,9 +124,12 @@ impl Bench<'_> {
         seen.first.push(ms(took));
         seen.resident_kib.push(process.resident_kib()?);
         for _ in 0..WARM_REQUESTS {
-            let (took, answer) = process.invoke(self.event().await?).await?;
+            let event = self.event().await?;
+            let before = process.cpu()?;
+            let (took, answer) = process.invoke(event).await?;
             self.check(&answer)?;
             seen.later.push(ms(took));
+            seen.later_cpu.push(ms(process.cpu()? - before));
         }
         process.end().await
     }
@@ -158,7 +162,7 @@ fn ms(time: Duration) -> f64 {
 fn judge(folder: &Path, names: &[&str], seen: &BTreeMap<&str, Seen>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     let head = "function, init CPU ms, times hello, init ms, first reply ms, without warm-up ms, after the event ms, \
-                later replies ms, memory MiB, times hello, size MiB";
+                later replies ms, their CPU ms, memory MiB, times hello, size MiB";
     findings.table(head);
     let nothing = Seen::default();
     let hello = seen.get(HELLO).unwrap_or(&nothing);
@@ -178,6 +182,7 @@ fn judge(folder: &Path, names: &[&str], seen: &BTreeMap<&str, Seen>) -> anyhow::
             format!("{:.1}", median(&seen.cold)),
             format!("{:.1}", median(&seen.first)),
             format!("{later:.1}"),
+            format!("{:.2}", median(&seen.later_cpu)),
             format!("{:.1}", resident / 1024.0),
             format!("{memory_times:.2}"),
             format!("{:.2}", size / 1024.0 / 1024.0),
