@@ -1,0 +1,468 @@
+"""The rehearsal: build, deploy, use, break, look, clean up. Every act is a function; its name is what it shows."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from boto3.dynamodb.types import Binary
+from gateway import TOKEN, Gateway
+from processes import Processes, eventually, free_port, run_from
+from stack import ACCESS_KEY, NAME, REGION, SECRET_KEY, Reply, Stack
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+TEMPLATE = REPOSITORY / "template.yaml"
+
+BUILD_SECONDS = 2400
+DEPLOY_SECONDS = 600
+
+# A reservation ends this long after it was made at the latest: a request aims at 15 s, and 2 s are for clocks that differ.
+LEASE_SECONDS = 17
+
+# What a stack leaves behind when it is deleted.
+KEPT_TABLES = ("KeysTable", "LoginsTable", "UsersTable")
+
+SITI, BUDI, DEWI = "+6281234567801", "+6281234567802", "+6281234567803"
+PASSWORD, NEW_PASSWORD = "correct horse battery", "staple battery horse"
+
+
+class Rehearsal:
+    """Everything that the acts share."""
+
+    def __init__(self, tools: pathlib.Path, folder: pathlib.Path, release: bool) -> None:
+        self.tools = tools
+        self.folder = folder
+        self.release = release
+        self.processes = Processes(folder)
+        self.architecture = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+        self.port, self.gateway_port, self.unused_port = free_port(), free_port(), free_port()
+        self.stack = Stack(self.port, folder)
+        self.gateway = Gateway(f"http://127.0.0.1:{self.gateway_port}")
+        # Refresh and access tokens that were given out.
+        self.tokens: list[str] = []
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a program: nothing of the caller's AWS."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
+        return kept | {
+            "PATH": f"{self.tools}{os.pathsep}{os.environ['PATH']}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            **more,
+        }
+
+    def run(self, seconds: float, *command: str | pathlib.Path, **environment: str) -> None:
+        """Runs a program to its good end."""
+        done = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+
+    def start_simulator(self) -> None:
+        """Starts the gateway simulator."""
+        self.run(BUILD_SECONDS, "cargo", "build", "--quiet", "--locked", "--package", "local")
+        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
+        ports = ["--sim-port", str(self.gateway_port), "--db-port", str(self.unused_port)]
+        program = target / "debug" / "local"
+        self.processes.start(
+            "simulator", [program, "--backends-only", "--memory", "--empty", *ports], self.environment()
+        )
+        answers(f"{self.gateway.url}/sim/state")
+
+    def start_emulator(self) -> None:
+        """Starts the emulated AWS, which holds every caller to its policies."""
+        url = f"http://127.0.0.1:{self.port}"
+        scratch = self.folder / "emulator"
+        scratch.mkdir()
+        environment = self.environment(
+            AUTH="true",
+            AWS_ENDPOINT_URL=url,
+            # The functions inherit this one.
+            AWS_ENDPOINT_URL_DYNAMODB=url,
+            BIND_HOST="127.0.0.1",
+            GATEWAY_PORT=str(self.port),
+            IOT_MTLS_ENABLED="0",
+            LAMBDA_EXECUTOR="local",
+            MINISTACK_REGION=REGION,
+            SFTP_ENABLED="0",
+            TMPDIR=str(scratch),
+        )
+        self.processes.start("emulator", [self.tools / "ministack"], environment)
+        answers(f"{url}/_ministack/health")
+
+    def sign_up(self, phone: str) -> Reply:
+        """Asks for the code that confirms a sign-up."""
+        return self.stack.post("/api/auth/signup", name="Somebody", phone=phone, password=PASSWORD)
+
+    def confirm(self, phone: str, challenge: str, code: str) -> dict[str, Any]:
+        """Completes a sign-up."""
+        data = self.stack.post("/api/auth/verify-otp", identifier=phone, otp=code, challengeId=challenge).data
+        return self.keep_tokens(data)
+
+    def keep_tokens(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Remembers the tokens of a reply."""
+        self.tokens += [data["token"], data["refreshToken"]]
+        return data
+
+
+def answers(url: str) -> None:
+    """Waits until there is somebody at `url`."""
+
+    def look() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    eventually(url, look, 60)
+
+
+# ---- Preparation: without any of these there is nothing to try ----
+
+
+def the_template_passes_sam_and_cfn_lint(the: Rehearsal) -> None:
+    the.run(120, "sam", "validate", "--lint", "--template", TEMPLATE, "--region", REGION)
+    the.run(120, "cfn-lint", "--non-zero-exit-code", "informational", TEMPLATE)
+
+
+def every_function_builds(the: Rehearsal) -> None:
+    # Symbols are most of an unoptimised function.
+    quick = {} if the.release else {"SAM_BUILD_MODE": "debug", "CARGO_PROFILE_DEV_STRIP": "symbols"}
+    overrides = f"Architecture={the.architecture}"
+    built = the.folder / "build"
+    the.run(
+        BUILD_SECONDS,
+        *("sam", "build", "--template", TEMPLATE, "--build-dir", built, "--parameter-overrides", overrides),
+        **quick,
+    )
+
+
+def the_stack_deploys(the: Rehearsal) -> None:
+    the.start_simulator()
+    the.start_emulator()
+    parameters = {
+        "Stage": "dev",
+        "Architecture": the.architecture,
+        "AllowedOrigins": "http://localhost:3000",
+        "WhatsAppServerApi": the.gateway.url,
+        "WhatsAppUserToken": TOKEN,
+        "AlarmEmail": "operator@example.com",
+    }
+    the.run(
+        DEPLOY_SECONDS,
+        *("sam", "deploy", "--template", the.folder / "build" / "template.yaml", "--stack-name", NAME),
+        *("--region", REGION, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-progressbar"),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{the.port}",
+    )
+    the.stack.look()
+
+
+def every_function_has_its_route(the: Rehearsal) -> None:
+    keys = the.stack.connect_routes()
+    written = re.findall(r"Method: (\w+), Path: (\S+) ", TEMPLATE.read_text())
+    assert sorted(keys) == sorted([*(" ".join(route) for route in written), "$default"]), keys
+    stage = the.stack.template()["Resources"]["ApiApiGatewayDefaultStage"]["Properties"]
+    assert set(stage["RouteSettings"]) <= set(keys), stage["RouteSettings"]
+
+
+# ---- Use ----
+
+
+def the_api_answers_and_so_does_an_unknown_route(the: Rehearsal) -> None:
+    assert the.stack.request("GET", "/api/health").data == {"status": "up"}
+    assert the.stack.request("GET", "/api/status").data["whatsapp"] == "unknown"
+    unknown = the.stack.request("GET", "/nowhere")
+    assert (unknown.status, unknown.body["error"]) == (404, "NOT_FOUND"), unknown
+
+
+def somebody_signs_up_with_the_code_that_arrives(the: Rehearsal) -> None:
+    for phone in (SITI, BUDI):
+        sent = the.sign_up(phone).data
+        assert sent["delivery"] == "sent", sent
+        confirmed = the.confirm(phone, sent["challengeId"], the.gateway.next_code(phone, 0))
+        assert confirmed["user"]["phone"] == phone.removeprefix("+"), confirmed
+    assert the.stack.request("GET", "/api/status").data["whatsapp"] == "usable"
+
+
+def the_new_user_signs_in_with_a_code_and_refreshes_and_signs_out(the: Rehearsal) -> None:
+    sent = the.stack.post("/api/auth/sso-signin", identifier=SITI, method="whatsapp").data
+    code = the.gateway.next_code(SITI, 1)
+    guess = {"identifier": SITI, "otp": code, "challengeId": sent["challengeId"]}
+    wrong = the.stack.post("/api/auth/sso-verify", **guess | {"otp": "000000" if code != "000000" else "111111"})
+    assert (wrong.status, wrong.body["attemptsLeft"]) == (400, 4), wrong
+    tokens = the.keep_tokens(the.stack.post("/api/auth/sso-verify", **guess).data)
+    keys = the.stack.request("GET", "/.well-known/jwks.json").body["keys"]
+    assert [key["alg"] for key in keys] == ["ES256"], keys
+    tokens = the.keep_tokens(the.stack.post("/api/auth/refresh", refreshToken=tokens["refreshToken"]).data)
+    assert the.stack.request("GET", "/api/auth/session", token=tokens["token"]).status == 200
+    assert the.stack.request("DELETE", "/api/auth/session", token=tokens["token"]).status == 200
+    assert the.stack.request("GET", "/api/auth/session", token=tokens["token"]).status == 401
+
+
+def a_forgotten_password_is_replaced(the: Rehearsal) -> None:
+    sent = the.stack.post("/api/auth/send-password-reset-otp", identifier=SITI).data
+    answer = {"identifier": SITI, "otp": the.gateway.next_code(SITI, 2), "challengeId": sent["challengeId"]}
+    reset = the.stack.post("/api/auth/verify-password-reset-otp", **answer, newPassword=NEW_PASSWORD)
+    assert reset.status == 200, reset
+    assert the.stack.post("/api/auth/signin", identifier=SITI, password=PASSWORD).status == 401
+    the.keep_tokens(the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD).data)
+
+
+# ---- Outages ----
+
+
+def a_session_that_is_lost_is_connected_again_and_the_code_arrives(the: Rehearsal) -> None:
+    the.gateway.session_is("absent")
+    sent = the.stack.post("/api/auth/send-otp", identifier=BUDI, purpose="sso").data
+    assert sent["delivery"] == "sent", sent
+    code = the.gateway.next_code(BUDI, 1)
+    assert len(the.gateway.calls("/session/connect")) == 1
+    guess = {"identifier": BUDI, "otp": code, "challengeId": sent["challengeId"]}
+    the.keep_tokens(the.stack.post("/api/auth/sso-verify", **guess).data)
+
+
+def a_killed_function_holds_its_place_for_its_lease_and_no_longer(the: Rehearsal) -> None:
+    sends = len(the.gateway.calls("/chat/send/text"))
+    the.gateway.sends_take(5_000)
+    replies: list[Reply] = []
+    request = threading.Thread(target=lambda: replies.append(the.sign_up(DEWI)))
+    began = time.monotonic()
+    request.start()
+    eventually("the send", lambda: len(the.gateway.calls("/chat/send/text")) > sends, 15)
+    assert the.stack.kill("AuthSignupFunction") == 1
+    request.join(40)
+    assert replies and replies[0].status >= 500, replies
+    the.gateway.sends_take(200)
+
+    (state,) = (item for item in the.stack.items("ChallengesTable") if item["phone"] == DEWI.removeprefix("+"))
+    assert state["signup"]["open"]["until"] / 1000 <= time.time() + LEASE_SECONDS, state
+    refused = the.sign_up(DEWI)
+    assert (refused.status, refused.body["limit"]) == (429, "in_progress"), refused
+    wait = refused.body["retryAfterSeconds"]
+    assert wait <= LEASE_SECONDS, refused
+    time.sleep(wait)
+    sent = the.sign_up(DEWI).data
+    assert time.monotonic() - began < LEASE_SECONDS + 8
+    # The gateway went on with the message of the killed function: it is the first one.
+    the.confirm(DEWI, sent["challengeId"], the.gateway.next_code(DEWI, 1))
+
+
+# ---- What is left in tables and logs ----
+
+
+def texts_of(value: Any) -> list[str]:
+    """Every text and number in an item."""
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in texts_of(part)]
+    if isinstance(value, (list, set)):
+        return [text for part in value for text in texts_of(part)]
+    if isinstance(value, Binary):
+        return [value.value.decode(errors="replace")]
+    return [str(value)]
+
+
+def the_tables_hold_what_they_should_and_no_code(the: Rehearsal) -> None:
+    found = {table: the.stack.items(table) for table in the.stack.of_kind("AWS::DynamoDB::Table")}
+    keys_of = {table: sorted(str(each.get("id", each.get("ring", ""))) for each in found[table]) for table in found}
+    assert keys_of["KeysTable"] == ["codes", "refresh", "signing"], keys_of["KeysTable"]
+    phones = [key for key in keys_of["UsersTable"] if key.startswith("phone#")]
+    assert phones == [f"phone#{phone.removeprefix('+')}" for phone in (SITI, BUDI, DEWI)], phones
+    # Nobody got the challenge id of the killed function's registration: it waits for its end.
+    assert len(found["RegistrationsTable"]) == 1, found["RegistrationsTable"]
+    outcomes = {each["outcome"] for each in found["DeliveriesTable"]}
+    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 6, found["DeliveriesTable"]
+
+    codes = set(the.gateway.codes())
+    assert len(codes) >= 6, codes
+    secrets = codes | {PASSWORD, NEW_PASSWORD, *the.tokens}
+    for table, items in found.items():
+        leaks = [text for item in items for text in texts_of(item) if text in secrets]
+        assert not leaks, f"{table} holds {leaks}"
+
+
+def what_is_not_kept_expires(the: Rehearsal) -> None:
+    # The emulator takes no notice of this setting, so the template has to say it.
+    resources = the.stack.template()["Resources"]
+    for table in the.stack.of_kind("AWS::DynamoDB::Table"):
+        life = resources[table]["Properties"].get("TimeToLiveSpecification")
+        assert (life is None) == (table in ("KeysTable", "UsersTable", "WhatsAppSessionsTable")), table
+        for item in the.stack.items(table) if life else []:
+            assert time.time() - 60 < item[life["AttributeName"]] < time.time() + 31 * 24 * 3600, (table, item)
+
+
+def no_log_line_holds_a_secret(the: Rehearsal) -> None:
+    lines = the.stack.logs()
+    assert any("[WhatsApp System]" in line for line in lines), f"{len(lines)} lines"
+    phones = [phone.removeprefix("+") for phone in (SITI, BUDI, DEWI)]
+    secrets = [PASSWORD, NEW_PASSWORD, TOKEN, *phones, *the.tokens]
+    patterns = [re.escape(secret) for secret in secrets] + [rf"(?<![\w.-]){code}(?![\w.-])" for code in the.gateway.codes()]
+    secret = re.compile("|".join(patterns))
+    leaks = [line for line in lines if secret.search(line)]
+    assert not leaks, leaks[:3]
+
+
+# ---- What the stack is made of ----
+
+
+def every_function_and_table_has_an_alarm_that_tells_the_topic(the: Rehearsal) -> None:
+    topic = the.stack.resources["AlarmTopic"]
+    alarms = the.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms), alarms
+    watched = {(alarm["MetricName"], each["Value"]) for alarm in alarms for each in alarm["Dimensions"]}
+    for function in the.stack.of_kind("AWS::Lambda::Function"):
+        assert ("Errors", the.stack.resources[function]) in watched, function
+    for table in the.stack.of_kind("AWS::DynamoDB::Table"):
+        name = the.stack.resources[table]
+        assert {("ReadThrottleEvents", name), ("WriteThrottleEvents", name)} & watched, table
+    assert ("5xx", the.stack.resources["Api"]) in watched
+    subscribed = the.stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert [each["Endpoint"] for each in subscribed] == ["operator@example.com"], subscribed
+
+
+def only_functions_that_send_know_the_gateway(the: Rehearsal) -> None:
+    client = the.stack.client("lambda")
+    knowing = set()
+    for function in the.stack.of_kind("AWS::Lambda::Function"):
+        found = client.get_function_configuration(FunctionName=the.stack.resources[function])
+        if any(name.startswith("WHATSAPP_USER") for name in found["Environment"]["Variables"]):
+            knowing.add(function)
+    sending = {"AuthSendOtpFunction", "AuthSendPasswordResetOtpFunction", "AuthSignupFunction", "AuthSsoSigninFunction"}
+    assert knowing == sending, knowing
+
+
+def the_emulator_holds_functions_to_their_policies(the: Rehearsal) -> None:
+    client, role = the.stack.client("iam"), the.stack.resources["HealthFunctionRole"]
+    deny = {"Effect": "Deny", "Action": "dynamodb:GetItem", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    client.put_role_policy(RoleName=role, PolicyName="deny", PolicyDocument=policy)
+    assert the.stack.request("GET", "/api/status").status == 503
+    client.delete_role_policy(RoleName=role, PolicyName="deny")
+    assert the.stack.request("GET", "/api/status").status == 200
+
+
+def no_function_may_read_whole_tables_or_change_them(the: Rehearsal) -> None:
+    actions = [f"dynamodb:{action}" for action in ("DeleteTable", "Query", "Scan", "UpdateTable")]
+    tables = [
+        the.stack.client("dynamodb").describe_table(TableName=the.stack.resources[table])["Table"]["TableArn"]
+        for table in the.stack.of_kind("AWS::DynamoDB::Table")
+    ]
+    client = the.stack.client("iam")
+    for role in the.stack.of_kind("AWS::IAM::Role"):
+        arn = client.get_role(RoleName=the.stack.resources[role])["Role"]["Arn"]
+        simulated = client.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, ResourceArns=tables)
+        allowed = [each for each in simulated["EvaluationResults"] if each["EvalDecision"] == "allowed"]
+        assert not allowed, (role, allowed)
+
+
+def deleting_the_stack_keeps_users_logins_and_keys(the: Rehearsal) -> None:
+    client = the.stack.client("cloudformation")
+    client.delete_stack(StackName=NAME)
+    client.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    left = the.stack.client("dynamodb").list_tables()["TableNames"]
+    assert sorted(left) == sorted(the.stack.resources[table] for table in KEPT_TABLES), left
+
+
+def nothing_is_left_running(the: Rehearsal) -> None:
+    the.processes.stop()
+    eventually("the end of all processes", lambda: not list(run_from(the.folder)), 10)
+    assert all(program.poll() is not None for program in the.processes.running)
+
+
+Act = Callable[[Rehearsal], None]
+
+PREPARATION: list[Act] = [
+    the_template_passes_sam_and_cfn_lint,
+    every_function_builds,
+    the_stack_deploys,
+    every_function_has_its_route,
+]
+
+TRIALS: list[Act] = [
+    the_api_answers_and_so_does_an_unknown_route,
+    somebody_signs_up_with_the_code_that_arrives,
+    the_new_user_signs_in_with_a_code_and_refreshes_and_signs_out,
+    a_forgotten_password_is_replaced,
+    a_session_that_is_lost_is_connected_again_and_the_code_arrives,
+    a_killed_function_holds_its_place_for_its_lease_and_no_longer,
+    the_tables_hold_what_they_should_and_no_code,
+    what_is_not_kept_expires,
+    no_log_line_holds_a_secret,
+    every_function_and_table_has_an_alarm_that_tells_the_topic,
+    only_functions_that_send_know_the_gateway,
+    the_emulator_holds_functions_to_their_policies,
+    no_function_may_read_whole_tables_or_change_them,
+    deleting_the_stack_keeps_users_logins_and_keys,
+]
+
+
+def play(act: Act, the: Rehearsal) -> bool:
+    """Plays one act; whether it went well."""
+    name = act.__name__.replace("_", " ")
+    if sys.stdout.isatty():
+        print(f"  …                {name}", end="\r", flush=True)
+    began = time.monotonic()
+    try:
+        act(the)
+    except Exception:
+        print(f"  FAILED {time.monotonic() - began:6.1f} s  {name}\n", flush=True)
+        traceback.print_exc(file=sys.stdout)
+        print(f"\n{the.processes.tail()}\n", flush=True)
+        return False
+    print(f"  ok     {time.monotonic() - began:6.1f} s  {name}", flush=True)
+    return True
+
+
+def main(tools: pathlib.Path, arguments: list[str]) -> int:
+    """Plays all acts and cleans up. The result is the exit code."""
+    parser = argparse.ArgumentParser(prog="tests/deploy/run.py")
+    parser.add_argument("--release", action="store_true", help="build what is deployed to AWS")
+    release = parser.parse_args(arguments).release
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Resolved, because /proc knows real paths only.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-deploy-")).resolve()
+    the = Rehearsal(tools, folder, release)
+    results: list[bool] = []
+    try:
+        for act in PREPARATION:
+            results.append(play(act, the))
+            if not results[-1]:
+                break
+        else:
+            results += [play(act, the) for act in TRIALS]
+        results.append(play(nothing_is_left_running, the))
+    finally:
+        the.processes.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    failed = results.count(False)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
