@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod act;
+mod crashes;
 mod crowds;
 mod outages;
 mod strangers;

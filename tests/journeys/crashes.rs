@@ -1,0 +1,274 @@
+//! A process that dies between any two of its steps: the next one finds nothing half done.
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use local::database::Faults;
+use local::simulator::Scenario;
+use shared::challenge::TRIES;
+use shared::code::Purpose;
+use tests::{Reply, TestSystem};
+use tokio::time::sleep;
+
+use super::act::*;
+
+/// How long a reservation outlives its request: the time of a code request and the slack of clocks.
+const LEASE: Duration = Duration::from_secs(15 + 2);
+
+/// Where a process dies.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    /// Before the effect of a call to the database.
+    BeforeCall(u64),
+    /// After it, before the answer.
+    AfterCall(u64),
+    /// At an await: of the database, of the gateway, of time.
+    AtAwait(u64),
+}
+
+use Death::*;
+
+/// Lets `act` die at every step, each time in a system that `prepare` makes, and `check` what is left.
+async fn dying_everywhere<T>(
+    prepare: impl AsyncFn() -> (TestSystem, T),
+    act: impl AsyncFn(&TestSystem, &T) -> Reply,
+    check: impl AsyncFn(&TestSystem, &T),
+) {
+    for death in [BeforeCall, AfterCall, AtAwait] {
+        for step in 1.. {
+            assert!(step < 400, "a request that does not end");
+            let death = death(step);
+            println!("{death:?}");
+            let (system, given) = prepare().await;
+            let survived = die(&system, death, async |system| act(system, &given).await).await;
+            check(&system, &given).await;
+            if survived {
+                println!("survived");
+                break;
+            }
+        }
+    }
+}
+
+/// Whether `act` got to its end.
+async fn die(system: &TestSystem, death: Death, act: impl AsyncFn(&TestSystem) -> Reply) -> bool {
+    // Calls that run side by side end one by one, in an order of their own at each step.
+    let slow = |seed| Faults::seeded(seed).delay(1.0, SECOND / 20);
+    let faults = match death {
+        BeforeCall(number) => slow(number).stop_before(number),
+        AfterCall(number) => slow(number).stop_after(number),
+        AtAwait(number) => slow(number),
+    };
+    let process = system.with_faults(faults.clone());
+    let ended = match death {
+        AtAwait(number) => drop_at(number, act(&process)).await,
+        _ => faults.until_stopped(act(&process)).await,
+    };
+    ended.is_some()
+}
+
+/// Lets `process` come to its `number`th await, where it is dropped unless it is done.
+async fn drop_at<T>(number: u64, process: impl Future<Output = T>) -> Option<T> {
+    let mut process = pin!(process);
+    let mut polls = 0;
+    std::future::poll_fn(|context| {
+        polls += 1;
+        match process.as_mut().poll(context) {
+            Poll::Pending if polls < number => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+        }
+    })
+    .await
+}
+
+/// Asks as often as the cooldown allows, until the window is full. It has no more messages than it may, whatever happened
+/// before.
+async fn fill_the_window(system: &TestSystem, ask: impl AsyncFn(&TestSystem) -> Reply) {
+    while ask(system).await.json["limit"] != "window" {
+        sleep(60 * SECOND).await;
+    }
+    let messages = messages(system, &phone(1));
+    assert!(messages.len() <= 5, "{messages:?}");
+}
+
+/// Asks until a code is granted. That takes no longer than the lease, unless the limit was charged with a message that
+/// is there.
+async fn granted_again(system: &TestSystem, ask: impl AsyncFn(&TestSystem) -> Reply) -> Reply {
+    let before = messages(system, &phone(1));
+    let began = system.now();
+    loop {
+        let asked = ask(system).await;
+        if asked.status != 429 {
+            let waited = system.now().since(began);
+            assert!(waited <= LEASE + SECOND || before.len() == 1, "{waited:?}");
+            assert_eq!(delivery(&asked), Some("sent"), "{}", asked.json);
+            let code = code_of(system, &phone(1));
+            assert!(before.iter().all(|message| code_in(message) == code));
+            return asked;
+        }
+        let seconds = asked.json["retryAfterSeconds"].as_u64().unwrap();
+        sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_while_a_session_is_recovered() {
+    let prepare = async || {
+        let system = system().await;
+        system.simulator().play(&Scenario::ColdSession);
+        (system, ())
+    };
+    let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
+    dying_everywhere(prepare, act, async |system, ()| {
+        sleep(SECOND).await;
+        granted_again(system, ask_to_sign_in).await;
+        assert!(connects(system) <= 2);
+    })
+    .await;
+}
+
+async fn ask_to_sign_in(system: &TestSystem) -> Reply {
+    sign_in(system, &phone(1)).await
+}
+
+async fn ask_to_sign_up(system: &TestSystem) -> Reply {
+    sign_up(system, &phone(1), "Siti", PASSWORD).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_while_a_sign_in_code_is_sent() {
+    let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
+    dying_everywhere(
+        async || (system().await, ()),
+        act,
+        async |system, ()| {
+            // The gateway goes on with what it was given.
+            sleep(SECOND).await;
+            let again = granted_again(system, ask_to_sign_in).await;
+            let code = code_of(system, &phone(1));
+            let signed_in = verify(system, &phone(1), &code, challenge(&again)).await;
+            assert_eq!(signed_in.status, 200, "{}", signed_in.json);
+            fill_the_window(system, ask_to_sign_in).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_code_of_whoever_died_works_if_it_reached_the_phone() {
+    let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
+    dying_everywhere(
+        async || (system().await, ()),
+        act,
+        async |system, ()| {
+            sleep(SECOND).await;
+            if let Some(message) = messages(system, &phone(1)).first() {
+                let signed_in = verify_unbound(system, &phone(1), code_in(message)).await;
+                assert_eq!(signed_in.status, 200, "{}", signed_in.json);
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_while_a_sign_up_code_is_sent() {
+    let prepare = async || (TestSystem::start().await, ());
+    let act = async |system: &TestSystem, (): &()| ask_to_sign_up(system).await;
+    dying_everywhere(prepare, act, async |system, ()| {
+        sleep(SECOND).await;
+        assert_eq!(rows(system, "UsersTable").await, 0);
+        let again = granted_again(system, ask_to_sign_up).await;
+        let code = code_of(system, &phone(1));
+        let confirmed = confirm(system, &phone(1), &code, challenge(&again)).await;
+        assert_eq!(confirmed.status, 200, "{}", confirmed.json);
+        is_one_user_with_one_login(system).await;
+    })
+    .await;
+}
+
+/// The user, the pointer from its id, and its login.
+async fn is_one_user_with_one_login(system: &TestSystem) {
+    assert_eq!(rows(system, "UsersTable").await, 2);
+    assert_eq!(rows(system, "LoginsTable").await, 1);
+}
+
+/// A challenge id and the code that was sent for it.
+type Sent = (String, String);
+
+async fn code_sent(
+    ask: impl AsyncFn(&TestSystem) -> Reply,
+    system: TestSystem,
+) -> (TestSystem, Sent) {
+    let asked = ask(&system).await;
+    let sent = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
+    (system, sent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_while_signing_in() {
+    let prepare = async || code_sent(ask_to_sign_in, system().await).await;
+    let act =
+        async |system: &TestSystem, (id, code): &Sent| verify(system, &phone(1), code, id).await;
+    dying_everywhere(prepare, act, async |system, (id, code)| {
+        let died_with = rows(system, "LoginsTable").await;
+        let state = state_of(system, &phone(1)).await;
+        let used = state.code(Purpose::Sso).unwrap().used.is_some();
+        assert_eq!(used, died_with == 1);
+        opens_one_login(system, async |system| {
+            verify(system, &phone(1), code, id).await
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_while_a_sign_up_is_confirmed() {
+    let prepare = async || code_sent(ask_to_sign_up, TestSystem::start().await).await;
+    let act =
+        async |system: &TestSystem, (id, code): &Sent| confirm(system, &phone(1), code, id).await;
+    dying_everywhere(prepare, act, async |system, (id, code)| {
+        match user_of(system, &phone(1)).await {
+            Some(_) => is_one_user_with_one_login(system).await,
+            None => assert_eq!(
+                rows(system, "UsersTable").await + rows(system, "LoginsTable").await,
+                0
+            ),
+        }
+        opens_one_login(system, async |system| {
+            confirm(system, &phone(1), code, id).await
+        })
+        .await;
+        is_one_user_with_one_login(system).await;
+    })
+    .await;
+}
+
+/// The same answer again and again opens the same login, and no other.
+async fn opens_one_login(system: &TestSystem, answer: impl AsyncFn(&TestSystem) -> Reply) {
+    let first = claims_of(system, &answer(system).await).await.unwrap();
+    let second = claims_of(system, &answer(system).await).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(rows(system, "LoginsTable").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_with_a_wrong_guess_has_used_up_one_try_at_most() {
+    let prepare = async || code_sent(ask_to_sign_in, system().await).await;
+    let act = async |system: &TestSystem, (id, code): &Sent| {
+        verify(system, &phone(1), &wrong(code, 1), id).await
+    };
+    dying_everywhere(prepare, act, async |system, (id, code)| {
+        let guess = wrong(code, 2);
+        let next = verify(system, &phone(1), &guess, id).await;
+        let left = next.json["attemptsLeft"].as_u64().unwrap();
+        assert!(
+            (u64::from(TRIES) - 2..u64::from(TRIES)).contains(&left),
+            "{left}"
+        );
+        assert_eq!(verify(system, &phone(1), code, id).await.status, 200);
+    })
+    .await;
+}
