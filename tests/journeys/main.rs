@@ -7,4 +7,5 @@ mod crashes;
 mod crowds;
 mod outages;
 mod strangers;
+mod stumbles;
 mod whole;

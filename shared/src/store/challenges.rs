@@ -261,7 +261,7 @@ impl Challenges {
         let kids: Vec<String> = (0..guess.kids.len()).map(|n| format!(":kid{n}")).collect();
         let condition = format!(
             "#p.#code.#tries > :zero AND attribute_not_exists(#p.#code.#used) AND #p.#code.#expires_at > :now \
-             AND #p.#code.#kid IN ({})",
+             AND #p.#code.#kid IN ({}) AND (attribute_not_exists(#p.#code.#last) OR #p.#code.#last <> :guess)",
             kids.join(", ")
         );
         let set = "#p.#code.#tries = #p.#code.#tries - :one, #p.#code.#last = :guess, \
