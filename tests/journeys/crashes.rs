@@ -28,13 +28,17 @@ enum Death {
 
 use Death::*;
 
-/// Lets `act` die at every step, each time in a system that `prepare` makes, and `check` what is left.
-async fn dying_everywhere<T>(
+/// The kinds of steps.
+const STEPS: [fn(u64) -> Death; 3] = [BeforeCall, AfterCall, AtAwait];
+
+/// Lets `act` die at every step of some kinds, each time in a system that `prepare` makes, and `check` what is left.
+async fn dying_at_each<T>(
+    steps: &[fn(u64) -> Death],
     prepare: impl AsyncFn() -> (TestSystem, T),
     act: impl AsyncFn(&TestSystem, &T) -> Reply,
     check: impl AsyncFn(&TestSystem, &T),
 ) {
-    for death in [BeforeCall, AfterCall, AtAwait] {
+    for death in steps {
         for step in 1.. {
             assert!(step < 400, "a request that does not end");
             let death = death(step);
@@ -120,7 +124,7 @@ async fn whoever_dies_while_a_session_is_recovered() {
         (system, ())
     };
     let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
-    dying_everywhere(prepare, act, async |system, ()| {
+    dying_at_each(&STEPS[..2], prepare, act, async |system, ()| {
         sleep(SECOND).await;
         granted_again(system, ask_to_sign_in).await;
         assert!(connects(system) <= 2);
@@ -139,7 +143,8 @@ async fn ask_to_sign_up(system: &TestSystem) -> Reply {
 #[tokio::test(start_paused = true)]
 async fn whoever_dies_while_a_sign_in_code_is_sent() {
     let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
-    dying_everywhere(
+    dying_at_each(
+        &STEPS,
         async || (system().await, ()),
         act,
         async |system, ()| {
@@ -158,7 +163,8 @@ async fn whoever_dies_while_a_sign_in_code_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn the_code_of_whoever_died_works_if_it_reached_the_phone() {
     let act = async |system: &TestSystem, (): &()| ask_to_sign_in(system).await;
-    dying_everywhere(
+    dying_at_each(
+        &STEPS,
         async || (system().await, ()),
         act,
         async |system, ()| {
@@ -176,7 +182,7 @@ async fn the_code_of_whoever_died_works_if_it_reached_the_phone() {
 async fn whoever_dies_while_a_sign_up_code_is_sent() {
     let prepare = async || (TestSystem::start().await, ());
     let act = async |system: &TestSystem, (): &()| ask_to_sign_up(system).await;
-    dying_everywhere(prepare, act, async |system, ()| {
+    dying_at_each(&STEPS, prepare, act, async |system, ()| {
         sleep(SECOND).await;
         assert_eq!(rows(system, "UsersTable").await, 0);
         let again = granted_again(system, ask_to_sign_up).await;
@@ -211,7 +217,7 @@ async fn whoever_dies_while_signing_in() {
     let prepare = async || code_sent(ask_to_sign_in, system().await).await;
     let act =
         async |system: &TestSystem, (id, code): &Sent| verify(system, &phone(1), code, id).await;
-    dying_everywhere(prepare, act, async |system, (id, code)| {
+    dying_at_each(&STEPS, prepare, act, async |system, (id, code)| {
         let died_with = rows(system, "LoginsTable").await;
         let state = state_of(system, &phone(1)).await;
         let used = state.code(Purpose::Sso).unwrap().used.is_some();
@@ -229,7 +235,7 @@ async fn whoever_dies_while_a_sign_up_is_confirmed() {
     let prepare = async || code_sent(ask_to_sign_up, TestSystem::start().await).await;
     let act =
         async |system: &TestSystem, (id, code): &Sent| confirm(system, &phone(1), code, id).await;
-    dying_everywhere(prepare, act, async |system, (id, code)| {
+    dying_at_each(&STEPS, prepare, act, async |system, (id, code)| {
         match user_of(system, &phone(1)).await {
             Some(_) => is_one_user_with_one_login(system).await,
             None => assert_eq!(
@@ -260,7 +266,7 @@ async fn whoever_dies_with_a_wrong_guess_has_used_up_one_try_at_most() {
     let act = async |system: &TestSystem, (id, code): &Sent| {
         verify(system, &phone(1), &wrong(code, 1), id).await
     };
-    dying_everywhere(prepare, act, async |system, (id, code)| {
+    dying_at_each(&STEPS, prepare, act, async |system, (id, code)| {
         let guess = wrong(code, 2);
         let next = verify(system, &phone(1), &guess, id).await;
         let left = next.json["attemptsLeft"].as_u64().unwrap();
