@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::{Email, Identifier, User};
 use crate::address::ClientAddress;
-use crate::caller::Caller;
+use crate::caller::{Caller, TrustedCallers};
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
@@ -51,6 +51,28 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
             .unwrap_or_default(),
         deadline: deadline.minus(RESERVE),
     }
+}
+
+/// The caller that counts: the one that a trusted caller asks for, or `caller` itself. `X-Caller-Key` carries the trusted
+/// caller's key and `X-Client-Address` the address of its client; without a key that is known both are ignored.
+///
+/// # Errors
+/// When the key is known and the address is none.
+pub fn on_behalf(
+    trusted: &TrustedCallers,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Caller, Problem> {
+    let mut caller = caller.clone();
+    let known = header(request, "x-caller-key").is_some_and(|key| trusted.know(key));
+    if let Some(given) = request.headers().get("x-client-address").filter(|_| known) {
+        let address = given.to_str().ok().map(str::trim);
+        caller.address = address.and_then(ClientAddress::parse).ok_or_else(|| {
+            let message = "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.";
+            Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
+        })?;
+    }
+    Ok(caller)
 }
 
 /// A good answer.

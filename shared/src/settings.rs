@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
+use crate::caller::TrustedCallers;
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
 
@@ -71,6 +72,9 @@ pub struct Settings {
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
     /// nobody has proven that an address is theirs; codes go to the account's phone all the same.
     pub email_identifier: bool,
+    /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
+    /// While a key is exchanged both are listed.
+    pub trusted_callers: TrustedCallers,
     /// The `iss` of access tokens: `TOKEN_ISSUER`.
     pub token_issuer: String,
     /// The `aud` of access tokens: `TOKEN_AUDIENCE`.
@@ -96,6 +100,7 @@ impl Default for Settings {
             sessions: Vec::new(),
             policy: Policy::default(),
             email_identifier: false,
+            trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
             region: "ap-southeast-3".into(),
@@ -193,6 +198,7 @@ impl Settings {
                 },
             },
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
+            trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
             region: text("AWS_REGION", defaults.region),
@@ -267,6 +273,16 @@ impl Vars {
         }
     }
 
+    fn trusted_callers(&self) -> Result<TrustedCallers, SettingsError> {
+        let Some(hashes) = self.get("TRUSTED_CALLER_KEYS") else {
+            return Ok(TrustedCallers::default());
+        };
+        TrustedCallers::parse(hashes).ok_or_else(|| SettingsError {
+            variable: "TRUSTED_CALLER_KEYS",
+            problem: "give the SHA-256 of each key, 64 hex digits, separated by commas".into(),
+        })
+    }
+
     fn credentials(&self) -> Result<Option<Credentials>, SettingsError> {
         let Some(id) = self.get("AWS_ACCESS_KEY_ID") else {
             return Ok(None);
@@ -333,6 +349,7 @@ mod tests {
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
+            ("TRUSTED_CALLER_KEYS", "my-key"),
             ("WARMUP", "no"),
         ] {
             let error = read(&[(variable, value)]).expect_err("unreadable");

@@ -10,6 +10,7 @@ use local::simulator::Scenario;
 use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
+use shared::caller::TrustedCallers;
 use shared::phone::Phone;
 use shared::sender::Sender;
 use shared::store::users::Users;
@@ -154,8 +155,19 @@ impl Asker {
             .iter()
             .map(|bearer| ("authorization", bearer.as_str()))
             .collect();
+        self.send(system, method, path, &headers, body).await
+    }
+
+    async fn send(
+        &mut self,
+        system: &TestSystem,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Reply {
         system.database().forget_calls();
-        let reply = system.request(method, path, &headers, body).await;
+        let reply = system.request(method, path, headers, body).await;
         let code = reply.json["error"].as_str().unwrap_or_default();
         let (path, status) = (path.split('?').next().unwrap_or(path), reply.status);
         let route = format!("{method} {path}");
@@ -284,6 +296,21 @@ impl Asker {
         }
     }
 
+    /// Asks at every path that limits client addresses, as a trusted caller that names none.
+    async fn ask_for_nowhere(&mut self) {
+        const KEY: &str = "the key of a backend";
+        const HASH: &str = "91f91c0089b82a0d4c680c8e075e8b80f17638d2a21645de9557a4f8c312fc11";
+        let system = TestSystem::builder().settings(|settings| {
+            settings.trusted_callers = TrustedCallers::parse(HASH).expect("a hash");
+        });
+        let system = system.build().await;
+        for path in SENDS.into_iter().chain([SIGN_IN]) {
+            let headers = [("x-caller-key", KEY), ("x-client-address", "nowhere")];
+            let body = body(path).to_string();
+            self.send(&system, "POST", path, &headers, body).await;
+        }
+    }
+
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
     async fn frozen(&mut self, path: &str) {
         let system = system(None).await;
@@ -359,6 +386,8 @@ pub async fn ask_for_everything() -> Asker {
     for _ in 0..10 {
         asker.post(&usual, SIGN_IN, body(SIGN_IN)).await;
     }
+
+    asker.ask_for_nowhere().await;
 
     let prompt = system(None).await;
     for verify in verifies {

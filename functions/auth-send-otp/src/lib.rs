@@ -4,7 +4,7 @@
 //! answer is the same, and there is no message.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::Caller;
+use shared::caller::{Caller, TrustedCallers};
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
 use shared::code::Purpose;
@@ -25,6 +25,7 @@ pub struct App {
     codes: Codes,
     users: Users,
     registrations: Registrations,
+    trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
 }
@@ -36,6 +37,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             registrations: Registrations::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
         }
@@ -77,6 +79,7 @@ async fn send_again(
     request: &Request,
     now: Timestamp,
 ) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let asked: Asked = edge::json_body(request)?;
     let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     let purpose = edge::required(asked.purpose.as_ref(), "purpose", "MISSING_PURPOSE")?;

@@ -3,7 +3,7 @@
 //! An unknown phone gets the same answer, in the same time, and no message.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::Caller;
+use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
 use shared::code::Purpose;
 use shared::edge::{self, Problem, Reply};
@@ -20,6 +20,7 @@ use shared::timestamp::Timestamp;
 pub struct App {
     codes: Codes,
     users: Users,
+    trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
 }
@@ -30,6 +31,7 @@ impl App {
         Self {
             codes: Codes::new(backends),
             users: Users::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
         }
@@ -66,6 +68,7 @@ async fn send_code(
     request: &Request,
     now: Timestamp,
 ) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let asked: Asked = edge::json_body(request)?;
     let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     edge::method(asked.method.as_deref())?;

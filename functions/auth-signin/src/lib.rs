@@ -2,7 +2,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::Caller;
+use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::signin::{self, Passwords, SignInError};
@@ -15,6 +15,7 @@ use shared::timestamp::Timestamp;
 #[derive(Debug)]
 pub struct App {
     passwords: Passwords,
+    trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
 }
@@ -24,6 +25,7 @@ impl App {
     pub fn new(backends: &Backends) -> Self {
         Self {
             passwords: Passwords::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
         }
@@ -59,6 +61,7 @@ async fn sign_in(
     request: &Request,
     now: Timestamp,
 ) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let given: Given = edge::json_body(request)?;
     let who = edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?;
     edge::required(given.password.as_ref(), "password", "MISSING_PASSWORD")?;

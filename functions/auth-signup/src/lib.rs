@@ -6,7 +6,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::account::{Applicant, Email, Identifier, PersonName};
-use shared::caller::Caller;
+use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::codes::Codes;
@@ -24,6 +24,7 @@ pub struct App {
     codes: Codes,
     users: Users,
     registrations: Registrations,
+    trusted: TrustedCallers,
     clock: Clock,
 }
 
@@ -34,6 +35,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             registrations: Registrations::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
         }
     }
@@ -73,6 +75,7 @@ async fn register(
     request: &Request,
     now: Timestamp,
 ) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let asked: Asked = edge::json_body(request)?;
     let applicant = applicant(&asked)?;
     let accepted = edge::header(request, "accept-language");

@@ -1,0 +1,112 @@
+//! A backend that calls for its users: the limits of an address count where the users are.
+use serde_json::json;
+use shared::caller::TrustedCallers;
+use tests::{Reply, TestSystem};
+
+use super::act::*;
+
+const OLD: &str = "the key of last year";
+const NEW: &str = "the key of this year";
+
+/// The SHA-256 of both.
+const KEYS: &str = "91053aa444e050afcb2dbdf9e2e92de4171e5f7c6de339c73e378be950267ec0,7b107a1390ac048617145c07f0686d49bf39d1c2990c2ce513a06700fbc59133";
+
+/// A system that knows two keys and lets an address have one code and one wrong password.
+async fn system() -> TestSystem {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.trusted_callers = TrustedCallers::parse(KEYS).unwrap();
+        settings.policy.codes_per_address.places = 1;
+        settings.policy.passwords_per_address.places = 1;
+    });
+    system.build().await
+}
+
+/// Asks for the code of the `number`th phone, with what headers say of the caller.
+async fn ask(system: &TestSystem, number: u64, headers: &[(&str, &str)]) -> Reply {
+    let body = json!({ "identifier": phone(number) }).to_string();
+    let path = "/api/auth/sso-signin";
+    system.request("POST", path, headers, body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trusted_callers_clients_are_limited_each_for_itself() {
+    let system = system().await;
+    for (number, (key, address)) in (1..).zip([
+        (OLD, "198.51.100.1"),
+        (NEW, "198.51.100.2"),
+        (NEW, "2001:db8:1:2::7"),
+    ]) {
+        let headers = [("x-caller-key", key), ("x-client-address", address)];
+        check(&ask(&system, number, &headers).await, 200, None, None);
+    }
+    for address in ["198.51.100.1", "::ffff:198.51.100.2", "2001:db8:1:2::8"] {
+        let headers = [("x-caller-key", OLD), ("x-client-address", address)];
+        let refused = ask(&system, 4, &headers).await;
+        check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+    }
+    // The caller itself is still free, and is limited like anybody.
+    check(
+        &ask(&system, 4, &[("x-caller-key", NEW)]).await,
+        200,
+        None,
+        None,
+    );
+    let refused = ask(&system, 5, &[("x-caller-key", NEW)]).await;
+    check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_known_key_nobody_says_where_a_request_comes_from() {
+    let system = system().await;
+    check(&ask(&system, 1, &[]).await, 200, None, None);
+    for key in [None, Some(""), Some("a guess"), Some(KEYS)] {
+        for address in ["198.51.100.1", "nowhere"] {
+            let mut headers = vec![("x-client-address", address)];
+            headers.extend(key.map(|key| ("x-caller-key", key)));
+            let refused = ask(&system, 2, &headers).await;
+            check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trusted_caller_that_names_no_address_is_told() {
+    let system = system().await;
+    for address in [
+        "",
+        "nowhere",
+        "198.51.100.1:80",
+        "198.51.100.1, 198.51.100.2",
+    ] {
+        let headers = [("x-caller-key", NEW), ("x-client-address", address)];
+        let refused = ask(&system, 1, &headers).await;
+        check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_route_that_limits_addresses_hears_a_trusted_caller() {
+    let system = system().await;
+    for (path, body) in [
+        ("/api/auth/signup", applicant(&phone(1))),
+        ("/api/auth/sso-signin", json!({ "identifier": phone(1) })),
+        (
+            "/api/auth/send-otp",
+            json!({ "identifier": phone(1), "purpose": "sso" }),
+        ),
+        (
+            "/api/auth/send-password-reset-otp",
+            json!({ "identifier": phone(1) }),
+        ),
+        (
+            "/api/auth/signin",
+            json!({ "identifier": phone(1), "password": PASSWORD }),
+        ),
+    ] {
+        let headers = [("x-caller-key", NEW), ("x-client-address", "nowhere")];
+        let refused = system
+            .request("POST", path, &headers, body.to_string())
+            .await;
+        check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
+    }
+}
