@@ -1,5 +1,8 @@
 //! Accounts: passwords, resets, logins and what ends them.
 #![expect(clippy::unwrap_used, reason = "a test")]
+
+mod logs;
+
 use std::time::Duration;
 
 use local::simulator::{Scenario, SessionState};
