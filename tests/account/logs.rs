@@ -51,7 +51,8 @@ async fn no_log_line_of_any_journey_tells_a_secret() {
         .without_time()
         .with_writer(log.clone())
         .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    // For all threads: with one of its own, another test's thread may have switched an event off for good.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let system = TestSystem::start().await;
     let mut secrets: Vec<String> = ["8123456789", "8123456780", PASSWORD, "system-session-token"]
         .map(str::to_owned)
@@ -61,13 +62,22 @@ async fn no_log_line_of_any_journey_tells_a_secret() {
     secrets_of(&json!({ "data": held }), &mut secrets);
     secrets_of(&sign_in(&system, PASSWORD).await.json, &mut secrets);
     sign_in(&system, "salah-terus-menerus").await;
-    secrets_of(&refresh(&system, &held["refreshToken"]).await.json, &mut secrets);
+    secrets_of(
+        &refresh(&system, &held["refreshToken"]).await.json,
+        &mut secrets,
+    );
     session(&system, "DELETE", "?all=true", &held["token"]).await;
     for scenario in [
         Scenario::Healthy,
         Scenario::ColdSession,
-        Scenario::NotOnWhatsapp { phones: vec![PHONE.into()], taken: false },
-        Scenario::Restricted { code: 463, refusals: None },
+        Scenario::NotOnWhatsapp {
+            phones: vec![PHONE.into()],
+            taken: false,
+        },
+        Scenario::Restricted {
+            code: 463,
+            refusals: None,
+        },
         Scenario::GatewayDown { lasts_ms: 60_000 },
     ] {
         system.simulator().play(&scenario);
@@ -81,7 +91,10 @@ async fn no_log_line_of_any_journey_tells_a_secret() {
         sleep(Duration::from_secs(700)).await;
     }
     // A store that fails everywhere writes the most.
-    for faults in [Faults::down(), Faults::seeded(1).odds(Fault::ReplyLost, 0.5)] {
+    for faults in [
+        Faults::down(),
+        Faults::seeded(1).odds(Fault::ReplyLost, 0.5),
+    ] {
         let broken = system.with_faults(faults);
         for path in ["sso-signin", "sso-verify", "signin", "send-otp", "refresh"] {
             let body = json!({
@@ -99,7 +112,10 @@ async fn no_log_line_of_any_journey_tells_a_secret() {
     let messages = system.simulator().messages(None);
     secrets.extend(messages.iter().map(|message| message.text[..6].to_owned()));
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("[WhatsApp System]") && log.contains("request failed"), "{log}");
+    assert!(
+        log.contains("[WhatsApp System]") && log.contains("request failed"),
+        "{log}"
+    );
     for secret in secrets {
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(&secret)).collect();
         assert!(lines.is_empty(), "{secret} is in\n{}", lines.join("\n"));
