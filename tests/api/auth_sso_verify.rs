@@ -311,3 +311,18 @@ async fn when_the_store_is_down_no_try_is_counted() {
     );
     check_ok(&guess(&system, SITI, &code, Some(&challenge)).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_is_counted_once_even_when_the_reply_of_the_store_is_lost() {
+    for lost in 1..=8 {
+        let system = system().await;
+        let (challenge, code) = sent_code(&system, SITI).await;
+        let unlucky = system.with_faults(Faults::none().at(lost, Fault::ReplyLost));
+        let reply = guess(&unlucky, SITI, wrong(&code), Some(&challenge)).await;
+        check_wrong(&reply, 4);
+        check_wrong(
+            &guess(&system, SITI, wrong(&code), Some(&challenge)).await,
+            3,
+        );
+    }
+}

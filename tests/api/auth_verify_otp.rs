@@ -252,3 +252,33 @@ async fn when_the_store_is_down_no_try_is_counted() {
     }
     check_ok(&confirm(&system, BUDI, &code, &challenge).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_single_failure_of_the_store_is_not_seen_and_makes_one_user() {
+    for fault in [
+        Fault::RequestLost,
+        Fault::ReplyLost,
+        Fault::Throttled,
+        Fault::Conflict,
+    ] {
+        for number in 1..=8 {
+            let system = TestSystem::start().await;
+            let mut applicant = applicant(BUDI);
+            applicant["email"] = "budi@example.com".into();
+            let (challenge, code) = signed_up(&system, applicant).await;
+            let unlucky = system.with_faults(Faults::none().at(number, fault));
+            let reply = confirm(&unlucky, BUDI, &code, &challenge).await;
+            assert_eq!(
+                check_ok(&reply)["email"],
+                "claimed",
+                "{fault:?} at {number}"
+            );
+            assert_eq!(
+                items(&system, "UsersTable").await.len(),
+                3,
+                "with two pointers"
+            );
+            assert_eq!(items(&system, "LoginsTable").await.len(), 1);
+        }
+    }
+}

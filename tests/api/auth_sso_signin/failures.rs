@@ -137,3 +137,25 @@ async fn a_store_that_goes_down_in_between_charges_nothing_that_was_not_sent() {
     }
     assert!((1..18).contains(&sent), "{sent}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_single_failure_of_the_store_is_not_seen_and_charges_once() {
+    for fault in [
+        Fault::RequestLost,
+        Fault::ReplyLost,
+        Fault::Throttled,
+        Fault::Conflict,
+    ] {
+        for number in 1..=12 {
+            let system = system().await;
+            let unlucky = system.with_faults(Faults::none().at(number, fault));
+            check_sent(&ask_code(&unlucky, SITI).await);
+            assert_eq!(inbox(&system, SITI).len(), 1);
+            let phone = &items(&system, "ChallengesTable").await[0];
+            let address = &items(&system, "LimitsTable").await[0];
+            let sends = phone["sends"].as_l().expect("a list").len();
+            let granted = address["granted"].as_ss().expect("a set").len();
+            assert_eq!((sends, granted), (1, 1), "{fault:?} at {number}");
+        }
+    }
+}
