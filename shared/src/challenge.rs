@@ -97,7 +97,7 @@ impl PhoneState {
 /// One message that takes a place in the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendMade {
-    /// When.
+    /// When, or the latest that it can have been.
     pub at: Timestamp,
     /// What for.
     pub purpose: Purpose,

@@ -136,8 +136,9 @@ pub fn decide(
     let mut under_way = Vec::new();
     for (purpose, challenge) in &state.challenges {
         if let Some(open) = &challenge.open {
+            // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
             let place = SendMade {
-                at: open.at,
+                at: open.until,
                 purpose: *purpose,
                 certainty: Certainty::Lapsed,
             };
@@ -355,7 +356,7 @@ mod tests {
             sends,
             [SendMade {
                 certainty: Certainty::Lapsed,
-                ..sent(Purpose::Sso, 30)
+                ..sent(Purpose::Sso, 1)
             }]
         );
     }

@@ -8,7 +8,7 @@ use local::simulator::Scenario;
 use shared::challenge::TRIES;
 use shared::code::Purpose;
 use tests::{Reply, TestSystem};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::act::*;
 
@@ -86,14 +86,18 @@ async fn drop_at<T>(number: u64, process: impl Future<Output = T>) -> Option<T> 
     .await
 }
 
-/// Asks as often as the cooldown allows, until the window is full. It has no more messages than it may, whatever happened
-/// before.
+/// Asks as often as the replies allow, until the window was full and has room again. It never has more messages than it
+/// may, whatever happened before.
 async fn fill_the_window(system: &TestSystem, ask: impl AsyncFn(&TestSystem) -> Reply) {
-    while ask(system).await.json["limit"] != "window" {
-        sleep(60 * SECOND).await;
+    while messages(system, &phone(1)).len() < 7 {
+        let asked = ask(system).await;
+        let seconds = asked.json["retryAfterSeconds"].as_u64().unwrap_or(60);
+        sleep(Duration::from_secs(seconds)).await;
     }
     let messages = messages(system, &phone(1));
-    assert!(messages.len() <= 5, "{messages:?}");
+    for six in messages.windows(6) {
+        assert!(six[5].at_ms - six[0].at_ms >= 600_000, "{messages:?}");
+    }
 }
 
 /// Asks until a code is granted. That takes no longer than the lease, unless the limit was charged with a message that
@@ -176,6 +180,21 @@ async fn the_code_of_whoever_died_works_if_it_reached_the_phone() {
         },
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_message_of_whoever_died_counts_from_when_it_went_out() {
+    let system = system().await;
+    let each_ms = 9_000;
+    system.simulator().play(&Scenario::SendQueue { each_ms });
+    let process = system.with_faults(Faults::none());
+    let dead = timeout(SECOND, ask_to_sign_in(&process)).await;
+    assert!(dead.is_err());
+    sleep(10 * SECOND).await;
+    assert_eq!(messages(&system, &phone(1)).len(), 1);
+    let each_ms = 400;
+    system.simulator().play(&Scenario::SendQueue { each_ms });
+    fill_the_window(&system, ask_to_sign_in).await;
 }
 
 #[tokio::test(start_paused = true)]
