@@ -5,6 +5,7 @@
 mod act;
 mod crashes;
 mod crowds;
+mod limits;
 mod outages;
 mod strangers;
 mod stumbles;
