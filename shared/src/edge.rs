@@ -17,7 +17,7 @@ use crate::caller::{Caller, TrustedCallers};
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
-use crate::limits::Limited;
+use crate::limits::{Limit, Limited};
 use crate::password::Password;
 use crate::phone::Phone;
 use crate::report::Chain;
@@ -192,7 +192,12 @@ impl From<SendError> for Problem {
             SendError::Store(error) => Self::internal(&error).with("charged", false),
             SendError::Limited(limited) => Self::limited(
                 &limited,
-                "Too many codes were asked for. Wait before you ask for the next one.",
+                match limited.limit {
+                    Limit::Country => {
+                        "Too many codes went to numbers of this country today. Come back tomorrow."
+                    }
+                    _ => "Too many codes were asked for. Wait before you ask for the next one.",
+                },
             ),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);

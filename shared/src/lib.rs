@@ -44,6 +44,9 @@ pub mod challenge;
 /// May one more code go to this phone now?
 pub mod limits;
 
+/// Daily caps per country.
+pub mod country;
+
 /// Users, and the sign-ups that may become one.
 pub mod account;
 

@@ -89,6 +89,8 @@ pub enum Limit {
     Failures,
     /// Too many codes asked from one client address.
     Address,
+    /// Too many codes for one country in a day.
+    Country,
     /// Too many wrong passwords for a phone.
     Password,
     /// Too many wrong passwords from one client address.
@@ -105,6 +107,7 @@ impl Limit {
             Self::Day => "day",
             Self::Failures => "failures",
             Self::Address => "address",
+            Self::Country => "country",
             Self::Password => "password",
             Self::PasswordAddress => "password_address",
         }

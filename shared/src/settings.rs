@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use crate::caller::TrustedCallers;
+use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
 
@@ -72,6 +73,10 @@ pub struct Settings {
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
     /// nobody has proven that an address is theirs; codes go to the account's phone all the same.
     pub email_identifier: bool,
+    /// Codes per day and country: `COUNTRY_DAILY_CAPS`, such as `{"62":5000,"1":100,"*":50}` by the first digits of the
+    /// number, `*` for all other numbers together; without it nothing is counted. `COUNTRY_CAP_MODE` is `record`, which only
+    /// logs what a cap would refuse, or `enforce`.
+    pub country_caps: CountryCaps,
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
@@ -100,6 +105,7 @@ impl Default for Settings {
             sessions: Vec::new(),
             policy: Policy::default(),
             email_identifier: false,
+            country_caps: CountryCaps::default(),
             trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
@@ -198,6 +204,7 @@ impl Settings {
                 },
             },
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
+            country_caps: vars.country_caps()?,
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
@@ -271,6 +278,24 @@ impl Vars {
                 problem: "give a whole number of seconds".into(),
             }),
         }
+    }
+
+    fn country_caps(&self) -> Result<CountryCaps, SettingsError> {
+        let mode = match self.get("COUNTRY_CAP_MODE") {
+            None | Some("record") => CapMode::Record,
+            Some("enforce") => CapMode::Enforce,
+            Some(_) => {
+                return Err(SettingsError {
+                    variable: "COUNTRY_CAP_MODE",
+                    problem: "give `record` or `enforce`".into(),
+                });
+            }
+        };
+        let caps = self.get("COUNTRY_DAILY_CAPS").unwrap_or("{}");
+        CountryCaps::parse(caps, mode).ok_or_else(|| SettingsError {
+            variable: "COUNTRY_DAILY_CAPS",
+            problem: r#"give codes per day by country code, such as {"62":5000,"*":50}"#.into(),
+        })
     }
 
     fn trusted_callers(&self) -> Result<TrustedCallers, SettingsError> {
@@ -349,6 +374,8 @@ mod tests {
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
+            ("COUNTRY_CAP_MODE", "on"),
+            ("COUNTRY_DAILY_CAPS", "5000"),
             ("TRUSTED_CALLER_KEYS", "my-key"),
             ("WARMUP", "no"),
         ] {

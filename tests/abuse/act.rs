@@ -1,6 +1,10 @@
 //! What people do, and what a test looks at afterwards.
 use serde_json::{Value, json};
-use tests::Reply;
+use shared::account::{PersonName, User};
+use shared::phone::Phone;
+use shared::runtime::Backends;
+use shared::store::users::Users;
+use tests::{Reply, TestSystem};
 
 /// A password that may be chosen.
 pub const PASSWORD: &str = "kuda-lari-kencang";
@@ -13,6 +17,37 @@ pub fn phone(number: u64) -> String {
 /// What a sign-up says.
 pub fn applicant(phone: &str) -> Value {
     json!({"name": "Siti", "phone": phone, "password": PASSWORD})
+}
+
+/// Makes a user as if it had signed up long ago.
+pub async fn add_user(system: &TestSystem, phone: &str) {
+    let user = User {
+        id: format!("user of {phone}"),
+        phone: Phone::parse(phone).unwrap(),
+        name: PersonName::parse("Siti").unwrap(),
+        email: None,
+        password: None,
+        ver: 1,
+        role: "user".into(),
+        created_at: system.now(),
+    };
+    // By a way to the tables that has no faults.
+    let looking = Backends {
+        dynamodb: system.dynamodb(),
+        ..system.backends().clone()
+    };
+    assert!(Users::new(&looking).add(&user).await.unwrap());
+}
+
+/// Asks for a sign-up code.
+pub async fn sign_up(system: &TestSystem, phone: &str) -> Reply {
+    system.post("/api/auth/signup", applicant(phone)).await
+}
+
+/// Asks for a sign-in code.
+pub async fn sign_in(system: &TestSystem, phone: &str) -> Reply {
+    let body = json!({ "identifier": phone });
+    system.post("/api/auth/sso-signin", body).await
 }
 
 /// Checks a refusal: its status, its code, and the limit that it names.

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod act;
+mod country_caps;
 mod trusted_callers;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::country_cap::CountryDays;
 use crate::account::{Identifier, random_id};
 use crate::caller::Caller;
 use crate::challenge::{
@@ -54,6 +55,7 @@ const LOOKS_FOR_USE: (usize, Duration) = (3, Duration::from_millis(100));
 pub struct Codes {
     challenges: Challenges,
     windows: Windows,
+    countries: CountryDays,
     ring: KeyRing,
     sender: Sender,
     policy: Policy,
@@ -214,6 +216,13 @@ struct Going<'a> {
     companion: &'a dyn Companion,
 }
 
+/// Places in limits beside the phone's own, to be given back when nothing was sent.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    address: WindowKey<'a>,
+    country: Option<WindowKey<'a>>,
+}
+
 /// A reservation that was granted.
 struct Prepared {
     reservation: Reservation,
@@ -227,6 +236,7 @@ impl Codes {
         Self {
             challenges: Challenges::new(backends),
             windows: Windows::new(backends),
+            countries: CountryDays::new(backends),
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),
@@ -342,23 +352,31 @@ impl Codes {
             challenge: challenge.hash(),
             companion,
         };
-        let (prepared, grant, place) = tokio::join!(
+        let (prepared, grant, country, place) = tokio::join!(
             self.reserve(&survey, &going, &open, now),
             self.windows
                 .grant(address, &attempt, survey.window, limit, now),
+            self.countries.grant(order.phone, &attempt, now),
             self.sender.take_place(&survey.picked, PLACE_WAIT_MAX),
         );
+        let places = Places {
+            address,
+            country: country.as_ref().ok().copied().flatten(),
+        };
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.give_back(&going).await;
+                self.give_back(places, &attempt).await;
                 return Err(error);
             }
         };
-        let place = match ready(grant, place, now) {
+        let place = match ready(grant, country.map(drop), place, now) {
             Ok(place) => place,
             Err(error) => {
-                tokio::join!(self.release(&going, &prepared), self.give_back(&going));
+                tokio::join!(
+                    self.release(&going, &prepared),
+                    self.give_back(places, &attempt)
+                );
                 return Err(error);
             }
         };
@@ -383,7 +401,8 @@ impl Codes {
             content,
         };
         let delivery = self.sender.deliver(place, outgoing, deadline).await;
-        self.settle(&going, prepared, &delivery, challenge).await
+        self.settle(&going, prepared, places, &delivery, challenge)
+            .await
     }
 
     /// Reserves the code, on the state that was read or, when others were faster, on the state they left.
@@ -482,6 +501,7 @@ impl Codes {
         &self,
         going: &Going<'_>,
         prepared: Prepared,
+        places: Places<'_>,
         delivery: &Delivery,
         challenge: ChallengeId,
     ) -> Result<CodeSent, SendError> {
@@ -491,7 +511,7 @@ impl Codes {
             Outcome::NotSent(reason) => {
                 tokio::join!(
                     self.release(going, &prepared),
-                    self.give_back(going),
+                    self.give_back(places, going.attempt),
                     self.sender.record(delivery),
                 );
                 return Err(SendError::NotSent(reason));
@@ -558,15 +578,12 @@ impl Codes {
         }
     }
 
-    async fn give_back(&self, going: &Going<'_>) {
-        if let Err(error) = self
-            .windows
-            .give_back(
-                WindowKey::CodesFrom(going.order.caller.address),
-                going.attempt,
-            )
-            .await
-        {
+    async fn give_back(&self, places: Places<'_>, attempt: &AttemptId) {
+        let (address, ()) = tokio::join!(
+            self.windows.give_back(places.address, attempt),
+            self.countries.give_back(places.country, attempt),
+        );
+        if let Err(error) = address {
             log_store_error(
                 "[WhatsApp System] an address keeps a grant that it did not use",
                 &error,
@@ -701,16 +718,18 @@ fn kids(ring: &Ring, now: Timestamp) -> Vec<String> {
     ring.live(now).map(|key| key.kid.clone()).collect()
 }
 
-/// Whether the address and the session's queue let the message go.
+/// Whether the address, the country and the session's queue let the message go.
 fn ready(
     grant: Result<Grant, StoreError>,
+    country: Result<(), SendError>,
     place: Result<Result<Place, Busy>, StoreError>,
     now: Timestamp,
 ) -> Result<Place, SendError> {
-    match grant? {
-        Grant::Full(window) => Err(SendError::Limited(full_address(window, now))),
-        Grant::Granted => place?.map_err(|_| SendError::NotSent(Reason::Busy)),
+    if let Grant::Full(window) = grant? {
+        return Err(SendError::Limited(full_address(window, now)));
     }
+    country?;
+    place?.map_err(|_| SendError::NotSent(Reason::Busy))
 }
 
 fn full_address(window: Window, now: Timestamp) -> Limited {

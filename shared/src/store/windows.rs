@@ -22,6 +22,13 @@ use crate::timestamp::Timestamp;
 pub enum WindowKey<'a> {
     /// Codes granted to a client address.
     CodesFrom(ClientAddress),
+    /// Codes granted for a country, in one shard of its [cap](crate::country).
+    CodesTo {
+        /// The first digits of its numbers.
+        country: &'a str,
+        /// The number of the shard.
+        shard: usize,
+    },
     /// Wrong passwords for a phone.
     PasswordOf(&'a Phone),
     /// Wrong passwords from a client address.
@@ -190,6 +197,7 @@ impl fmt::Display for WindowKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
+            Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
             Self::PasswordOf(phone) => write!(f, "password#phone#{}", phone.digits()),
             Self::PasswordFrom(address) => write!(f, "password#address#{address}"),
         }

@@ -1,0 +1,119 @@
+//! Counting a code against the daily cap of its country.
+use std::time::Duration;
+
+use super::codes::SendError;
+use crate::challenge::AttemptId;
+use crate::country::{CapMode, CountryCap, CountryCaps, day_ends};
+use crate::entropy::Entropy;
+use crate::limits::{Limit, Limited, WindowLimit};
+use crate::phone::Phone;
+use crate::report::Chain;
+use crate::runtime::Backends;
+use crate::store::StoreError;
+use crate::store::windows::{Grant, Window, WindowKey, Windows};
+use crate::timestamp::Timestamp;
+
+/// The days of all countries that have a cap.
+#[derive(Clone, Debug)]
+pub struct CountryDays {
+    windows: Windows,
+    caps: CountryCaps,
+    entropy: Entropy,
+}
+
+impl CountryDays {
+    /// The days of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            windows: Windows::new(backends),
+            caps: backends.settings.country_caps.clone(),
+            entropy: backends.entropy.clone(),
+        }
+    }
+
+    /// Takes a place in the day of the phone's country, and answers which, so that it can be given back. Without a cap there
+    /// is none to take, and the store is not asked. A cap that is only recorded refuses nothing.
+    ///
+    /// A request that dies keeps its place until midnight: a cap is rather reached early than passed.
+    ///
+    /// # Errors
+    /// When the cap is full, or the store fails.
+    pub async fn grant(
+        &self,
+        phone: &Phone,
+        attempt: &AttemptId,
+        now: Timestamp,
+    ) -> Result<Option<WindowKey<'_>>, SendError> {
+        let Some(cap) = self.caps.of(phone) else {
+            return Ok(None);
+        };
+        let left = day_ends(now).since(now);
+        let refusal = match self.take(cap, attempt, left, now).await {
+            Ok(Some(place)) => return Ok(Some(place)),
+            Ok(None) => SendError::Limited(Limited {
+                limit: Limit::Country,
+                retry_after: left,
+            }),
+            Err(error) => SendError::Store(error),
+        };
+        tracing::warn!(
+            country = cap.country,
+            cap = cap.codes,
+            refused = self.caps.mode == CapMode::Enforce,
+            error = %Chain(&refusal),
+            "[WhatsApp System] no place in the day of a country"
+        );
+        match self.caps.mode {
+            CapMode::Enforce => Err(refusal),
+            CapMode::Record => Ok(None),
+        }
+    }
+
+    /// Takes a place in the first shard that has one.
+    async fn take<'a>(
+        &self,
+        cap: CountryCap<'a>,
+        attempt: &AttemptId,
+        left: Duration,
+        now: Timestamp,
+    ) -> Result<Option<WindowKey<'a>>, StoreError> {
+        // Only the first code of a day finds that the day has not begun.
+        let begun = Window {
+            granted: 0,
+            ends: now.plus(left),
+        };
+        for shard in cap.shards(u64::from_be_bytes(self.entropy.bytes())) {
+            let place = WindowKey::CodesTo {
+                country: cap.country,
+                shard: shard.number,
+            };
+            let limit = WindowLimit {
+                places: shard.places,
+                window: left,
+            };
+            let taken = self.windows.grant(place, attempt, Some(begun), &limit, now);
+            match taken.await {
+                Ok(Grant::Granted) => return Ok(Some(place)),
+                Ok(Grant::Full(_)) => {}
+                Err(error) => {
+                    // It may be taken all the same.
+                    self.give_back(Some(place), attempt).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a place back: nothing was sent.
+    pub async fn give_back(&self, place: Option<WindowKey<'_>>, attempt: &AttemptId) {
+        if let Some(place) = place
+            && let Err(error) = self.windows.give_back(place, attempt).await
+        {
+            tracing::error!(
+                error = %Chain(&error),
+                "[WhatsApp System] a country keeps a grant that it did not use"
+            );
+        }
+    }
+}

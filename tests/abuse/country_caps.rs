@@ -1,0 +1,169 @@
+//! Daily caps per country: what is refused, when, and that no crowd and no bad database lets more through.
+use std::time::Duration;
+
+use local::database::{Fault, Faults};
+use local::simulator::Scenario;
+use serde_json::Value;
+use shared::challenge::AttemptId;
+use shared::country::{CapMode, CountryCaps};
+use shared::flows::country_cap::CountryDays;
+use shared::phone::Phone;
+use shared::runtime::Backends;
+use shared::timestamp::Timestamp;
+use tests::{Reply, TestSystem};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::act::*;
+
+async fn capped(caps: &str, mode: CapMode) -> TestSystem {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.country_caps = CountryCaps::parse(caps, mode).unwrap();
+    });
+    system.build().await
+}
+
+#[track_caller]
+fn check_refused(reply: &Reply) {
+    check(reply, 429, Some("RATE_LIMITED"), Some("country"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cap_refuses_its_country_until_midnight_and_no_other() {
+    let caps = r#"{"62":2,"49":0,"*":1}"#;
+    let system = capped(caps, CapMode::Enforce).await;
+    for number in 1..=2 {
+        check(&sign_up(&system, &phone(number)).await, 200, None, None);
+    }
+    let refused = sign_up(&system, &phone(3)).await;
+    check_refused(&refused);
+    let left = refused.json["retryAfterSeconds"].as_u64().unwrap();
+    let midnight = system.now().seconds() + left as i64;
+    assert_eq!(midnight % 86_400, 0);
+    assert!(left < 86_400);
+
+    check_refused(&sign_up(&system, "+4915112345678").await);
+    check(&sign_up(&system, "+15551234567").await, 200, None, None);
+    check_refused(&sign_up(&system, "+33612345678").await);
+    assert_eq!(system.simulator().messages(None).len(), 3);
+
+    let midnight = Timestamp::from_seconds(midnight);
+    sleep(midnight.since(system.now()) - Duration::from_millis(1)).await;
+    check_refused(&sign_up(&system, &phone(3)).await);
+    sleep(Duration::from_millis(1)).await;
+    check(&sign_up(&system, &phone(3)).await, 200, None, None);
+    check_refused(&sign_up(&system, "+4915112345678").await);
+}
+
+/// A reply without what differs between any two.
+fn bare(reply: &Reply) -> (u16, Value) {
+    let mut json = reply.json.clone();
+    json["requestId"].take();
+    json["data"]["challengeId"].take();
+    (reply.status, json)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_without_an_account_counts_and_is_refused_like_any_other() {
+    let mut told = Vec::new();
+    for users in [true, false] {
+        let system = capped(r#"{"62":1}"#, CapMode::Enforce).await;
+        if users {
+            add_user(&system, &phone(1)).await;
+            add_user(&system, &phone(2)).await;
+        }
+        let sent = sign_in(&system, &phone(1)).await;
+        check(&sent, 200, None, None);
+        let refused = sign_in(&system, &phone(2)).await;
+        check_refused(&refused);
+        told.push(bare(&refused));
+    }
+    // The store and the gateway take the same time for both, within a second.
+    told[0].1["retryAfterSeconds"] = told[1].1["retryAfterSeconds"].clone();
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_not_sent_takes_no_place() {
+    let system = capped(r#"{"62":1}"#, CapMode::Enforce).await;
+    system.simulator().play(&Scenario::Banned);
+    for number in 1..=3 {
+        let refused = sign_up(&system, &phone(number)).await;
+        assert_eq!(refused.status, 503, "{}", refused.json);
+    }
+    system.simulator().play(&Scenario::Healthy);
+    check(&sign_up(&system, &phone(1)).await, 200, None, None);
+    check_refused(&sign_up(&system, &phone(2)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_cap_refuses_nothing() {
+    let system = capped(r#"{"62":1}"#, CapMode::Record).await;
+    for number in 1..=3 {
+        check(&sign_up(&system, &phone(number)).await, 200, None, None);
+    }
+    assert_eq!(system.simulator().messages(None).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cap_costs_no_round_trip() {
+    let mut took = Vec::new();
+    for caps in ["{}", r#"{"62":100}"#] {
+        let system = capped(caps, CapMode::Enforce).await;
+        let far = system.with_faults(Faults::none().latency(Duration::from_millis(100)));
+        // The first of a day begins the day.
+        check(&sign_in(&far, &phone(1)).await, 200, None, None);
+        sleep(Duration::from_secs(60)).await;
+        let began = Instant::now();
+        check(&sign_in(&far, &phone(2)).await, 200, None, None);
+        took.push(began.elapsed());
+    }
+    assert_eq!(took[0], took[1]);
+}
+
+/// Four hundred messages ask for places side by side; every third of those that get one gives it back. Answers how many
+/// places are held in the end.
+async fn crowd(backends: &Backends) -> usize {
+    let days = CountryDays::new(backends);
+    let mut crowd = JoinSet::new();
+    for _ in 0..400 {
+        let (backends, days) = (backends.clone(), days.clone());
+        crowd.spawn(async move {
+            let (entropy, now) = (&backends.entropy, backends.clock.now());
+            sleep(Duration::from_millis(entropy.below(2_000))).await;
+            let attempt = AttemptId::draw(entropy);
+            let phone = Phone::parse(&phone(1)).unwrap();
+            let Ok(place) = days.grant(&phone, &attempt, now).await else {
+                return 0;
+            };
+            assert!(place.is_some());
+            if entropy.below(3) > 0 {
+                return 1;
+            }
+            sleep(Duration::from_millis(entropy.below(500))).await;
+            days.give_back(place, &attempt).await;
+            0
+        });
+    }
+    crowd.join_all().await.into_iter().sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_crowd_passes_a_cap_however_bad_the_database_is() {
+    for cap in [90, 230] {
+        for seed in 0..3 {
+            let caps = format!(r#"{{"62":{cap}}}"#);
+            let system = capped(&caps, CapMode::Enforce).await;
+            let faults = Faults::seeded(seed)
+                .odds(Fault::Conflict, 0.05)
+                .odds(Fault::ReplyLost, 0.1)
+                .odds(Fault::RequestLost, 0.05)
+                .delay(0.5, Duration::from_millis(50));
+            let system = system.with_faults(faults);
+            let held = crowd(system.backends()).await;
+            assert!(held <= cap, "{cap} {seed}: {held}");
+            // What a dying call may leave behind is little.
+            assert!(held * 100 >= cap * 95, "{cap} {seed}: {held}");
+        }
+    }
+}
