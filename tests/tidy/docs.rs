@@ -1,0 +1,138 @@
+//! What the documents say is so.
+use std::collections::BTreeSet;
+
+use super::repository::{code, files, names_in, read, root, words};
+
+/// `WHATSAPP_USER_TOKEN` and the like.
+fn is_constant(word: &str) -> bool {
+    word.len() > 3
+        && word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The texts in quotes on a line of code that are such constants.
+fn quoted_constants(line: &str) -> impl Iterator<Item = &str> {
+    line.split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| is_constant(text))
+}
+
+/// The first column of the table under a heading of the README: what stands in backticks.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let readme = read("README.md");
+    let (_, section) = readme
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("README.md lacks the section {heading}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    cells.flat_map(|cell| words(cell, is_constant)).collect()
+}
+
+#[test]
+fn the_readme_lists_every_setting_and_no_other() {
+    let read = code("shared/src");
+    let read = read
+        .iter()
+        .filter(|(place, _)| place.starts_with("shared/src/settings.rs:"));
+    let settings: BTreeSet<_> = read
+        .flat_map(|(_, line)| quoted_constants(line))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(documented("## Configuration"), settings);
+}
+
+/// The error codes that replies can carry, by the code.
+fn error_codes() -> BTreeSet<String> {
+    let edge = code("shared/src");
+    let edge = edge
+        .into_iter()
+        .filter(|(place, _)| place.starts_with("shared/src/edge.rs:"));
+    let lines: Vec<_> = edge.chain(code("functions")).collect();
+    lines
+        .iter()
+        .flat_map(|(_, line)| quoted_constants(line))
+        .filter(|text| text.contains('_'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_readme_lists_every_error_code_and_no_other() {
+    assert_eq!(documented("## Errors"), error_codes());
+}
+
+#[test]
+fn openapi_has_every_error_code_and_no_other() {
+    let openapi = read("openapi.yaml");
+    let codes = words(&openapi, |word| is_constant(word) && word.contains('_'));
+    assert_eq!(codes, error_codes());
+}
+
+#[test]
+fn the_changelog_says_what_is_not_released() {
+    assert!(read("CHANGELOG.md").contains("\n## Unreleased\n"));
+}
+
+fn comments(code: &str) -> String {
+    let lines = code.lines().map(str::trim_start);
+    let comments = lines.filter(|line| line.starts_with("//"));
+    comments.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_file_that_is_named_exists() {
+    let tops = names_in("");
+    for (path, text) in files("") {
+        let text = match path.rsplit('.').next() {
+            Some("md") => text,
+            Some("rs") => comments(&text),
+            _ => continue,
+        };
+        let is_path = |word: &str| {
+            let word = word.trim_end_matches(['.', '/']);
+            if word.contains(['<', '{', '*']) {
+                return false;
+            }
+            let top = word.split('/').next().unwrap_or_default();
+            let inside = word.contains('/') && tops.contains(top) && !word.contains("..");
+            let document = word.ends_with(".md") && !word.contains('/');
+            inside || document
+        };
+        for named in words(&text, is_path) {
+            let named = named.trim_end_matches(['.', '/']);
+            let here = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let exists = root().join(named).exists() || root().join(here).join(named).exists();
+            assert!(exists, "{path} names {named}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn no_file_names_a_folder_of_one_machine() {
+    for (path, text) in files("") {
+        for folder in ["home", "root", "Users", "work"] {
+            let somewhere = format!("/{folder}/");
+            let found = text.lines().find(|line| {
+                line.match_indices(&somewhere).any(|(at, _)| {
+                    !line[..at]
+                        .ends_with(|c: char| c.is_ascii_alphanumeric() || "._~-}*".contains(c))
+                })
+            });
+            assert_eq!(found, None, "{path}");
+        }
+    }
+}
+
+#[test]
+fn architecture_names_every_file_of_the_sender_and_every_table() {
+    let architecture = read("ARCHITECTURE.md");
+    let sender = names_in("shared/src/sender").into_iter();
+    let stores = names_in("shared/src/store").into_iter();
+    for name in sender.chain(stores).chain(names_in("shared/src/flows")) {
+        assert!(architecture.contains(&name), "ARCHITECTURE.md lacks {name}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Rules about the repository itself. Each failure says what to change.
+mod code;
+mod docs;
+mod names;
+mod repository;
+mod stacks;
