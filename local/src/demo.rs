@@ -20,6 +20,7 @@ pub async fn seed(backends: &Backends) -> anyhow::Result<()> {
         phone: Phone::parse(PHONE)?,
         name: PersonName::parse("Demo")?,
         email: None,
+        wanted_email: None,
         password: None,
         ver: 1,
         role: "user".into(),

@@ -18,6 +18,8 @@ pub struct User {
     pub name: PersonName,
     /// An unproven alias.
     pub email: Option<Email>,
+    /// The alias that was asked for at sign-up and is not claimed: not yet, or because another user has it.
+    pub wanted_email: Option<Email>,
     /// The password, unless there is none.
     pub password: Option<PasswordHash>,
     /// Raised to end every token and login made before.
@@ -66,6 +68,7 @@ impl Registration {
             phone: self.phone,
             name: self.name,
             email: None,
+            wanted_email: self.email,
             password: Some(self.password),
             ver: 1,
             role: "user".into(),

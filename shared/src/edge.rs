@@ -165,6 +165,13 @@ impl Problem {
         .retry_after(Duration::from_secs(5))
     }
 
+    /// A message certainly did not go out, and nothing was charged.
+    fn not_sent(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            .with("charged", false)
+            .retry_after(Duration::from_secs(5))
+    }
+
     /// A limit says no.
     pub fn limited(limited: &Limited, message: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
@@ -199,11 +206,13 @@ impl From<SendError> for Problem {
                     _ => "Too many codes were asked for. Wait before you ask for the next one.",
                 },
             ),
+            SendError::NoSession => Self::not_sent(
+                "WHATSAPP_CONFIG_ERROR",
+                "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
+            ),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
-                    .with("charged", false)
-                    .retry_after(Duration::from_secs(5))
+                Self::not_sent(code, message)
             }
         }
     }
@@ -258,8 +267,8 @@ const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
             "WhatsApp took too long. The code was not sent and nothing was charged; try again shortly.",
         ),
         Reason::Misconfigured => (
-            "WHATSAPP_CONFIG_ERROR",
-            "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
+            "WHATSAPP_AUTH_ERROR",
+            "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
         ),
         Reason::WrongRecipient | Reason::Restricted | Reason::Rejected => (
             "WHATSAPP_OTP_FAILED",

@@ -179,8 +179,10 @@ pub fn decide(
         frees_a_place(&in_window, policy.codes_per_window)
             .map(|at| (Limit::Window, at.plus(policy.window))),
     );
-    let mut in_day: Vec<Timestamp> = sends.iter().map(|send| send.at).collect();
-    in_day.extend(under_way.iter().map(|(place, _)| place.at));
+    // Whoever may sign up has no account yet: what was asked for as if there were one went out to nobody.
+    let went_out = |send: &&SendMade| purpose != Purpose::Signup || send.purpose == purpose;
+    let places = sends.iter().chain(under_way.iter().map(|(place, _)| place));
+    let in_day: Vec<Timestamp> = places.filter(went_out).map(|send| send.at).collect();
     let per_day = if verified {
         policy.messages_per_day_verified
     } else {
@@ -331,6 +333,16 @@ mod tests {
             NOW.plus(Duration::from_secs(9)),
         );
         check(&full, Some((Limit::Day, 86_400 - 40_000)));
+    }
+
+    #[test]
+    fn codes_that_went_to_nobody_keep_no_one_from_signing_up() {
+        let sends: Vec<SendMade> = (0..10)
+            .map(|n| sent(Purpose::Sso, 40_000 - n * 700))
+            .collect();
+        let policy = Policy::default();
+        let verdict = decide(&state(&sends), Purpose::Signup, &policy, false, NOW);
+        assert_eq!(verdict.as_ref(), Ok(&sends));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod logs;
 
 use std::time::Duration;
 
+use local::database::Faults;
 use local::simulator::{Scenario, SessionState};
 use serde_json::{Value, json};
 use tests::{Reply, TestSystem};
@@ -366,6 +367,42 @@ async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_fou
                 Some("INVALID_CREDENTIALS"),
             );
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_repeated_after_its_process_died_claims_the_email_address() {
+    let system = TestSystem::start().await;
+    let asked =
+        json!({"name": "Siti", "phone": PHONE, "password": PASSWORD, "email": "siti@example.com"});
+    let sent = system.post("/api/auth/signup", asked).await;
+    let challenge = &sent.json["data"]["challengeId"];
+    let given = json!({"identifier": PHONE, "otp": code(&system), "challengeId": challenge});
+    // The transaction that makes the user is the last call before the claim.
+    let calls = {
+        let counted = Faults::none();
+        let other = TestSystem::start().await;
+        let asked = json!({"name": "Siti", "phone": PHONE, "password": PASSWORD});
+        let sent = other.post("/api/auth/signup", asked).await;
+        let challenge = &sent.json["data"]["challengeId"];
+        let given = json!({"identifier": PHONE, "otp": code(&other), "challengeId": challenge});
+        other
+            .with_faults(counted.clone())
+            .post("/api/auth/verify-otp", given)
+            .await;
+        counted.attempts()
+    };
+    let dying = Faults::none().stop_after(calls);
+    let killed = system.with_faults(dying.clone());
+    let reply = dying
+        .until_stopped(killed.post("/api/auth/verify-otp", given.clone()))
+        .await;
+    assert!(reply.is_none());
+    for _ in 0..2 {
+        let again = system.post("/api/auth/verify-otp", given.clone()).await;
+        check(&again, 200, None);
+        assert_eq!(again.json["data"]["email"], "claimed");
+        assert_eq!(again.json["data"]["user"]["email"], "siti@example.com");
     }
 }
 

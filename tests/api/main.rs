@@ -62,6 +62,7 @@ async fn add_user(system: &TestSystem, typed: &str) {
         phone,
         name: PersonName::parse("Siti").expect("a name"),
         email: None,
+        wanted_email: None,
         password: None,
         ver: 1,
         role: "user".into(),

@@ -348,6 +348,7 @@ async fn add_user(system: &TestSystem, phone: &str) {
         phone: parsed(phone),
         name: PersonName::parse("Budi").expect("a name"),
         email: None,
+        wanted_email: None,
         password: None,
         ver: 1,
         role: "user".into(),

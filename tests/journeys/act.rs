@@ -44,6 +44,7 @@ pub async fn add_user(system: &TestSystem, phone: &str) {
         phone: parsed(phone),
         name: PersonName::parse("Siti").unwrap(),
         email: None,
+        wanted_email: None,
         password: None,
         ver: 1,
         role: "user".into(),

@@ -145,6 +145,9 @@ pub enum SendError {
     /// A limit says no.
     #[error("the limit `{}` says no", .0.limit.name())]
     Limited(Limited),
+    /// There is no WhatsApp session to send from.
+    #[error("no WhatsApp session is configured")]
+    NoSession,
     /// The message certainly did not go out.
     #[error("the message was not sent: {0:?}")]
     NotSent(Reason),
@@ -156,7 +159,7 @@ pub enum SendError {
 impl From<PickError> for SendError {
     fn from(error: PickError) -> Self {
         match error {
-            PickError::NoSession => Self::NotSent(Reason::Misconfigured),
+            PickError::NoSession => Self::NoSession,
             PickError::Store(error) => Self::Store(error),
         }
     }

@@ -10,7 +10,7 @@ use super::codes::{
     Alone, Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
 };
 use super::login::{LoginKeys, Logins, SignedIn};
-use crate::account::{Applicant, Email, Registration, User};
+use crate::account::{Applicant, Registration, User};
 use crate::caller::Caller;
 use crate::challenge::{CODE_LIFE, ChallengeHash, ChallengeId, Used};
 use crate::code::Purpose;
@@ -214,12 +214,14 @@ pub async fn confirm(
     let (guess, registration, user, keys) = (guess?, registration?, user?, keys?);
     let code = match guess {
         RightGuess::First(code) => code,
-        RightGuess::Again(used) => return again(logins, &keys, user, &used),
+        RightGuess::Again(used) => {
+            let user = user.ok_or(VerifyError::Expired)?;
+            return signed_in(users, logins, &keys, user, &used).await;
+        }
     };
     let registration = registration
         .filter(|registration| registration.phone == *phone)
         .ok_or(VerifyError::Expired)?;
-    let email = registration.email.clone();
     let user = registration.into_user(logins.user_id(), now);
     let ours = logins.first_use(Some(challenge.clone()), now);
     let mut also = users.create(&user)?;
@@ -229,44 +231,37 @@ pub async fn confirm(
         .redeem(Purpose::Signup, phone, &code, ours.clone(), also)
         .await?;
     if used != ours {
-        return again(logins, &keys, users.by_phone(phone).await?, &used);
+        let user = users.by_phone(phone).await?.ok_or(VerifyError::Expired)?;
+        return signed_in(users, logins, &keys, user, &used).await;
     }
-    let (user, email) = claim(users, user, email).await;
-    Ok(Confirmed {
-        signed_in: logins.first_tokens(&keys, user, &used)?,
-        email,
-    })
+    signed_in(users, logins, &keys, user, &used).await
 }
 
-/// The same answer as before, for a repeated confirmation.
-fn again(
+/// The answer to a confirmation: the same however often it is asked for, also when the first request died before it had
+/// claimed the e-mail address. The user exists whatever becomes of that.
+async fn signed_in(
+    users: &Users,
     logins: &Logins,
     keys: &LoginKeys,
-    user: Option<User>,
+    mut user: User,
     used: &Used,
 ) -> Result<Confirmed, VerifyError> {
-    let user = user.ok_or(VerifyError::Expired)?;
-    let email = user.email.is_some().then_some(EmailClaim::Claimed);
+    let email =
+        match user.wanted_email.take() {
+            None => user.email.is_some().then_some(EmailClaim::Claimed),
+            Some(wanted) => {
+                let claim = users.claim_email(&user, &wanted).await.unwrap_or_else(|error| {
+                tracing::error!(error = %Chain(&error), "an e-mail address was not claimed");
+                EmailClaim::Taken
+            });
+                if claim == EmailClaim::Claimed {
+                    user.email = Some(wanted);
+                }
+                Some(claim)
+            }
+        };
     Ok(Confirmed {
         signed_in: logins.first_tokens(keys, user, used)?,
         email,
     })
-}
-
-/// Claims the e-mail address. The user exists whatever becomes of it.
-async fn claim(users: &Users, mut user: User, email: Option<Email>) -> (User, Option<EmailClaim>) {
-    let Some(email) = email else {
-        return (user, None);
-    };
-    let claim = users
-        .claim_email(&user, &email)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::error!(error = %Chain(&error), "an e-mail address was not claimed");
-            EmailClaim::Taken
-        });
-    if claim == EmailClaim::Claimed {
-        user.email = Some(email);
-    }
-    (user, Some(claim))
 }

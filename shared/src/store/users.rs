@@ -1,7 +1,7 @@
 //! The table of users.
 //!
 //! A user is one item under its phone, so that a phone has one user by construction: `id` (key: `phone#` and the digits),
-//! `user_id`, `name`, `email`, `password`, `ver`, `role`, `created_at` (milliseconds). Beside it stand pointers that name
+//! `user_id`, `name`, `email`, `wanted_email`, `password`, `ver`, `role`, `created_at` (milliseconds). Beside it stand pointers that name
 //! the phone: `user#` and the user id, `email#` and the address.
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
@@ -98,6 +98,9 @@ impl Users {
         if let Some(password) = &user.password {
             item.insert("password".into(), text(password.phc()));
         }
+        if let Some(email) = &user.wanted_email {
+            item.insert("wanted_email".into(), text(email.as_str()));
+        }
         let pointer = self.pointer(format!("user#{}", user.id), &user.phone);
         [item, pointer]
             .into_iter()
@@ -156,7 +159,7 @@ impl Users {
         const ACT: &str = "claim an e-mail address";
         let alias = self
             .update(user)
-            .update_expression("SET email = :email")
+            .update_expression("SET email = :email REMOVE wanted_email")
             .expression_attribute_values(":email", text(email.as_str()))
             .build()
             .map_err(StoreError::building(ACT))?;
@@ -216,6 +219,9 @@ fn parse(item: &Item, phone: &Phone) -> Option<User> {
         name: PersonName::parse(item.text("name")?).ok()?,
         email: item
             .text("email")
+            .and_then(|email| Email::parse(email).ok()),
+        wanted_email: item
+            .text("wanted_email")
             .and_then(|email| Email::parse(email).ok()),
         password: item.text("password").map(PasswordHash::stored),
         ver: item.number("ver")?,

@@ -1,5 +1,7 @@
 //! What is not sent is not charged.
-use local::simulator::LostAnswer;
+use std::sync::Arc;
+
+use local::simulator::{LostAnswer, SessionOptions, Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -46,6 +48,17 @@ async fn without_a_session_the_operator_is_asked_for() {
     let system = TestSystem::builder().simulator(|options| options.sessions.clear());
     let system = with_siti(system.build().await).await;
     check_not_sent(&ask_code(&system, SITI).await, "WHATSAPP_CONFIG_ERROR");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_refuses_the_token_is_told_apart() {
+    let simulator = Simulator::new(SimulatorOptions {
+        sessions: vec![SessionOptions::new("system", "another token")],
+        ..SimulatorOptions::default()
+    });
+    let system = TestSystem::builder().gateway(Arc::new(simulator));
+    let system = with_siti(system.build().await).await;
+    check_not_sent(&ask_code(&system, SITI).await, "WHATSAPP_AUTH_ERROR");
 }
 
 #[tokio::test(start_paused = true)]
