@@ -26,6 +26,7 @@ pub async fn add_user(system: &TestSystem, phone: &str) {
         phone: Phone::parse(phone).unwrap(),
         name: PersonName::parse("Siti").unwrap(),
         email: None,
+        wanted_email: None,
         password: None,
         ver: 1,
         role: "user".into(),
