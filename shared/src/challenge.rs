@@ -23,6 +23,9 @@ pub const REPEAT_LEAVES: Duration = Duration::from_secs(180);
 /// Guesses per challenge id, and per code for guesses without one.
 pub const TRIES: u32 = 5;
 
+/// A code that has this many challenge ids hands them on to no other: many more than the limits let anyone ask for.
+const BOUND_MAX: usize = 20;
+
 /// A right, bound guess repeated within this time gets the same answer again: mobile clients lose replies.
 pub const ANSWER_AGAIN: Duration = Duration::from_secs(60);
 
@@ -184,12 +187,22 @@ impl IssuedCode {
         }
     }
 
-    /// Whether one more message may carry this same code: unused, tries remain, and enough of its life is left.
+    /// Whether one more message may carry this same code: unused, tries without a challenge id remain, and enough of its
+    /// life is left. Whoever asks for it gets tries of their own, so the tries of others do not matter.
     pub fn repeatable(&self, now: Timestamp) -> bool {
-        self.used.is_none()
-            && self.unbound > 0
-            && self.bound.values().all(|tries| *tries > 0)
-            && self.expires_at >= now.plus(REPEAT_LEAVES)
+        self.used.is_none() && self.unbound > 0 && self.expires_at >= now.plus(REPEAT_LEAVES)
+    }
+
+    /// A fresh code in the place of this one. Who could guess this one can guess that one, with as many tries as were
+    /// left: a stranger who asks for a code makes nobody's challenge id worthless.
+    #[must_use]
+    pub fn replaced_by(&self, mut fresh: Self, now: Timestamp) -> Self {
+        if self.used.is_none() && now < self.expires_at && self.bound.len() < BOUND_MAX {
+            for (challenge, tries) in &self.bound {
+                fresh.bound.entry(challenge.clone()).or_insert(*tries);
+            }
+        }
+        fresh
     }
 
     /// The use that a repeated guess with the same challenge id may be answered with again.
@@ -224,7 +237,7 @@ mod tests {
         check(
             |code| code.bound = [(ChallengeHash("a".into()), 0)].into(),
             0,
-            false,
+            true,
         );
         let used = |code: &mut IssuedCode| {
             code.used = Some(Used {
@@ -234,6 +247,19 @@ mod tests {
             });
         };
         check(used, 0, false);
+    }
+
+    #[test]
+    fn a_fresh_code_is_bound_to_whoever_could_guess_the_one_before() {
+        let now = Timestamp::from_seconds(1_000);
+        let (mine, others) = (ChallengeHash("a".into()), ChallengeHash("b".into()));
+        let mut before = issued(now);
+        before.bound.insert(mine.clone(), 3);
+        let fresh = || IssuedCode::fresh([2; 16], "k".into(), others.clone(), now);
+        let bound = before.replaced_by(fresh(), now).bound;
+        assert_eq!(bound, [(mine, 3), (others.clone(), 5)].into());
+        let late = before.replaced_by(fresh(), before.expires_at).bound;
+        assert_eq!(late, [(others.clone(), 5)].into());
     }
 
     #[test]

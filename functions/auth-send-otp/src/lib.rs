@@ -1,7 +1,7 @@
 //! `POST /api/auth/send-otp`: sends a code again, for any purpose that is pending.
 //!
-//! With the `challengeId` of the first request the answer names the same one. Where there is nobody to send a code to the
-//! answer is the same, and there is no message.
+//! With the `challengeId` of the first request the answer names the same one. A phone without an account is answered like
+//! one with; a sign-up is found by its challenge id alone, so a wrong one is said to be wrong.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::caller::{Caller, TrustedCallers};
@@ -11,7 +11,7 @@ use shared::code::Purpose;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::account::{self, Wish};
 use shared::flows::codes::Codes;
-use shared::flows::signup;
+use shared::flows::signup::{self, ResendError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
@@ -108,10 +108,22 @@ async fn send_again(
         ..
     } = app;
     let sent = match purpose {
-        Purpose::Signup => signup::resend(codes, users, registrations, &wish, caller, now).await?,
+        Purpose::Signup => signup::resend(codes, users, registrations, &wish, caller, now)
+            .await
+            .map_err(refused)?,
         Purpose::Sso | Purpose::PasswordReset => {
             account::send_code(codes, users, purpose, &wish, caller, now).await?
         }
     };
     Ok(Reply::code_sent(&sent))
+}
+
+fn refused(error: ResendError) -> Problem {
+    match error {
+        ResendError::Send(error) => error.into(),
+        ResendError::NoRegistration => Problem::bad_request(
+            "UNKNOWN_CHALLENGE",
+            "There is no sign-up with this challengeId that waits for a code. Sign up again.",
+        ),
+    }
 }

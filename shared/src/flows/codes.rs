@@ -483,6 +483,10 @@ impl Codes {
                     .ok_or(StoreError::unreadable("find a key for the code", "keys"))?;
                 let nonce = self.entropy.bytes();
                 let code = IssuedCode::fresh(nonce, key.kid.clone(), going.challenge.clone(), now);
+                let code = match live {
+                    Some(live) => live.replaced_by(code, now),
+                    None => code,
+                };
                 (code, key, Undo::Fresh(live.cloned()))
             }
         };

@@ -2,9 +2,10 @@
 //!
 //! The user is not signed in by it, and every login made before ends.
 use super::codes::{Answer, Codes, RightGuess, VerifyError};
+use crate::account::User;
 use crate::challenge::{ChallengeId, Used};
 use crate::code::Purpose;
-use crate::password::{self, HashError, Password};
+use crate::password::{self, HashError, Match, Password};
 use crate::store::StoreError;
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
@@ -43,12 +44,13 @@ pub async fn set_password(
         codes.check(Purpose::PasswordReset, &phone, answer, now),
         users.by_phone(&phone),
     );
-    let code = match guess? {
-        RightGuess::First(code) => code,
-        RightGuess::Again(_) => return Ok(()),
-    };
+    let guess = guess?;
     // Nobody was sent the code of a phone without a user: it is right for no one.
     let user = user?.ok_or(VerifyError::Expired)?;
+    let code = match guess {
+        RightGuess::First(code) => code,
+        RightGuess::Again(_) => return set_before(&user, password).await,
+    };
     let hash = password::hash(password, codes.salt()).await?;
     let used = Used {
         at: now,
@@ -60,4 +62,13 @@ pub async fn set_password(
         .redeem(Purpose::PasswordReset, &phone, &code, used, vec![change])
         .await?;
     Ok(())
+}
+
+/// The same answer again, if it is about the same password.
+async fn set_before(user: &User, password: &Password) -> Result<(), ResetError> {
+    let hash = user.password.as_ref().ok_or(VerifyError::Expired)?;
+    match password::verify(password, hash).await? {
+        Match::Wrong => Err(VerifyError::Expired.into()),
+        _ => Ok(()),
+    }
 }

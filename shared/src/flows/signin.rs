@@ -106,30 +106,36 @@ pub async fn sign_in(
             .into_iter()
             .filter_map(Result::err)
         {
-            tracing::error!(error = %Chain(&error), "a right password stays counted");
+            tracing::error!(error = %Chain(&error), "what was no wrong password stays counted");
         }
     };
-    let (user, keys) = (user?, keys?);
-    for (grant, limit) in [
-        (phone_grant?, Limit::Password),
-        (address_grant?, Limit::PasswordAddress),
-    ] {
-        if let Grant::Full(window) = grant {
-            give_back().await;
-            let retry_after = window.ends.since(now);
-            return Err(SignInError::Limited(Limited { limit, retry_after }));
+    let signed_in = async {
+        let (user, keys) = (user?, keys?);
+        for (grant, limit) in [
+            (phone_grant?, Limit::Password),
+            (address_grant?, Limit::PasswordAddress),
+        ] {
+            if let Grant::Full(window) = grant {
+                let retry_after = window.ends.since(now);
+                return Err(SignInError::Limited(Limited { limit, retry_after }));
+            }
         }
+        let hash = user.as_ref().and_then(|user| user.password.as_ref());
+        let verdict = match hash {
+            Some(hash) => password::verify(given, hash).await?,
+            None => password::verify_nobody(given).await?,
+        };
+        let Some((user, Match::Right)) = user.map(|user| (user, verdict)) else {
+            return Err(SignInError::Wrong);
+        };
+        let login = Login::new(&random_id(entropy), &user, now);
+        logins.table().put(&login).await?;
+        Ok(logins.tokens(&keys, user, &login.id, 0, now)?)
     }
-    let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let verdict = match hash {
-        Some(hash) => password::verify(given, hash).await?,
-        None => password::verify_nobody(given).await?,
-    };
-    let Some((user, Match::Right)) = user.map(|user| (user, verdict)) else {
-        return Err(SignInError::Wrong);
-    };
-    let login = Login::new(&random_id(entropy), &user, now);
-    let (opened, ()) = tokio::join!(logins.table().put(&login), give_back());
-    opened?;
-    Ok(logins.tokens(&keys, user, &login.id, 0, now)?)
+    .await;
+    // Only a wrong password is charged: not a right one, not a limit, and not an outage of ours.
+    if !matches!(signed_in, Err(SignInError::Wrong)) {
+        give_back().await;
+    }
+    signed_in
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::account::Wish;
 use super::codes::{
-    Alone, Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
+    Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
 };
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::account::{Applicant, Registration, User};
@@ -37,6 +37,23 @@ pub enum RegisterError {
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+}
+
+/// Why the code of a registration was not sent again. Nothing was charged.
+#[derive(Debug, thiserror::Error)]
+pub enum ResendError {
+    /// There is no registration of that challenge id and phone.
+    #[error("there is no such registration")]
+    NoRegistration,
+    /// No code went out.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl From<StoreError> for ResendError {
+    fn from(error: StoreError) -> Self {
+        Self::Send(error.into())
+    }
 }
 
 /// A sign-up that was confirmed.
@@ -141,10 +158,10 @@ pub async fn register(
     Ok(codes.send(survey, &order, &waiting, now).await?)
 }
 
-/// Sends the code of a registration once more. Without a registration nobody gets a message, and the answer is the same.
+/// Sends the code of a registration once more.
 ///
 /// # Errors
-/// When no code went out; nothing was charged then.
+/// When there is no such registration, or no code went out; nothing was charged then.
 pub async fn resend(
     codes: &Codes,
     users: &Users,
@@ -152,7 +169,7 @@ pub async fn resend(
     wish: &Wish,
     caller: &Caller,
     now: Timestamp,
-) -> Result<CodeSent, SendError> {
+) -> Result<CodeSent, ResendError> {
     let phone = &users.phone_of(&wish.who).await?;
     let challenge = wish.keep.as_ref().map(ChallengeId::hash);
     let waiting = async {
@@ -162,29 +179,24 @@ pub async fn resend(
         }
     };
     let (waiting, survey) = tokio::join!(waiting, codes.survey(phone, caller, now));
-    let waiting = waiting?.filter(|registration| registration.phone == *phone);
+    // Without a registration nothing may be charged: it would keep the phone's owner from signing up.
+    waiting?
+        .filter(|registration| registration.phone == *phone)
+        .ok_or(ResendError::NoRegistration)?;
     let order = Order {
         phone,
         purpose: Purpose::Signup,
         caller,
         verified: false,
-        recipient: match waiting {
-            Some(_) => Recipient::User,
-            None => Recipient::Nobody,
-        },
+        recipient: Recipient::User,
         language: wish.language,
-        keep: wish.keep.clone().filter(|_| waiting.is_some()),
+        keep: wish.keep.clone(),
     };
-    match waiting {
-        None => codes.send(survey?, &order, &Alone, now).await,
-        Some(_) => {
-            let longer = Longer {
-                registrations,
-                expires_at: now.plus(REGISTRATION_LIFE),
-            };
-            codes.send(survey?, &order, &longer, now).await
-        }
-    }
+    let longer = Longer {
+        registrations,
+        expires_at: now.plus(REGISTRATION_LIFE),
+    };
+    Ok(codes.send(survey?, &order, &longer, now).await?)
 }
 
 /// Turns the registration of the answer's challenge id into a user, and signs it in.
@@ -227,9 +239,16 @@ pub async fn confirm(
     let mut also = users.create(&user)?;
     also.push(logins.open(&ours, &user)?);
     also.push(registrations.take(&challenge, now)?);
-    let used = codes
+    let redeemed = codes
         .redeem(Purpose::Signup, phone, &code, ours.clone(), also)
-        .await?;
+        .await;
+    let used = match redeemed {
+        // Refused beside the code: the phone has a user by now, or the registration has just ended.
+        Err(VerifyError::Overtaken) if users.by_phone(phone).await?.is_none() => {
+            return Err(VerifyError::Expired);
+        }
+        redeemed => redeemed?,
+    };
     if used != ours {
         let user = users.by_phone(phone).await?.ok_or(VerifyError::Expired)?;
         return signed_in(users, logins, &keys, user, &used).await;

@@ -174,18 +174,10 @@ impl Challenges {
                 false => Reserved::LostRace,
             }
         };
-        if also.is_empty() {
-            return match self.update(ACT, phone, change).await? {
-                Updated::Done(_) => Ok(Reserved::Granted),
-                Updated::Refused(state) => Ok(ours(state)),
-            };
-        }
-        let mut writes = vec![self.transact_item(ACT, phone, change)?];
-        writes.extend(also);
-        match transact(ACT, &self.client, writes).await? {
-            Transacted::Done => Ok(Reserved::Granted),
-            Transacted::Refused(refusals) => Ok(ours(first_state(refusals).unwrap_or_default())),
-        }
+        Ok(self
+            .write(ACT, phone, change, also)
+            .await?
+            .map_or(Reserved::Granted, ours))
     }
 
     /// Ends the reservation of `attempt` with a message that was sent (or may have been): charges the limits and fixes the
@@ -214,6 +206,9 @@ impl Challenges {
 
     /// Ends the reservation of `attempt` as if it had never been. Writes `also` in the same transaction when there is more
     /// to undo.
+    ///
+    /// A new code that somebody has guessed at meanwhile is the exception: it takes its place in the limits like a message
+    /// that went out, or guesses at codes that cannot be sent would be free. Two writes then.
     pub async fn release(
         &self,
         phone: &Phone,
@@ -223,31 +218,56 @@ impl Challenges {
         also: Vec<TransactWriteItem>,
     ) -> Result<(), StoreError> {
         const ACT: &str = "release a code";
-        let change = Change::new(purpose)
-            .condition("#p.#open.#attempt = :attempt")
-            .name("#open", "open")
-            .name("#attempt", "attempt")
-            .value(":attempt", text(&attempt.0));
-        let change = match undo {
-            Undo::Again => change.remove("#p.#open"),
-            Undo::Repeat(challenge) => change
+        let change = |condition: &str| {
+            Change::new(purpose)
+                .condition(condition)
+                .name("#open", "open")
+                .name("#attempt", "attempt")
+                .value(":attempt", text(&attempt.0))
+        };
+        const OURS: &str = "#p.#open.#attempt = :attempt";
+        const NOT_GUESSED: &str =
+            "#p.#open.#attempt = :attempt AND attribute_not_exists(#p.#code.#last)";
+        let undoing = match undo {
+            Undo::Again => change(OURS).remove("#p.#open"),
+            Undo::Repeat(challenge) => change(OURS)
                 .remove("#p.#open, #p.#code.#bound.#id")
                 .name("#code", "code")
                 .name("#bound", "bound")
                 .name("#id", &challenge.0),
-            Undo::Fresh(None) => change.remove("#p.#open, #p.#code").name("#code", "code"),
-            Undo::Fresh(Some(before)) => change
+            Undo::Fresh(None) => change(NOT_GUESSED)
+                .remove("#p.#open, #p.#code")
+                .name("#code", "code")
+                .name("#last", "last_guess"),
+            Undo::Fresh(Some(before)) => change(NOT_GUESSED)
                 .set("#p.#code = :before")
                 .remove("#p.#open")
                 .name("#code", "code")
+                .name("#last", "last_guess")
                 .value(":before", AttributeValue::M(code_item(before))),
         };
-        if also.is_empty() {
-            return self.update(ACT, phone, change).await.map(drop);
-        }
-        let mut writes = vec![self.transact_item(ACT, phone, change)?];
-        writes.extend(also);
-        transact(ACT, &self.client, writes).await.map(drop)
+        let Some(state) = self.write(ACT, phone, undoing, also.clone()).await? else {
+            return Ok(());
+        };
+        let open = state
+            .challenges
+            .get(&purpose)
+            .and_then(|live| live.open.as_ref());
+        let Some(open) = open.filter(|open| open.attempt == *attempt) else {
+            // It has lapsed and was taken over, or this very release was written and only its reply lost.
+            return Ok(());
+        };
+        let lapsed = SendMade {
+            at: open.at,
+            purpose,
+            certainty: Certainty::Lapsed,
+        };
+        let lapsing = change(OURS)
+            .set("sends = list_append(sends, :lapsed)")
+            .remove("#p.#open, #p.#code")
+            .name("#code", "code")
+            .value(":lapsed", list_of_sends(&[lapsed]));
+        self.write(ACT, phone, lapsing, also).await.map(drop)
     }
 
     /// Counts a guess before it is compared, in one conditional update. Counts it once, however often the store's reply is
@@ -337,6 +357,28 @@ impl Challenges {
                     }
                 }
             }),
+        }
+    }
+
+    /// Makes a change, together with `also` in one transaction when there is more to write; the state that refused it.
+    async fn write(
+        &self,
+        act: &'static str,
+        phone: &Phone,
+        change: Change,
+        also: Vec<TransactWriteItem>,
+    ) -> Result<Option<PhoneState>, StoreError> {
+        if also.is_empty() {
+            return match self.update(act, phone, change).await? {
+                Updated::Done(_) => Ok(None),
+                Updated::Refused(state) => Ok(Some(state)),
+            };
+        }
+        let mut writes = vec![self.transact_item(act, phone, change)?];
+        writes.extend(also);
+        match transact(act, &self.client, writes).await? {
+            Transacted::Done => Ok(None),
+            Transacted::Refused(refusals) => Ok(Some(first_state(refusals).unwrap_or_default())),
         }
     }
 

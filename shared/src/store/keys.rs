@@ -83,7 +83,7 @@ impl KeyRing {
             .map_err(StoreError::during(ACT))?;
         let item = match found.item {
             Some(item) => item,
-            None => self.make(now).await?,
+            None => self.make().await?,
         };
         let ring = Arc::new(parse(&item).ok_or(StoreError::unreadable(ACT, "keys"))?);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&ring)));
@@ -91,7 +91,7 @@ impl KeyRing {
     }
 
     /// Puts a ring with one new key, unless somebody else was faster: then theirs.
-    async fn make(&self, now: Timestamp) -> Result<Item, StoreError> {
+    async fn make(&self) -> Result<Item, StoreError> {
         const ACT: &str = "make the key ring";
         let secret = match self.name {
             RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
@@ -101,7 +101,8 @@ impl KeyRing {
         let key = Item::from([
             ("kid".into(), text(format!("{kid:016x}"))),
             ("key".into(), bytes(secret)),
-            ("use_from".into(), number(now.millis())),
+            // Before any clock: another process may be a moment behind.
+            ("use_from".into(), number(0)),
         ]);
         let item = Item::from([
             ("ring".into(), text(self.name.name())),
