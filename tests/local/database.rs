@@ -156,6 +156,14 @@ async fn a_seed_replays_its_faults_and_delays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_comes_through_where_last_attempts_are_spared() {
+    for fault in [Fault::RequestLost, Fault::Throttled] {
+        let lost = Faults::seeded(1).odds(fault, 1.0);
+        check(lost.sparing_last_attempts(), Ok(1), 1, 4).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn latency_tells_the_round_trips_and_calls_tell_the_units() {
     let database = database().await;
     let client = database.client_with(Faults::none().latency(Duration::from_millis(10)));

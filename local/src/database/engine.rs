@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub struct Request {
     /// Such as `UpdateItem`.
     pub operation: String,
+    /// Whether the SDK gives the call up when this attempt fails.
+    pub last_attempt: bool,
     body: Value,
 }
 
@@ -40,7 +42,12 @@ impl Request {
         if operation.ends_with("Item") || operation.ends_with("Items") || operation == "Query" {
             body["ReturnConsumedCapacity"] = json!("TOTAL");
         }
-        Ok(Self { operation, body })
+        let attempt = request.headers().get("amz-sdk-request");
+        Ok(Self {
+            operation,
+            last_attempt: attempt.is_some_and(is_last),
+            body,
+        })
     }
 
     /// The tables that the request names, in order, without repeats.
@@ -177,6 +184,15 @@ impl Answer {
             body: body.to_string(),
         }
     }
+}
+
+/// Whether `attempt=4; max=4` is the last one.
+fn is_last(attempt: &str) -> bool {
+    let number = |name| {
+        let mut fields = attempt.split("; ");
+        fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
+    };
+    number("attempt") == number("max")
 }
 
 fn dynamodb(exception: &str) -> String {

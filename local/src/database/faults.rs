@@ -34,6 +34,7 @@ pub struct Faults {
     odds: Vec<(Fault, f64)>,
     latency: Duration,
     delay: Option<(f64, Duration)>,
+    spare_last_attempts: bool,
     script: Vec<(RangeInclusive<u64>, Fault)>,
     attempts: Arc<AtomicU64>,
     stopped: watch::Sender<bool>,
@@ -47,6 +48,7 @@ impl Faults {
             odds: Vec::new(),
             latency: Duration::ZERO,
             delay: None,
+            spare_last_attempts: false,
             script: Vec::new(),
             attempts: Arc::default(),
             stopped: watch::Sender::new(false),
@@ -70,6 +72,13 @@ impl Faults {
     #[must_use]
     pub fn odds(mut self, fault: Fault, odds: f64) -> Self {
         self.odds.push((fault, odds));
+        self
+    }
+
+    /// Breaks no last attempt by chance, so that every call comes through in the end.
+    #[must_use]
+    pub fn sparing_last_attempts(mut self) -> Self {
+        self.spare_last_attempts = true;
         self
     }
 
@@ -132,7 +141,8 @@ impl Faults {
     /// Counts an attempt, lets its delay pass and decides its fate.
     pub(super) async fn next(&self, request: &Request) -> Option<Fault> {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
-        let drawn = self.draw();
+        let spared = self.spare_last_attempts && request.last_attempt;
+        let drawn = self.draw().filter(|_| !spared);
         let mut delay = self.latency;
         if let Some((odds, at_most)) = self.delay
             && self.fraction() < odds
