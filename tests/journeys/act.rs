@@ -167,21 +167,23 @@ pub fn connects(system: &TestSystem) -> u64 {
     system.simulator().calls().count("/session/connect")
 }
 
-/// A database that is good, or bad at everything now and then.
+/// A database that is good, or bad at everything now and then, and slow.
 pub fn database(seed: Option<u64>) -> Faults {
     match seed {
         None => Faults::none(),
         Some(seed) => Faults::seeded(seed)
-            .odds(Fault::Conflict, 0.03)
-            .odds(Fault::ReplyLost, 0.03)
-            .odds(Fault::RequestLost, 0.03)
-            .odds(Fault::Throttled, 0.03),
+            .odds(Fault::Conflict, 0.06)
+            .odds(Fault::ReplyLost, 0.06)
+            .odds(Fault::RequestLost, 0.06)
+            .odds(Fault::Throttled, 0.06)
+            .sparing_last_attempts()
+            .delay(0.3, SECOND / 20),
     }
 }
 
 /// A good database, then some bad ones.
 pub fn databases() -> impl Iterator<Item = Faults> {
-    std::iter::once(None).chain((0..3).map(Some)).map(database)
+    std::iter::once(None).chain((0..2).map(Some)).map(database)
 }
 
 fn parsed(phone: &str) -> Phone {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::act::*;
 
 /// How many bad databases each story is told with.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 2;
 
 /// How a request for a code may end.
 #[derive(Clone, Debug, PartialEq)]
