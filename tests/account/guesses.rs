@@ -61,7 +61,11 @@ async fn a_stranger_makes_nobodys_challenge_id_worthless() {
         check(&system.post(VERIFY, guess).await, 400, Some("INVALID_OTP"));
     }
     sleep(Duration::from_secs(60)).await;
-    check(&system.post(SIGN_IN, json!({ "identifier": PHONE })).await, 200, None);
+    check(
+        &system.post(SIGN_IN, json!({ "identifier": PHONE })).await,
+        200,
+        None,
+    );
     // The stranger's request brought the phone another code: it is mine to use, too.
     let right = json!({"identifier": PHONE, "otp": code(&system), "challengeId": mine});
     check(&system.post(VERIFY, right).await, 200, None);
