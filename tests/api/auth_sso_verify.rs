@@ -138,17 +138,30 @@ async fn five_tries_belong_to_a_challenge_id_and_five_to_those_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guessed_out_code_is_replaced_by_the_next_request() {
+async fn who_has_guessed_out_does_not_spoil_the_code_for_the_next() {
     let system = system().await;
     let (challenge, code) = sent_code(&system, SITI).await;
     for _ in 0..5 {
         guess(&system, SITI, wrong(&code), Some(&challenge)).await;
     }
     pass(MINUTE).await;
-    let (new_challenge, new_code) = sent_code(&system, SITI).await;
+    let (new_challenge, same_code) = sent_code(&system, SITI).await;
+    assert_eq!(code, same_code);
+    check_wrong(&guess(&system, SITI, &code, Some(&challenge)).await, 0);
+    check_ok(&guess(&system, SITI, &code, Some(&new_challenge)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_guessed_out_without_a_challenge_id_is_replaced_by_the_next_request() {
+    let system = system().await;
+    let (challenge, code) = sent_code(&system, SITI).await;
+    for _ in 0..5 {
+        guess(&system, SITI, wrong(&code), None).await;
+    }
+    pass(MINUTE).await;
+    let (_, new_code) = sent_code(&system, SITI).await;
     assert_ne!(code, new_code);
-    check_unknown(&guess(&system, SITI, &new_code, Some(&challenge)).await);
-    check_ok(&guess(&system, SITI, &new_code, Some(&new_challenge)).await);
+    check_ok(&guess(&system, SITI, &new_code, Some(&challenge)).await);
 }
 
 #[tokio::test(start_paused = true)]
