@@ -86,6 +86,8 @@ pub struct PhoneState {
     pub sends: Vec<SendMade>,
     /// Wrong guesses since the last right one, over all codes.
     pub failures: i64,
+    /// Until when the number is taken not to be on WhatsApp.
+    pub not_on_whatsapp_until: Option<Timestamp>,
     /// The challenge of each purpose.
     pub challenges: BTreeMap<Purpose, Challenge>,
 }

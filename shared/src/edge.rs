@@ -210,6 +210,11 @@ impl From<SendError> for Problem {
                 "WHATSAPP_CONFIG_ERROR",
                 "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
             ),
+            SendError::NotSent(Reason::NotOnWhatsApp) => Self::bad_request(
+                "NOT_ON_WHATSAPP",
+                "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
+            )
+            .with("charged", false),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
                 Self::not_sent(code, message)
@@ -270,7 +275,7 @@ const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
             "WHATSAPP_AUTH_ERROR",
             "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
         ),
-        Reason::WrongRecipient | Reason::Restricted | Reason::Rejected => (
+        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Restricted | Reason::Rejected => (
             "WHATSAPP_OTP_FAILED",
             "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
         ),

@@ -34,6 +34,8 @@ pub struct Policy {
     pub messages_per_day_verified: usize,
     /// Granted codes per client address.
     pub codes_per_address: WindowLimit,
+    /// How long a number is remembered not to be on WhatsApp.
+    pub not_on_whatsapp: Duration,
     /// Wrong passwords per phone.
     pub passwords_per_phone: WindowLimit,
     /// Wrong passwords per client address.
@@ -62,6 +64,7 @@ impl Default for Policy {
                 places: 100,
                 window: Duration::from_secs(600),
             },
+            not_on_whatsapp: Duration::from_secs(6 * 60 * 60),
             passwords_per_phone: WindowLimit {
                 places: 10,
                 window: Duration::from_secs(900),

@@ -162,6 +162,8 @@ pub enum Reason {
     NeedsPairing,
     /// WhatsApp keeps the account from sending.
     Restricted,
+    /// The number is not on WhatsApp.
+    NotOnWhatsApp,
     /// This recipient or this text can never be sent.
     WrongRecipient,
     /// The address or the token of the gateway is wrong.
@@ -201,6 +203,7 @@ impl Reason {
             Self::SessionDown => "session_down",
             Self::NeedsPairing => "needs_pairing",
             Self::Restricted => "restricted",
+            Self::NotOnWhatsApp => "not_on_whatsapp",
             Self::WrongRecipient => "wrong_recipient",
             Self::Misconfigured => "misconfigured",
             Self::GatewayUnreachable => "gateway_unreachable",

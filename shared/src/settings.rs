@@ -193,6 +193,7 @@ impl Settings {
                     places: vars.count("CODES_PER_ADDRESS", policy.codes_per_address.places)?,
                     window,
                 },
+                not_on_whatsapp: vars.seconds("NOT_ON_WHATSAPP_SECONDS", policy.not_on_whatsapp)?,
                 passwords_per_phone: WindowLimit {
                     places: vars.count("PASSWORDS_PER_PHONE", policy.passwords_per_phone.places)?,
                     window: password_window,

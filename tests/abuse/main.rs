@@ -3,4 +3,5 @@
 
 mod act;
 mod country_caps;
+mod not_on_whatsapp;
 mod trusted_callers;

@@ -267,7 +267,7 @@ async fn a_phone_without_whatsapp_is_told_at_once() {
         phones: vec![phone(1).digits().to_owned()],
         taken: false,
     };
-    check(stranger, not_sent(Reason::WrongRecipient, 0, ms(500))).await;
+    check(stranger, not_sent(Reason::NotOnWhatsApp, 0, ms(500))).await;
 }
 
 #[tokio::test(start_paused = true)]

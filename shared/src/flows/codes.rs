@@ -91,12 +91,17 @@ pub struct Order<'a> {
     pub keep: Option<ChallengeId>,
 }
 
-/// Whether there is somebody to receive the message.
+/// Who is to receive the message, and what the reply may tell of that.
+///
+/// A number that is not on WhatsApp is told to whoever signs up with it. To anybody else that would tell that the number has
+/// an account, for nothing is sent to a number without one: both are answered, and limited, as if a message had gone out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// There is.
+    /// Somebody who signs up.
+    Applicant,
+    /// The user of an account. The reply must not tell that there is one.
     User,
-    /// There is not, and the reply must not tell.
+    /// Nobody. The reply must not tell.
     Nobody,
 }
 
@@ -299,18 +304,22 @@ impl Codes {
     /// Whether a send would be granted as things stand. Writes nothing.
     ///
     /// # Errors
-    /// The limit that says no.
+    /// When a limit says no, or the number is known not to be on WhatsApp and the reply may tell.
     pub fn may_send(
         &self,
         survey: &Survey,
         order: &Order<'_>,
         now: Timestamp,
-    ) -> Result<(), Limited> {
+    ) -> Result<(), SendError> {
+        let until = survey.state.not_on_whatsapp_until;
+        if order.recipient == Recipient::Applicant && until.is_some_and(|until| now < until) {
+            return Err(SendError::NotSent(Reason::NotOnWhatsApp));
+        }
         if let Some(window) = survey
             .window
             .filter(|w| w.granted >= self.policy.codes_per_address.places)
         {
-            return Err(full_address(window, now));
+            return Err(SendError::Limited(full_address(window, now)));
         }
         limits::decide(
             &survey.state,
@@ -320,6 +329,7 @@ impl Codes {
             now,
         )
         .map(drop)
+        .map_err(SendError::Limited)
     }
 
     /// Round trips 2 and 3, and the message between them.
@@ -333,8 +343,7 @@ impl Codes {
         companion: &dyn Companion,
         now: Timestamp,
     ) -> Result<CodeSent, SendError> {
-        self.may_send(&survey, order, now)
-            .map_err(SendError::Limited)?;
+        self.may_send(&survey, order, now)?;
         let attempt = AttemptId::draw(&self.entropy);
         let challenge = order.keep.clone();
         let challenge = challenge.unwrap_or_else(|| ChallengeId::draw(&self.entropy));
@@ -377,7 +386,7 @@ impl Codes {
             Ok(place) => place,
             Err(error) => {
                 tokio::join!(
-                    self.release(&going, &prepared),
+                    self.release(&going, &prepared, None),
                     self.give_back(places, &attempt)
                 );
                 return Err(error);
@@ -387,7 +396,7 @@ impl Codes {
         let code = &prepared.reservation.code;
         let content = match order.recipient {
             Recipient::Nobody => Content::Nobody,
-            Recipient::User => {
+            Recipient::Applicant | Recipient::User => {
                 let life = code.expires_at.since(now);
                 Content::Text(code_message(
                     order.purpose,
@@ -437,7 +446,7 @@ impl Codes {
                 Ok(Reserved::LostRace) => state = self.challenges.read(phone, now).await?,
                 Err(error) => {
                     // It may have been written all the same.
-                    self.release(going, &prepared).await;
+                    self.release(going, &prepared, None).await;
                     return Err(error.into());
                 }
             }
@@ -515,9 +524,14 @@ impl Codes {
         let certainty = match delivery.outcome {
             Outcome::Sent => Certainty::Sent,
             Outcome::Unknown => Certainty::Unconfirmed,
+            Outcome::NotSent(Reason::NotOnWhatsApp) if going.order.recipient == Recipient::User => {
+                Certainty::Sent
+            }
             Outcome::NotSent(reason) => {
+                let not_on_whatsapp_until = (reason == Reason::NotOnWhatsApp)
+                    .then(|| self.clock.now().plus(self.policy.not_on_whatsapp));
                 tokio::join!(
-                    self.release(going, &prepared),
+                    self.release(going, &prepared, not_on_whatsapp_until),
                     self.give_back(places, going.attempt),
                     self.sender.record(delivery),
                 );
@@ -570,12 +584,24 @@ impl Codes {
         })
     }
 
-    async fn release(&self, going: &Going<'_>, prepared: &Prepared) {
+    async fn release(
+        &self,
+        going: &Going<'_>,
+        prepared: &Prepared,
+        not_on_whatsapp_until: Option<Timestamp>,
+    ) {
         let Order { phone, purpose, .. } = *going.order;
         let released = match going.companion.with_release(&going.challenge) {
             Ok(also) => {
                 self.challenges
-                    .release(phone, purpose, going.attempt, &prepared.undo, also)
+                    .release(
+                        phone,
+                        purpose,
+                        going.attempt,
+                        &prepared.undo,
+                        not_on_whatsapp_until,
+                        also,
+                    )
                     .await
             }
             Err(error) => Err(error),

@@ -141,14 +141,12 @@ pub async fn register(
         purpose: Purpose::Signup,
         caller,
         verified: false,
-        recipient: Recipient::User,
+        recipient: Recipient::Applicant,
         language,
         keep: None,
     };
     // Hashing is the expensive part: only for a request that the limits let through.
-    codes
-        .may_send(&survey, &order, now)
-        .map_err(SendError::Limited)?;
+    codes.may_send(&survey, &order, now)?;
     let waiting = Waiting {
         registrations,
         applicant,
@@ -188,7 +186,7 @@ pub async fn resend(
         purpose: Purpose::Signup,
         caller,
         verified: false,
-        recipient: Recipient::User,
+        recipient: Recipient::Applicant,
         language: wish.language,
         keep: wish.keep.clone(),
     };

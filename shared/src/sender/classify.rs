@@ -21,6 +21,8 @@ pub enum Observation {
     Throttled,
     /// Not sent: WhatsApp keeps the account from sending, for hours or days.
     Restricted,
+    /// Not sent: the number is not on WhatsApp.
+    NotOnWhatsApp,
     /// Not sent: this recipient or this text can never be sent.
     WrongRecipient,
     /// Not sent: the address or the token of the gateway is wrong.
@@ -67,7 +69,7 @@ const TEXTS: &[(&str, Observation)] = &[
     ("server returned error 463", Observation::Restricted),
     ("rate-overlimit", Observation::Restricted),
     ("info query timed out", Observation::SessionTrouble),
-    ("no lid found", Observation::WrongRecipient),
+    ("no lid found", Observation::NotOnWhatsApp),
     (
         "message recipient must be a user jid",
         Observation::WrongRecipient,
@@ -332,7 +334,7 @@ mod tests {
             ),
             (
                 sending("no LID found for 62812@s.whatsapp.net from server"),
-                Observation::WrongRecipient,
+                Observation::NotOnWhatsApp,
             ),
             (
                 sending("message recipient must be a user JID with no device part"),

@@ -95,6 +95,7 @@ pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, St
             false => fail(Reason::Rejected),
         },
         Observation::Restricted => fail(Reason::Restricted),
+        Observation::NotOnWhatsApp => fail(Reason::NotOnWhatsApp),
         Observation::WrongRecipient => fail(Reason::WrongRecipient),
         Observation::Misconfigured => fail(Reason::Misconfigured),
         Observation::GatewayStaysDown => fail(Reason::GatewayUnreachable),
@@ -184,6 +185,7 @@ mod tests {
     fn a_send_of_unknown_end_makes_every_later_failure_unknown() {
         for failure in [
             Restricted,
+            NotOnWhatsApp,
             WrongRecipient,
             Misconfigured,
             QueueFull,
@@ -225,6 +227,7 @@ mod tests {
     fn what_no_retry_can_help_ends_at_once() {
         for (observation, reason) in [
             (Restricted, Reason::Restricted),
+            (NotOnWhatsApp, Reason::NotOnWhatsApp),
             (WrongRecipient, Reason::WrongRecipient),
             (Misconfigured, Reason::Misconfigured),
             (Unpaired, Reason::NeedsPairing),
@@ -246,6 +249,7 @@ mod tests {
             Unanswered,
             Throttled,
             Restricted,
+            NotOnWhatsApp,
             WrongRecipient,
             Misconfigured,
             Rejected,

@@ -1,6 +1,7 @@
 //! The table of challenges: one item per phone.
 //!
-//! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), and per purpose a map
+//! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps),
+//! `not_on_whatsapp_until` when a send has shown that, and per purpose a map
 //! named after it with `code` and `open`. Times inside are milliseconds. Every write raises `rev`.
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -204,8 +205,8 @@ impl Challenges {
         self.update("commit a code", phone, change).await.map(drop)
     }
 
-    /// Ends the reservation of `attempt` as if it had never been. Writes `also` in the same transaction when there is more
-    /// to undo.
+    /// Ends the reservation of `attempt` as if it had never been, and remembers until when the number is taken not to be on
+    /// WhatsApp, if the send has shown that. Writes `also` in the same transaction when there is more to undo.
     ///
     /// A new code that somebody has guessed at meanwhile is the exception: it takes its place in the limits like a message
     /// that went out, or guesses at codes that cannot be sent would be free. Two writes then.
@@ -215,15 +216,22 @@ impl Challenges {
         purpose: Purpose,
         attempt: &AttemptId,
         undo: &Undo,
+        not_on_whatsapp_until: Option<Timestamp>,
         also: Vec<TransactWriteItem>,
     ) -> Result<(), StoreError> {
         const ACT: &str = "release a code";
         let change = |condition: &str| {
-            Change::new(purpose)
+            let change = Change::new(purpose)
                 .condition(condition)
                 .name("#open", "open")
                 .name("#attempt", "attempt")
-                .value(":attempt", text(&attempt.0))
+                .value(":attempt", text(&attempt.0));
+            match not_on_whatsapp_until {
+                None => change,
+                Some(until) => change
+                    .set("not_on_whatsapp_until = :until")
+                    .value(":until", number(until.millis())),
+            }
         };
         const OURS: &str = "#p.#open.#attempt = :attempt";
         const NOT_GUESSED: &str =
@@ -583,6 +591,7 @@ fn parse(item: &Item) -> Option<PhoneState> {
             .map(|send| parse_send(send.as_m().ok()?))
             .collect::<Option<_>>()?,
         failures: item.number("failures").unwrap_or(0),
+        not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
         challenges,
     })
 }
