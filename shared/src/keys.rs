@@ -3,8 +3,15 @@
 //! A ring is a list of keys with the times between which they are used. It lives in a table of its own, is made on first
 //! use from the operating system's generator, and is the same on a laptop and on AWS: nothing to type, nothing to lose.
 use std::fmt;
+use std::time::Duration;
 
 use crate::timestamp::Timestamp;
+
+/// A key is kept this long after it retired, for whoever looks for it.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most keys of a ring that count at a time: whoever checks may try each.
+pub const LIVE_KEYS_MAX: usize = 10;
 
 /// Which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +33,33 @@ impl RingName {
             Self::Refresh => "refresh",
         }
     }
+
+    /// How its keys take turns so that nobody notices.
+    pub const fn turn(self) -> Turn {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        // Every function reads a ring again after a minute. The public keys may be a minute old when they are published,
+        // and are cached for five. A code works for ten minutes, an access token for a quarter of an hour, a refresh token
+        // for thirty days. Everything has room for clocks that differ.
+        let (lead, keep) = match self {
+            Self::Codes => (2 * MINUTE, 30 * MINUTE),
+            Self::Signing => (10 * MINUTE, 180 * MINUTE),
+            Self::Refresh => (2 * MINUTE, 31 * DAY),
+        };
+        Turn {
+            lead: Duration::from_secs(lead),
+            keep: Duration::from_secs(keep),
+        }
+    }
+}
+
+/// When a new key is used, and when those before it stop to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// From the making of a key to its first use: time in which everybody learns of it.
+    pub lead: Duration,
+    /// From its first use to the end of the keys before it.
+    pub keep: Duration,
 }
 
 /// One key of a ring.
@@ -70,6 +104,24 @@ impl Ring {
             .filter(move |key| key.retire_at.is_none_or(|retired| now < retired))
     }
 
+    /// This ring with one more key, which takes over from the others `keep` before they retire. Those that retired long
+    /// ago are gone.
+    #[must_use]
+    pub fn with(&self, next: Key, keep: Duration, now: Timestamp) -> Self {
+        let retire_at = next.use_from.plus(keep);
+        let earlier = self.keys.iter().filter(|key| {
+            let retired = key.retire_at;
+            retired.is_none_or(|retired| now < retired.plus(KEPT))
+        });
+        let earlier = earlier.map(|key| Key {
+            retire_at: Some(key.retire_at.map_or(retire_at, |at| at.min(retire_at))),
+            ..key.clone()
+        });
+        Self {
+            keys: earlier.chain([next]).collect(),
+        }
+    }
+
     /// The live key of that id.
     pub fn find(&self, kid: &str, now: Timestamp) -> Option<&Key> {
         self.live(now).find(|key| key.kid == kid)
@@ -110,6 +162,43 @@ mod tests {
         check(50, "new", &["new", "next"]);
         check(90, "next", &["new", "next"]);
         assert!(ring.find("old", Timestamp::from_seconds(50)).is_none());
+    }
+
+    #[test]
+    fn a_new_key_sends_the_others_into_retirement_once() {
+        let at = Timestamp::from_seconds;
+        let key = |kid: &str, from: i64| Key {
+            kid: kid.into(),
+            secret: vec![1],
+            use_from: at(from),
+            retire_at: None,
+        };
+        let keep = Duration::from_secs(50);
+        let first = Ring {
+            keys: vec![key("a", 0)],
+        };
+        let second = first.with(key("b", 100), keep, at(90));
+        let third = second.with(key("c", 200), keep, at(190));
+        let ends = |ring: &Ring| -> Vec<_> {
+            let keys = ring.keys.iter();
+            keys.map(|key| (key.kid.clone(), key.retire_at.map(Timestamp::seconds)))
+                .collect()
+        };
+        let end = |kid: &str, at| (kid.to_owned(), at);
+        assert_eq!(ends(&second), [end("a", Some(150)), end("b", None)]);
+        assert_eq!(
+            ends(&third),
+            [end("a", Some(150)), end("b", Some(250)), end("c", None)]
+        );
+        let day_later = 150 + 24 * 60 * 60;
+        let fourth = third.with(key("d", day_later), keep, at(day_later));
+        assert_eq!(fourth.keys[0].kid, "b", "retired a day ago");
+        // Nothing may count any longer than this.
+        let hasty = second.with(key("e", 110), Duration::ZERO, at(95));
+        assert_eq!(
+            ends(&hasty),
+            [end("a", Some(110)), end("b", Some(110)), end("e", None)]
+        );
     }
 
     #[test]

@@ -1,31 +1,28 @@
-//! Passwords: what may be chosen, and Argon2id hashes of it as PHC strings.
+//! Passwords: what may be chosen, Argon2id hashes of it as PHC strings, and the hashes that imported users bring along.
 //!
 //! A hash needs 19 MiB of memory. All hashes of a process share one buffer, one after the other, because a fresh buffer each
 //! time leaves the allocator with many times that. They run on a blocking thread, and the caller waits for the end.
+//!
+//! The same word can be typed as different characters: `é` is one or two, and some keyboards write full-width letters. So
+//! what is hashed is the password in Unicode's form NFKC, one of the two that NIST SP 800-63B names. A password that is not
+//! in this form is also checked as it was given, because other systems hashed it so.
+mod scheme;
+
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic;
-use std::sync::{Mutex, PoisonError};
 
-use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
-use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use unicode_normalization::UnicodeNormalization;
+
+use scheme::Scheme;
+pub use scheme::SchemeError;
 
 /// The lengths of a password in characters: NIST SP 800-63B asks for at least 8, and for room for 64 or more.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
 
 /// Passwords that are tried first by whoever guesses, in lower case, sorted, one a line.
 const COMMON: &str = include_str!("password/common.txt");
-
-// The cost of a hash: OWASP Password Storage Cheat Sheet, the least it recommends for Argon2id.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-
-/// Length of a hash: the tag length that RFC 9106, section 4, recommends.
-const HASH_BYTES: usize = 32;
-
-/// The memory of all hashes; empty until the first.
-static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// A password that somebody may have. `Debug` does not show it.
 #[derive(Clone)]
@@ -62,17 +59,26 @@ impl Password {
         if characters > *CHARACTERS.end() {
             return Err(PasswordError::TooLong);
         }
-        let lower = text.to_lowercase();
-        if COMMON.lines().any(|common| common == lower) {
-            return Err(PasswordError::Common);
+        let password = Self(text.to_owned());
+        let lower = password.normal().to_lowercase();
+        match COMMON.lines().any(|common| common == lower) {
+            true => Err(PasswordError::Common),
+            false => Ok(password),
         }
-        Ok(Self(text.to_owned()))
     }
 
     /// A password that somebody gives for one chosen earlier. The rules of [`choose`](Self::choose) may have been others
     /// then, so none applies.
     pub fn given(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// As it is hashed.
+    fn normal(&self) -> Cow<'_, str> {
+        match self.0.is_ascii() {
+            true => Cow::Borrowed(&self.0),
+            false => Cow::Owned(self.0.nfkc().collect()),
+        }
     }
 }
 
@@ -92,7 +98,15 @@ impl PasswordHash {
         Self(phc.to_owned())
     }
 
-    /// The PHC string, for the store and nothing else.
+    /// A hash that another system made.
+    ///
+    /// # Errors
+    /// When no password could be checked against it; the message tells which hashes can be.
+    pub fn import(text: &str) -> Result<Self, SchemeError> {
+        Scheme::read(text).map(|_| Self(text.to_owned()))
+    }
+
+    /// The hash as text, for the store and nothing else.
     pub fn phc(&self) -> &str {
         &self.0
     }
@@ -109,6 +123,8 @@ impl fmt::Debug for PasswordHash {
 pub enum Match {
     /// It is.
     Right,
+    /// It is, and a new hash would be a better one: this one is of another scheme or of less work than ours.
+    RightButOutdated,
     /// It is not.
     Wrong,
 }
@@ -116,7 +132,7 @@ pub enum Match {
 /// A hash could not be computed, or not be read from the store.
 #[derive(Debug, thiserror::Error)]
 #[error("hash a password")]
-pub struct HashError(#[source] Box<dyn Error + Send + Sync>);
+pub struct HashError(#[source] BoxError);
 
 /// Hashes `password` with `salt`, which is random for each hash.
 ///
@@ -124,65 +140,51 @@ pub struct HashError(#[source] Box<dyn Error + Send + Sync>);
 /// When the hash cannot be computed.
 pub async fn hash(password: &Password, salt: [u8; 16]) -> Result<PasswordHash, HashError> {
     let password = password.clone();
-    on_blocking_thread(move || {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))?;
-        let hash = phc::PasswordHash {
-            algorithm: ARGON2ID_IDENT,
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&params)?,
-            salt: Some(Salt::new(&salt)?),
-            hash: Some(argon2id(&password, &salt, params)?),
-        };
-        Ok(PasswordHash(hash.to_string()))
-    })
-    .await
+    on_blocking_thread(move || scheme::hash(&password.normal(), &salt).map(PasswordHash)).await
 }
 
-/// Whether `password` is the one that `hash` was made of, at the cost that is written in the hash.
+/// Whether `password` is the one that `hash` was made of, at the cost that is written in the hash: bcrypt, Argon2, or
+/// PBKDF2 with SHA-256 or SHA-512.
 ///
 /// # Errors
-/// When `hash` is no Argon2id hash, or the hash of `password` cannot be computed.
+/// When `hash` is none of these or costs too much, or the hash of `password` cannot be computed.
 pub async fn verify(password: &Password, hash: &PasswordHash) -> Result<Match, HashError> {
     let (password, stored) = (password.clone(), hash.clone());
     on_blocking_thread(move || {
-        let stored = phc::PasswordHash::new(stored.phc())?;
-        let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
-            return Err("the hash has no salt or no value".into());
-        };
-        if stored.algorithm != ARGON2ID_IDENT || stored.version != Some(Version::V0x13.into()) {
-            return Err("the hash is not of Argon2id version 19".into());
+        let scheme = Scheme::read(&stored.0)?;
+        let normal = password.normal();
+        if scheme.is_made_of(&normal)? {
+            return Ok(match scheme.is_outdated() {
+                true => Match::RightButOutdated,
+                false => Match::Right,
+            });
         }
-        // This comparison takes the same time wherever they differ.
-        if argon2id(&password, salt, Params::try_from(&stored)?)? == *expected {
-            Ok(Match::Right)
-        } else {
-            Ok(Match::Wrong)
+        match normal != password.0 && scheme.is_made_of(&password.0)? {
+            true => Ok(Match::RightButOutdated),
+            false => Ok(Match::Wrong),
         }
     })
     .await
 }
 
-/// As much work as [`verify`], for a user who does not exist or has no password.
+/// As much work as [`verify`] of one of our hashes, for a user who does not exist or has no password.
+///
+/// A foreign hash takes another time, so that until their first sign-in imported users can be told from nobody by a
+/// stopwatch.
 ///
 /// # Errors
 /// When the hash cannot be computed.
 pub async fn verify_nobody(password: &Password) -> Result<Match, HashError> {
-    hash(password, [0; 16]).await.map(|_| Match::Wrong)
-}
-
-fn argon2id(password: &Password, salt: &[u8], params: Params) -> Result<Output, BoxError> {
-    let blocks = params.block_count();
-    let length = params.output_len().unwrap_or(HASH_BYTES);
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    // Each hash writes every block before it reads it, so what a panic may have left behind does no harm.
-    let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    if memory.len() < blocks {
-        memory.resize(blocks, Block::default());
-    }
-    let mut out = [0; Output::MAX_LENGTH];
-    let out = &mut out[..length];
-    argon2.hash_password_into_with_memory(password.0.as_bytes(), salt, out, &mut *memory)?;
-    Ok(Output::new(out)?)
+    let password = password.clone();
+    on_blocking_thread(move || {
+        let normal = password.normal();
+        scheme::hash(&normal, &[0; 16])?;
+        if normal != password.0 {
+            scheme::hash(&password.0, &[0; 16])?;
+        }
+        Ok(Match::Wrong)
+    })
+    .await
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -269,27 +271,145 @@ mod tests {
         assert_eq!(first, hash(&password, SALT).await.unwrap());
     }
 
-    #[tokio::test]
-    async fn a_hash_of_another_cost_is_checked_at_that_cost() {
-        // Vector of the Argon2 reference implementation: 64 KiB, 2 passes, "password", "somesalt".
-        let stored = PasswordHash::stored(
-            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-        );
-        let (right, wrong) = (Password::given("password"), Password::given("passwort"));
-        assert_eq!(verify(&right, &stored).await.unwrap(), Match::Right);
-        assert_eq!(verify(&wrong, &stored).await.unwrap(), Match::Wrong);
+    /// What `stored` says of the passwords.
+    async fn check_stored(stored: &str, passwords: &[(&str, Match)]) {
+        let hash = PasswordHash::import(stored).unwrap();
+        for (password, expected) in passwords {
+            let verdict = verify(&Password::given(password), &hash).await.unwrap();
+            assert_eq!(verdict, *expected, "{password:?} {stored}");
+        }
     }
 
     #[tokio::test]
-    async fn what_is_no_argon2id_hash_is_an_error_and_not_a_wrong_password() {
-        for stored in [
-            "",
-            "$2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m",
-            "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ",
+    async fn a_hash_that_another_system_made_is_checked_as_it_was_made() {
+        // The first is of Argon2's reference implementation, the others of argon2-cffi 25 and OpenSSL.
+        for (stored, right) in [
+            (
+                "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+                Match::Right,
+            ),
+            (
+                "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$Zh/vvW8pvLyPRkarwyqdekZFu1wFlTf4pVh/Ma2+zM0",
+                Match::Right,
+            ),
+            (
+                "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$PL01amPyeUuxG7H0vIr5X+qHkZvWnHmGBGXFYvh8z2E",
+                Match::Right,
+            ),
+            (
+                "$argon2i$m=256,t=2,p=2$c29tZXNhbHQ$tsEVYKap1h6scGt5ovl9aLRGOqOth+AMB+KwHpDFZPs",
+                Match::RightButOutdated,
+            ),
+            (
+                "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
+                Match::RightButOutdated,
+            ),
+            (
+                "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$JcTui6RIBUtJ78gE5Hi52CO+H5vS6Z9R1uxAB6OhUB8",
+                Match::RightButOutdated,
+            ),
+            (
+                "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiB0aGUgdGVzdA$FBGQhX7EyrBcz2ckC+IBif4hjPKUjAJ/xM8JmTnJ7nA",
+                Match::RightButOutdated,
+            ),
+            (
+                "$pbkdf2-sha512$i=1000$c2FsdCBvZiB0aGUgdGVzdA$4YnoyWDFwEs+1CRMVRb5vrRdDwf+YeWjhfI7mq+c0as",
+                Match::RightButOutdated,
+            ),
         ] {
-            let stored = PasswordHash::stored(stored);
-            assert!(verify(&Password::given("x"), &stored).await.is_err());
+            check_stored(stored, &[("password", right), ("passwort", Match::Wrong)]).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bcrypt_hashes_of_each_name_are_checked_and_outdated() {
+        for name in ["2a", "2b", "2y"] {
+            let stored =
+                format!("${name}$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu");
+            check_stored(
+                &stored,
+                &[
+                    ("password", Match::RightButOutdated),
+                    ("Password", Match::Wrong),
+                    ("", Match::Wrong),
+                ],
+            )
+            .await;
+        }
+        // bcrypt never looked beyond 72 bytes.
+        let long = "é".repeat(40);
+        check_stored(
+            "$2b$05$abcdefghijklmnopqrstuu9CyuiEyTnupb4rnoYIlshaDzoYa6ZaS",
+            &[(&long, Match::RightButOutdated)],
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_however_its_characters_are_typed() {
+        let hash = hash(&Password::given("\u{C5}ngstr\u{F6}m 12"), SALT)
+            .await
+            .unwrap();
+        check_stored(
+            hash.phc(),
+            &[
+                ("\u{C5}ngstr\u{F6}m 12", Match::Right),
+                ("A\u{30A}ngstro\u{308}m 12", Match::Right),
+                ("\u{212B}ngstro\u{308}m １２", Match::Right),
+                ("Angstrom 12", Match::Wrong),
+            ],
+        )
+        .await;
+        // Another system hashed it as it was typed, in decomposed form.
+        check_stored(
+            "$2b$05$abcdefghijklmnopqrstuuSvm0aHEH3TwVDDp1TFLT3S44sBEAQPS",
+            &[("kata sandi e\u{301}", Match::RightButOutdated)],
+        )
+        .await;
+        assert_eq!(
+            Password::choose("１２３４５６７８").err(),
+            Some(PasswordError::Common)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_checked_is_refused_and_never_a_wrong_password() {
+        use SchemeError::{Damaged, TooExpensive, Unknown};
+        const SALT_AND_HASH: &str = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let argon2 = |front: &str| format!("$argon2id$v=19${front}${SALT_AND_HASH}");
+        let pbkdf2 = |front: &str| format!("$pbkdf2-sha256${front}${SALT_AND_HASH}");
+        let bcrypt = |cost: &str| {
+            format!("$2b${cost}$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu")
+        };
+        for (stored, expected) in [
+            (String::new(), Unknown),
+            ("hunter2".into(), Unknown),
+            ("5f4dcc3b5aa765d61d8327deb882cf99".into(), Unknown),
+            ("$1$abcdefgh$ASzLOqJ3Fv9oIAhqdYsUz.".into(), Unknown),
+            ("$2x$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu".into(), Unknown),
+            ("$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E".into(), Unknown),
+            ("$pbkdf2-sha1$i=1000$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc".into(), Unknown),
+            ("$2b$05$abcdefghijklmnopqrstuu".into(), Damaged),
+            (bcrypt("03"), Damaged),
+            (bcrypt("xx"), Damaged),
+            (bcrypt("15"), TooExpensive),
+            (bcrypt("31"), TooExpensive),
+            ("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ".into(), Damaged),
+            ("$argon2id$v=20$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8".into(), Damaged),
+            (argon2("m=65537,t=2,p=1"), TooExpensive),
+            (argon2("m=4294967295,t=2,p=1"), TooExpensive),
+            (argon2("m=65536,t=11,p=1"), TooExpensive),
+            (argon2("m=65536,t=2,p=17"), TooExpensive),
+            (argon2("m=0,t=2,p=1"), Damaged),
+            (argon2("m=256,t=2,p=1,data=c29tZQ"), Damaged),
+            (pbkdf2("i=1000001"), TooExpensive),
+            (pbkdf2("i=0"), Damaged),
+            (pbkdf2("l=32"), Damaged),
+            (pbkdf2("i=1000,l=64"), Damaged),
+        ] {
+            assert_eq!(PasswordHash::import(&stored), Err(expected), "{stored}");
+            let hash = PasswordHash::stored(&stored);
+            assert!(verify(&Password::given("x"), &hash).await.is_err());
         }
     }
 

@@ -11,6 +11,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
 use shared::caller::TrustedCallers;
+use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sender::Sender;
 use shared::store::users::Users;
@@ -25,6 +26,10 @@ const PHONE: &str = "08123456789";
 /// Of somebody who signs up.
 const NEW_PHONE: &str = "08129876543";
 const PASSWORD: &str = "four words that rhyme";
+
+/// Of a user of another system, with the hash that it has of `password`.
+const OTHER_PHONE: &str = "08121111111";
+const IMPORTED: &str = "$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
 
 const SIGN_UP: &str = "/api/auth/signup";
 const VERIFY: &str = "/api/auth/verify-otp";
@@ -357,13 +362,17 @@ async fn system(scenario: Option<Scenario>) -> TestSystem {
 }
 
 async fn add_user(system: &TestSystem, phone: &str) {
+    add_user_with(system, phone, None).await;
+}
+
+async fn add_user_with(system: &TestSystem, phone: &str, password: Option<PasswordHash>) {
     let user = User {
         id: format!("user of {phone}"),
         phone: parsed(phone),
         name: PersonName::parse("Budi").expect("a name"),
         email: None,
         wanted_email: None,
-        password: None,
+        password,
         ver: 1,
         role: "user".into(),
         created_at: system.now(),
@@ -414,6 +423,10 @@ pub async fn ask_for_everything() -> Asker {
     asker.logins(&prompt, &signed_in.json["data"]).await;
     let signed_in = asker.verify(&prompt, verifies[1], Duration::ZERO).await;
     let login = &signed_in.json["data"];
+    let imported = PasswordHash::import(IMPORTED).expect("a hash");
+    add_user_with(&prompt, OTHER_PHONE, Some(imported)).await;
+    let given = json!({ "identifier": OTHER_PHONE, "password": "password" });
+    asker.post(&prompt, SIGN_IN, given).await;
     for _ in 0..2 {
         let refresh = json!({ "refreshToken": login["refreshToken"] });
         asker.post(&prompt, REFRESH, refresh).await;

@@ -1,6 +1,6 @@
 //! Signing in with a password. Wrong passwords are limited per phone and per client address; the right one costs nothing.
 use super::login::{Logins, SignedIn};
-use crate::account::{Identifier, random_id};
+use crate::account::{Identifier, User, random_id};
 use crate::caller::Caller;
 use crate::challenge::AttemptId;
 use crate::entropy::Entropy;
@@ -125,11 +125,20 @@ pub async fn sign_in(
             Some(hash) => password::verify(given, hash).await?,
             None => password::verify_nobody(given).await?,
         };
-        let Some((user, Match::Right)) = user.map(|user| (user, verdict)) else {
-            return Err(SignInError::Wrong);
+        let user = match (user, verdict) {
+            (Some(user), Match::Right | Match::RightButOutdated) => user,
+            (_, Match::Wrong) | (None, _) => return Err(SignInError::Wrong),
         };
         let login = Login::new(&random_id(entropy), &user, now);
-        logins.table().put(&login).await?;
+        let rehash = async {
+            if verdict == Match::RightButOutdated
+                && let Err(error) = rehash(users, &user, given, entropy).await
+            {
+                tracing::error!(error = %Chain(&error), "a password keeps its outdated hash");
+            }
+        };
+        let (opened, ()) = tokio::join!(logins.table().put(&login), rehash);
+        opened?;
         Ok(logins.tokens(&keys, user, &login.id, 0, now)?)
     }
     .await;
@@ -138,4 +147,18 @@ pub async fn sign_in(
         give_back().await;
     }
     signed_in
+}
+
+/// Stores a hash of our own making for a password that was just found right.
+async fn rehash(
+    users: &Users,
+    user: &User,
+    right: &Password,
+    entropy: &Entropy,
+) -> Result<(), SignInError> {
+    let Some(before) = &user.password else {
+        return Ok(());
+    };
+    let after = password::hash(right, entropy.bytes()).await?;
+    Ok(users.rehash_password(user, before, &after).await?)
 }

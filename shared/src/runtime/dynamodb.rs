@@ -42,9 +42,14 @@ pub fn dynamodb_config(
         .credentials_provider(credentials)
         .retry_config(retries)
         .timeout_config(time_limits)
-        .http_client(http_client.unwrap_or_else(|| https_client(AMAZON_ROOTS)));
+        .http_client(http_client.unwrap_or_else(aws_https_client));
     config.set_endpoint_url(endpoint.map(str::to_owned));
     config.build()
+}
+
+/// An HTTP client that trusts Amazon's authorities and no others.
+pub fn aws_https_client() -> SharedHttpClient {
+    https_client(AMAZON_ROOTS)
 }
 
 /// A certificate authority that cannot be read.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 
 use super::{
@@ -388,6 +389,27 @@ impl Challenges {
             Transacted::Done => Ok(None),
             Transacted::Refused(refusals) => Ok(Some(first_state(refusals).unwrap_or_default())),
         }
+    }
+
+    /// The write that removes everything about a phone, for a transaction: refused when it changed since it was seen.
+    pub fn forget(
+        &self,
+        phone: &Phone,
+        seen: &PhoneState,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("phone", text(phone.digits()));
+        let delete = match seen.rev {
+            0 => delete.condition_expression("attribute_not_exists(phone)"),
+            rev => delete
+                .condition_expression("rev = :seen")
+                .expression_attribute_values(":seen", number(rev)),
+        };
+        let delete = delete
+            .build()
+            .map_err(StoreError::building("forget a phone's challenges"))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     async fn update(

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 
 use super::{Fields, Item, StoreError, bytes, condition_failed, number, retrying_conflicts, text};
 use crate::entropy::Entropy;
-use crate::keys::{Key, Ring, RingName};
+use crate::keys::{Key, LIVE_KEYS_MAX, Ring, RingName, Turn};
 use crate::runtime::Backends;
 use crate::runtime::dynamodb::trying_once;
 use crate::timestamp::Timestamp;
@@ -27,6 +27,17 @@ pub struct KeyRing {
     name: RingName,
     entropy: Entropy,
     held: Arc<Mutex<Option<Held>>>,
+}
+
+/// What became of a rotation.
+#[derive(Debug)]
+pub enum Rotated {
+    /// The ring as it is now.
+    Done(Ring),
+    /// Nothing was changed: somebody else rotated the ring at the same moment.
+    LostRace,
+    /// Nothing was changed: [`LIVE_KEYS_MAX`] keys count already.
+    Full,
 }
 
 /// A ring and when it was read.
@@ -90,26 +101,81 @@ impl KeyRing {
         Ok(ring)
     }
 
+    /// What [`rotate`](Self::rotate) would make of the ring now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn plan(&self, turn: Turn, now: Timestamp) -> Result<Ring, StoreError> {
+        let next = self.fresh_key(now.plus(turn.lead));
+        Ok(self.read(now).await?.with(next, turn.keep, now))
+    }
+
+    /// Adds a key and lets those before it retire, as `turn` says, in one conditional update. Adds one key, however often
+    /// the store's reply is lost.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn rotate(&self, turn: Turn, now: Timestamp) -> Result<Rotated, StoreError> {
+        const ACT: &str = "rotate the key ring";
+        let seen = self.read(now).await?;
+        if seen.live(now).count() >= LIVE_KEYS_MAX {
+            return Ok(Rotated::Full);
+        }
+        let newest = |ring: &Ring| ring.keys.last().map(|key| key.kid.clone());
+        let before = newest(&seen).ok_or(StoreError::unreadable(ACT, "keys"))?;
+        let next = self.fresh_key(now.plus(turn.lead));
+        let ring = seen.with(next, turn.keep, now);
+        // Whatever is done to a ring adds a key to its end, so the last one names the state that was seen.
+        let last = seen.keys.len() - 1;
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("ring", text(self.name.name()))
+            .update_expression("SET #keys = :keys")
+            .condition_expression(format!(
+                "size(#keys) = :size AND #keys[{last}].#kid = :before"
+            ))
+            .expression_attribute_names("#keys", "keys")
+            .expression_attribute_names("#kid", "kid")
+            .expression_attribute_values(":keys", list_of_keys(&ring))
+            .expression_attribute_values(":size", number(seen.keys.len() as i64))
+            .expression_attribute_values(":before", text(before))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let found = match retrying_conflicts(|| update.clone().send()).await {
+            Ok(_) => return Ok(Rotated::Done(ring)),
+            Err(failed) => condition_failed(ACT, failed)?,
+        };
+        // The update may have gone through and only its reply been lost.
+        match found.as_ref().and_then(parse) {
+            Some(found) if newest(&found) == newest(&ring) => Ok(Rotated::Done(ring)),
+            _ => Ok(Rotated::LostRace),
+        }
+    }
+
+    fn fresh_key(&self, use_from: Timestamp) -> Key {
+        let kid = u64::from_be_bytes(self.entropy.bytes());
+        Key {
+            kid: format!("{kid:016x}"),
+            secret: match self.name {
+                RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
+                RingName::Signing => SigningKey::generate(),
+            },
+            use_from,
+            retire_at: None,
+        }
+    }
+
     /// Puts a ring with one new key, unless somebody else was faster: then theirs.
     async fn make(&self) -> Result<Item, StoreError> {
         const ACT: &str = "make the key ring";
-        let secret = match self.name {
-            RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
-            RingName::Signing => SigningKey::generate(),
-        };
-        let kid = u64::from_be_bytes(self.entropy.bytes());
-        let key = Item::from([
-            ("kid".into(), text(format!("{kid:016x}"))),
-            ("key".into(), bytes(secret)),
+        let ring = Ring {
             // Before any clock: another process may be a moment behind.
-            ("use_from".into(), number(0)),
-        ]);
+            keys: vec![self.fresh_key(Timestamp::from_millis(0))],
+        };
         let item = Item::from([
             ("ring".into(), text(self.name.name())),
-            (
-                "keys".into(),
-                AttributeValue::L(vec![AttributeValue::M(key)]),
-            ),
+            ("keys".into(), list_of_keys(&ring)),
         ]);
         let put = self
             .client
@@ -125,6 +191,21 @@ impl KeyRing {
             }
         }
     }
+}
+
+fn list_of_keys(ring: &Ring) -> AttributeValue {
+    let keys = ring.keys.iter().map(|key| {
+        let mut item = Item::from([
+            ("kid".into(), text(&key.kid)),
+            ("key".into(), bytes(key.secret.clone())),
+            ("use_from".into(), number(key.use_from.millis())),
+        ]);
+        if let Some(retire_at) = key.retire_at {
+            item.insert("retire_at".into(), number(retire_at.millis()));
+        }
+        AttributeValue::M(item)
+    });
+    AttributeValue::L(keys.collect())
 }
 
 fn parse(item: &Item) -> Option<Ring> {

@@ -1,7 +1,7 @@
 //! The table of logins: what a signed-in user holds.
 //!
 //! Attributes: `id` (key), `user_id`, `phone`, `ver`, `generation`, `rotated_at` (milliseconds), `expires_at` (TTL, seconds;
-//! every read and condition tests it).
+//! every read and condition tests it). The index `by_phone` lists the ids of a phone's logins.
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -15,6 +15,9 @@ use crate::timestamp::Timestamp;
 
 /// How long a login lives after it was opened or refreshed.
 pub const LOGIN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The pages of the index that are read at most, of 1 MiB each: some ten million logins of one phone.
+const PAGES_MAX: usize = 1_000;
 
 /// What a signed-in user holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +145,36 @@ impl LoginsTable {
                 Ok(Rotated::LostRace(found.as_ref().and_then(parse)))
             }
         }
+    }
+
+    /// Ends every login that was opened under `phone`, one after the other; answers how many. The index may miss one that
+    /// was opened within the last seconds.
+    pub async fn close_all_of(&self, phone: &Phone) -> Result<usize, StoreError> {
+        const ACT: &str = "list the logins of a phone";
+        let (mut closed, mut from) = (0, None);
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("by_phone")
+                .key_condition_expression("phone = :phone")
+                .expression_attribute_values(":phone", text(phone.digits()))
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(StoreError::during(ACT))?;
+            for item in page.items() {
+                let id = item.text("id").ok_or(StoreError::unreadable(ACT, "id"))?;
+                self.close(id).await?;
+                closed += 1;
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(closed)
     }
 
     /// Ends a login.

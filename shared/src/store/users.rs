@@ -6,9 +6,12 @@
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 
-use super::{Fields, Item, StoreError, Transacted, number, text, transact};
+use super::{
+    Fields, Item, StoreError, Transacted, condition_failed, number, retrying_conflicts, text,
+    transact,
+};
 use crate::account::{Email, Identifier, PersonName, User};
 use crate::password::PasswordHash;
 use crate::phone::Phone;
@@ -30,6 +33,35 @@ pub enum EmailClaim {
     /// Another user has it.
     Taken,
 }
+
+/// What became of a user of another system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It was added, with its e-mail address if it has one.
+    Added,
+    /// It was added without its e-mail address, which is another user's alias.
+    WithoutEmail,
+    /// It was not added: its phone has a user.
+    PhoneHasUser,
+    /// It was not added: another phone's user has its id.
+    IdHasUser,
+}
+
+/// What became of a change of phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The user has the new phone.
+    Done,
+    /// The old phone has no user.
+    NoUser,
+    /// The new phone has a user already.
+    Taken,
+    /// Others changed the user time and again; nothing was done.
+    LostRace,
+}
+
+/// How often an act is tried when others change the user meanwhile.
+const RACES_MAX: usize = 5;
 
 impl Users {
     /// The users of `backends`.
@@ -70,6 +102,12 @@ impl Users {
     /// The user of a phone, strongly consistent.
     pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
         const ACT: &str = "read the user";
+        let item = self.item_of(ACT, phone).await?;
+        item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
+            .transpose()
+    }
+
+    async fn item_of(&self, act: &'static str, phone: &Phone) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
             .get_item()
@@ -78,11 +116,8 @@ impl Users {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::during(ACT))?;
-        found
-            .item
-            .map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
-            .transpose()
+            .map_err(StoreError::during(act))?;
+        Ok(found.item)
     }
 
     /// The writes that make `user`, for a transaction: refused when the phone has a user.
@@ -95,6 +130,9 @@ impl Users {
             ("role".into(), text(&user.role)),
             ("created_at".into(), number(user.created_at.millis())),
         ]);
+        if let Some(email) = &user.email {
+            item.insert("email".into(), text(email.as_str()));
+        }
         if let Some(password) = &user.password {
             item.insert("password".into(), text(password.phc()));
         }
@@ -115,6 +153,92 @@ impl Users {
         Ok(matches!(added, Transacted::Done))
     }
 
+    /// Adds a user of another system with its id and e-mail address; without the address when that is another user's. One
+    /// transaction, or two of which the first wrote nothing.
+    pub async fn import(&self, user: &User) -> Result<Imported, StoreError> {
+        const ACT: &str = "import a user";
+        let mut writes = self.create(user)?;
+        if let Some(email) = &user.email {
+            writes.push(self.put_new(self.pointer(email_id(email), &user.phone))?);
+        }
+        let refusals = match transact(ACT, &self.client, writes).await? {
+            Transacted::Done => return Ok(Imported::Added),
+            Transacted::Refused(refusals) => refusals,
+        };
+        match refusals.iter().position(Option::is_some) {
+            Some(0) => Ok(Imported::PhoneHasUser),
+            Some(1) => Ok(Imported::IdHasUser),
+            _ => {
+                let without = User {
+                    email: None,
+                    ..user.clone()
+                };
+                match self.add(&without).await? {
+                    true => Ok(Imported::WithoutEmail),
+                    false => Ok(Imported::PhoneHasUser),
+                }
+            }
+        }
+    }
+
+    /// Gives the user of `from` the phone `to`, with its pointers, and ends all logins made before. One transaction, made
+    /// again when the user changes meanwhile.
+    pub async fn change_phone(&self, from: &Phone, to: &Phone) -> Result<Moved, StoreError> {
+        const ACT: &str = "change a phone";
+        for _ in 0..RACES_MAX {
+            let Some(before) = self.item_of(ACT, from).await? else {
+                return Ok(Moved::NoUser);
+            };
+            let user = parse(&before, from).ok_or(StoreError::unreadable(ACT, "user"))?;
+            let mut after = before.clone();
+            after.insert("id".into(), phone_key(to));
+            after.insert("ver".into(), number(user.ver + 1));
+            let mut writes = vec![self.put_new(after)?, self.delete_seen(&before)?];
+            for pointer in pointer_ids(&user) {
+                let update = Update::builder()
+                    .table_name(&self.table)
+                    .key("id", text(pointer))
+                    .update_expression("SET phone = :to")
+                    .condition_expression("phone = :from")
+                    .expression_attribute_values(":from", text(from.digits()))
+                    .expression_attribute_values(":to", text(to.digits()))
+                    .build()
+                    .map_err(StoreError::building(ACT))?;
+                writes.push(TransactWriteItem::builder().update(update).build());
+            }
+            match transact(ACT, &self.client, writes).await? {
+                Transacted::Done => return Ok(Moved::Done),
+                Transacted::Refused(refusals) if matches!(refusals.first(), Some(Some(_))) => {
+                    return Ok(Moved::Taken);
+                }
+                Transacted::Refused(_) => {}
+            }
+        }
+        Ok(Moved::LostRace)
+    }
+
+    /// The writes that remove the user of a phone and its pointers, for a transaction: refused when the user has changed
+    /// since it was read here. None when the phone has no user.
+    pub async fn remove(&self, phone: &Phone) -> Result<Vec<TransactWriteItem>, StoreError> {
+        const ACT: &str = "remove a user";
+        let Some(item) = self.item_of(ACT, phone).await? else {
+            return Ok(Vec::new());
+        };
+        let user = parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user"))?;
+        let mut writes = vec![self.delete_seen(&item)?];
+        for pointer in pointer_ids(&user) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .key("id", text(pointer))
+                .condition_expression("attribute_not_exists(id) OR phone = :phone")
+                .expression_attribute_values(":phone", text(phone.digits()))
+                .build()
+                .map_err(StoreError::building(ACT))?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        Ok(writes)
+    }
+
     /// The write that sets the user's password and ends all logins made before, for a transaction: refused when the phone
     /// has another user by now.
     pub fn change_password(
@@ -130,6 +254,30 @@ impl Users {
             .build()
             .map_err(StoreError::building("change a password"))?;
         Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Replaces `before`, the hash of a password, with another hash of the same password, in one conditional update. Does
+    /// nothing when the password was changed meanwhile.
+    pub async fn rehash_password(
+        &self,
+        user: &User,
+        before: &PasswordHash,
+        after: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", phone_key(&user.phone))
+            .update_expression("SET password = :after")
+            .condition_expression("user_id = :user AND password = :before")
+            .expression_attribute_values(":user", text(&user.id))
+            .expression_attribute_values(":before", text(before.phc()))
+            .expression_attribute_values(":after", text(after.phc()));
+        match retrying_conflicts(|| update.clone().send()).await {
+            Ok(_) => Ok(()),
+            Err(failed) => condition_failed("hash a password anew", failed).map(drop),
+        }
     }
 
     /// Raises the user's `ver`, which ends all logins made before. One transaction, so that a lost reply raises it once.
@@ -173,6 +321,32 @@ impl Users {
         }
     }
 
+    /// A delete, refused unless the item is exactly the one that was seen.
+    fn delete_seen(&self, seen: &Item) -> Result<TransactWriteItem, StoreError> {
+        let mut delete = Delete::builder().table_name(&self.table);
+        let mut conditions = Vec::new();
+        for (number, (name, value)) in seen.iter().enumerate() {
+            if name == "id" {
+                delete = delete.key("id", value.clone());
+                continue;
+            }
+            conditions.push(format!("#n{number} = :v{number}"));
+            delete = delete
+                .expression_attribute_names(format!("#n{number}"), name)
+                .expression_attribute_values(format!(":v{number}"), value.clone());
+        }
+        for name in ["email", "password"] {
+            if !seen.contains_key(name) {
+                conditions.push(format!("attribute_not_exists({name})"));
+            }
+        }
+        let delete = delete
+            .condition_expression(conditions.join(" AND "))
+            .build()
+            .map_err(StoreError::building("remove a user"))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     fn pointer(&self, id: String, phone: &Phone) -> Item {
         Item::from([
             ("id".into(), text(id)),
@@ -189,6 +363,12 @@ impl Users {
             .map_err(StoreError::building("create a user"))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
+
+/// The keys of the items that name the user's phone.
+fn pointer_ids(user: &User) -> impl Iterator<Item = String> {
+    let email = user.email.as_ref().map(email_id);
+    [format!("user#{}", user.id)].into_iter().chain(email)
 }
 
 fn email_id(email: &Email) -> String {

@@ -7,7 +7,9 @@ use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::address::ClientAddress;
@@ -137,6 +139,16 @@ impl Windows {
             .condition_expression("attribute_exists(id)")
             .expression_attribute_values(":attempt", set_of(attempt));
         self.update(key, change).await.map(drop)
+    }
+
+    /// The write that removes a window, for a transaction.
+    pub fn forget(&self, key: WindowKey<'_>) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("id", text(key.to_string()))
+            .build()
+            .map_err(StoreError::building("forget a window"))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     fn join_window(
