@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::operate::Command;
+
 /// Critical WhatsApp messages that arrive: the whole system on this machine.
 ///
 /// Starts the API, the database and a simulated WhatsApp gateway in one process. Nothing has to be installed, and
@@ -23,7 +25,12 @@ pub struct Cli {
     pub db_port: u16,
 
     /// Keep the tables in this file
-    #[arg(long, value_name = "FILE", default_value = ".local/dynamodb.db")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = ".local/dynamodb.db"
+    )]
     pub data: PathBuf,
 
     /// Keep the tables in memory, and forget them at the end
@@ -41,6 +48,10 @@ pub struct Cli {
     /// How many environments of each function take turns
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     pub environments: u8,
+
+    /// What to do instead of starting everything
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
 const ENVIRONMENT: &str = "\

@@ -26,5 +26,8 @@ pub mod demo;
 /// What can be said on the command line.
 pub mod cli;
 
+/// What operators do: import, erase and move users, rotate keys.
+pub mod operate;
+
 /// Everything that runs on this machine.
 pub mod machine;

@@ -1,9 +1,10 @@
-//! Starts the whole system on this machine.
+//! Starts the whole system on this machine, or does what an operator asks for.
 use std::process::ExitCode;
 
 use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
+use local::operate;
 use shared::settings::Settings;
 
 #[tokio::main]
@@ -24,7 +25,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let machine = Machine::prepare(cli, Settings::from_env()?).await?;
+    let settings = Settings::from_env()?;
+    if let Some(command) = &cli.command {
+        let backends = operate::backends(command, &cli.data, settings).await?;
+        return operate::run(command, &backends, &mut std::io::stdout().lock()).await;
+    }
+    let machine = Machine::prepare(cli, settings).await?;
     println!("\n{machine}\nCtrl-C ends it.\n");
     machine.serve(interrupted()).await
 }

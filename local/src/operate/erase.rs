@@ -1,0 +1,73 @@
+//! Erases what is stored of a phone.
+use std::io::Write;
+
+use anyhow::bail;
+use shared::code::Purpose;
+use shared::phone::Phone;
+use shared::runtime::Backends;
+use shared::store::challenges::Challenges;
+use shared::store::logins::LoginsTable;
+use shared::store::registrations::Registrations;
+use shared::store::users::Users;
+use shared::store::windows::{WindowKey, Windows};
+use shared::store::{Transacted, transact};
+
+/// How often the transaction is tried when somebody uses the phone meanwhile.
+const RACES_MAX: usize = 5;
+
+/// What erasing leaves, for the help.
+pub(super) const REMAINS: &str = "\
+What remains, and until when:
+  Access tokens that were issued before are good for a quarter of an hour, for whoever does not ask this system about
+  them. Sign-ups whose code had run out are found by their secret only: they open nothing, and DynamoDB removes what has
+  ended within a few days. The delivery records of 30 days and the logs have the number with its middle masked. Backups of
+  the tables can be restored for 35 days. What WhatsApp and the gateway keep is theirs.
+
+  Limits of the phone begin anew. A sign-in that is under way may leave a login that opens nothing: erase once more after a
+  minute. Erasing again is always safe.";
+
+/// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
+pub(super) async fn run(
+    backends: &Backends,
+    phone: &Phone,
+    dry_run: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let users = Users::new(backends);
+    let challenges = Challenges::new(backends);
+    let registrations = Registrations::new(backends);
+    let window = Windows::new(backends).forget(WindowKey::PasswordOf(phone))?;
+    for _ in 0..RACES_MAX {
+        let now = backends.clock.now();
+        let (user, state) = tokio::try_join!(users.remove(phone), challenges.read(phone, now))?;
+        let (has_user, has_codes) = (!user.is_empty(), state.rev > 0);
+        let mut writes = user;
+        writes.push(challenges.forget(phone, &state)?);
+        writes.push(window.clone());
+        // A sign-up stands under the hash of its challenge id, which the phone's code names.
+        let code = state.code(Purpose::Signup);
+        for challenge in code.iter().flat_map(|code| code.bound.keys()) {
+            writes.push(registrations.drop(challenge)?);
+        }
+        let user = if has_user { "a user" } else { "no user" };
+        let codes = if has_codes { "codes" } else { "no codes" };
+        if dry_run {
+            writeln!(
+                out,
+                "{phone} has {user} and {codes}. They and its logins would be erased."
+            )?;
+            return Ok(());
+        }
+        match transact("erase a phone", &backends.dynamodb, writes).await? {
+            Transacted::Refused(_) => continue,
+            Transacted::Done => {}
+        }
+        let logins = LoginsTable::new(backends).close_all_of(phone).await?;
+        writeln!(
+            out,
+            "{phone} had {user}, {codes} and {logins} logins. They are erased.\n\n{REMAINS}"
+        )?;
+        return Ok(());
+    }
+    bail!("{phone} is being used by somebody: try again")
+}

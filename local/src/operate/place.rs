@@ -1,0 +1,190 @@
+//! Where an operator works: the file of this machine, or DynamoDB with the keys that the operator has.
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use aws_config::Region;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
+use shared::runtime::{Backends, dynamodb};
+use shared::settings::{Settings, Tables};
+
+use super::Command;
+use crate::database::EmbeddedDynamoDb;
+use crate::template::Template;
+
+/// An account has at most some thousands of tables: a page has a hundred.
+const PAGES_MAX: usize = 100;
+
+/// The backends that `command` works on; `data` is the database file of this machine.
+///
+/// # Errors
+/// When they cannot be reached or found; the message tells the fix.
+pub async fn backends(
+    command: &Command,
+    data: &Path,
+    settings: Settings,
+) -> anyhow::Result<Backends> {
+    let stack = command.how().stack.as_deref();
+    let endpoint = settings.dynamodb_url.as_deref();
+    if stack.is_none() && endpoint.is_none() {
+        return on_this_machine(data, settings).await;
+    }
+    // What is spoken to without TLS is not AWS, and takes any key.
+    let is_aws = endpoint.is_none_or(|url| url.starts_with("https://"));
+    let mut backends = match settings.credentials {
+        Some(_) => from(settings)?,
+        None if is_aws => with_keys_of_the_operator(settings).await?,
+        None => from(with_any_key(settings))?,
+    };
+    if let Some(stack) = stack {
+        let names = table_names(&backends.dynamodb).await?;
+        let mut settings = Settings::clone(&backends.settings);
+        settings.tables = tables_of(stack, &names)?;
+        backends.settings = Arc::new(settings);
+    }
+    Ok(backends)
+}
+
+fn from(settings: Settings) -> anyhow::Result<Backends> {
+    Backends::from_settings(settings).map_err(|error| anyhow!(error))
+}
+
+fn with_any_key(settings: Settings) -> Settings {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    Settings {
+        credentials: Some(credentials),
+        ..settings
+    }
+}
+
+/// The file may be open in `cargo run`: both write in transactions of their own, one after the other.
+async fn on_this_machine(data: &Path, settings: Settings) -> anyhow::Result<Backends> {
+    let mut backends = from(with_any_key(settings))?;
+    backends.dynamodb = EmbeddedDynamoDb::file(data)?.client();
+    Template::compiled_in()?
+        .create_tables(&backends.dynamodb)
+        .await
+        .context("the database may be held by another program for long: end it, or try again")?;
+    Ok(backends)
+}
+
+/// Keys and region from where the tools of AWS find them. The keys are renewed when they end.
+async fn with_keys_of_the_operator(settings: Settings) -> anyhow::Result<Backends> {
+    let http_client = match settings.dynamodb_ca_pem.as_deref() {
+        Some(ca_pem) => dynamodb::https_client_trusting(ca_pem)?,
+        None => dynamodb::aws_https_client(),
+    };
+    let config = ProviderConfig::without_region().with_http_client(http_client);
+    let profile = ProfileFileRegionProvider::builder()
+        .configure(&config)
+        .build();
+    let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile)
+        .or_else(Region::new(settings.region.clone()));
+    let region = region.region().await.context("no region")?;
+    let chain = DefaultCredentialsChain::builder()
+        .configure(config)
+        .region(region.clone())
+        .build()
+        .await;
+    let keys = chain.provide_credentials().await.context(
+        "no keys to AWS were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )?;
+    let mut backends = from(Settings {
+        credentials: Some(keys),
+        region: region.to_string(),
+        ..settings
+    })?;
+    let config = backends.dynamodb.config().to_builder();
+    backends.dynamodb = Client::from_conf(config.credentials_provider(chain).build());
+    Ok(backends)
+}
+
+async fn table_names(client: &Client) -> anyhow::Result<Vec<String>> {
+    let (mut names, mut from) = (Vec::new(), None);
+    for _ in 0..PAGES_MAX {
+        let page = client
+            .list_tables()
+            .set_exclusive_start_table_name(from.take())
+            .send()
+            .await
+            .context("cannot list the tables of the stack")?;
+        names.extend(page.table_names.unwrap_or_default());
+        from = page.last_evaluated_table_name;
+        if from.is_none() {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// CloudFormation names a table by stack, logical id and random letters.
+fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
+    let mut tables = Tables::default();
+    for table in [
+        &mut tables.challenges,
+        &mut tables.keys,
+        &mut tables.limits,
+        &mut tables.logins,
+        &mut tables.registrations,
+        &mut tables.users,
+    ] {
+        let prefix = format!("{stack}-{table}-");
+        let mut found = names.iter().filter(|name| {
+            let random = name.strip_prefix(&prefix);
+            random.is_some_and(|random| random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        });
+        *table = match (found.next(), found.next()) {
+            (Some(name), None) => name.clone(),
+            (None, _) => bail!(
+                "the stack {stack} has no {table} here: check its name, AWS_REGION and AWS_PROFILE"
+            ),
+            (Some(one), Some(other)) => bail!(
+                "{one} and {other} could both be the {table} of {stack}: delete the one that is left over, or name \
+                 the tables by USERS_TABLE and so on, with AWS_ENDPOINT_URL_DYNAMODB instead of --stack"
+            ),
+        };
+    }
+    Ok(tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_of_a_stack_are_found_by_their_names() {
+        let ids = [
+            "Challenges",
+            "Keys",
+            "Limits",
+            "Logins",
+            "Registrations",
+            "Users",
+        ];
+        let mut names: Vec<String> = ids
+            .iter()
+            .flat_map(|id| {
+                [
+                    format!("prod-{id}Table-1ABC2"),
+                    format!("prod-eu-{id}Table-1ABC2"),
+                ]
+            })
+            .collect();
+        names.push("prod-UsersTable-backup-2026".into());
+        let tables = tables_of("prod", &names).unwrap();
+        assert_eq!(tables.users, "prod-UsersTable-1ABC2");
+        assert_eq!(tables.keys, "prod-KeysTable-1ABC2");
+        assert!(tables_of("pro", &names).is_err());
+
+        names.push("prod-UsersTable-3XYZ4".into());
+        let error = tables_of("prod", &names).unwrap_err().to_string();
+        assert!(error.contains("3XYZ4"), "{error}");
+    }
+}

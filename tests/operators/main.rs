@@ -1,0 +1,10 @@
+//! What operators do, and what it does to the people who sign in meanwhile.
+#![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
+
+mod act;
+mod erase;
+mod import;
+mod move_phone;
+mod passwords;
+mod places;
+mod rotation;

@@ -1,0 +1,120 @@
+//! Giving a user another phone.
+use tests::TestSystem;
+
+use super::act::*;
+
+#[tokio::test(start_paused = true)]
+async fn the_user_stays_the_same_under_another_phone_and_its_logins_end() {
+    for faults in databases() {
+        let system = TestSystem::builder().faults(faults).build().await;
+        let held = signed_up(&system, PHONE).await;
+        let before = user_of(&system, PHONE).await.unwrap();
+        let said = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+        let said = said.unwrap();
+        assert!(
+            said.contains("The user of 62812****789 has the phone 62812****543 now"),
+            "{said}"
+        );
+
+        assert!(user_of(&system, PHONE).await.is_none());
+        let after = user_of(&system, OTHER).await.unwrap();
+        assert_eq!((after.id, after.ver), (before.id, before.ver + 1));
+        assert_eq!(
+            (after.email, after.password),
+            (before.email, before.password)
+        );
+        for item in rows(&system, "UsersTable").await {
+            let shown = format!("{item:?}");
+            assert!(
+                shown.contains("628129876543") && !shown.contains("628123456789"),
+                "{shown}"
+            );
+        }
+        assert_eq!(session(&system, &held["token"]).await.status, 401);
+        assert_eq!(refresh(&system, &held["refreshToken"]).await.status, 401);
+        assert!(rows(&system, "LoginsTable").await.is_empty());
+        assert_eq!(
+            sign_in(&system, PHONE, "kuda-lari-kencang").await.status,
+            401
+        );
+        assert_eq!(
+            sign_in(&system, OTHER, "kuda-lari-kencang").await.status,
+            200
+        );
+
+        // The old phone is free for somebody else, and the address follows once more.
+        let again = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+        let again = again.unwrap_err();
+        assert!(again.contains("it may have been moved already"), "{again}");
+        let back = operate(&system, &["users", "move-phone", OTHER, PHONE]).await;
+        assert!(back.is_ok(), "{back:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_with_a_user_is_refused_and_nothing_changes() {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    add_user(&system, OTHER, BCRYPT).await;
+    let before = rows(&system, "UsersTable").await;
+    let taken = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+    assert_eq!(
+        taken.unwrap_err(),
+        "62812****543 has a user already, who would have to be erased first"
+    );
+    let same = operate(&system, &["users", "move-phone", PHONE, "+628123456789"]).await;
+    assert!(same.is_err());
+    let nobody = operate(
+        &system,
+        &["users", "move-phone", "08121111111", "08121111112"],
+    )
+    .await;
+    assert_eq!(nobody.unwrap_err(), "62812****111 has no user");
+    assert_eq!(rows(&system, "UsersTable").await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_moves_nobody() {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    let dry = ["users", "move-phone", "--dry-run", PHONE, OTHER];
+    let said = operate(&system, &dry).await.unwrap();
+    assert_eq!(
+        said,
+        "The user of 62812****789 would get the phone 62812****543.\n"
+    );
+    assert!(user_of(&system, PHONE).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_users_who_move_to_one_phone_one_gets_there() {
+    for seed in 0..5 {
+        let system = TestSystem::builder().seed(seed).build().await;
+        add_user(&system, PHONE, BCRYPT).await;
+        add_user(&system, "08121111111", BCRYPT).await;
+        let (one, other) = (
+            ["users", "move-phone", PHONE, OTHER],
+            ["users", "move-phone", "08121111111", OTHER],
+        );
+        let (one, other) = tokio::join!(operate(&system, &one), operate(&system, &other));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(rows(&system, "UsersTable").await.len(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_is_changed_meanwhile_moves_along() {
+    for seed in 0..5 {
+        let system = TestSystem::builder().seed(seed).build().await;
+        add_user(&system, PHONE, BCRYPT).await;
+        let moving = ["users", "move-phone", PHONE, OTHER];
+        let (signed_in, moved) = tokio::join!(
+            sign_in(&system, PHONE, "password"),
+            operate(&system, &moving)
+        );
+        assert!([200, 401].contains(&signed_in.status));
+        moved.unwrap();
+        assert_eq!(rows(&system, "UsersTable").await.len(), 2);
+        assert_eq!(sign_in(&system, OTHER, "password").await.status, 200);
+    }
+}
