@@ -104,6 +104,18 @@ async fn in_whatever_order_two_people_sign_up_the_phone_is_its_owners() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stranger_who_asks_and_guesses_again_and_again_does_not_wear_the_owner_out() {
+    let system = TestSystem::start().await;
+    let asked = owner_asks(&system).await;
+    for _ in 0..3 {
+        sleep(61 * SECOND).await;
+        stranger_guesses(&system, &stranger_asks(&system).await).await;
+    }
+    owner_answers(&system, &asked).await;
+    is_the_owners(&system).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_people_who_sign_up_side_by_side_do_not_get_into_each_others_way() {
     for seed in 0..12 {
         println!("{seed}");
