@@ -4,7 +4,7 @@
 pub mod contract;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::Client;
 use http::{HeaderMap, Request};
@@ -229,7 +229,7 @@ impl TestSystemBuilder {
         // The SDK draws its retries' jitter from this.
         fastrand::seed(self.seed);
         let database = EmbeddedDynamoDb::memory().expect("a database in memory");
-        let created = database.create_tables(&template()).await;
+        let created = database.create_tables(template()).await;
         created.expect("the tables of template.yaml");
         database.forget_calls();
 
@@ -259,10 +259,13 @@ impl TestSystemBuilder {
     }
 }
 
-fn template() -> Template {
-    Template::compiled_in().expect("template.yaml can be read")
+/// Read once: thousands of systems start in one run.
+fn template() -> &'static Template {
+    static TEMPLATE: LazyLock<Template> =
+        LazyLock::new(|| Template::compiled_in().expect("template.yaml can be read"));
+    &TEMPLATE
 }
 
 fn deploy(backends: &Backends, environments: Environments) -> ApiGateway {
-    ApiGateway::new(&template(), backends, environments).expect("functions for all routes")
+    ApiGateway::new(template(), backends, environments).expect("functions for all routes")
 }
