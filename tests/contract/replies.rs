@@ -1,12 +1,13 @@
 //! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use local::database::Faults;
 use local::lambda::Environments;
-use local::simulator::Scenario;
+use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
@@ -206,8 +207,11 @@ impl Asker {
                 }
             }
         }
-        let unbound = json!({ "identifier": PHONE, "purpose": "signup" });
-        self.post(system, SEND_AGAIN, unbound).await;
+        for challenge in [Value::Null, json!("unknown")] {
+            let asked =
+                json!({ "identifier": PHONE, "purpose": "signup", "challengeId": challenge });
+            self.post(system, SEND_AGAIN, asked).await;
+        }
     }
 
     /// Makes every call.
@@ -471,7 +475,14 @@ pub async fn ask_for_everything() -> Asker {
     }
     let unset = TestSystem::builder().simulator(|options| options.sessions.clear());
     let unset = unset.build().await;
+    let foreign = Simulator::new(SimulatorOptions {
+        sessions: vec![SessionOptions::new("system", "another token")],
+        ..SimulatorOptions::default()
+    });
+    let refused = TestSystem::builder().gateway(Arc::new(foreign));
+    let refused = refused.build().await;
     for path in SENDS {
+        asker.post(&refused, path, body(path)).await;
         asker.post(&unset, path, body(path)).await;
         asker.frozen(path).await;
     }
