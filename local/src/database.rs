@@ -1,6 +1,6 @@
 //! DynamoDB in this process: the real SDK, whose HTTP client calls the embedded engine without a socket.
 //!
-//! It needs no thread and no timer of its own, so it works under paused time; [`Faults`] break calls on their way.
+//! It needs no thread and no timer of its own, so it works under paused time; `Faults` break calls on their way.
 mod engine;
 mod faults;
 

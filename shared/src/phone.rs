@@ -4,7 +4,7 @@
 //! most 15 digits. `+` and `00` in front say that the country code follows (ITU-T E.123 and E.164). In Indonesia a single
 //! 0 in front of the national number is dialled at home and is not part of the number.
 //!
-//! A text is read by its first digits, after [everything but digits and `+`](Phone::parse) is gone:
+//! A text is read by its first digits, after everything but digits and `+` is gone:
 //!
 //! | begins with | is read as | shortest |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! DynamoDB: one method is one atomic domain act, one file is one table.
 //!
-//! Not found is `Option`; a lost race is a named outcome of the act; [`StoreError`] means that the store itself failed.
+//! Not found is `Option`; a lost race is a named outcome of the act; `StoreError` means that the store itself failed.
 //!
 //! In reading order:
 

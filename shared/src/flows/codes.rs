@@ -1,6 +1,6 @@
 //! Sending a code and checking a guess: the steps that every purpose shares.
 //!
-//! A send takes three round trips to the store. First everything is read, side by side ([`Codes::survey`]); then the code is
+//! A send takes three round trips to the store. First everything is read, side by side (`Codes::survey`); then the code is
 //! reserved, the client address granted and a place in the session's queue taken; the message goes out; then the
 //! reservation is committed or released. What dies on the way leaves a reservation that lapses by itself.
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Setting a new password with a code. [`super::account`] sends the code.
+//! Setting a new password with a code. `account.rs` sends the code.
 //!
 //! The user is not signed in by it, and every login made before ends.
 use super::codes::{Answer, Codes, RightGuess, VerifyError};

@@ -1,4 +1,4 @@
-//! Signing in with a code alone. [`super::account`] sends the code.
+//! Signing in with a code alone. `account.rs` sends the code.
 use super::codes::{Answer, Codes, RightGuess, VerifyError};
 use super::login::{Logins, SignedIn};
 use crate::challenge::ChallengeId;

@@ -1,8 +1,8 @@
 //! What comes back from the gateway, read the same way for every version of it.
 //!
 //! Keys are matched in any case, values may be enveloped or bare, and what is not the gateway's own JSON is told apart:
-//! a proxy's page is [`GatewayError::Proxy`], an answer that should have been good and cannot be read is
-//! [`GatewayError::Broken`].
+//! a proxy's page is `GatewayError::Proxy`, an answer that should have been good and cannot be read is
+//! `GatewayError::Broken`.
 use serde_json::{Map, Value};
 
 use super::{Accepted, GatewayError, GatewayUser, SessionStatus, SessionToken, UserCheck};

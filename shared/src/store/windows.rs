@@ -1,6 +1,6 @@
 //! The table of limits that count within a window, such as codes per client address.
 //!
-//! Attributes: `id` (key: see [`WindowKey`]), `granted` (set of attempt ids), `window_ends` (milliseconds),
+//! Attributes: `id` (key: see `WindowKey`), `granted` (set of attempt ids), `window_ends` (milliseconds),
 //! `expires_at` (TTL, seconds). A window starts with the first grant after the one before has ended. Grants are a set of
 //! ids, so that granting and giving back are each safe to repeat.
 use std::fmt;
