@@ -284,7 +284,12 @@ async fn tell(moves: Vec<Move>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20) })]
+    // The same stories each time; another seed tells others.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_122),
+        ..ProptestConfig::with_cases(20)
+    })]
 
     #[test]
     fn in_any_story_limits_hold_failures_are_free_and_refusals_are_honest(
