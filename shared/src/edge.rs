@@ -30,7 +30,8 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Of the time that Lambda gives, this much is kept to record the result and to answer.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
-/// What a function may take when nobody says how long: a request without a Lambda context, in a test.
+/// What a function may take when nobody says how long: a request without a Lambda context, in a test, or one with a
+/// deadline long past, from `cargo lambda watch`.
 const TIME_ASSUMED: Duration = Duration::from_secs(20);
 
 /// The caller of `request`.
@@ -41,7 +42,7 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
     };
     let unknown = || ClientAddress::from(std::net::IpAddr::from([0, 0, 0, 0]));
     let context = request.lambda_context_ref();
-    let deadline = context.map_or(now.plus(TIME_ASSUMED), |context| context.deadline().into());
+    let deadline = context.map(|context| context.deadline().into());
     Caller {
         address: source_ip
             .and_then(ClientAddress::parse)
@@ -49,8 +50,13 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
         request_id: context
             .map(|context| context.request_id.clone())
             .unwrap_or_default(),
-        deadline: deadline.minus(RESERVE),
+        deadline: deadline_of(deadline, now).minus(RESERVE),
     }
+}
+
+fn deadline_of(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    said.filter(|deadline| now < *deadline)
+        .unwrap_or(now.plus(TIME_ASSUMED))
 }
 
 /// The caller that counts: the one that a trusted caller asks for, or `caller` itself. `X-Caller-Key` carries the trusted
@@ -476,4 +482,23 @@ fn seconds_up(wait: Duration) -> u64 {
         .div_ceil(1_000)
         .try_into()
         .unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_is_past_at_the_start_says_nothing() {
+        let now = Timestamp::from_seconds(1_795_000_000);
+        let check = |said: Option<i64>, expected: i64| {
+            let said = said.map(Timestamp::from_seconds);
+            let expected = Timestamp::from_seconds(expected);
+            assert_eq!(deadline_of(said, now), expected);
+        };
+        check(Some(1_795_000_010), 1_795_000_010);
+        check(None, 1_795_000_020);
+        // What `cargo lambda watch` says.
+        check(Some(600), 1_795_000_020);
+    }
 }
