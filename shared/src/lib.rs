@@ -23,6 +23,9 @@ pub mod entropy;
 /// One-time codes: what they are for, and how they are derived.
 pub mod code;
 
+/// Phones whose codes are fixed.
+pub mod test_numbers;
+
 /// What the messages say.
 pub mod texts;
 

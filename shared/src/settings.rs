@@ -8,6 +8,7 @@ use crate::caller::TrustedCallers;
 use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
+use crate::test_numbers::TestNumbers;
 
 /// The names of the DynamoDB tables. On one machine they are the logical ids of `template.yaml`.
 #[derive(Clone, Debug)]
@@ -77,6 +78,9 @@ pub struct Settings {
     /// number, `*` for all other numbers together; without it nothing is counted. `COUNTRY_CAP_MODE` is `record`, which only
     /// logs what a cap would refuse, or `enforce`.
     pub country_caps: CountryCaps,
+    /// Phones whose codes are fixed: `TEST_NUMBERS`, such as `{"628000000001":"123456"}`. They get no message. Refused when
+    /// `STAGE` is `prod` or `production`.
+    pub test_numbers: TestNumbers,
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
@@ -106,6 +110,7 @@ impl Default for Settings {
             policy: Policy::default(),
             email_identifier: false,
             country_caps: CountryCaps::default(),
+            test_numbers: TestNumbers::default(),
             trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
@@ -206,6 +211,7 @@ impl Settings {
             },
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             country_caps: vars.country_caps()?,
+            test_numbers: vars.test_numbers()?,
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
@@ -299,6 +305,22 @@ impl Vars {
         })
     }
 
+    fn test_numbers(&self) -> Result<TestNumbers, SettingsError> {
+        let refuse = |problem: &str| SettingsError {
+            variable: "TEST_NUMBERS",
+            problem: problem.into(),
+        };
+        match (self.get("TEST_NUMBERS"), self.get("STAGE")) {
+            (None, _) => Ok(TestNumbers::default()),
+            (Some(_), Some("prod" | "production")) => Err(refuse(
+                "leave it out, because STAGE is the one that people use",
+            )),
+            (Some(numbers), _) => TestNumbers::parse(numbers).ok_or_else(|| {
+                refuse(r#"give numbers with six digits each, such as {"628000000001":"123456"}"#)
+            }),
+        }
+    }
+
     fn trusted_callers(&self) -> Result<TrustedCallers, SettingsError> {
         let Some(hashes) = self.get("TRUSTED_CALLER_KEYS") else {
             return Ok(TrustedCallers::default());
@@ -333,6 +355,7 @@ impl Vars {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phone::Phone;
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let vars = vars
@@ -369,6 +392,21 @@ mod tests {
     }
 
     #[test]
+    fn test_numbers_do_not_exist_in_production() {
+        let numbers = ("TEST_NUMBERS", r#"{"628000000001":"123456"}"#);
+        for stage in ["prod", "production"] {
+            let error = read(&[numbers, ("STAGE", stage)]).expect_err("refused");
+            assert_eq!(error.variable, "TEST_NUMBERS");
+            assert!(read(&[("STAGE", stage)]).is_ok());
+        }
+        for stage in ["dev", ""] {
+            let settings = read(&[numbers, ("STAGE", stage)]).expect("settings");
+            let phone = Phone::parse("628000000001").expect("a phone number");
+            assert!(settings.test_numbers.code(&phone).is_some());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named() {
         for (variable, value) in [
             ("WHATSAPP_SERVER_API", "wa.example.com"),
@@ -377,6 +415,7 @@ mod tests {
             ("CODE_COOLDOWN_SECONDS", "-1"),
             ("COUNTRY_CAP_MODE", "on"),
             ("COUNTRY_DAILY_CAPS", "5000"),
+            ("TEST_NUMBERS", "628000000001"),
             ("TRUSTED_CALLER_KEYS", "my-key"),
             ("WARMUP", "no"),
         ] {

@@ -51,6 +51,12 @@ pub async fn sign_in(system: &TestSystem, phone: &str) -> Reply {
     system.post("/api/auth/sso-signin", body).await
 }
 
+/// How many items a table has.
+pub async fn rows(system: &TestSystem, table: &str) -> i32 {
+    let scan = system.dynamodb().scan().table_name(table).send().await;
+    scan.unwrap().count()
+}
+
 /// Checks a refusal: its status, its code, and the limit that it names.
 #[track_caller]
 pub fn check(reply: &Reply, status: u16, error: Option<&str>, limit: Option<&str>) {

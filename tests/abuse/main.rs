@@ -4,4 +4,5 @@
 mod act;
 mod country_caps;
 mod not_on_whatsapp;
+mod test_numbers;
 mod trusted_callers;

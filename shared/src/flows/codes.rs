@@ -18,7 +18,7 @@ use crate::challenge::{
 use crate::clock::Clock;
 use crate::code::{Code, Purpose};
 use crate::entropy::Entropy;
-use crate::keys::{Ring, RingName};
+use crate::keys::{Key, Ring, RingName};
 use crate::limits::{self, Limit, Limited, Policy};
 use crate::phone::Phone;
 use crate::report::Chain;
@@ -32,6 +32,7 @@ use crate::store::challenges::{
 };
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
+use crate::test_numbers::TestNumbers;
 use crate::texts::{Language, code_message};
 use crate::timestamp::Timestamp;
 
@@ -59,6 +60,7 @@ pub struct Codes {
     ring: KeyRing,
     sender: Sender,
     policy: Policy,
+    test_numbers: TestNumbers,
     clock: Clock,
     entropy: Entropy,
 }
@@ -68,7 +70,8 @@ pub struct Codes {
 pub struct Survey {
     state: PhoneState,
     window: Option<Window>,
-    picked: Picked,
+    /// Nothing is picked for a test number.
+    picked: Option<Picked>,
     ring: Arc<Ring>,
 }
 
@@ -248,6 +251,7 @@ impl Codes {
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),
+            test_numbers: backends.settings.test_numbers.clone(),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
         }
@@ -281,10 +285,16 @@ impl Codes {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Survey, SendError> {
+        let picked = async {
+            match self.test_numbers.code(phone) {
+                None => self.sender.pick(phone).await.map(Some),
+                Some(_) => Ok(None),
+            }
+        };
         let (state, window, picked, ring) = tokio::join!(
             self.challenges.read(phone, now),
             self.windows.read(WindowKey::CodesFrom(caller.address), now),
-            self.sender.pick(phone),
+            picked,
             self.ring.get(now),
         );
         Ok(Survey {
@@ -352,7 +362,10 @@ impl Codes {
         let open = Open {
             attempt: attempt.clone(),
             message_id: message_id.clone(),
-            session: survey.picked.session().to_owned(),
+            session: match &survey.picked {
+                Some(picked) => picked.session().to_owned(),
+                None => String::new(),
+            },
             at: now,
             until: deadline.plus(LEASE_SLACK),
         };
@@ -369,7 +382,7 @@ impl Codes {
             self.windows
                 .grant(address, &attempt, survey.window, limit, now),
             self.countries.grant(order.phone, &attempt, now),
-            self.sender.take_place(&survey.picked, PLACE_WAIT_MAX),
+            self.take_place(&survey),
         );
         let places = Places {
             address,
@@ -412,8 +425,11 @@ impl Codes {
             phone: order.phone.clone(),
             content,
         };
-        let delivery = self.sender.deliver(place, outgoing, deadline).await;
-        self.settle(&going, prepared, places, &delivery, challenge)
+        let delivery = match place {
+            Some(place) => Some(self.sender.deliver(place, outgoing, deadline).await),
+            None => None,
+        };
+        self.settle(&going, prepared, places, delivery.as_ref(), challenge)
             .await
     }
 
@@ -499,7 +515,7 @@ impl Codes {
                 (code, key, Undo::Fresh(live.cloned()))
             }
         };
-        let secret = Code::derive(&key.secret, &code.nonce, order.purpose, order.phone);
+        let secret = self.secret(key, &code, order.purpose, order.phone);
         Ok(Prepared {
             reservation: Reservation {
                 seen: state,
@@ -512,16 +528,40 @@ impl Codes {
         })
     }
 
+    /// A place in the queue of the session that was picked.
+    async fn take_place(&self, survey: &Survey) -> Result<Result<Option<Place>, Busy>, StoreError> {
+        let Some(picked) = &survey.picked else {
+            return Ok(Ok(None));
+        };
+        let place = self.sender.take_place(picked, PLACE_WAIT_MAX).await?;
+        Ok(place.map(Some))
+    }
+
+    /// The code that goes to the phone.
+    fn secret(&self, key: &Key, code: &IssuedCode, purpose: Purpose, phone: &Phone) -> Code {
+        match self.test_numbers.code(phone) {
+            None => Code::derive(&key.secret, &code.nonce, purpose, phone),
+            Some(fixed) => fixed.clone(),
+        }
+    }
+
     /// Round trip 3: charges what was sent, takes back what was not.
     async fn settle(
         &self,
         going: &Going<'_>,
         prepared: Prepared,
         places: Places<'_>,
-        delivery: &Delivery,
+        delivery: Option<&Delivery>,
         challenge: ChallengeId,
     ) -> Result<CodeSent, SendError> {
-        let certainty = match delivery.outcome {
+        // A test number has its code without a message.
+        let outcome = delivery.map_or(Outcome::Sent, |delivery| delivery.outcome);
+        let record = async {
+            if let Some(delivery) = delivery {
+                self.sender.record(delivery).await;
+            }
+        };
+        let certainty = match outcome {
             Outcome::Sent => Certainty::Sent,
             Outcome::Unknown => Certainty::Unconfirmed,
             Outcome::NotSent(Reason::NotOnWhatsApp) if going.order.recipient == Recipient::User => {
@@ -533,7 +573,7 @@ impl Codes {
                 tokio::join!(
                     self.release(going, &prepared, not_on_whatsapp_until),
                     self.give_back(places, going.attempt),
-                    self.sender.record(delivery),
+                    record,
                 );
                 return Err(SendError::NotSent(reason));
             }
@@ -560,7 +600,7 @@ impl Codes {
         let (committed, ()) = tokio::join!(
             self.challenges
                 .commit(phone, going.attempt, send, expires_at),
-            self.sender.record(delivery),
+            record,
         );
         if let Err(error) = committed {
             // The message is out: the caller gets its code. The reservation lapses and takes its place in the limits.
@@ -655,7 +695,7 @@ impl Codes {
             let state = match self.challenges.count_guess(phone, &guess, now).await? {
                 Counted::Refused(state) => state,
                 Counted::Compare(code) => {
-                    return match is_right(&ring, phone, purpose, &code, guessed, now) {
+                    return match self.is_right(&ring, phone, purpose, &code, guessed, now) {
                         true => Ok(RightGuess::First(code)),
                         false => Err(VerifyError::Wrong {
                             tries_left: tries_left(&code, &guess).unwrap_or(0),
@@ -667,7 +707,7 @@ impl Codes {
             let tries_left = tries_left(code, &guess).ok_or(VerifyError::Unknown)?;
             if let Some(used) = answered_again(code, &guess, now) {
                 // Whoever holds this challenge id has given the right code before: nothing is left to be guessed.
-                return match is_right(&ring, phone, purpose, code, guessed, now) {
+                return match self.is_right(&ring, phone, purpose, code, guessed, now) {
                     true => Ok(RightGuess::Again(used.clone())),
                     false => Err(VerifyError::Expired),
                 };
@@ -690,6 +730,19 @@ impl Codes {
                 return Err(VerifyError::Exhausted);
             }
         }
+    }
+
+    fn is_right(
+        &self,
+        ring: &Ring,
+        phone: &Phone,
+        purpose: Purpose,
+        code: &IssuedCode,
+        guessed: &Code,
+        now: Timestamp,
+    ) -> bool {
+        let key = ring.find(&code.kid, now);
+        key.is_some_and(|key| self.secret(key, code, purpose, phone).matches(guessed))
     }
 
     /// Uses the code of a right guess up and writes `also`, in one transaction; answers the use that counts, which is an
@@ -735,18 +788,6 @@ fn answered_again<'a>(code: &'a IssuedCode, guess: &Guess, now: Timestamp) -> Op
     code.answered_again(guess.challenge.as_ref()?, now)
 }
 
-fn is_right(
-    ring: &Ring,
-    phone: &Phone,
-    purpose: Purpose,
-    code: &IssuedCode,
-    guessed: &Code,
-    now: Timestamp,
-) -> bool {
-    ring.find(&code.kid, now)
-        .is_some_and(|key| Code::derive(&key.secret, &code.nonce, purpose, phone).matches(guessed))
-}
-
 fn kids(ring: &Ring, now: Timestamp) -> Vec<String> {
     ring.live(now).map(|key| key.kid.clone()).collect()
 }
@@ -755,9 +796,9 @@ fn kids(ring: &Ring, now: Timestamp) -> Vec<String> {
 fn ready(
     grant: Result<Grant, StoreError>,
     country: Result<(), SendError>,
-    place: Result<Result<Place, Busy>, StoreError>,
+    place: Result<Result<Option<Place>, Busy>, StoreError>,
     now: Timestamp,
-) -> Result<Place, SendError> {
+) -> Result<Option<Place>, SendError> {
     if let Grant::Full(window) = grant? {
         return Err(SendError::Limited(full_address(window, now)));
     }

@@ -1,0 +1,82 @@
+//! Test numbers: their codes are fixed, WhatsApp is not asked, and every limit counts.
+use serde_json::json;
+use shared::test_numbers::TestNumbers;
+use tests::{Reply, TestSystem, TestSystemBuilder};
+
+use super::act::*;
+
+const PHONE: &str = "08000000001";
+const CODE: &str = "123456";
+
+fn builder() -> TestSystemBuilder {
+    TestSystem::builder().settings(|settings| {
+        settings.test_numbers = TestNumbers::parse(r#"{"628000000001":"123456"}"#).unwrap();
+    })
+}
+
+async fn answer(system: &TestSystem, path: &str, asked: &Reply, code: &str) -> Reply {
+    let challenge = &asked.json["data"]["challengeId"];
+    let body = json!({
+        "identifier": PHONE, "otp": code, "challengeId": challenge, "newPassword": PASSWORD,
+    });
+    system.post(path, body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_number_signs_up_and_in_with_its_code_and_whatsapp_is_not_even_set_up() {
+    let system = builder().simulator(|options| options.sessions.clear());
+    let system = system.build().await;
+    let asked = sign_up(&system, PHONE).await;
+    check(&asked, 200, None, None);
+    assert_eq!(asked.json["data"]["delivery"], "sent");
+    let confirmed = answer(&system, "/api/auth/verify-otp", &asked, CODE).await;
+    check(&confirmed, 200, None, None);
+
+    let asked = sign_in(&system, PHONE).await;
+    let wrong = answer(&system, "/api/auth/sso-verify", &asked, "123457").await;
+    check(&wrong, 400, Some("INVALID_OTP"), None);
+    let signed_in = answer(&system, "/api/auth/sso-verify", &asked, CODE).await;
+    check(&signed_in, 200, None, None);
+    let late = answer(&system, "/api/auth/sso-verify", &asked, "123457").await;
+    check(&late, 400, Some("OTP_EXPIRED"), None);
+
+    let body = json!({ "identifier": PHONE });
+    let asked = system.post("/api/auth/send-password-reset-otp", body).await;
+    let reset = answer(&system, "/api/auth/verify-password-reset-otp", &asked, CODE).await;
+    check(&reset, 200, None, None);
+    assert_eq!(rows(&system, "DeliveriesTable").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_gateway_is_called_for_a_test_number_with_or_without_an_account() {
+    for has_account in [true, false] {
+        let system = builder().build().await;
+        if has_account {
+            add_user(&system, PHONE).await;
+        }
+        let asked = sign_in(&system, PHONE).await;
+        check(&asked, 200, None, None);
+        let signed_in = answer(&system, "/api/auth/sso-verify", &asked, CODE).await;
+        // Its code opens nothing where there is nothing to open.
+        match has_account {
+            true => check(&signed_in, 200, None, None),
+            false => check(&signed_in, 400, Some("OTP_EXPIRED"), None),
+        }
+        assert!(system.simulator().calls().counts.is_empty());
+        // Others get their messages.
+        check(&sign_up(&system, &phone(1)).await, 200, None, None);
+        assert_eq!(system.simulator().messages(None).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_number_is_limited_like_any_other() {
+    let system = builder().settings(|settings| settings.policy.codes_per_address.places = 2);
+    let system = system.build().await;
+    check(&sign_in(&system, PHONE).await, 200, None, None);
+    let early = sign_in(&system, PHONE).await;
+    check(&early, 429, Some("RATE_LIMITED"), Some("cooldown"));
+    check(&sign_up(&system, PHONE).await, 200, None, None);
+    let refused = sign_up(&system, &phone(1)).await;
+    check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+}
