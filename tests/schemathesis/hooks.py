@@ -25,6 +25,10 @@ def post(path, body):
         return json.load(reply)["data"]
 
 
+# A simulated message takes no time.
+urlopen(Request(f"{SIMULATOR}/sim/faults", b'{"send_ms":1}')).close()
+
+
 @schemathesis.auth(refresh_interval=60)
 class DemoAccount:
     """Signs in as a person does: asks for a code, reads it on the phone, gives it back."""
