@@ -127,7 +127,7 @@ pub struct Limited {
 }
 
 /// Decides whether one more message for `purpose` may go out now, and answers the messages to remember when it does:
-/// those of the last day, with reservations that lapsed among them.
+/// those of the last day, and the one whose lapsed reservation it replaces.
 ///
 /// # Errors
 /// The limit that lasts longest, of those that say no.
@@ -138,25 +138,33 @@ pub fn decide(
     verified: bool,
     now: Timestamp,
 ) -> Result<Vec<SendMade>, Limited> {
+    let mut kept = state.sends.clone();
     let mut sends = state.sends.clone();
     let mut under_way = Vec::new();
-    for (purpose, challenge) in &state.challenges {
-        if let Some(open) = &challenge.open {
-            // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
-            let place = SendMade {
-                at: open.until,
-                purpose: *purpose,
-                certainty: Certainty::Lapsed,
-            };
-            if open.until <= now {
-                sends.push(place);
-            } else {
-                under_way.push((place, open.until));
-            }
+    for (of, challenge) in &state.challenges {
+        let Some(open) = &challenge.open else {
+            continue;
+        };
+        // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
+        let place = SendMade {
+            at: open.until,
+            purpose: *of,
+            certainty: Certainty::Lapsed,
+        };
+        if now < open.until {
+            under_way.push((place, open.until));
+            continue;
+        }
+        sends.push(place);
+        // This one's reservation gives way to the new one; those of other purposes stay where they are.
+        if *of == purpose {
+            kept.push(place);
         }
     }
-    sends.retain(|send| now < send.at.plus(DAY));
-    sends.sort_by_key(|send| send.at);
+    for list in [&mut kept, &mut sends] {
+        list.retain(|send| now < send.at.plus(DAY));
+        list.sort_by_key(|send| send.at);
+    }
 
     let mut refusals = Vec::new();
     if let Some((_, until)) = under_way.iter().find(|(place, _)| place.purpose == purpose) {
@@ -202,7 +210,7 @@ pub fn decide(
             limit,
             retry_after: until.since(now),
         }),
-        None => Ok(sends),
+        None => Ok(kept),
     }
 }
 
@@ -377,6 +385,20 @@ mod tests {
                 ..sent(Purpose::Sso, 1)
             }]
         );
+    }
+
+    #[test]
+    fn a_lapsed_send_takes_one_place_however_many_codes_follow_for_another_purpose() {
+        let lapsed = with_open(PhoneState::default(), Purpose::Sso, ago(30), ago(1));
+        let policy = Policy::default();
+        let kept = decide(&lapsed, Purpose::Signup, &policy, true, NOW);
+        assert_eq!(kept, Ok(vec![]));
+        let policy = Policy {
+            messages_per_day_verified: 1,
+            ..policy
+        };
+        let verdict = decide(&lapsed, Purpose::PasswordReset, &policy, true, NOW);
+        assert_eq!(verdict.map_err(|no| no.limit), Err(Limit::Day));
     }
 
     #[test]

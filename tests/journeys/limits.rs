@@ -18,6 +18,8 @@ const SIGN_UPS_PER_DAY: usize = 7;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WINDOW: Duration = Duration::from_secs(600);
 const PER_WINDOW: usize = 5;
+/// How long the gateway may go on with a message of unknown outcome: it counts from the reply, and is seen later.
+const HELD_MAX: Duration = Duration::from_secs(75);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Purpose {
@@ -256,13 +258,11 @@ impl Story {
     }
 }
 
-/// Any `count` + 1 messages take longer than `span`.
+/// Any `count` + 1 messages take longer than `span`, but for what the gateway holds back.
 fn at_most(count: usize, span: Duration, times: &[u64]) {
+    let least = (span - HELD_MAX).as_millis();
     for few in times.windows(count + 1) {
-        assert!(
-            u128::from(few[count] - few[0]) >= span.as_millis(),
-            "{few:?}"
-        );
+        assert!(u128::from(few[count] - few[0]) >= least, "{few:?}");
     }
 }
 
@@ -283,8 +283,21 @@ async fn tell(moves: Vec<Move>) {
     story.is_within_the_limits();
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_takes_one_place_however_many_codes_of_another_purpose_follow() {
+    use Purpose::{SignIn, SignUp};
+    let died = Move::AskAndDie(1, SignIn, Duration::from_millis(1));
+    let asks = [SignIn, SignIn, SignIn].map(|purpose| Move::Ask(1, purpose));
+    let then = [SignUp, SignUp, SignIn].map(|purpose| Move::Ask(1, purpose));
+    let story = asks
+        .into_iter()
+        .chain([Move::Pass(60), died, Move::Pass(15)])
+        .chain(then);
+    tell(story.collect()).await;
+}
+
 proptest! {
-    // The same stories each time; another seed tells others.
+    // The same stories each time; another seed, or more cases, tells others.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_122),
