@@ -235,6 +235,10 @@ pub enum ChannelState {
     NeedsPairing,
     /// Not now.
     Down,
+    /// WhatsApp keeps the account from sending.
+    Restricted,
+    /// The address or the token of the gateway is wrong.
+    Misconfigured,
     /// Nobody has looked yet.
     Unknown,
 }
@@ -278,7 +282,7 @@ impl Sender {
     }
 
     /// A place in the session's queue, at most `wait_max` from now. One conditional update, rarely more.
-    /// The place needs no giving back: it passes.
+    /// The place of whoever dies passes.
     ///
     /// # Errors
     /// When the store fails.
@@ -306,6 +310,17 @@ impl Sender {
                 retry_after: free_at.since(now.plus(wait_max)),
             }),
         })
+    }
+
+    /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes.
+    pub async fn leave_place(&self, place: &Place) {
+        if let Err(error) = self.sessions.leave_slot(&place.session, place.cost).await {
+            tracing::warn!(
+                session = place.session,
+                error = &error as &dyn std::error::Error,
+                "[WhatsApp System] a place in the queue stays empty"
+            );
+        }
     }
 
     /// Waits for the place, sends, and recovers and sends again when that fails; it is over before `deadline`.
@@ -365,6 +380,8 @@ impl Sender {
                 ChannelState::Recovering
             }
             Some(SessionState::Down | SessionState::Unreachable) => ChannelState::Down,
+            Some(SessionState::Restricted) => ChannelState::Restricted,
+            Some(SessionState::Misconfigured) => ChannelState::Misconfigured,
         };
         Ok(ChannelStatus {
             state,

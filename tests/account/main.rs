@@ -327,7 +327,7 @@ fn without_ids_and_times(mut reply: Reply) -> (u16, String, String) {
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_foul() {
-    for outage in [None, Some("cold"), Some("gateway")] {
+    for outage in [None, Some("cold"), Some("restricted"), Some("gateway")] {
         let system = TestSystem::start().await;
         signed_up(&system).await;
         match outage {
@@ -339,6 +339,11 @@ async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_fou
                     .set_state("system", SessionState::Absent)
                     .unwrap();
             }
+            // The first one, who has an account, shows what no status shows.
+            Some("restricted") => system.simulator().play(&Scenario::Restricted {
+                code: 463,
+                refusals: None,
+            }),
             Some(_) => system.simulator().play(&Scenario::GatewayDown {
                 lasts_ms: 3_600_000,
             }),

@@ -92,6 +92,20 @@ async fn fifty_requests_of_one_phone_at_once_bring_one_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_who_are_refused_hold_nobody_up() {
+    let system = system().await;
+    add_user(&system, &phone(2)).await;
+    at_once(50, |_| {
+        let system = system.clone();
+        async move { sign_in(&system, &phone(1)).await }
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(delivery(&sign_in(&system, &phone(2)).await), Some("sent"));
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_a_hundred_wrong_guesses_at_once_five_are_compared() {
     for database in databases() {
         let system = system().await.with_faults(database);

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use local::simulator::{LostAnswer, Profile, Scenario, SimulatorOptions};
-use shared::sender::{ChannelState, Content, Outcome, Reason};
+use shared::sender::{ChannelState, Content, Delivery, Outcome, Outgoing, Reason};
 use shared::store::Fields;
 use shared::store::whatsapp_sessions::SessionState;
 use tokio::time::Instant;
@@ -249,6 +249,35 @@ async fn a_restricted_account_is_not_tried_again() {
     };
     let stage = check(restricted, not_sent(Reason::Restricted, 0, ms(500))).await;
     assert_eq!(stage.gateway.calls().count("/chat/send/text"), 1);
+    assert_eq!(channel(&stage).await, ChannelState::Restricted);
+
+    // Who has no account is told the same, for as long as that is fresh, and does not make it look better.
+    let outcome = async || to_nobody(&stage).await.outcome;
+    let refused = Outcome::NotSent(Reason::Restricted);
+    assert_eq!(outcome().await, refused);
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    assert_eq!(outcome().await, refused);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(outcome().await, Outcome::Sent);
+    assert_eq!(channel(&stage).await, ChannelState::Restricted);
+
+    stage.gateway.play(&Scenario::Healthy);
+    assert_eq!(stage.send().await.delivery.outcome, Outcome::Sent);
+    assert_eq!(channel(&stage).await, ChannelState::Usable);
+}
+
+/// A message to somebody who has no account.
+async fn to_nobody(stage: &Stage) -> Delivery {
+    let nobody = Outgoing {
+        content: Content::Nobody,
+        ..outgoing(2)
+    };
+    let sent = send(&stage.sender(2), &stage.clock, nobody).await;
+    sent.unwrap().delivery
+}
+
+async fn channel(stage: &Stage) -> ChannelState {
+    stage.sender(3).channel().await.unwrap().state
 }
 
 #[tokio::test(start_paused = true)]
@@ -357,7 +386,7 @@ async fn an_unknown_account_takes_the_same_time_and_gets_no_message() {
         let message = send(&known.sender(1), &known.clock, outgoing(1))
             .await
             .unwrap();
-        let nobody = shared::sender::Outgoing {
+        let nobody = Outgoing {
             content: Content::Nobody,
             ..outgoing(1)
         };

@@ -93,6 +93,11 @@ async fn channel(app: &App) -> Result<Reply, Problem> {
         ChannelState::Recovering => ("recovering", "WhatsApp is being reconnected."),
         ChannelState::NeedsPairing => ("needs_pairing", "Somebody has to pair WhatsApp again."),
         ChannelState::Down => ("down", "WhatsApp is down."),
+        ChannelState::Restricted => ("restricted", "WhatsApp keeps the account from sending."),
+        ChannelState::Misconfigured => (
+            "misconfigured",
+            "The gateway refuses its token, or is none.",
+        ),
         ChannelState::Unknown => ("unknown", "Nothing was sent yet."),
     };
     let since = channel.since.map(|since| since.rfc3339());

@@ -388,19 +388,19 @@ impl Codes {
             address,
             country: country.as_ref().ok().copied().flatten(),
         };
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.give_back(places, &attempt).await;
+        let held = place.as_ref().ok().cloned().flatten();
+        let granted = granted(grant, country.map(drop), now).and(place);
+        let (prepared, place) = match (prepared, granted) {
+            (Ok(prepared), Ok(place)) => (prepared, place),
+            (Err(error), _) => {
+                tokio::join!(self.give_back(places, &attempt), self.leave_place(held));
                 return Err(error);
             }
-        };
-        let place = match ready(grant, country.map(drop), place, now) {
-            Ok(place) => place,
-            Err(error) => {
+            (Ok(prepared), Err(error)) => {
                 tokio::join!(
                     self.release(&going, &prepared, None),
-                    self.give_back(places, &attempt)
+                    self.give_back(places, &attempt),
+                    self.leave_place(held),
                 );
                 return Err(error);
             }
@@ -529,12 +529,20 @@ impl Codes {
     }
 
     /// A place in the queue of the session that was picked.
-    async fn take_place(&self, survey: &Survey) -> Result<Result<Option<Place>, Busy>, StoreError> {
+    async fn take_place(&self, survey: &Survey) -> Result<Option<Place>, SendError> {
         let Some(picked) = &survey.picked else {
-            return Ok(Ok(None));
+            return Ok(None);
         };
-        let place = self.sender.take_place(picked, PLACE_WAIT_MAX).await?;
-        Ok(place.map(Some))
+        match self.sender.take_place(picked, PLACE_WAIT_MAX).await? {
+            Ok(place) => Ok(Some(place)),
+            Err(Busy { .. }) => Err(SendError::NotSent(Reason::Busy)),
+        }
+    }
+
+    async fn leave_place(&self, place: Option<Place>) {
+        if let Some(place) = place {
+            self.sender.leave_place(&place).await;
+        }
     }
 
     /// The code that goes to the phone.
@@ -792,18 +800,16 @@ fn kids(ring: &Ring, now: Timestamp) -> Vec<String> {
     ring.live(now).map(|key| key.kid.clone()).collect()
 }
 
-/// Whether the address, the country and the session's queue let the message go.
-fn ready(
+/// Whether the address and the country let the message go.
+fn granted(
     grant: Result<Grant, StoreError>,
     country: Result<(), SendError>,
-    place: Result<Result<Option<Place>, Busy>, StoreError>,
     now: Timestamp,
-) -> Result<Option<Place>, SendError> {
-    if let Grant::Full(window) = grant? {
-        return Err(SendError::Limited(full_address(window, now)));
+) -> Result<(), SendError> {
+    match grant? {
+        Grant::Full(window) => Err(SendError::Limited(full_address(window, now))),
+        _ => country,
     }
-    country?;
-    place?.map_err(|_| SendError::NotSent(Reason::Busy))
 }
 
 fn full_address(window: Window, now: Timestamp) -> Limited {

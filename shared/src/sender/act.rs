@@ -16,6 +16,9 @@ pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
 
+/// How long one refused message speaks for those that go to nobody.
+const RESTRICTED_LASTS: Duration = Duration::from_secs(600);
+
 /// One message on its way.
 pub(super) struct Run<'a> {
     pub(super) sender: &'a Sender,
@@ -114,9 +117,20 @@ impl Run<'_> {
                 }
                 let end = began.plus(self.place.cost).min(self.deadline);
                 tokio::time::sleep(self.sender.clock.until(end)).await;
+                if self.is_restricted(began) {
+                    return Ok(Observation::Restricted);
+                }
             }
         }
         Ok(Observation::Sent)
+    }
+
+    /// Whether WhatsApp has lately kept the account from sending, which the status does not show.
+    fn is_restricted(&self, now: Timestamp) -> bool {
+        let seen = self.place.seen;
+        seen.is_some_and(|seen| {
+            seen.state == SessionState::Restricted && now.since(seen.at) < RESTRICTED_LASTS
+        })
     }
 
     /// Pauses, then waits in a new place of the queue: a crowd that a recovery releases must not send all at once.
@@ -183,12 +197,8 @@ impl Run<'_> {
 
     fn finish(self, outcome: Outcome, started: Timestamp) -> Delivery {
         let now = self.sender.clock.now();
-        let usable = self.place.seen.map(|seen| seen.state) == Some(SessionState::Usable);
-        let shown = Seen {
-            state: SessionState::Usable,
-            since: now,
-            at: now,
-        };
+        let to_nobody = matches!(self.message.content, Content::Nobody);
+        let seen = shown(outcome, self.place.seen, to_nobody, now);
         let delivery = Delivery {
             outcome,
             session: self.place.session,
@@ -197,13 +207,33 @@ impl Run<'_> {
             phone: self.message.phone,
             started,
             steps: self.steps,
-            to_nobody: matches!(self.message.content, Content::Nobody),
+            to_nobody,
             cost: self.cost,
-            seen: (outcome == Outcome::Sent && !usable).then_some(shown),
+            seen,
         };
         log(&delivery, now.since(started));
         delivery
     }
+}
+
+/// What the end of a message shows about the session, when that is news or lasts.
+fn shown(outcome: Outcome, seen: Option<Seen>, to_nobody: bool, now: Timestamp) -> Option<Seen> {
+    let before = seen.map(|seen| seen.state);
+    let state = match outcome {
+        // The status is all that a message to nobody has seen.
+        Outcome::Sent if to_nobody && before == Some(SessionState::Restricted) => return None,
+        Outcome::Sent if before == Some(SessionState::Usable) => return None,
+        Outcome::Sent => SessionState::Usable,
+        Outcome::NotSent(Reason::Restricted) if to_nobody => return None,
+        Outcome::NotSent(Reason::Restricted) => SessionState::Restricted,
+        Outcome::NotSent(Reason::Misconfigured) => SessionState::Misconfigured,
+        Outcome::NotSent(_) | Outcome::Unknown => return None,
+    };
+    let since = seen
+        .filter(|seen| seen.state == state)
+        .map_or(now, |seen| seen.since);
+    let at = now;
+    Some(Seen { state, since, at })
 }
 
 /// The message's line in the log.

@@ -130,7 +130,9 @@ pub fn advise(item: &SessionItem, began: Timestamp, now: Timestamp) -> Advice {
     let lasts = |span| seen.is_some_and(|seen| now.since(seen.since) >= span);
     let free = item.connect_after.is_none_or(|after| after <= now);
     let in_vain = match state {
-        Some(SessionState::Usable) => return Advice::Send,
+        // What a send has shown that ended elsewhere: the next one of ours shows whether it lasts.
+        Some(SessionState::Usable | SessionState::Restricted) => return Advice::Send,
+        Some(SessionState::Misconfigured) => return Advice::GiveUp(Observation::Misconfigured),
         Some(SessionState::NeedsPairing) => return Advice::GiveUp(Observation::Unpaired),
         Some(SessionState::Unreachable) => {
             return match lasts(GATEWAY_WATCH) {

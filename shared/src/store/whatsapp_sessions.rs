@@ -78,16 +78,22 @@ pub enum SessionState {
     NeedsPairing,
     /// The gateway does not answer.
     Unreachable,
+    /// Open and logged in, and WhatsApp keeps the account from sending.
+    Restricted,
+    /// The gateway refuses the token, or is none.
+    Misconfigured,
 }
 
 impl SessionState {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Usable,
         Self::Reconnecting,
         Self::Starting,
         Self::Down,
         Self::NeedsPairing,
         Self::Unreachable,
+        Self::Restricted,
+        Self::Misconfigured,
     ];
 
     /// The word for it in the store and in logs.
@@ -99,6 +105,8 @@ impl SessionState {
             Self::Down => "down",
             Self::NeedsPairing => "needs_pairing",
             Self::Unreachable => "unreachable",
+            Self::Restricted => "restricted",
+            Self::Misconfigured => "misconfigured",
         }
     }
 }
@@ -216,6 +224,21 @@ impl WhatsAppSessions {
             }
         }
         Ok(Slot::Full(free_at))
+    }
+
+    /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
+    /// its time; the next one that comes may meet another one's, and then waits at the gateway.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn leave_slot(&self, name: &str, cost: Duration) -> Result<(), StoreError> {
+        let update = self
+            .update(name)
+            .condition_expression("attribute_exists(free_at)")
+            .update_expression("SET free_at = free_at - :cost")
+            .expression_attribute_values(":cost", millis(cost));
+        attempt("leave a slot", update).await?;
+        Ok(())
     }
 
     /// Makes the caller, known by `attempt_id`, the one who asks the gateway about `name`, unless somebody did within
