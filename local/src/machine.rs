@@ -138,8 +138,13 @@ impl Machine {
         let mut routes: Vec<_> = self.template.routes.iter().collect();
         routes.sort_by_key(|route| route.matches.as_ref().map_or("~", |(_, path)| path));
         writeln!(f, "\nRoutes")?;
+        let width = routes
+            .iter()
+            .map(|route| route.key().len())
+            .max()
+            .unwrap_or(0);
         for route in routes {
-            writeln!(f, "  {:<32} {}", route.key(), route.function)?;
+            writeln!(f, "  {:<width$}  {}", route.key(), route.function)?;
         }
         let (act, path, body) = match self.has_demo() {
             true => (

@@ -221,6 +221,12 @@ impl From<SendError> for Problem {
                 "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
             )
             .with("charged", false),
+            // Restrictions last for hours, and asking prolongs them.
+            SendError::NotSent(Reason::Restricted) => Self::not_sent(
+                "WHATSAPP_OTP_FAILED",
+                "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
+            )
+            .retry_after(Duration::from_secs(300)),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
                 Self::not_sent(code, message)

@@ -227,6 +227,21 @@ async fn whatsapp_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restricted_account_asks_for_patience_and_its_number_is_not_blamed() {
+    let system = system().await;
+    let (code, refusals) = (463, None);
+    system.simulator().play(&Restricted { code, refusals });
+    for phone in [phone(1), phone(2)] {
+        let asked = sign_in(&system, &phone).await;
+        assert_eq!((asked.status, &asked.json["charged"]), (503, &json!(false)));
+        assert_eq!(asked.json["retryAfterSeconds"], 300);
+        assert_eq!(asked.headers["retry-after"], "300");
+        let message = asked.json["message"].as_str().unwrap();
+        assert!(!message.contains("number"), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_has_to_pair_the_session() {
     for scenario in [Unlinked, QrNotScanned, Banned] {
         check([scenario], refused("WHATSAPP_SERVICE_UNAVAILABLE")).await;

@@ -83,6 +83,7 @@ impl Run<'_> {
                 self.tell(
                     match observation {
                         Observation::Sent => "send: taken",
+                        Observation::Restricted => "send: the account was restricted lately",
                         _ => "send: the session is not usable",
                     },
                     took,
