@@ -273,11 +273,11 @@ async fn to_nobody(stage: &Stage) -> Delivery {
         ..outgoing(2)
     };
     let sent = send(&stage.sender(2), &stage.clock, nobody).await;
-    sent.unwrap().delivery
+    sent.expect("a place").delivery
 }
 
 async fn channel(stage: &Stage) -> ChannelState {
-    stage.sender(3).channel().await.unwrap().state
+    stage.sender(3).channel().await.expect("the store").state
 }
 
 #[tokio::test(start_paused = true)]
