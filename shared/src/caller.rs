@@ -1,4 +1,6 @@
 //! Who asks, and until when an answer is of use.
+use std::net::IpAddr;
+
 use aws_lc_rs::{constant_time, digest};
 
 use crate::address::ClientAddress;
@@ -10,6 +12,8 @@ pub struct Caller {
     /// Where the request came from, as API Gateway saw it or as a [trusted caller](TrustedCallers) says; never a header
     /// that anyone can write.
     pub address: ClientAddress,
+    /// The same address in full, if it is known: for who else is told it. Limits count `address`.
+    pub remote_ip: Option<IpAddr>,
     /// Lambda's id of the request.
     pub request_id: String,
     /// When the work must be done; the time to record the result and to answer is already taken off.

@@ -2,6 +2,7 @@
 //!
 //! A good reply is `{"success":true,"message":…,"data":{…}}`; any other is
 //! `{"success":false,"message":…,"error":"CODE","requestId":…}`, with more fields where they help.
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
@@ -12,7 +13,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::account::{Email, Identifier, User};
-use crate::address::ClientAddress;
 use crate::caller::{Caller, TrustedCallers};
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
@@ -40,13 +40,12 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
         _ => None,
     };
-    let unknown = || ClientAddress::from(std::net::IpAddr::from([0, 0, 0, 0]));
+    let remote_ip: Option<IpAddr> = source_ip.and_then(|address| address.parse().ok());
     let context = request.lambda_context_ref();
     let deadline = context.map(|context| context.deadline().into());
     Caller {
-        address: source_ip
-            .and_then(ClientAddress::parse)
-            .unwrap_or_else(unknown),
+        address: remote_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).into(),
+        remote_ip,
         request_id: context
             .map(|context| context.request_id.clone())
             .unwrap_or_default(),
@@ -73,10 +72,12 @@ pub fn on_behalf(
     let known = header(request, "x-caller-key").is_some_and(|key| trusted.know(key));
     if let Some(given) = request.headers().get("x-client-address").filter(|_| known) {
         let address = given.to_str().ok().map(str::trim);
-        caller.address = address.and_then(ClientAddress::parse).ok_or_else(|| {
+        let address: Option<IpAddr> = address.and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| {
             let message = "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.";
             Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
         })?;
+        (caller.address, caller.remote_ip) = (address.into(), Some(address));
     }
     Ok(caller)
 }
@@ -172,7 +173,7 @@ impl Problem {
     }
 
     /// A message certainly did not go out, and nothing was charged.
-    fn not_sent(code: &'static str, message: &str) -> Self {
+    pub fn not_sent(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
             .with("charged", false)
             .retry_after(Duration::from_secs(5))

@@ -53,6 +53,12 @@ pub mod country;
 /// Users, and the sign-ups that may become one.
 pub mod account;
 
+/// CAPTCHAs: did somebody solve one?
+pub mod captcha;
+
+/// Whom HTTP clients trust.
+mod tls;
+
 /// The WhatsApp gateway: what it can be asked, and what may come back.
 pub mod gateway;
 

@@ -1,10 +1,12 @@
 //! The configuration of a deployment, read once from the environment.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
 use crate::caller::TrustedCallers;
+use crate::captcha::{CaptchaSecret, CaptchaSettings};
 use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
@@ -81,6 +83,9 @@ pub struct Settings {
     /// Phones whose codes are fixed: `TEST_NUMBERS`, such as `{"628000000001":"123456"}`. They get no message. Refused when
     /// `STAGE` is `prod` or `production`.
     pub test_numbers: TestNumbers,
+    /// Who says whether a sign-up comes with a solved CAPTCHA: `CHALLENGE_VERIFY_URL`, and `CHALLENGE_SECRET`, which it knows
+    /// this system by.
+    pub captcha: Option<Arc<CaptchaSettings>>,
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
@@ -111,6 +116,7 @@ impl Default for Settings {
             email_identifier: false,
             country_caps: CountryCaps::default(),
             test_numbers: TestNumbers::default(),
+            captcha: None,
             trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
@@ -212,6 +218,7 @@ impl Settings {
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             country_caps: vars.country_caps()?,
             test_numbers: vars.test_numbers()?,
+            captcha: vars.captcha()?,
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
@@ -321,6 +328,23 @@ impl Vars {
         }
     }
 
+    fn captcha(&self) -> Result<Option<Arc<CaptchaSettings>>, SettingsError> {
+        let missing = |variable, other: &str| SettingsError {
+            variable,
+            problem: format!("set it, because {other} is set"),
+        };
+        let url = self.url("CHALLENGE_VERIFY_URL")?;
+        match (url, self.get("CHALLENGE_SECRET")) {
+            (None, None) => Ok(None),
+            (Some(verify_url), Some(secret)) => Ok(Some(Arc::new(CaptchaSettings {
+                verify_url,
+                secret: CaptchaSecret::new(secret),
+            }))),
+            (Some(_), None) => Err(missing("CHALLENGE_SECRET", "CHALLENGE_VERIFY_URL")),
+            (None, Some(_)) => Err(missing("CHALLENGE_VERIFY_URL", "CHALLENGE_SECRET")),
+        }
+    }
+
     fn trusted_callers(&self) -> Result<TrustedCallers, SettingsError> {
         let Some(hashes) = self.get("TRUSTED_CALLER_KEYS") else {
             return Ok(TrustedCallers::default());
@@ -407,12 +431,26 @@ mod tests {
     }
 
     #[test]
+    fn a_captcha_has_an_address_and_a_secret_that_is_not_shown() {
+        let url = ("CHALLENGE_VERIFY_URL", "https://captcha.example.com/verify");
+        let secret = ("CHALLENGE_SECRET", "hush-hush");
+        let settings = read(&[url, secret]).expect("settings");
+        let captcha = settings.captcha.as_ref().expect("a CAPTCHA");
+        assert_eq!(captcha.verify_url, url.1);
+        assert!(!format!("{settings:?}").contains(secret.1));
+        for (given, missing) in [(url, secret.0), (secret, url.0)] {
+            assert_eq!(read(&[given]).expect_err("half").variable, missing);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named() {
         for (variable, value) in [
             ("WHATSAPP_SERVER_API", "wa.example.com"),
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
+            ("CHALLENGE_VERIFY_URL", "captcha.example.com"),
             ("COUNTRY_CAP_MODE", "on"),
             ("COUNTRY_DAILY_CAPS", "5000"),
             ("TEST_NUMBERS", "628000000001"),

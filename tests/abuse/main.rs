@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod act;
+mod captcha;
 mod country_caps;
 mod not_on_whatsapp;
 mod test_numbers;

@@ -12,6 +12,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
 use shared::caller::TrustedCallers;
+use shared::captcha::{CaptchaSecret, CaptchaSettings};
 use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sender::Sender;
@@ -334,6 +335,23 @@ impl Asker {
         }
     }
 
+    /// Signs up where that takes a CAPTCHA: without its token, and with one that nobody verifies.
+    async fn sign_up_with_captcha(&mut self) {
+        let system = TestSystem::builder().settings(|settings| {
+            let captcha = CaptchaSettings {
+                verify_url: "http://127.0.0.1:1".into(),
+                secret: CaptchaSecret::new("hush"),
+            };
+            settings.captcha = Some(captcha.into());
+        });
+        let system = system.build().await;
+        for token in [Value::Null, json!("solved")] {
+            let mut asked = body(SIGN_UP);
+            asked["captchaToken"] = token;
+            self.post(&system, SIGN_UP, asked).await;
+        }
+    }
+
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
     async fn frozen(&mut self, path: &str) {
         let system = system(None).await;
@@ -416,6 +434,7 @@ pub async fn ask_for_everything() -> Asker {
     }
 
     asker.ask_as_strangers_do().await;
+    asker.sign_up_with_captcha().await;
 
     let prompt = system(None).await;
     for verify in verifies {

@@ -1,4 +1,5 @@
 //! What people do, one function per act, and what a test looks at afterwards.
+use std::net::IpAddr;
 use std::time::Duration;
 
 use local::database::{Fault, Faults};
@@ -141,7 +142,7 @@ pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
 
 /// How many codes the address has that everybody here asks from.
 pub async fn granted(system: &TestSystem) -> usize {
-    let address = ClientAddress::parse("203.0.113.1").unwrap();
+    let address = ClientAddress::from(IpAddr::from([203, 0, 113, 1]));
     let windows = Windows::new(&looking(system));
     let window = windows
         .read(WindowKey::CodesFrom(address), system.now())

@@ -7,10 +7,11 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::account::{Applicant, Email, Identifier, PersonName};
 use shared::caller::{Caller, TrustedCallers};
+use shared::captcha::{Captcha, CaptchaError};
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::codes::Codes;
-use shared::flows::signup::{self, RegisterError};
+use shared::flows::signup::{self, Application, RegisterError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
@@ -24,6 +25,7 @@ pub struct App {
     codes: Codes,
     users: Users,
     registrations: Registrations,
+    captcha: Captcha,
     trusted: TrustedCallers,
     clock: Clock,
 }
@@ -35,6 +37,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             registrations: Registrations::new(backends),
+            captcha: Captcha::new(&backends.settings),
             trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
         }
@@ -49,8 +52,8 @@ impl App {
     }
 }
 
-/// `{"name":"Siti","phone":"08123456789","password":"…","email":"siti@example.com","locale":"id"}`; the last two may be left
-/// out.
+/// `{"name":"Siti","phone":"08123456789","password":"…","email":"siti@example.com","locale":"id","captchaToken":"…"}`; the
+/// last three may be left out, but the token not where sign-ups have a CAPTCHA.
 #[derive(Deserialize)]
 struct Asked {
     name: Option<String>,
@@ -59,6 +62,8 @@ struct Asked {
     password: Option<String>,
     email: Option<String>,
     locale: Option<String>,
+    #[serde(rename = "captchaToken")]
+    captcha_token: Option<String>,
 }
 
 /// Answers one request.
@@ -80,26 +85,40 @@ async fn register(
     let applicant = applicant(&asked)?;
     let accepted = edge::header(request, "accept-language");
     let who = Identifier::Phone(applicant.phone.clone());
-    let language = Language::choose(asked.locale.as_deref(), accepted, &who);
+    let application = Application {
+        applicant,
+        captcha_token: asked.captcha_token,
+        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+    };
     let App {
         codes,
         users,
         registrations,
+        captcha,
         ..
     } = app;
     let sent = signup::register(
         codes,
         users,
         registrations,
-        &applicant,
+        captcha,
+        &application,
         caller,
-        language,
         now,
     )
     .await;
     match sent {
         Ok(sent) => Ok(Reply::code_sent(&sent)),
         Err(RegisterError::Send(error)) => Err(error.into()),
+        Err(RegisterError::Captcha(CaptchaError::Failed)) => {
+            let message =
+                "Solve the CAPTCHA, once for each request, and send its token as `captchaToken`.";
+            Err(Problem::bad_request("CAPTCHA_FAILED", message).with("charged", false))
+        }
+        Err(RegisterError::Captcha(CaptchaError::Unavailable)) => Err(Problem::not_sent(
+            "CAPTCHA_UNAVAILABLE",
+            "The CAPTCHA cannot be checked. The code was not sent and nothing was charged; solve it again shortly.",
+        )),
         Err(error @ RegisterError::Hash(_)) => Err(Problem::internal(&error)),
         Err(RegisterError::PhoneTaken) => Err(Problem::new(
             StatusCode::CONFLICT,

@@ -12,6 +12,7 @@ use super::codes::{
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::account::{Applicant, Registration, User};
 use crate::caller::Caller;
+use crate::captcha::{Captcha, CaptchaError};
 use crate::challenge::{CODE_LIFE, ChallengeHash, ChallengeId, Used};
 use crate::code::Purpose;
 use crate::password::{self, HashError, PasswordHash};
@@ -25,9 +26,23 @@ use crate::timestamp::Timestamp;
 /// A registration outlives the code that confirms it, which starts to count only when the gateway took its message.
 const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));
 
+/// What somebody asks for who signs up.
+#[derive(Debug)]
+pub struct Application {
+    /// Who that is.
+    pub applicant: Applicant,
+    /// What shows that the CAPTCHA was solved, where there is one.
+    pub captcha_token: Option<String>,
+    /// What the message is written in.
+    pub language: Language,
+}
+
 /// Why no sign-up was begun. Nothing was charged, nothing is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
+    /// Nobody solved the CAPTCHA, as far as is known.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaError),
     /// The phone has a user.
     #[error("the phone has a user")]
     PhoneTaken,
@@ -117,19 +132,27 @@ impl Companion for Longer<'_> {
     }
 }
 
-/// Keeps the registration and sends the code that confirms it.
+/// Keeps the registration and sends the code that confirms it. Without a solved CAPTCHA nothing is even read.
 ///
 /// # Errors
-/// When the phone has a user, or no code went out.
+/// When the CAPTCHA was not solved, the phone has a user, or no code went out.
 pub async fn register(
     codes: &Codes,
     users: &Users,
     registrations: &Registrations,
-    applicant: &Applicant,
+    captcha: &Captcha,
+    application: &Application,
     caller: &Caller,
-    language: Language,
     now: Timestamp,
 ) -> Result<CodeSent, RegisterError> {
+    let Application {
+        applicant,
+        captcha_token,
+        language,
+    } = application;
+    captcha
+        .check(captcha_token.as_deref(), caller.remote_ip)
+        .await?;
     let phone = &applicant.phone;
     let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
     if user.map_err(SendError::from)?.is_some() {
@@ -142,7 +165,7 @@ pub async fn register(
         caller,
         verified: false,
         recipient: Recipient::Applicant,
-        language,
+        language: *language,
         keep: None,
     };
     // Hashing is the expensive part: only for a request that the limits let through.

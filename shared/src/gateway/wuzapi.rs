@@ -11,9 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect, retry};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tower::util::MapResponseLayer;
 
 use super::answer::Answer;
@@ -23,6 +20,7 @@ use super::{
     UserCheck,
 };
 use crate::phone::Phone;
+use crate::tls;
 
 /// The longest wait for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -70,7 +68,7 @@ impl Wuzapi {
             return Err(WuzapiError::Address);
         }
         let client = Client::builder()
-            .tls_backend_preconfigured(tls(ca_pem)?)
+            .tls_backend_preconfigured(tls::trusting(ca_pem).ok_or(WuzapiError::Ca)?)
             .connector_layer(MapResponseLayer::new(noted))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(0)
@@ -249,27 +247,6 @@ fn credential(token: &SessionToken) -> Result<HeaderValue, GatewayError> {
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn tls(ca_pem: Option<&str>) -> Result<ClientConfig, WuzapiError> {
-    let mut roots = RootCertStore::empty();
-    match ca_pem {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|_| WuzapiError::Ca)?;
-                roots.add(certificate).map_err(|_| WuzapiError::Ca)?;
-            }
-        }
-    }
-    if roots.is_empty() {
-        return Err(WuzapiError::Ca);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| WuzapiError::Ca)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]
