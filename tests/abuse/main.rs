@@ -4,6 +4,7 @@
 mod act;
 mod captcha;
 mod country_caps;
+mod flood;
 mod not_on_whatsapp;
 mod test_numbers;
 mod trusted_callers;
