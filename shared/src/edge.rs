@@ -143,6 +143,7 @@ pub struct Problem {
     code: &'static str,
     message: String,
     more: Map<String, Value>,
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
@@ -153,12 +154,21 @@ impl Problem {
             code,
             message: message.into(),
             more: Map::new(),
+            challenge: None,
         }
     }
 
     /// A request that has to be changed before it is sent again.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// An access token that opens nothing. Says so in `WWW-Authenticate`, too (RFC 6750).
+    pub fn refused_token(code: &'static str, message: &str) -> Self {
+        Self {
+            challenge: Some(r#"Bearer realm="api", error="invalid_token""#),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
     }
 
     /// Something failed here. Logs the whole chain of causes, once.
@@ -429,7 +439,10 @@ pub fn bearer(request: &Request) -> Result<&str, Problem> {
         .filter(|token| !token.is_empty())
         .ok_or_else(|| {
             let message = "Send the access token as `Authorization: Bearer …`.";
-            Problem::new(StatusCode::UNAUTHORIZED, "MISSING_TOKEN", message)
+            Problem {
+                challenge: Some(r#"Bearer realm="api""#),
+                ..Problem::new(StatusCode::UNAUTHORIZED, "MISSING_TOKEN", message)
+            }
         })
 }
 
@@ -440,10 +453,10 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 
 /// Puts an answer into the envelope.
 pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body> {
-    let (status, retry_after, body) = match answer {
+    let (status, retry_after, challenge, body) = match answer {
         Ok(reply) => {
             let body = json!({ "success": true, "message": reply.message, "data": reply.data });
-            (StatusCode::OK, None, body)
+            (StatusCode::OK, None, None, body)
         }
         Err(problem) => {
             let retry_after = problem
@@ -455,7 +468,8 @@ pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body
             body.insert("message".into(), problem.message.into());
             body.insert("error".into(), problem.code.into());
             body.insert("requestId".into(), caller.request_id.clone().into());
-            (problem.status, retry_after, Value::Object(body))
+            let (status, challenge) = (problem.status, problem.challenge);
+            (status, retry_after, challenge, Value::Object(body))
         }
     };
     let mut response = json_response(status, &body);
@@ -463,6 +477,11 @@ pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(challenge) = challenge {
+        let challenge = HeaderValue::from_static(challenge);
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -129,6 +129,81 @@ async fn an_email_address_costs_one_round_trip_more_at_the_confirmation() {
     check_ok(&check_cost(&system, request, NO_SEND, (3, 2, 16)).await);
 }
 
+/// Has a user in [`warm_accounts`] who has not asked for anything.
+const TONO: &str = "08131000003";
+const PASSWORD: &str = "a long enough secret";
+
+/// The same for the functions of passwords and logins. [`SITI`] has a password.
+async fn warm_accounts() -> TestSystem {
+    let system = warm().await;
+    add_user(&system, TONO).await;
+    let body = json!({ "identifier": BUDI, "purpose": "password-reset" });
+    check_sent(&system.post(SEND_OTP, body).await);
+    let (challenge, code) = sent_reset(&system, SITI).await;
+    check_ok(&reset(&system, SITI, &code, Some(&challenge), PASSWORD).await);
+    let reply = sign_in(&system, SITI, PASSWORD).await;
+    let login = check_ok(&reply);
+    refresh(&system, &login["refreshToken"]).await;
+    session(&system, "GET", "", &login["token"]).await;
+    system
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_again_and_one_for_a_reset_cost_three_round_trips() {
+    let system = warm_accounts().await;
+    let again = json!({ "identifier": TONO, "purpose": "sso" });
+    let request = system.post(SEND_OTP, again);
+    check_sent(&check_cost(&system, request, SEND, (3, 4, 5)).await);
+    let request = system.post(SEND_RESET, json!({ "identifier": TONO }));
+    check_sent(&check_cost(&system, request, SEND, (3, 4, 5)).await);
+    let (challenge, _) = signed_up(&system, applicant("08131000004")).await;
+    pass(MINUTE).await;
+    let again =
+        json!({ "identifier": "08131000004", "purpose": "signup", "challengeId": challenge });
+    let request = system.post(SEND_OTP, again);
+    // Keys are read again each minute.
+    check_sent(&check_cost(&system, request, SEND, (3, 5, 8)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_costs_one_round_trip_for_a_wrong_code_and_two_for_the_right_one() {
+    let system = warm_accounts().await;
+    let (challenge, code) = sent_reset(&system, TONO).await;
+    for (otp, cost) in [(wrong(&code), (1, 1, 1)), (&code, (2, 1, 5))] {
+        let request = reset(&system, TONO, otp, Some(&challenge), "another long secret");
+        check_cost(&system, request, NO_SEND, cost).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_costs_two_round_trips_and_the_right_one_four() {
+    let system = warm_accounts().await;
+    for (typed, password, cost) in [
+        (TONO, "not this one", (2, 1, 2)),
+        (TONO, "not this one", (2, 1, 2)),
+        (BUDI, "not this one", (2, 1, 2)),
+        (SITI, PASSWORD, (4, 1, 6)),
+    ] {
+        let request = sign_in(&system, typed, password);
+        check_cost(&system, request, NO_SEND, cost).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_costs_two_round_trips_to_look_at_and_one_more_to_change() {
+    let system = warm_accounts().await;
+    let login = check_ok(&sign_in(&system, SITI, PASSWORD).await).clone();
+    let request = session(&system, "GET", "", &login["token"]);
+    check_ok(&check_cost(&system, request, NO_SEND, (2, 2, 0)).await);
+    let request = refresh(&system, &login["refreshToken"]);
+    let next = check_cost(&system, request, NO_SEND, (3, 2, 1)).await;
+    let request = session(&system, "DELETE", "", &check_ok(&next)["token"]);
+    check_ok(&check_cost(&system, request, NO_SEND, (3, 2, 2)).await);
+    let login = check_ok(&sign_in(&system, SITI, PASSWORD).await).clone();
+    let request = session(&system, "DELETE", "?all=true", &login["token"]);
+    check_ok(&check_cost(&system, request, NO_SEND, (4, 2, 4)).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn reading_costs_next_to_nothing() {
     let system = warm().await;

@@ -1,9 +1,15 @@
 //! What a client can see of each endpoint: replies, messages on phones, and what is left in the tables.
 mod auth_jwks;
+mod auth_refresh;
+mod auth_send_otp;
+mod auth_send_password_reset_otp;
+mod auth_session;
+mod auth_signin;
 mod auth_signup;
 mod auth_sso_signin;
 mod auth_sso_verify;
 mod auth_verify_otp;
+mod auth_verify_password_reset_otp;
 mod bad_input;
 mod costs;
 mod health;
@@ -11,6 +17,7 @@ mod health;
 use std::fs;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::database::{Fault, Faults};
 use local::lambda::{Environments, Lambda};
 use local::simulator::Scenario;
@@ -27,6 +34,12 @@ const SIGNIN: &str = "/api/auth/sso-signin";
 const SSO_VERIFY: &str = "/api/auth/sso-verify";
 const SIGNUP: &str = "/api/auth/signup";
 const VERIFY_OTP: &str = "/api/auth/verify-otp";
+const SEND_OTP: &str = "/api/auth/send-otp";
+const SEND_RESET: &str = "/api/auth/send-password-reset-otp";
+const RESET: &str = "/api/auth/verify-password-reset-otp";
+const PASSWORD_SIGNIN: &str = "/api/auth/signin";
+const REFRESH: &str = "/api/auth/refresh";
+const SESSION: &str = "/api/auth/session";
 const JWKS: &str = "/.well-known/jwks.json";
 
 /// Has a user in [`system`].
@@ -70,6 +83,13 @@ async fn add_user(system: &TestSystem, typed: &str) {
     };
     let added = Users::new(system.backends()).add(&user).await;
     added.expect("the store works");
+}
+
+/// The user of a phone is no more, as after an operator's erasure.
+async fn remove_user(system: &TestSystem, typed: &str) {
+    let key = AttributeValue::S(format!("phone#{}", phone(typed).digits()));
+    let users = system.dynamodb().delete_item().table_name("UsersTable");
+    users.key("id", key).send().await.expect("the store works");
 }
 
 fn phone(typed: &str) -> Phone {
@@ -122,6 +142,74 @@ async fn signed_up(system: &TestSystem, applicant: Value) -> (String, String) {
 async fn confirm(system: &TestSystem, typed: &str, otp: &str, challenge: &str) -> Reply {
     let body = json!({ "identifier": typed, "otp": otp, "challengeId": challenge });
     system.post(VERIFY_OTP, body).await
+}
+
+/// Signs [`SITI`] in with a code: what the reply says.
+async fn logged_in(system: &TestSystem) -> Value {
+    let (challenge, code) = sent_code(system, SITI).await;
+    check_ok(&guess(system, SITI, &code, Some(&challenge)).await).clone()
+}
+
+/// Asks for the code of a password reset: its challenge id and the code on the phone.
+async fn sent_reset(system: &TestSystem, typed: &str) -> (String, String) {
+    let sent = check_sent(
+        &system
+            .post(SEND_RESET, json!({ "identifier": typed }))
+            .await,
+    );
+    (sent.challenge, code_on(system, typed))
+}
+
+/// Sets a password; without a challenge id when there is `None`.
+async fn reset(
+    system: &TestSystem,
+    typed: &str,
+    otp: &str,
+    challenge: Option<&str>,
+    password: &str,
+) -> Reply {
+    let body = json!({
+        "identifier": typed, "otp": otp, "challengeId": challenge, "newPassword": password,
+    });
+    system.post(RESET, body).await
+}
+
+async fn sign_in(system: &TestSystem, typed: &str, password: &str) -> Reply {
+    let body = json!({ "identifier": typed, "password": password });
+    system.post(PASSWORD_SIGNIN, body).await
+}
+
+async fn refresh(system: &TestSystem, token: &Value) -> Reply {
+    system.post(REFRESH, json!({ "refreshToken": token })).await
+}
+
+/// Looks at a login, or ends it.
+async fn session(system: &TestSystem, method: &str, query: &str, token: &Value) -> Reply {
+    let bearer = format!("Bearer {}", token.as_str().expect("a token"));
+    let headers = [("authorization", bearer.as_str())];
+    let path = format!("{SESSION}{query}");
+    system.request(method, &path, &headers, "").await
+}
+
+/// Checks the reply of a store that is down to whoever asks for no code.
+#[track_caller]
+fn check_unavailable(reply: &Reply) {
+    let fields = json!({ "retryAfterSeconds": 5 });
+    check_problem(reply, 503, "SERVICE_UNAVAILABLE", fields);
+}
+
+/// Checks a reply that opens a login; returns its data.
+#[track_caller]
+fn check_signed_in<'a>(system: &TestSystem, reply: &'a Reply) -> &'a Value {
+    let data = check_ok(reply);
+    let fields: Vec<_> = data.as_object().expect("an object").keys().collect();
+    assert_eq!(fields, ["refreshToken", "token", "tokenExpiresAt", "user"]);
+    assert_eq!(
+        data["tokenExpiresAt"],
+        system.now().plus(15 * MINUTE).rfc3339()
+    );
+    assert_eq!(data["user"]["phone"], phone(SITI).digits());
+    data
 }
 
 /// The texts on a phone, the oldest first.

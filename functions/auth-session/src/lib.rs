@@ -1,5 +1,5 @@
 //! `GET /api/auth/session`: who holds this access token? `DELETE`: signs out, with `?all=true` everywhere.
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
 use shared::clock::Clock;
@@ -90,5 +90,5 @@ fn refused(error: AccessError) -> Problem {
         ),
         AccessError::Ended => ("SESSION_ENDED", "You were signed out. Sign in again."),
     };
-    Problem::new(StatusCode::UNAUTHORIZED, code, message)
+    Problem::refused_token(code, message)
 }

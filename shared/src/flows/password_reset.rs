@@ -58,10 +58,26 @@ pub async fn set_password(
         login: codes.use_id(),
     };
     let change = users.change_password(&user, &hash)?;
-    codes
-        .redeem(Purpose::PasswordReset, &phone, &code, used, vec![change])
-        .await?;
-    Ok(())
+    let redeemed = codes
+        .redeem(
+            Purpose::PasswordReset,
+            &phone,
+            &code,
+            used.clone(),
+            vec![change],
+        )
+        .await;
+    match redeemed {
+        Ok(counts) if counts == used => Ok(()),
+        // Another request with this answer was faster; it may have been about another password.
+        Ok(_) => {
+            let user = users.by_phone(&phone).await?.ok_or(VerifyError::Expired)?;
+            set_before(&user, password).await
+        }
+        // The user has just gone, and the code with it.
+        Err(VerifyError::Overtaken) => Err(VerifyError::Expired.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The same answer again, if it is about the same password.
