@@ -73,7 +73,7 @@ async fn a_message_that_whatsapp_refuses_and_one_without_a_session_are_not_charg
         code: 463,
         refusals: None,
     });
-    check_not_sent(&ask(&refusing, SITI).await, "WHATSAPP_OTP_FAILED");
+    check_restricted(&ask(&refusing, SITI).await);
     let none = TestSystem::builder().simulator(|options| options.sessions.clear());
     let none = with_siti(none.build().await).await;
     check_not_sent(&ask(&none, SITI).await, "WHATSAPP_CONFIG_ERROR");

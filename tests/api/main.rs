@@ -375,6 +375,13 @@ fn check_not_sent(reply: &Reply, code: &str) {
     check_problem(reply, 503, code, fields);
 }
 
+/// Checks the reply to whoever gets no code because WhatsApp restricts the account that sends.
+#[track_caller]
+fn check_restricted(reply: &Reply) {
+    let fields = json!({ "charged": false, "retryAfterSeconds": 300 });
+    check_problem(reply, 503, "WHATSAPP_OTP_FAILED", fields);
+}
+
 /// A message is a sentence for a person: nothing of the program's insides.
 #[track_caller]
 fn check_message(envelope: &Value) {

@@ -30,7 +30,7 @@ async fn a_message_that_whatsapp_refuses_is_not_charged() {
         code: 463,
         refusals: None,
     });
-    check_not_sent(&ask_code(&system, SITI).await, "WHATSAPP_OTP_FAILED");
+    check_restricted(&ask_code(&system, SITI).await);
     system.simulator().play(&Scenario::Healthy);
     check_sent(&ask_code(&system, SITI).await);
 }
