@@ -3,6 +3,9 @@
 /// `openapi.yaml` as the judge of replies.
 pub mod contract;
 
+/// The log of every test, which tells no secret.
+mod log;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
@@ -120,7 +123,8 @@ impl TestSystem {
     /// Any request. Dropping this kills the function that works on it.
     ///
     /// # Panics
-    /// When `path` or `headers` cannot stand in a request, or the reply is not as `openapi.yaml` has it.
+    /// When `path` or `headers` cannot stand in a request, the reply is not as `openapi.yaml` has it, or the log tells a
+    /// secret of either.
     pub async fn request(
         &self,
         method: &str,
@@ -128,11 +132,14 @@ impl TestSystem {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Reply {
+        let body = body.into();
+        let authorization = headers.iter().find(|(name, _)| *name == "authorization");
+        log::keep(authorization.map(|(_, value)| *value), &body);
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.into().into()).expect("a request");
+        let request = request.body(body.into()).expect("a request");
         let response = self.api.handle(request, self.source_ip).await;
         let (parts, body) = response.into_parts();
         let reply = Reply {
@@ -141,6 +148,7 @@ impl TestSystem {
             json: serde_json::from_slice(&body).unwrap_or_default(),
             body: body.to_vec(),
         };
+        log::keep(None, &reply.body);
         contract::check(method, path, &reply);
         reply
     }
@@ -228,11 +236,15 @@ impl TestSystemBuilder {
     pub async fn build(self) -> TestSystem {
         // The SDK draws its retries' jitter from this.
         fastrand::seed(self.seed);
+        log::read();
         let database = EmbeddedDynamoDb::memory().expect("a database in memory");
         let created = database.create_tables(template()).await;
         created.expect("the tables of template.yaml");
         database.forget_calls();
 
+        for session in &self.simulator.sessions {
+            log::keep_token(&session.token);
+        }
         let sessions = self.simulator.sessions.iter();
         let sessions = sessions.map(|session| SessionSettings {
             name: session.name.clone(),
