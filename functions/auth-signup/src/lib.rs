@@ -17,7 +17,6 @@ use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::texts::Language;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -68,18 +67,12 @@ struct Asked {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = register(app, &caller, &request, now).await;
+    let caller = edge::caller(&request, app.clock.now());
+    let answer = register(app, &caller, &request).await;
     edge::respond(&caller, answer)
 }
 
-async fn register(
-    app: &App,
-    caller: &Caller,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Reply, Problem> {
+async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply, Problem> {
     let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let asked: Asked = edge::json_body(request)?;
     let applicant = applicant(&asked)?;
@@ -95,6 +88,7 @@ async fn register(
         users,
         registrations,
         captcha,
+        clock,
         ..
     } = app;
     let sent = signup::register(
@@ -104,7 +98,7 @@ async fn register(
         captcha,
         &application,
         caller,
-        now,
+        clock,
     )
     .await;
     match sent {

@@ -14,6 +14,7 @@ use crate::account::{Applicant, Registration, User};
 use crate::caller::Caller;
 use crate::captcha::{Captcha, CaptchaError};
 use crate::challenge::{CODE_LIFE, ChallengeHash, ChallengeId, Used};
+use crate::clock::Clock;
 use crate::code::Purpose;
 use crate::password::{self, HashError, PasswordHash};
 use crate::report::Chain;
@@ -143,7 +144,7 @@ pub async fn register(
     captcha: &Captcha,
     application: &Application,
     caller: &Caller,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<CodeSent, RegisterError> {
     let Application {
         applicant,
@@ -153,6 +154,8 @@ pub async fn register(
     captcha
         .check(captcha_token.as_deref(), caller.remote_ip)
         .await?;
+    // The check may have taken seconds.
+    let now = clock.now();
     let phone = &applicant.phone;
     let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
     if user.map_err(SendError::from)?.is_some() {
