@@ -46,5 +46,5 @@ class Gateway:
 
     def next_code(self, phone: str, known: int) -> str:
         """The code that comes after the first `known` ones."""
-        codes = eventually(f"a code for {phone}", lambda: self.codes(phone)[known:], 10)
+        codes = eventually(f"a code for {phone}", lambda: self.codes(phone)[known:], 30)
         return codes[0]

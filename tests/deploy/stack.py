@@ -22,6 +22,16 @@ SECRET_KEY = "rehearsal-secret"
 REQUEST_SECONDS = 35
 
 
+def credentials() -> dict[str, str]:
+    """The keys to the emulated AWS, as an environment."""
+    return {
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    }
+
+
 @dataclass
 class Reply:
     """An answer of the API."""

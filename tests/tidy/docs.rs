@@ -21,7 +21,7 @@ fn quoted_constants(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The first column of the table under a heading of the README: what stands in backticks.
-fn documented(heading: &str) -> BTreeSet<String> {
+pub fn documented(heading: &str) -> BTreeSet<String> {
     let readme = read("README.md");
     let (_, section) = readme
         .split_once(&format!("\n{heading}\n"))

@@ -3,4 +3,5 @@ mod code;
 mod docs;
 mod names;
 mod repository;
+mod settings;
 mod stacks;
