@@ -4,10 +4,12 @@ use std::process::Command;
 use super::repository::{files, functions, read, root};
 
 /// What a function has exactly once.
-const ONCE: [&str; 6] = ["h2", "http", "hyper", "reqwest", "rustls", "tokio-rustls"];
+const ONCE: [&str; 5] = ["http", "hyper", "reqwest", "rustls", "tokio-rustls"];
 
 /// What no function has.
-const NEVER: [&str; 7] = [
+const NEVER: [&str; 9] = [
+    "aws-smithy-http-client",
+    "h2",
     "jsonschema",
     "native-tls",
     "openssl",

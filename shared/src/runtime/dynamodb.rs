@@ -3,20 +3,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, HttpClient, ProvideCredentials, Region, RuntimeComponents, SharedHttpClient,
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, ProvideCredentials, Region, SharedHttpClient};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
-/// Amazon Root CA 1 to 4 and Starfield Services Root CA G2: the roots of every AWS endpoint. Compiled in, because
-/// reading the system's certificates is the largest part of a cold start.
-const AMAZON_ROOTS: &str = include_str!("dynamodb/amazon_roots.pem");
+/// The HTTP client below the SDK.
+mod https;
+
+pub use https::{UnreadableCa, aws_https_client, https_client_trusting};
 
 /// The configuration of a DynamoDB client. `endpoint` replaces AWS, with or without TLS; `http_client` replaces the
 /// network altogether.
@@ -32,7 +25,6 @@ pub fn dynamodb_config(
         .with_max_attempts(4)
         .with_initial_backoff(Duration::from_millis(25));
     let time_limits = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();
@@ -47,62 +39,10 @@ pub fn dynamodb_config(
     config.build()
 }
 
-/// An HTTP client that trusts Amazon's authorities and no others.
-pub fn aws_https_client() -> SharedHttpClient {
-    https_client(AMAZON_ROOTS)
-}
-
-/// A certificate authority that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("DYNAMODB_CA_PEM: give one or more certificates in PEM")]
-pub struct UnreadableCa;
-
-/// An HTTP client that trusts the authorities of `ca_pem` instead of Amazon's.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn https_client_trusting(ca_pem: &str) -> Result<SharedHttpClient, UnreadableCa> {
-    // The SDK panics at what it cannot read, and only when it connects.
-    let mut readable = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
-        let added = certificate.map(|certificate| readable.add(certificate));
-        added.map_err(|_| UnreadableCa)?.map_err(|_| UnreadableCa)?;
-    }
-    match readable.is_empty() {
-        true => Err(UnreadableCa),
-        false => Ok(https_client(ca_pem)),
-    }
-}
-
 /// The same client over the same connections, which makes one attempt where the other makes four.
 pub fn trying_once(client: &Client) -> Client {
     let config = client.config().to_builder();
     Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
-}
-
-fn https_client(ca_pem: &str) -> SharedHttpClient {
-    let trust = TrustStore::empty().with_pem_certificate(ca_pem);
-    let tls = TlsContext::builder().with_trust_store(trust).build();
-    let client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(tls.unwrap_or_default())
-        .build_https();
-    SharedHttpClient::new(OnFirstUse(client))
-}
-
-/// An HTTP client that reads its certificates when it first connects. As the SDK has it, each client that is made over
-/// it reads them once more, only to see that it can.
-#[derive(Debug)]
-struct OnFirstUse(SharedHttpClient);
-
-impl HttpClient for OnFirstUse {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
-    }
 }
 
 #[cfg(test)]
@@ -150,7 +90,6 @@ mod tests {
         assert_eq!(retries.initial_backoff(), Duration::from_millis(25));
         let limits = config.timeout_config().expect("set");
         let millis = |limit: Option<Duration>| limit.map(|limit| limit.as_millis());
-        assert_eq!(millis(limits.connect_timeout()), Some(500));
         assert_eq!(millis(limits.operation_attempt_timeout()), Some(1_000));
         assert_eq!(millis(limits.operation_timeout()), Some(3_000));
     }
@@ -188,16 +127,5 @@ mod tests {
         once.list_tables().send().await.expect("an answer");
         client.list_tables().send().await.expect("an answer");
         assert_eq!(connections.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn an_authority_that_cannot_be_read_is_refused() {
-        for pem in [
-            "",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
-            assert!(https_client_trusting(pem).is_err(), "{pem}");
-        }
-        assert!(https_client_trusting(AMAZON_ROOTS).is_ok());
     }
 }

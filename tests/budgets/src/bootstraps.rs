@@ -16,18 +16,40 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Builds all bootstraps for release; answers the folder that holds them.
 pub fn build() -> anyhow::Result<PathBuf> {
     let functions: Vec<_> = names().flat_map(|name| ["-p", name]).collect();
-    cargo(&functions)?;
-    // On its own, so that it gets no feature that only the others need.
-    cargo(&["-p", HELLO])?;
-    let this = std::env::current_exe()?;
-    let target = this.parent().and_then(Path::parent);
-    Ok(target.context("the target folder")?.join("release"))
+    build_apart(&functions, &target()?, &[])
 }
 
-fn cargo(packages: &[&str]) -> anyhow::Result<()> {
+/// Builds the bootstrap of one function, and [`HELLO`], with some settings of the release profile replaced.
+pub fn build_with(function: &str, name: &str, profile: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
+    let target = target()?.join("profiles").join(name);
+    build_apart(&["-p", function], &target, profile)
+}
+
+fn build_apart(
+    functions: &[&str],
+    target: &Path,
+    profile: &[(&str, &str)],
+) -> anyhow::Result<PathBuf> {
+    cargo(functions, target, profile)?;
+    // On its own, so that it gets no feature that only the others need.
+    cargo(&["-p", HELLO], target, profile)?;
+    Ok(target.join("release"))
+}
+
+/// The folder of all that is built.
+fn target() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let target = this.parent().and_then(Path::parent);
+    Ok(target.context("the target folder")?.to_owned())
+}
+
+fn cargo(packages: &[&str], target: &Path, profile: &[(&str, &str)]) -> anyhow::Result<()> {
+    let variable = |name: &str| format!("CARGO_PROFILE_RELEASE_{name}");
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release"])
+        .args(["build", "--release", "--locked", "--target-dir"])
+        .arg(target)
         .args(packages)
+        .envs(profile.iter().map(|(name, value)| (variable(name), value)))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
     ensure!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::Value;
+use tests::TestSystem;
 
 use crate::bootstraps::{self, HELLO};
 use crate::journeys::Journeys;
@@ -62,8 +63,7 @@ pub async fn measure(folder: &Path, runs: usize) -> anyhow::Result<Findings> {
     let warmed_up = stand_ins::serve(journeys.system()).await?;
     let mut cold = warmed_up.clone();
     cold.push(("WARMUP", "off".into()));
-    let mut as_deployed = cold.clone();
-    as_deployed.retain(|(name, _)| !FOR_STAND_INS.contains(name));
+    let as_deployed = as_deployed(&cold);
     let names = std::iter::once(HELLO).chain(bootstraps::names());
     let names: Vec<_> = names.filter(|name| folder.join(name).exists()).collect();
     let mut seen = BTreeMap::<_, Seen>::new();
@@ -86,6 +86,22 @@ pub async fn measure(folder: &Path, runs: usize) -> anyhow::Result<Findings> {
         }
     }
     judge(folder, &names, &seen)
+}
+
+/// The environment of a function of a deployment that makes no contact before its first request.
+pub async fn environment_of_a_deployment(
+    system: &TestSystem,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut environment = stand_ins::serve(system).await?;
+    environment.push(("WARMUP", "off".into()));
+    Ok(as_deployed(&environment))
+}
+
+fn as_deployed(environment: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    let deployed = environment
+        .iter()
+        .filter(|(name, _)| !FOR_STAND_INS.contains(name));
+    deployed.cloned().collect()
 }
 
 struct Bench<'a> {
@@ -154,7 +170,8 @@ impl Bench<'_> {
     }
 }
 
-fn ms(time: Duration) -> f64 {
+/// A time in milliseconds.
+pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 

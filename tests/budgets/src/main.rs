@@ -4,6 +4,7 @@ mod endpoints;
 mod functions;
 mod journeys;
 mod process;
+mod profiles;
 mod report;
 mod runtime_api;
 mod stand_ins;
@@ -18,7 +19,7 @@ use tokio::runtime::Builder;
 /// Measures the functions against the budgets, and prints tables in Markdown.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// What to measure; both when left out
+    /// What to measure; functions and endpoints when left out
     what: Option<What>,
     /// Fail when a budget is exceeded
     #[arg(long)]
@@ -29,7 +30,7 @@ struct Cli {
     /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
     #[arg(long)]
     bootstraps: Option<PathBuf>,
-    /// Write docs/performance.md
+    /// Measure everything and write docs/performance.md
     #[arg(long, conflicts_with = "what")]
     write: bool,
 }
@@ -40,6 +41,8 @@ enum What {
     Functions,
     /// Round trips and units of each endpoint
     Endpoints,
+    /// One function under other settings of the release profile
+    Profiles,
 }
 
 fn main() -> ExitCode {
@@ -55,25 +58,33 @@ fn main() -> ExitCode {
 
 /// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
+    let measures = |what| cli.write || cli.what.map_or(what != What::Profiles, |only| only == what);
     let mut functions = Findings::default();
     let mut endpoints = Findings::default();
-    if cli.what != Some(What::Functions) {
+    let mut profiles = Findings::default();
+    if measures(What::Endpoints) {
         let mut paused = Builder::new_current_thread();
         let paused = paused.enable_all().start_paused(true).build()?;
         endpoints = paused.block_on(endpoints::measure())?;
         println!("{}", endpoints.markdown);
     }
-    if cli.what != Some(What::Endpoints) {
+    let real_time = Builder::new_multi_thread().enable_all().build()?;
+    if measures(What::Functions) {
         let folder = match &cli.bootstraps {
             Some(folder) => folder.clone(),
             None => bootstraps::build()?,
         };
-        let real_time = Builder::new_multi_thread().enable_all().build()?;
         functions = real_time.block_on(functions::measure(&folder, cli.runs))?;
         println!("{}", functions.markdown);
     }
+    if measures(What::Profiles) {
+        let built = profiles::build()?;
+        profiles = real_time.block_on(profiles::measure(&built, cli.runs))?;
+        println!("{}", profiles.markdown);
+    }
     if cli.write {
-        report::write(&report::document(&functions, &endpoints, cli.runs)?)?;
+        let document = report::document(&functions, &endpoints, &profiles, cli.runs)?;
+        report::write(&document)?;
     }
     for sentence in functions.exceeded.iter().chain(&endpoints.exceeded) {
         println!("exceeded: {sentence}");

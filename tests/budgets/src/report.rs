@@ -46,22 +46,25 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The whole report. `runs` is how often each function was started.
-pub fn document(functions: &Findings, endpoints: &Findings, runs: usize) -> anyhow::Result<String> {
+pub fn document(
+    functions: &Findings,
+    endpoints: &Findings,
+    profiles: &Findings,
+    runs: usize,
+) -> anyhow::Result<String> {
     let exceeded = functions.exceeded.iter().chain(&endpoints.exceeded);
     let mut exceeded: Vec<_> = exceeded.map(|sentence| format!("* {sentence}")).collect();
     if exceeded.is_empty() {
         exceeded.push("Everything is within its budget.".into());
     }
     Ok(include_str!("report.md")
-        .replace(
-            "{version}",
-            &output("git", &["log", "-1", "--format=%h of %cs"])?,
-        )
+        .replace("{date}", &output("date", &["--utc", "+%Y-%m-%d"])?)
         .replace("{machine}", &machine()?)
         .replace("{rustc}", &output("rustc", &["--version"])?)
         .replace("{runs}", &runs.to_string())
         .replace("{functions}", functions.markdown.trim_end())
         .replace("{endpoints}", endpoints.markdown.trim_end())
+        .replace("{profiles}", profiles.markdown.trim_end())
         .replace("{exceeded}", &exceeded.join("\n")))
 }
 
