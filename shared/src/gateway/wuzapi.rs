@@ -5,7 +5,7 @@
 //! message can have left.
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,8 +37,10 @@ tokio::task_local! {
 /// A wuzapi gateway. Clones share their configuration.
 #[derive(Clone)]
 pub struct Wuzapi {
-    client: Client,
     base_url: Arc<str>,
+    ca_pem: Option<Arc<str>>,
+    /// Made at the first call: most functions make none, and to read all public authorities is a good part of a start.
+    client: Arc<OnceLock<Client>>,
 }
 
 /// Why there can be no client. The address itself is not shown, since it may hold a secret.
@@ -50,9 +52,6 @@ pub enum WuzapiError {
     /// The private certificate authority.
     #[error("the gateway's CA must be one or more certificates in PEM")]
     Ca,
-    /// The HTTP client itself.
-    #[error("no HTTP client")]
-    Client(#[source] reqwest::Error),
 }
 
 impl Wuzapi {
@@ -67,8 +66,24 @@ impl Wuzapi {
         if !plain || !matches!(url.scheme(), "http" | "https") {
             return Err(WuzapiError::Address);
         }
+        if ca_pem.is_some_and(|ca_pem| tls::trusting(Some(ca_pem)).is_none()) {
+            return Err(WuzapiError::Ca);
+        }
+        Ok(Self {
+            base_url: url.as_str().trim_end_matches('/').into(),
+            ca_pem: ca_pem.map(Into::into),
+            client: Arc::default(),
+        })
+    }
+
+    fn client(&self) -> Result<&Client, GatewayError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let unusable = |error: String| GatewayError::Unreachable(format!("no TLS: {error}"));
+        let tls = tls::trusting(self.ca_pem.as_deref());
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::trusting(ca_pem).ok_or(WuzapiError::Ca)?)
+            .tls_backend_preconfigured(tls.ok_or_else(|| unusable("no authority".into()))?)
             .connector_layer(MapResponseLayer::new(noted))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(0)
@@ -77,11 +92,8 @@ impl Wuzapi {
             .retry(retry::never())
             .no_proxy()
             .build()
-            .map_err(WuzapiError::Client)?;
-        Ok(Self {
-            client,
-            base_url: url.as_str().trim_end_matches('/').into(),
-        })
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     async fn call(
@@ -109,8 +121,8 @@ impl Wuzapi {
         };
         let bytes_max = call.answer_bytes_max();
         let request = match call.body {
-            Some(body) => self.client.post(url).json(&body),
-            None => self.client.get(url),
+            Some(body) => self.client()?.post(url).json(&body),
+            None => self.client()?.get(url),
         };
         let request = request.timeout(within).header(name, credential(token)?);
         let mut response = request.send().await.map_err(lost)?;
