@@ -195,6 +195,11 @@ impl IssuedCode {
         self.used.is_none() && self.unbound > 0 && self.expires_at >= now.plus(REPEAT_LEAVES)
     }
 
+    /// Whether whoever holds `challenge` has used up the tries for this code.
+    pub fn is_exhausted(&self, challenge: &ChallengeHash) -> bool {
+        self.bound.get(challenge).is_some_and(|tries| *tries <= 0)
+    }
+
     /// A fresh code in the place of this one. Who could guess this one can guess that one, with as many tries as were
     /// left: a stranger who asks for a code makes nobody's challenge id worthless.
     #[must_use]

@@ -309,7 +309,17 @@ const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
 ///
 /// # Errors
 /// With the fix, when it is missing, too large, no JSON, no object, or has a field of the wrong type.
+///
+/// What is not declared to be JSON is refused: any web page can make a browser send that, and nothing else, to any address
+/// without asking first (Fetch Standard, CORS-safelisted request-header).
 pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    if !header(request, "content-type").is_some_and(is_json) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "Send a JSON object as the body, with `Content-Type: application/json`.",
+        ));
+    }
     let body = request.body().as_ref();
     if body.len() > BODY_BYTES_MAX {
         return Err(Problem::new(
@@ -337,6 +347,12 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
             }
         }
     })
+}
+
+/// Whether a media type is JSON (RFC 8259), whatever its parameters.
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// The text of a field that must be there.
@@ -513,6 +529,20 @@ fn seconds_up(wait: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_json_is_json() {
+        for (media_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/json-patch", false),
+            ("text/plain", false),
+            ("text/plain; application/json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(media_type), expected, "{media_type}");
+        }
+    }
 
     #[test]
     fn a_deadline_that_is_past_at_the_start_says_nothing() {

@@ -178,8 +178,9 @@ pub fn decide(
         same.iter()
             .map(|send| (Limit::Cooldown, send.at.plus(policy.wait_after(send)))),
     );
-    if let Some(last) = same.last() {
-        refusals.push((Limit::Failures, last.at.plus(failures_wait(state.failures))));
+    let failures = failures_wait(state.failures);
+    if let Some(last) = same.last().filter(|_| !failures.is_zero()) {
+        refusals.push((Limit::Failures, last.at.plus(failures)));
     }
     let in_window: Vec<Timestamp> = same
         .iter()

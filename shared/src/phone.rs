@@ -23,6 +23,9 @@ use std::fmt;
 
 const INDONESIA: &str = "62";
 
+/// A country code that ITU-T E.164 leaves unassigned. Numbers with it stand for accounts that do not exist.
+pub const NOBODYS: &str = "999";
+
 /// The most digits of an international number: ITU-T E.164, section 6.
 const DIGITS_MAX: usize = 15;
 
@@ -62,6 +65,9 @@ pub enum PhoneError {
     /// A 0 stands where the country code begins.
     #[error("The country code is missing after + or 00: use 62812... or +62812...")]
     NoCountryCode,
+    /// A country code that no country has.
+    #[error("No country has this code. Check the number: use 62812... or +62812...")]
+    NoSuchCountry,
     /// Too few digits.
     #[error(
         "The phone number is too short. Enter all of it, with its country code: use 62812... or +62812..."
@@ -81,6 +87,13 @@ impl Phone {
     /// # Errors
     /// When it is no phone number; the message tells the fix.
     pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        match Self::read(text)? {
+            nobodys if nobodys.0.starts_with(NOBODYS) => Err(PhoneError::NoSuchCountry),
+            phone => Ok(phone),
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, PhoneError> {
         let typed = Typed::read(text)?;
         let digits = typed.digits.as_str();
         let international = match digits.strip_prefix("00") {
@@ -105,7 +118,7 @@ impl Phone {
     /// # Errors
     /// When they are no phone number.
     pub fn from_digits(digits: &str) -> Result<Self, PhoneError> {
-        Self::parse(&format!("+{digits}"))
+        Self::read(&format!("+{digits}"))
     }
 
     /// The full number, for the gateway, for keys in the store and nothing else.
@@ -319,6 +332,8 @@ mod tests {
             ("120363025246125486@g.us", Err(PhoneError::Group)),
             ("628123456789-1612345678@G.US ", Err(PhoneError::Group)),
             ("*123#", Err(PhoneError::Signs)),
+            ("+999 123 456 789", Err(PhoneError::NoSuchCountry)),
+            ("999123456789", Err(PhoneError::NoSuchCountry)),
             ("0812/3456/789", Err(PhoneError::Signs)),
             ("62+8123456789", Err(PhoneError::Signs)),
             ("++628123456789", Err(PhoneError::Signs)),
@@ -337,6 +352,7 @@ mod tests {
             PhoneError::Letters,
             PhoneError::Signs,
             PhoneError::NoCountryCode,
+            PhoneError::NoSuchCountry,
             PhoneError::TooShort,
             PhoneError::TooLong,
         ] {

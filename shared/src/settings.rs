@@ -317,7 +317,8 @@ impl Vars {
             variable: "TEST_NUMBERS",
             problem: problem.into(),
         };
-        match (self.get("TEST_NUMBERS"), self.get("STAGE")) {
+        let stage = self.get("STAGE").map(str::to_lowercase);
+        match (self.get("TEST_NUMBERS"), stage.as_deref()) {
             (None, _) => Ok(TestNumbers::default()),
             (Some(_), Some("prod" | "production")) => Err(refuse(
                 "leave it out, because STAGE is the one that people use",
@@ -418,7 +419,7 @@ mod tests {
     #[test]
     fn test_numbers_do_not_exist_in_production() {
         let numbers = ("TEST_NUMBERS", r#"{"628000000001":"123456"}"#);
-        for stage in ["prod", "production"] {
+        for stage in ["prod", "production", "PROD", "Production"] {
             let error = read(&[numbers, ("STAGE", stage)]).expect_err("refused");
             assert_eq!(error.variable, "TEST_NUMBERS");
             assert!(read(&[("STAGE", stage)]).is_ok());

@@ -13,13 +13,14 @@ use crate::phone::Phone;
 pub struct TestNumbers(HashMap<Phone, Code>);
 
 impl TestNumbers {
-    /// Reads numbers with their codes, such as `{"628000000001":"123456"}`; `None` when they are none.
+    /// Reads numbers with their codes, such as `{"628000000001":"123456"}`; `None` when they are none, or one is there twice.
     pub fn parse(json: &str) -> Option<Self> {
-        let numbers: BTreeMap<String, String> = serde_json::from_str(json).ok()?;
-        let numbers = numbers.iter();
-        let read =
-            numbers.map(|(phone, code)| Some((Phone::parse(phone).ok()?, Code::parse(code)?)));
-        read.collect::<Option<_>>().map(Self)
+        let typed: BTreeMap<String, String> = serde_json::from_str(json).ok()?;
+        let read = typed
+            .iter()
+            .map(|(phone, code)| Some((Phone::parse(phone).ok()?, Code::parse(code)?)));
+        let numbers: HashMap<Phone, Code> = read.collect::<Option<_>>()?;
+        (numbers.len() == typed.len()).then_some(Self(numbers))
     }
 
     /// The code of `phone`, if it is a test number.
@@ -56,6 +57,7 @@ mod tests {
             r#"{"628000000001":123456}"#,
             r#"{"628000000001":"1234"}"#,
             r#"{"nobody":"123456"}"#,
+            r#"{"628000000001":"123456","08000000001":"654321"}"#,
         ] {
             assert!(TestNumbers::parse(json).is_none(), "{json}");
         }

@@ -177,6 +177,7 @@ async fn the_service_hears_the_whole_address_of_the_client() {
     let mut applicant = applicant("unsolved");
     applicant["password"] = PASSWORD.into();
     let headers = [
+        ("content-type", "application/json"),
         ("x-caller-key", "the key of a backend"),
         ("x-client-address", "2001:db8:1:2:3:4:5:6"),
     ];

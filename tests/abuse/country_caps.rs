@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use local::database::{Fault, Faults};
 use local::simulator::Scenario;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::challenge::AttemptId;
 use shared::country::{CapMode, CountryCaps};
 use shared::flows::country_cap::CountryDays;
@@ -81,6 +81,36 @@ async fn a_phone_without_an_account_counts_and_is_refused_like_any_other() {
     // The store and the gateway take the same time for both, within a second.
     told[0].1["retryAfterSeconds"] = told[1].1["retryAfterSeconds"].clone();
     assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_by_email_counts_for_no_country_whether_there_is_an_account_or_not() {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.email_identifier = true;
+        settings.country_caps = CountryCaps::parse(r#"{"62":1,"*":0}"#, CapMode::Enforce).unwrap();
+    });
+    let system = system.build().await;
+    let mut asked = applicant(&phone(1));
+    asked["email"] = "siti@example.com".into();
+    let sent = system.post("/api/auth/signup", asked).await;
+    let code = system.simulator().messages(None)[0].text[..6].to_owned();
+    let challenge = &sent.json["data"]["challengeId"];
+    let answer = json!({ "identifier": phone(1), "otp": code, "challengeId": challenge });
+    check(
+        &system.post("/api/auth/verify-otp", answer).await,
+        200,
+        None,
+        None,
+    );
+
+    // The cap is full.
+    check_refused(&sign_in(&system, &phone(1)).await);
+    for email in ["siti@example.com", "nobody@example.com"] {
+        check(&sign_in(&system, email).await, 200, None, None);
+    }
+    // Nor can the numbers be asked for that stand for nobody.
+    let nobodys = sign_in(&system, "+999123456789012").await;
+    check(&nobodys, 400, Some("INVALID_PHONE_FORMAT"), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -168,10 +168,12 @@ async fn make(system: TestSystem, heard: Arc<Mutex<Heard>>, phones: Vec<u64>, mu
     sleep(SECOND.mul_f64(rng.f64())).await;
     let ask = any_ask(&system, &heard.lock().unwrap(), &phones, &mut rng);
     let bearer = ask.token.map(|token| format!("Bearer {token}"));
-    let headers: Vec<_> = bearer
-        .iter()
-        .map(|bearer| ("authorization", bearer.as_str()))
-        .collect();
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(
+        bearer
+            .iter()
+            .map(|bearer| ("authorization", bearer.as_str())),
+    );
     let request = system.request(ask.method, &ask.path, &headers, ask.body);
     let life = match rng.u8(..50) {
         0 => SECOND.mul_f64(rng.f64()),

@@ -25,7 +25,8 @@ async fn system() -> TestSystem {
 async fn ask(system: &TestSystem, number: u64, headers: &[(&str, &str)]) -> Reply {
     let body = json!({ "identifier": phone(number) }).to_string();
     let path = "/api/auth/sso-signin";
-    system.request("POST", path, headers, body).await
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    system.request("POST", path, &headers, body).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +104,11 @@ async fn every_route_that_limits_addresses_hears_a_trusted_caller() {
             json!({ "identifier": phone(1), "password": PASSWORD }),
         ),
     ] {
-        let headers = [("x-caller-key", NEW), ("x-client-address", "nowhere")];
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-caller-key", NEW),
+            ("x-client-address", "nowhere"),
+        ];
         let refused = system
             .request("POST", path, &headers, body.to_string())
             .await;

@@ -98,6 +98,25 @@ async fn a_sign_up_is_found_by_its_challenge_id_and_its_phone_until_it_is_confir
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_has_no_tries_left_gets_another_code_with_new_tries() {
+    let system = system().await;
+    let (of_siti, first) = sent_code(&system, SITI).await;
+    let (of_budi, second) = signed_up(&system, applicant(BUDI)).await;
+    for _ in 0..5 {
+        guess(&system, SITI, wrong(&first), Some(&of_siti)).await;
+        confirm(&system, BUDI, wrong(&second), &of_budi).await;
+    }
+    pass(MINUTE).await;
+    for (typed, purpose, challenge) in [(SITI, "sso", &of_siti), (BUDI, "signup", &of_budi)] {
+        let again = check_sent(&send_again(&system, typed, purpose, challenge).await);
+        assert_eq!(again.challenge, *challenge);
+    }
+    assert_ne!(code_on(&system, SITI), first);
+    check_ok(&guess(&system, SITI, &code_on(&system, SITI), Some(&of_siti)).await);
+    check_ok(&confirm(&system, BUDI, &code_on(&system, BUDI), &of_budi).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_sent_again_is_not_charged_and_takes_nothing() {
     for (scenario, code) in outages() {
         let system = system().await;

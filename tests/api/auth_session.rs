@@ -99,7 +99,14 @@ async fn an_ended_login_and_an_expired_token_are_told_apart() {
 async fn a_parameter_that_cannot_be_read_ends_nothing() {
     let system = system().await;
     let login = logged_in(&system).await;
-    for query in ["?all=maybe", "?all=", "?all=TRUE", "?all=1"] {
+    for query in [
+        "?all=maybe",
+        "?all=",
+        "?all=TRUE",
+        "?all=1",
+        "?all=true&all=false",
+        "?all=false&all=true",
+    ] {
         let reply = session(&system, "DELETE", query, &login["token"]).await;
         check_problem(&reply, 400, "INVALID_PARAMETER", json!({}));
     }

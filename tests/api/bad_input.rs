@@ -63,23 +63,29 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_in_base64_is_read_like_any_other() {
-    // API Gateway hands on what it does not take for text as base64.
+async fn a_body_that_is_not_declared_to_be_json_is_refused() {
+    let body = json!({ "identifier": SITI }).to_string();
+    // The first three are what a web page can make a browser send to any address.
     let types = [
-        "application/octet-stream",
+        "text/plain",
         "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=application/json",
+        "application/octet-stream",
+        "application/jsonp",
         "",
     ];
     for content_type in types {
-        let bodies: [&[u8]; 3] = [
-            b"identifier=1",
-            b"\x00\x01\x02\xff",
-            b"{\"identifier\":\"\xff\xfe\"",
-        ];
-        check_bodies(content_type, &bodies, 400, "INVALID_JSON").await;
+        let bodies: [&[u8]; 3] = [body.as_bytes(), b"identifier=1", b"\x00\x01\x02\xff"];
+        check_bodies(content_type, &bodies, 415, "UNSUPPORTED_MEDIA_TYPE").await;
+    }
+    let system = system().await;
+    let undeclared = system.request("POST", SIGNIN, &[], body.clone()).await;
+    check_problem(&undeclared, 415, "UNSUPPORTED_MEDIA_TYPE", json!({}));
+    for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
         let headers = [("content-type", content_type)];
-        let body = json!({ "identifier": SITI }).to_string();
-        check_sent(&system().await.request("POST", SIGNIN, &headers, body).await);
+        let reply = system.request("POST", SIGNIN, &headers, body.clone()).await;
+        check_sent(&reply);
+        pass(MINUTE).await;
     }
 }
 

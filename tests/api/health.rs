@@ -83,6 +83,7 @@ async fn an_unknown_path_gets_the_envelope() {
         ("POST", "/api/auth/SSO-signin"),
         ("POST", "/api//auth/sso-signin"),
         ("PUT", "/favicon.ico"),
+        ("POST", "/api/auth%2Fsso-signin"),
     ] {
         let reply = system.request(method, path, &[], "{}").await;
         check_problem(&reply, 404, "NOT_FOUND", json!({}));

@@ -148,6 +148,8 @@ pub struct Asker {
     pub acts: BTreeMap<String, BTreeSet<String>>,
 }
 
+const JSON: (&str, &str) = ("content-type", "application/json");
+
 impl Asker {
     async fn ask(
         &mut self,
@@ -158,10 +160,12 @@ impl Asker {
         body: String,
     ) -> Reply {
         let bearer = token.as_str().map(|token| format!("Bearer {token}"));
-        let headers: Vec<_> = bearer
-            .iter()
-            .map(|bearer| ("authorization", bearer.as_str()))
-            .collect();
+        let mut headers = vec![JSON];
+        headers.extend(
+            bearer
+                .iter()
+                .map(|bearer| ("authorization", bearer.as_str())),
+        );
         self.send(system, method, path, &headers, body).await
     }
 
@@ -200,6 +204,7 @@ impl Asker {
             for text in ["hello".to_owned(), format!("{{{}}}", " ".repeat(17_000))] {
                 self.ask(system, "POST", path, &Value::Null, text).await;
             }
+            self.send(system, "POST", path, &[], good.to_string()).await;
             for field in good.as_object().expect("an object").keys() {
                 for wrong in [Value::Null, json!(5), json!("two\nlines")] {
                     let mut bad = good.clone();
@@ -329,7 +334,7 @@ impl Asker {
         });
         let system = system.build().await;
         for path in SENDS.into_iter().chain([SIGN_IN]) {
-            let headers = [("x-caller-key", KEY), ("x-client-address", "nowhere")];
+            let headers = [JSON, ("x-caller-key", KEY), ("x-client-address", "nowhere")];
             let body = body(path).to_string();
             self.send(&system, "POST", path, &headers, body).await;
         }

@@ -63,7 +63,10 @@ async fn a_phone_with_a_user_is_refused_and_nothing_changes() {
         "62812****543 has a user already, who would have to be erased first"
     );
     let same = operate(&system, &["users", "move-phone", PHONE, "+628123456789"]).await;
-    assert!(same.is_err());
+    assert_eq!(
+        same.unwrap_err(),
+        "the user has this phone already: give another one to move to"
+    );
     let nobody = operate(
         &system,
         &["users", "move-phone", "08121111111", "08121111112"],

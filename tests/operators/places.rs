@@ -34,6 +34,12 @@ async fn the_file_of_this_machine_is_worked_on_also_while_it_is_open() {
     let lines = TempFile::new("place.jsonl", LINE);
     let data = TempFile::new("place.db", "");
     std::fs::remove_file(&data.0).unwrap();
+    let command = ["users", "erase", PHONE, "--data", data.path()];
+    let missing = typed(&command, Settings::default()).await.unwrap_err();
+    assert!(missing.to_string().contains("--data"), "{missing}");
+    assert!(!data.0.exists());
+
+    EmbeddedDynamoDb::file(&data.0).unwrap();
     let command = ["users", "import", lines.path(), "--data", data.path()];
     let backends = typed(&command, Settings::default()).await.unwrap();
     assert!(has_user(&backends).await);

@@ -291,12 +291,15 @@ async fn a_passing_refusal_gets_one_slow_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_phone_without_whatsapp_is_told_at_once() {
+async fn a_phone_without_whatsapp_takes_the_time_of_a_message() {
     let stranger = Scenario::NotOnWhatsapp {
         phones: vec![phone(1).digits().to_owned()],
         taken: false,
     };
+    let began = Instant::now();
     check(stranger, not_sent(Reason::NotOnWhatsApp, 0, ms(500))).await;
+    // Not sooner than a message would be sent, or the time would tell that the number has an account.
+    assert!(began.elapsed() >= ms(300), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

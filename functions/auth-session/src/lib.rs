@@ -64,11 +64,11 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Pro
 async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
     let token = edge::bearer(request)?;
     let parameters = request.query_string_parameters();
-    let everywhere = match parameters.first("all") {
-        None | Some("false") => false,
-        Some("true") => true,
+    let everywhere = match parameters.all("all").as_deref() {
+        None | Some(["false"]) => false,
+        Some(["true"]) => true,
         Some(_) => {
-            let message = "Use `all=true` to sign out everywhere, or leave it out.";
+            let message = "Use `all=true` once to sign out everywhere, or leave it out.";
             return Err(Problem::bad_request("INVALID_PARAMETER", message));
         }
     };

@@ -15,6 +15,9 @@ pub(super) async fn run(
     dry_run: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    if from == to {
+        bail!("the user has this phone already: give another one to move to");
+    }
     let users = Users::new(backends);
     let (user, there) = tokio::try_join!(users.by_phone(from), users.by_phone(to))?;
     let moved = match (user, there) {

@@ -65,6 +65,12 @@ fn with_any_key(settings: Settings) -> Settings {
 
 /// The file may be open in `cargo run`: both write in transactions of their own, one after the other.
 async fn on_this_machine(data: &Path, settings: Settings) -> anyhow::Result<Backends> {
+    if !data.is_file() {
+        bail!(
+            "there is no database at {}: give its file with --data, or make it with `cargo run`",
+            data.display()
+        );
+    }
     let mut backends = from(with_any_key(settings))?;
     backends.dynamodb = EmbeddedDynamoDb::file(data)?.client();
     Template::compiled_in()?

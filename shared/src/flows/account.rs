@@ -39,6 +39,7 @@ pub async fn send_code(
         phone,
         purpose,
         caller,
+        counts_for_country: matches!(wish.who, Identifier::Phone(_)),
         // Limited like a user, whoever it is: the eleventh request of a day must not tell.
         verified: true,
         recipient: match user {

@@ -84,6 +84,9 @@ pub struct Order<'a> {
     pub purpose: Purpose,
     /// Who asks.
     pub caller: &'a Caller,
+    /// Whether it counts for the phone's country. Not when an e-mail address asks: one without an account has no country,
+    /// and its answer must not tell.
+    pub counts_for_country: bool,
     /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
@@ -381,7 +384,7 @@ impl Codes {
             self.reserve(&survey, &going, &open, now),
             self.windows
                 .grant(address, &attempt, survey.window, limit, now),
-            self.countries.grant(order.phone, &attempt, now),
+            self.grant_country(order, &attempt, now),
             self.take_place(&survey),
         );
         let places = Places {
@@ -486,7 +489,7 @@ impl Codes {
         let order = going.order;
         let live = state.code(order.purpose);
         let repeated = live
-            .filter(|code| code.repeatable(now))
+            .filter(|code| code.repeatable(now) && !code.is_exhausted(&going.challenge))
             .and_then(|code| Some((code, survey.ring.find(&code.kid, now)?)));
         let (code, key, undo) = match repeated {
             Some((code, key)) => {
@@ -526,6 +529,18 @@ impl Codes {
             undo,
             secret,
         })
+    }
+
+    async fn grant_country(
+        &self,
+        order: &Order<'_>,
+        attempt: &AttemptId,
+        now: Timestamp,
+    ) -> Result<Option<WindowKey<'_>>, SendError> {
+        match order.counts_for_country {
+            true => self.countries.grant(order.phone, attempt, now).await,
+            false => Ok(None),
+        }
     }
 
     /// A place in the queue of the session that was picked.

@@ -92,7 +92,12 @@ impl Run<'_> {
             }
             Err(error) => {
                 self.tell(format!("send: {error}"), took);
-                classify(&error)
+                let observation = classify(&error);
+                if observation == Observation::NotOnWhatsApp {
+                    // It is known sooner than a message is sent, and would tell that the number has an account.
+                    self.pass_the_cost(began).await;
+                }
+                observation
             }
         }
     }
@@ -116,14 +121,19 @@ impl Run<'_> {
                 if !gateway.status(token, within).await?.usable() {
                     return Ok(Observation::SessionTrouble);
                 }
-                let end = began.plus(self.place.cost).min(self.deadline);
-                tokio::time::sleep(self.sender.clock.until(end)).await;
+                self.pass_the_cost(began).await;
                 if self.is_restricted(began) {
                     return Ok(Observation::Restricted);
                 }
             }
         }
         Ok(Observation::Sent)
+    }
+
+    /// Waits until a message that began at `began` would have been sent.
+    async fn pass_the_cost(&self, began: Timestamp) {
+        let end = began.plus(self.place.cost).min(self.deadline);
+        tokio::time::sleep(self.sender.clock.until(end)).await;
     }
 
     /// Whether WhatsApp has lately kept the account from sending, which the status does not show.

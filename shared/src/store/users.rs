@@ -14,7 +14,7 @@ use super::{
 };
 use crate::account::{Email, Identifier, PersonName, User};
 use crate::password::PasswordHash;
-use crate::phone::Phone;
+use crate::phone::{NOBODYS, Phone};
 use crate::runtime::Backends;
 use crate::timestamp::Timestamp;
 
@@ -379,13 +379,13 @@ fn email_key(email: &Email) -> AttributeValue {
     text(email_id(email))
 }
 
-/// Twelve digits of the address's hash behind the country code 999, which ITU-T E.164 leaves unassigned.
+/// Twelve digits of the address's hash behind a country code that nobody has. Nobody can ask for such a number either.
 fn nobodys_digits(email: &Email) -> String {
     let hash = digest::digest(&digest::SHA256, email.as_str().as_bytes());
     let number = hash.as_ref()[..8]
         .iter()
         .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-    format!("999{:012}", number % 1_000_000_000_000)
+    format!("{NOBODYS}{:012}", number % 1_000_000_000_000)
 }
 
 fn phone_key(phone: &Phone) -> AttributeValue {
