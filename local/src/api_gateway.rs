@@ -12,7 +12,8 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
 use shared::runtime::Backends;
@@ -99,6 +100,9 @@ impl ApiGateway {
             return refuse(status, "Request Header Fields Too Large");
         }
         let (method, path) = (request.method.as_str(), request.uri.path());
+        if !path.starts_with('/') || !request.headers.get(HOST).is_none_or(is_host) {
+            return refuse(StatusCode::BAD_REQUEST, "Bad Request");
+        }
         let Some(matched) = routes.find(method, path) else {
             return refuse(StatusCode::NOT_FOUND, "Not Found");
         };
@@ -170,6 +174,15 @@ fn refuse(status: StatusCode, message: &str) -> Response<Bytes> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
+}
+
+/// Whether a `Host` header names a host, and a port or none (RFC 9110, section 7.2).
+fn is_host(value: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(value.as_bytes()) else {
+        return false;
+    };
+    let port = authority.as_str().strip_prefix(authority.host());
+    port == Some("") || authority.port_u16().is_some()
 }
 
 fn size(headers: &HeaderMap) -> usize {

@@ -211,6 +211,30 @@ async fn unknown_routes_and_methods_reach_the_default_route() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_to_no_host_or_no_path_is_refused() {
+    let gateway = gateway(Environments::default()).await;
+    let to = |host: &str, path: &str| {
+        let request = Request::get(path).header("host", host);
+        request.body(Vec::new()).unwrap()
+    };
+    let refused = (400, r#"{"message":"Bad Request"}"#.to_owned());
+    for host in [
+        "[::1]:99999x",
+        "localhost:99999",
+        "localhost:",
+        "a@b",
+        "a/b",
+        "",
+    ] {
+        assert_eq!(answer(&gateway, to(host, "/")).await, refused, "{host}");
+    }
+    assert_eq!(answer(&gateway, to("localhost", "*")).await, refused);
+    for host in ["localhost", "localhost:8090", "[::1]:8090", "[::1]"] {
+        assert_eq!(answer(&gateway, to(host, "/")).await.0, 200, "{host}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_default_route_the_answer_is_404() {
     let system = TestSystem::builder().build().await;
     let template = Template::parse("Resources: {}").unwrap();
