@@ -232,15 +232,14 @@ impl From<SendError> for Problem {
                 "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
             )
             .with("charged", false),
-            // Restrictions last for hours, and asking prolongs them.
-            SendError::NotSent(Reason::Restricted) => Self::not_sent(
-                "WHATSAPP_OTP_FAILED",
-                "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
-            )
-            .retry_after(Duration::from_secs(300)),
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
-                Self::not_sent(code, message)
+                let problem = Self::not_sent(code, message);
+                match reason {
+                    // It lasts for hours, and asking prolongs it.
+                    Reason::Restricted => problem.retry_after(Duration::from_secs(300)),
+                    _ => problem,
+                }
             }
         }
     }
@@ -298,7 +297,11 @@ const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
             "WHATSAPP_AUTH_ERROR",
             "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
         ),
-        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Restricted | Reason::Rejected => (
+        Reason::Restricted => (
+            "WHATSAPP_OTP_FAILED",
+            "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
+        ),
+        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Rejected => (
             "WHATSAPP_OTP_FAILED",
             "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
         ),
