@@ -1,8 +1,5 @@
 //! What people do, and what a test looks at afterwards.
 use serde_json::{Value, json};
-use shared::account::{PersonName, User};
-use shared::phone::Phone;
-use shared::runtime::Backends;
 use shared::store::users::Users;
 use tests::{Reply, TestSystem};
 
@@ -21,23 +18,8 @@ pub fn applicant(phone: &str) -> Value {
 
 /// Makes a user as if it had signed up long ago.
 pub async fn add_user(system: &TestSystem, phone: &str) {
-    let user = User {
-        id: format!("user of {phone}"),
-        phone: Phone::parse(phone).unwrap(),
-        name: PersonName::parse("Siti").unwrap(),
-        email: None,
-        wanted_email: None,
-        password: None,
-        ver: 1,
-        role: "user".into(),
-        created_at: system.now(),
-    };
-    // By a way to the tables that has no faults.
-    let looking = Backends {
-        dynamodb: system.dynamodb(),
-        ..system.backends().clone()
-    };
-    assert!(Users::new(&looking).add(&user).await.unwrap());
+    let user = system.user(phone);
+    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
 }
 
 /// Asks for a sign-up code.

@@ -22,7 +22,7 @@ use local::database::{Fault, Faults};
 use local::lambda::{Environments, Lambda};
 use local::simulator::Scenario;
 use serde_json::{Map, Value, json};
-use shared::account::{PersonName, User};
+use shared::account::User;
 use shared::phone::Phone;
 use shared::store::users::Users;
 use shared::store::{Fields, Item};
@@ -69,17 +69,9 @@ async fn with_siti(system: TestSystem) -> TestSystem {
 }
 
 async fn add_user(system: &TestSystem, typed: &str) {
-    let phone = phone(typed);
     let user = User {
-        id: format!("user-{}", phone.digits()),
-        phone,
-        name: PersonName::parse("Siti").expect("a name"),
-        email: None,
-        wanted_email: None,
-        password: None,
-        ver: 1,
-        role: "user".into(),
-        created_at: system.now(),
+        id: format!("user-{}", phone(typed).digits()),
+        ..system.user(typed)
     };
     let added = Users::new(system.backends()).add(&user).await;
     added.expect("the store works");

@@ -394,15 +394,9 @@ async fn add_user(system: &TestSystem, phone: &str) {
 
 async fn add_user_with(system: &TestSystem, phone: &str, password: Option<PasswordHash>) {
     let user = User {
-        id: format!("user of {phone}"),
-        phone: parsed(phone),
         name: PersonName::parse("Budi").expect("a name"),
-        email: None,
-        wanted_email: None,
         password,
-        ver: 1,
-        role: "user".into(),
-        created_at: system.now(),
+        ..system.user(phone)
     };
     let users = Users::new(system.backends());
     assert!(users.add(&user).await.expect("the store"));

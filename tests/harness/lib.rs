@@ -17,9 +17,11 @@ use local::lambda::Environments;
 use local::simulator::{Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::Value;
+use shared::account::{PersonName, User};
 use shared::clock::Clock;
 use shared::entropy::Entropy;
 use shared::gateway::{Gateway, SessionToken};
+use shared::phone::Phone;
 use shared::runtime::Backends;
 use shared::settings::{SessionSettings, Settings};
 use shared::timestamp::Timestamp;
@@ -166,6 +168,32 @@ impl TestSystem {
     /// A client of the tables without faults, for looking.
     pub fn dynamodb(&self) -> Client {
         self.database.client()
+    }
+
+    /// The backends, with the same way to the tables, without faults.
+    pub fn looking(&self) -> Backends {
+        Backends {
+            dynamodb: self.dynamodb(),
+            ..self.backends.clone()
+        }
+    }
+
+    /// A user as a sign-up makes it, but without a password. It is not in the tables.
+    ///
+    /// # Panics
+    /// When `phone` is no phone number.
+    pub fn user(&self, phone: &str) -> User {
+        User {
+            id: format!("user of {phone}"),
+            phone: Phone::parse(phone).expect("a phone number"),
+            name: PersonName::parse("Siti").expect("a name"),
+            email: None,
+            wanted_email: None,
+            password: None,
+            ver: 1,
+            role: "user".into(),
+            created_at: self.now(),
+        }
     }
 
     /// WhatsApp.

@@ -5,11 +5,10 @@ use std::time::Duration;
 use local::database::{Fault, Faults};
 use local::simulator::{InboxMessage, Scenario};
 use serde_json::json;
-use shared::account::{PersonName, User};
+use shared::account::User;
 use shared::address::ClientAddress;
 use shared::challenge::PhoneState;
 use shared::phone::Phone;
-use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
@@ -40,18 +39,8 @@ pub async fn with_user(system: TestSystem) -> TestSystem {
 
 /// Makes a user as if it had signed up long ago.
 pub async fn add_user(system: &TestSystem, phone: &str) {
-    let user = User {
-        id: format!("user of {phone}"),
-        phone: parsed(phone),
-        name: PersonName::parse("Siti").unwrap(),
-        email: None,
-        wanted_email: None,
-        password: None,
-        ver: 1,
-        role: "user".into(),
-        created_at: system.now(),
-    };
-    assert!(Users::new(&looking(system)).add(&user).await.unwrap());
+    let user = system.user(phone);
+    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
 }
 
 /// Asks for a sign-in code.
@@ -135,7 +124,7 @@ pub fn heal(system: &TestSystem) {
 
 /// What the store knows of a phone.
 pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
-    let challenges = Challenges::new(&looking(system));
+    let challenges = Challenges::new(&system.looking());
     let state = challenges.read(&parsed(phone), system.now()).await;
     state.unwrap()
 }
@@ -143,7 +132,7 @@ pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
 /// How many codes the address has that everybody here asks from.
 pub async fn granted(system: &TestSystem) -> usize {
     let address = ClientAddress::from(IpAddr::from([203, 0, 113, 1]));
-    let windows = Windows::new(&looking(system));
+    let windows = Windows::new(&system.looking());
     let window = windows
         .read(WindowKey::CodesFrom(address), system.now())
         .await
@@ -153,7 +142,7 @@ pub async fn granted(system: &TestSystem) -> usize {
 
 /// The user of a phone.
 pub async fn user_of(system: &TestSystem, phone: &str) -> Option<User> {
-    let users = Users::new(&looking(system));
+    let users = Users::new(&system.looking());
     users.by_phone(&parsed(phone)).await.unwrap()
 }
 
@@ -189,12 +178,4 @@ pub fn databases() -> impl Iterator<Item = Faults> {
 
 fn parsed(phone: &str) -> Phone {
     Phone::parse(phone).unwrap()
-}
-
-/// The system's backends, with a way to the tables that has no faults.
-fn looking(system: &TestSystem) -> Backends {
-    Backends {
-        dynamodb: system.dynamodb(),
-        ..system.backends().clone()
-    }
 }

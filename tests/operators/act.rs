@@ -7,10 +7,9 @@ use local::cli::Cli;
 use local::database::{Fault, Faults};
 use local::operate;
 use serde_json::{Value, json};
-use shared::account::{PersonName, User};
+use shared::account::User;
 use shared::password::PasswordHash;
 use shared::phone::Phone;
-use shared::runtime::Backends;
 use shared::store::Item;
 use shared::store::users::Users;
 use tests::{Reply, TestSystem};
@@ -23,14 +22,6 @@ pub const BCRYPT: &str = "$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQ
 
 pub fn parsed(phone: &str) -> Phone {
     Phone::parse(phone).unwrap()
-}
-
-/// The system's backends, with a way to the tables that has no faults.
-pub fn looking(system: &TestSystem) -> Backends {
-    Backends {
-        dynamodb: system.dynamodb(),
-        ..system.backends().clone()
-    }
 }
 
 /// Types a command: what it says, or why it failed and what it said before.
@@ -85,21 +76,15 @@ impl Drop for TempFile {
 pub async fn add_user(system: &TestSystem, phone: &str, password: &str) {
     let user = User {
         id: format!("user-of-{}", &phone[1..]),
-        phone: parsed(phone),
-        name: PersonName::parse("Siti").unwrap(),
-        email: None,
-        wanted_email: None,
         password: Some(PasswordHash::import(password).unwrap()),
-        ver: 1,
-        role: "user".into(),
-        created_at: system.now(),
+        ..system.user(phone)
     };
-    assert!(Users::new(&looking(system)).add(&user).await.unwrap());
+    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
 }
 
 /// The user of a phone.
 pub async fn user_of(system: &TestSystem, phone: &str) -> Option<User> {
-    let users = Users::new(&looking(system));
+    let users = Users::new(&system.looking());
     users.by_phone(&parsed(phone)).await.unwrap()
 }
 
