@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::operate::Command;
+use crate::simulator::Profile;
 
 /// Critical WhatsApp messages that arrive: the whole system on this machine.
 ///
@@ -19,6 +20,10 @@ pub struct Cli {
     /// The port of the simulated gateway, its inbox and its faults
     #[arg(long, value_name = "PORT", default_value_t = 8091)]
     pub sim_port: u16,
+
+    /// The version that the simulated gateway is
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Profile::B)]
+    pub sim_profile: Profile,
 
     /// The port of the database, with --backends-only
     #[arg(long, value_name = "PORT", default_value_t = 8092)]

@@ -249,7 +249,10 @@ impl fmt::Display for Machine {
 
 async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpListener, Simulator)> {
     let (listener, address) = listen(cli.sim_port, "--sim-port").await?;
-    let options = SimulatorOptions::default();
+    let options = SimulatorOptions {
+        profile: cli.sim_profile,
+        ..SimulatorOptions::default()
+    };
     settings.gateway_url = Some(format!("http://{address}"));
     let sessions = options.sessions.iter().map(|session| SessionSettings {
         name: session.name.clone(),

@@ -3,6 +3,7 @@ mod answers;
 mod control;
 mod faces;
 mod harness;
+mod logins;
 mod simulator;
 mod tls;
 mod transport;

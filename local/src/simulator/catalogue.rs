@@ -8,7 +8,7 @@ use super::profile::Profile;
 use super::scenario::{LIFE_MAX, Scenario};
 
 /// Number (of the gateway contract's fault list), name, and what happens.
-const SCENARIOS: [(Option<u64>, &str, &str); 21] = [
+const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
     (
         Some(1),
         "healthy",
@@ -62,7 +62,7 @@ const SCENARIOS: [(Option<u64>, &str, &str); 21] = [
     (
         Some(11),
         "unlinked",
-        "The phone unlinks the device; a connect opens a QR wait.",
+        "The phone unlinks the device: no object 0.9 s later, and a connect opens a QR wait. B dies of it when it tells every event.",
     ),
     (
         Some(12),
@@ -72,7 +72,7 @@ const SCENARIOS: [(Option<u64>, &str, &str); 21] = [
     (
         Some(13),
         "banned",
-        "A connect is taken and ends in a dead object.",
+        "The account is banned: a dead object, and every login is refused.",
     ),
     (
         Some(14),
@@ -111,6 +111,76 @@ const SCENARIOS: [(Option<u64>, &str, &str); 21] = [
     ),
     (
         None,
+        "drop",
+        "The socket is lost and opens again at once: unseen in the status, sends wait for the new login.",
+    ),
+    (
+        None,
+        "whatsapp_unreachable",
+        "Every socket is lost and every dial fails, for lasts_ms (null: until whatsapp_back). In A and B a first dial that fails ends the process.",
+    ),
+    (
+        None,
+        "whatsapp_black_hole",
+        "Every socket is lost and every dial hangs, for lasts_ms (null: until whatsapp_back), and most calls with it.",
+    ),
+    (
+        None,
+        "whatsapp_back",
+        "WhatsApp can be reached again; the library finds out at its next try.",
+    ),
+    (
+        None,
+        "half_open_given_up",
+        "Half-open for three minutes; then the library gives up, and only a connect helps.",
+    ),
+    (
+        None,
+        "dead_queue",
+        "The next send and every one behind it hang until disconnect and connect; delivered: the first one arrives all the same.",
+    ),
+    (
+        None,
+        "socket_breaks",
+        "The socket breaks while the next sends are written; they are not sent.",
+    ),
+    (
+        None,
+        "store_busy",
+        "The gateway's store is busy: C and D refuse this share of sends (rate, 0 to 1), A and B accept them and lose their text.",
+    ),
+    (
+        None,
+        "unpaired",
+        "An object that was never paired, without a socket: both flags are false.",
+    ),
+    (
+        None,
+        "replaced",
+        "Another client of the device took its place: a dead object.",
+    ),
+    (
+        None,
+        "outdated",
+        "The library is too old: a dead object, and every login is refused.",
+    ),
+    (
+        None,
+        "login_refused",
+        "Every login is refused with `code` (402, 405, 418 or 503) for lasts_ms (null: until healthy); after 503 the library tries again.",
+    ),
+    (
+        None,
+        "no_devices",
+        "`phones` have no device: a text to one is accepted and lost in A and B, and refused in C and D if the account is migrated.",
+    ),
+    (
+        None,
+        "moved_number",
+        "/user/check says that `phone` is on WhatsApp under the number `to`.",
+    ),
+    (
+        None,
         "gateway_down",
         "The gateway process is down for lasts_ms, then starts its sessions again. This page too cannot be opened meanwhile.",
     ),
@@ -125,7 +195,9 @@ pub(super) struct Order {
     pub profile: Option<Profile>,
     pub time_scale: Option<f64>,
     pub send: Option<Duration>,
-    pub online_after: Option<Duration>,
+    pub dial: Option<Duration>,
+    pub login: Option<Duration>,
+    pub restart: Option<Duration>,
 }
 
 /// Everything that is accepted, with the default of each parameter.
@@ -139,10 +211,12 @@ pub(super) fn list() -> Value {
         "scenarios": scenarios.collect::<Vec<_>>(),
         "knobs": {
             "session": "a token or name; every session without it",
-            "profile": "a, b or d: the gateway version to speak like",
+            "profile": "a, b, c or d: the gateway version to speak like",
             "time_scale": "0.0001 to 10: shortens the gateway's own times, such as 75 s; parameters in ms are not scaled",
             "send_ms": "how long one send takes",
-            "online_after_ms": "how long a connect takes until the session is usable",
+            "dial_ms": "how long a dial takes, during which most calls wait",
+            "login_ms": "how long a login takes after it",
+            "restart_ms": "how long it takes to start a process that ended by itself",
         },
     })
 }
@@ -151,10 +225,12 @@ pub(super) fn list() -> Value {
 pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
     let order = Order {
         session: take(&mut body, "session", "a text")?,
-        profile: take(&mut body, "profile", "a, b or d")?,
+        profile: take(&mut body, "profile", "a, b, c or d")?,
         time_scale: take(&mut body, "time_scale", "a number")?,
         send: take_ms(&mut body, "send_ms")?,
-        online_after: take_ms(&mut body, "online_after_ms")?,
+        dial: take_ms(&mut body, "dial_ms")?,
+        login: take_ms(&mut body, "login_ms")?,
+        restart: take_ms(&mut body, "restart_ms")?,
         scenario: None,
     };
     if order
@@ -273,7 +349,7 @@ mod tests {
                 json!({"send_ms": -1}),
                 "`send_ms` must be a whole number of milliseconds",
             ),
-            (json!({"profile": "z"}), "`profile` must be a, b or d"),
+            (json!({"profile": "z"}), "`profile` must be a, b, c or d"),
         ] {
             assert_eq!(order(body).expect_err(problem), problem);
         }

@@ -1,93 +1,170 @@
 //! What a session answers to the gateway's commands. Pure; the time is handed in.
 use tokio::time::Instant;
 
-use super::options::Pace;
+use super::options::{Conditions, Pace};
 use super::profile::Profile;
-use super::session::{Session, SessionState};
+use super::session::{Dialler, Process, QR_LIFE, Session};
+use super::state::SessionState;
+use super::wire::Reply;
 
 // When QR codes change, in seconds before they are scaled.
 const QR_FIRST: f64 = 60.0;
 const QR_NEXT: f64 = 20.0;
 /// How long the QR code is still empty after the wait for it began.
-const QR_EMPTY: f64 = 0.5;
+const QR_EMPTY: f64 = 0.05;
+/// How long D's start guard refuses a connect after the object went.
+const GUARD: f64 = 1.0;
 
-/// What a command does beside its answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    /// It is done.
-    Done,
-    /// It is refused with this text.
-    Refused(&'static str),
-    /// It is refused with this text after the library's query timed out.
-    RefusedAfterQuery(&'static str),
+/// Why a command is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// With this text.
+    Says(&'static str),
+    /// D's start guard: there is an object already.
+    Guarded,
+    /// With this text, after the library's query timed out.
+    SaysAfterQuery(&'static str),
     /// It never answers.
     Hangs,
 }
 
+impl Refusal {
+    /// What the caller gets.
+    pub fn reply(self, profile: Profile) -> Reply {
+        match self {
+            Self::Says(text) | Self::SaysAfterQuery(text) => profile.error(500, text),
+            Self::Guarded => profile.error(409, "session is already starting or active"),
+            Self::Hangs => Reply::Silent,
+        }
+    }
+}
+
 impl Session {
-    pub fn connect(&mut self, now: Instant, pace: Pace, profile: Profile) -> Command {
-        let refuses = match profile {
-            Profile::A => self.state().has_object(),
-            Profile::B | Profile::D => self.state().socket_open(),
-        };
-        if refuses || self.faults.stuck {
-            return Command::Refused("already connected");
+    /// Makes a new client, if the version lets it.
+    pub fn connect(&mut self, now: Instant, on: &Conditions) -> Result<Process, Refusal> {
+        self.may_connect(now, on.profile)?;
+        if on.profile == Profile::D {
+            self.autostart = true;
         }
-        if self.state() == SessionState::Reconnecting {
-            self.fight(now, pace);
+        let sleeps = self.state() == SessionState::Reconnecting && self.dialler == Dialler::Library;
+        Ok(if sleeps {
+            self.start_beside_another(now, on)
         } else {
-            self.start(now, pace);
-        }
-        Command::Done
+            self.start(now, on)
+        })
     }
 
-    pub fn disconnect(&mut self, now: Instant, profile: Profile) -> Command {
-        let refused = Command::Refused("cannot disconnect because it is not logged in");
-        let command = match (self.state(), profile) {
-            (state, _) if !state.has_object() => return Command::Refused("no session"),
-            (SessionState::QrWait, Profile::A) => return refused,
-            (SessionState::QrWait, Profile::B) => Command::Hangs,
-            (state, _) if state.socket_open() => Command::Done,
-            _ => return refused,
+    fn may_connect(&self, now: Instant, profile: Profile) -> Result<(), Refusal> {
+        let state = self.state();
+        let connected = match profile {
+            Profile::A => state.has_object(),
+            Profile::B | Profile::C | Profile::D => state.socket_open(),
         };
-        self.go(SessionState::Absent, now);
-        self.starts_with_process = profile == Profile::A;
-        if profile != Profile::D {
-            self.events.clear();
-        }
-        command
-    }
-
-    pub fn logout(&mut self, now: Instant, profile: Profile) -> Command {
-        match self.state() {
-            state if !state.has_object() => Command::Refused("no session"),
-            SessionState::QrWait => Command::Refused("could not logout as it was not logged in"),
-            SessionState::HalfOpen => Command::RefusedAfterQuery("could not perform logout"),
-            SessionState::Online => {
-                self.go(SessionState::LoggedOut, now);
-                self.starts_with_process = profile != Profile::D;
-                Command::Done
-            }
-            _ => Command::Refused("could not disconnect as it was not connected"),
+        let guarded = state.has_object() || self.guarded_until.is_some_and(|until| now < until);
+        if connected {
+            Err(Refusal::Says("already connected"))
+        } else if profile == Profile::D && guarded {
+            Err(Refusal::Guarded)
+        } else if self.faults.stuck {
+            Err(Refusal::Says("already connected"))
+        } else {
+            Ok(())
         }
     }
 
-    /// The number of the QR code that shows now; `None` when there is none yet.
-    pub fn qr(&self, now: Instant, pace: Pace) -> Result<Option<u64>, &'static str> {
-        match self.state() {
-            state if !state.has_object() => Err("no session"),
-            SessionState::QrWait => {
-                let shown = now.duration_since(self.since());
-                let later = shown.saturating_sub(pace.of(QR_FIRST));
-                let life = pace.of(QR_NEXT).as_millis().max(1);
-                let number = match later.as_millis() {
-                    0 => 1,
-                    later => 2 + (later / life) as u64,
-                };
-                Ok((shown >= pace.of(QR_EMPTY)).then_some(number))
-            }
-            SessionState::Online | SessionState::HalfOpen => Err("already logged in"),
-            _ => Err("not connected"),
+    /// Closes the socket and lets the object go.
+    pub fn disconnect(&mut self, now: Instant, on: &Conditions) -> Result<(), Refusal> {
+        let (open, logged_in) = self.flags();
+        if !self.state().has_object() {
+            return Err(Refusal::Says("no session"));
         }
+        if !open || (on.profile == Profile::A && !logged_in) {
+            return Err(Refusal::Says(
+                "cannot disconnect because it is not logged in",
+            ));
+        }
+        let scan_waits = self.state() == SessionState::QrWait;
+        self.leave(now, on);
+        self.autostart = on.profile == Profile::A;
+        self.events.clear();
+        if scan_waits && on.profile == Profile::B {
+            return Err(Refusal::Hangs);
+        }
+        Ok(())
+    }
+
+    /// Unlinks the device.
+    pub fn logout(&mut self, now: Instant, on: &Conditions) -> Result<(), Refusal> {
+        let (open, logged_in) = self.flags();
+        if !self.state().has_object() {
+            return Err(Refusal::Says("no session"));
+        }
+        if !open {
+            return Err(Refusal::Says(
+                "could not disconnect as it was not connected",
+            ));
+        }
+        if !logged_in {
+            return Err(Refusal::Says("could not logout as it was not logged in"));
+        }
+        if self.state() == SessionState::HalfOpen {
+            return Err(Refusal::SaysAfterQuery("could not perform logout"));
+        }
+        self.leave(now, on);
+        self.put(SessionState::LoggedOut, now);
+        self.autostart = on.profile != Profile::C;
+        Ok(())
+    }
+
+    /// The object goes. A QR code may stay in sight, and D refuses a connect for a while.
+    fn leave(&mut self, now: Instant, on: &Conditions) {
+        let scan_until = self.since() + on.pace.of(QR_LIFE);
+        let shown = self
+            .qr_shown(now, on.pace)
+            .map(|number| (number, Some(scan_until)));
+        let scan_waits = self.state() == SessionState::QrWait;
+        self.put(SessionState::Absent, now);
+        self.new_client();
+        self.stale_qr = shown;
+        if on.profile == Profile::D {
+            let until = now + on.pace.of(GUARD);
+            self.guarded_until = Some(if scan_waits { scan_until } else { until });
+        }
+    }
+
+    /// The number of the QR code to scan; `None` when there is none, as in a login.
+    pub fn qr(&self, now: Instant, pace: Pace) -> Result<Option<u64>, Refusal> {
+        let (open, logged_in) = self.flags();
+        if !self.state().has_object() {
+            Err(Refusal::Says("no session"))
+        } else if !open {
+            Err(Refusal::Says("not connected"))
+        } else if logged_in {
+            Err(Refusal::Says("already logged in"))
+        } else {
+            Ok(self.qr_shown(now, pace))
+        }
+    }
+
+    /// The number of the QR code that the status shows, which may be stale.
+    pub fn qr_in_status(&self, now: Instant, pace: Pace) -> Option<u64> {
+        let stale = self
+            .stale_qr
+            .filter(|(_, until)| until.is_none_or(|until| now < until));
+        self.qr_shown(now, pace)
+            .or_else(|| stale.map(|(number, _)| number))
+    }
+
+    fn qr_shown(&self, now: Instant, pace: Pace) -> Option<u64> {
+        let waited = now.duration_since(self.since());
+        if self.state() != SessionState::QrWait || waited < pace.of(QR_EMPTY) {
+            return None;
+        }
+        let later = waited.saturating_sub(pace.of(QR_FIRST));
+        let life = pace.of(QR_NEXT).as_millis().max(1);
+        Some(match later.as_millis() {
+            0 => 1,
+            later => 2 + (later / life) as u64,
+        })
     }
 }

@@ -8,10 +8,12 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::catalogue;
+use super::catalogue::{self, Order};
+use super::handle::{Simulator, UnknownSession};
+use super::inbox::{InboxMessage, digits_of};
+use super::options::Conditions;
 use super::scenario::Scenario;
-use super::session::SessionState;
-use super::{Simulator, UnknownSession};
+use super::state::SessionState;
 
 const PATHS: [&str; 9] = [
     "GET /sim",
@@ -72,7 +74,7 @@ async fn messages(
     Query(which): Query<WhichPhone>,
 ) -> Json<Value> {
     let phone = which.phone.filter(|phone| !phone.trim().is_empty());
-    let messages = simulator.inbox_of(phone.as_deref());
+    let messages = inbox_of(&simulator, phone.as_deref());
     Json(json!({
         "duplicates": messages.iter().filter(|message| message.duplicate).count(),
         "resent": messages.iter().map(|message| u64::from(message.resent)).sum::<u64>(),
@@ -81,7 +83,7 @@ async fn messages(
 }
 
 async fn clear_messages(State(simulator): State<Simulator>) -> Json<Value> {
-    let deleted = simulator.inbox_of(None).len();
+    let deleted = simulator.messages(None).len();
     simulator.clear_messages();
     Json(json!({"deleted": deleted}))
 }
@@ -137,8 +139,35 @@ async fn play(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Va
         let body = json!({"error": problem, "accepted": catalogue::list()});
         Refusal(StatusCode::BAD_REQUEST, body)
     })?;
-    simulator.carry_out(&order)?;
+    carry_out(&simulator, &order)?;
     Ok(Json(simulator.summary()))
+}
+
+fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession> {
+    if let Some(session) = &order.session {
+        simulator.state(session)?;
+    }
+    simulator.now(|world, _| {
+        let Conditions { profile, pace, .. } = &mut world.conditions;
+        *profile = order.profile.unwrap_or(*profile);
+        pace.time_scale = order.time_scale.unwrap_or(pace.time_scale);
+        pace.send = order.send.unwrap_or(pace.send);
+        pace.dial = order.dial.unwrap_or(pace.dial);
+        pace.login = order.login.unwrap_or(pace.login);
+        pace.restart = order.restart.unwrap_or(pace.restart);
+    });
+    match (&order.scenario, &order.session) {
+        (Some(scenario), Some(session)) => simulator.play_on(session, scenario)?,
+        (Some(scenario), None) => simulator.play(scenario),
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+/// What a phone received that is named in any form, or every phone.
+fn inbox_of(simulator: &Simulator, phone: Option<&str>) -> Vec<InboxMessage> {
+    let phone = phone.map(digits_of);
+    simulator.now(|world, _| world.inbox.of(phone.as_deref()).cloned().collect())
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

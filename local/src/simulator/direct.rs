@@ -11,7 +11,7 @@ use shared::gateway::{
 use shared::phone::Phone;
 use tokio::time::timeout;
 
-use super::Simulator;
+use super::handle::Simulator;
 use super::wire::{Reply, Request};
 
 impl Simulator {

@@ -1,7 +1,7 @@
 //! From a request to what its caller sees: the closed door of a process that is down, its end in between, its slowness.
 use tokio::time::{Instant, sleep};
 
-use super::Simulator;
+use super::handle::Simulator;
 use super::proxy::{PATIENCE, Proxy};
 use super::wire::{Reply, Request};
 
@@ -53,7 +53,7 @@ impl Simulator {
     async fn through_the_proxy(&self, request: Request) -> Reply {
         let (proxy, patience) = self.now(|world, now| {
             let admits = world.proxy.as_mut().map(|proxy| proxy.admits(now));
-            (admits, world.pace.of(PATIENCE))
+            (admits, world.conditions.pace.of(PATIENCE))
         });
         match proxy {
             None => return self.answer(&request).await,
@@ -80,8 +80,12 @@ impl Simulator {
     async fn answer(&self, request: &Request) -> Reply {
         let mut process = self.process();
         let began = Instant::now();
-        let (down, write_timeout) =
-            self.now(|world, _| (world.back_at.is_some(), world.pace.of(WRITE_TIMEOUT)));
+        let (down, write_timeout) = self.now(|world, _| {
+            (
+                world.back_at.is_some(),
+                world.conditions.pace.of(WRITE_TIMEOUT),
+            )
+        });
         if down {
             return Reply::Refused;
         }

@@ -2,15 +2,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::scenario::LostAnswer;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// What goes wrong with the sends and commands of one session.
 #[derive(Debug, Default)]
 pub(super) struct SessionFaults {
     /// A connect is "already connected" until the process restarts.
     pub stuck: bool,
-    /// A connect is taken and comes to nothing.
-    pub banned: bool,
+    /// WhatsApp lets the session log in no more.
+    pub refusal: Option<Refusal>,
     /// A dead session still says that it is logged in.
     pub dead_logged_in: bool,
     /// What happens to the next sends, one each.
@@ -18,10 +19,66 @@ pub(super) struct SessionFaults {
     /// While half-open: how many sends it takes until the socket is good again, and whether they arrive.
     pub half_open_sends: Option<u32>,
     pub half_open_delivers: bool,
+    /// A send waits for an acknowledgement that never comes, and holds up the queue.
+    pub dead_queue: bool,
     pub restriction: Option<Restriction>,
-    /// The share of sends that are taken and never arrive, and what of it is owed.
-    pub silent_rate: f64,
-    pub silent_owed: f64,
+    /// The sends that are accepted and never arrive.
+    pub silent: Share,
+    /// The sends that come upon a busy store.
+    pub busy: Share,
+}
+
+/// WhatsApp's answer to a login, and how long it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub code: LoginRefusal,
+    /// `None`: until healthy.
+    pub until: Option<Instant>,
+}
+
+/// Why WhatsApp lets a session not in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub enum LoginRefusal {
+    /// 402: the account is banned for a while.
+    #[default]
+    Banned,
+    /// 405: the library is too old.
+    Outdated,
+    /// 418: something that the library does not know.
+    Unknown,
+    /// 503: WhatsApp is busy; the library tries again by itself.
+    Unavailable,
+}
+
+impl LoginRefusal {
+    const CODES: [(Self, u16); 4] = [
+        (Self::Banned, 402),
+        (Self::Outdated, 405),
+        (Self::Unknown, 418),
+        (Self::Unavailable, 503),
+    ];
+}
+
+impl From<LoginRefusal> for u16 {
+    fn from(refusal: LoginRefusal) -> Self {
+        let mut codes = LoginRefusal::CODES.into_iter();
+        codes
+            .find(|(known, _)| *known == refusal)
+            .map_or(402, |(_, code)| code)
+    }
+}
+
+impl TryFrom<u16> for LoginRefusal {
+    type Error = &'static str;
+
+    fn try_from(code: u16) -> Result<Self, Self::Error> {
+        let mut codes = Self::CODES.into_iter();
+        codes
+            .find(|(_, known)| *known == code)
+            .map(|(refusal, _)| refusal)
+            .ok_or("the code must be 402, 405, 418 or 503")
+    }
 }
 
 /// What happens to one send.
@@ -29,8 +86,25 @@ pub(super) struct SessionFaults {
 pub(super) enum SendFault {
     /// The socket is lost before the acknowledgement, for `down`.
     AckLost { delivered: bool, down: Duration },
+    /// The socket is lost before the acknowledgement and back at once, and what the library sends again is never
+    /// acknowledged.
+    ResendUnanswered { delivered: bool },
+    /// The socket breaks while the text is written.
+    SocketBreaks,
     /// It arrives, and after `after` the caller sees something else than the answer.
     AnswerLost { how: LostAnswer, after: Duration },
+}
+
+/// What a caller sees whose answer is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostAnswer {
+    /// The connection is closed.
+    #[default]
+    Closed,
+    /// A proxy's page with status 504.
+    #[serde(rename = "proxy_504")]
+    Proxy504,
 }
 
 /// WhatsApp's refusal of sends to recipients without a chat.
@@ -41,6 +115,31 @@ pub(super) struct Restriction {
     pub refusals: Option<u32>,
     /// How often it did.
     pub refused: BTreeMap<String, u32>,
+}
+
+/// A share of all sends, spread evenly.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    rate: f64,
+    owed: f64,
+}
+
+impl Share {
+    /// From 0, none, to 1, all.
+    pub const fn new(rate: f64) -> Self {
+        let rate = rate.clamp(0.0, 1.0);
+        Self { rate, owed: 0.0 }
+    }
+
+    /// Whether the next send belongs to it.
+    pub fn takes_next(&mut self) -> bool {
+        self.owed += self.rate;
+        let takes = self.owed >= 1.0;
+        if takes {
+            self.owed -= 1.0;
+        }
+        takes
+    }
 }
 
 /// How many faults of sends can wait.
@@ -54,14 +153,11 @@ impl SessionFaults {
         self.sends.extend((0..sends).map(|_| fault));
     }
 
-    /// Whether the next send is one of those that never arrive.
-    pub fn swallows(&mut self) -> bool {
-        self.silent_owed += self.silent_rate;
-        let swallows = self.silent_owed >= 1.0;
-        if swallows {
-            self.silent_owed -= 1.0;
-        }
-        swallows
+    /// Why a login at that time fails.
+    pub fn refusal_at(&self, at: Instant) -> Option<LoginRefusal> {
+        let refusal = self.refusal?;
+        let over = refusal.until.is_some_and(|until| until <= at);
+        (!over).then_some(refusal.code)
     }
 
     /// The code with which WhatsApp refuses a recipient without a chat.

@@ -19,8 +19,9 @@ use http_body::Frame;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use super::control;
+use super::handle::Simulator;
 use super::wire::{Reply, Request};
-use super::{Simulator, control};
 
 /// The most bytes of a request.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;

@@ -2,6 +2,7 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
+use shared::phone::Phone;
 
 /// How many messages are kept; the oldest go first.
 const MESSAGES_MAX: usize = 10_000;
@@ -65,6 +66,14 @@ impl Inbox {
 
     pub fn clear(&mut self) {
         self.messages.clear();
+    }
+}
+
+/// The digits of a phone that is named in any form; what is no phone number keeps its digits.
+pub(super) fn digits_of(phone: &str) -> String {
+    match Phone::parse(phone) {
+        Ok(phone) => phone.digits().to_owned(),
+        Err(_) => phone.chars().filter(char::is_ascii_digit).collect(),
     }
 }
 

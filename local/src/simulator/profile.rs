@@ -1,20 +1,22 @@
 //! What the gateway's versions say differently: error texts, envelopes, the forms of answers.
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::session::Session;
 use super::wire::Reply;
 
 /// A version of the gateway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// The oldest: capitalised texts, "no session" as a status, a dead object is "already connected" for ever.
+    /// The oldest: capitalised texts, "no session" as a status, a dead object is "already connected" for ever
     A,
-    /// Version 1.0.1, as it was deployed.
+    /// Version 1.0.1, as it was deployed
     #[default]
     B,
-    /// Version 1.0.9.
+    /// Version 1.0.5
+    C,
+    /// A fork of version 1.0.6: a start guard answers 409
     D,
 }
 
@@ -26,61 +28,26 @@ impl Profile {
 
     /// An error in its envelope. The text is given in the words of B.
     pub(super) fn error(self, status: u16, text: &str) -> Reply {
-        let error = match self {
+        let text = match self {
             Self::A => capitalised(text),
-            Self::B | Self::D => text.to_owned(),
+            Self::B | Self::C | Self::D => text.to_owned(),
         };
+        Self::library_error(status, &text)
+    }
+
+    /// An error whose text is the library's own, the same in every version.
+    pub(super) fn library_error(status: u16, text: &str) -> Reply {
         Reply::json(
             status,
-            &json!({"code": status, "error": error, "success": false}),
+            &json!({"code": status, "error": text, "success": false}),
         )
-    }
-
-    /// `GET /session/status` for a known token.
-    pub(super) fn status(self, session: &Session, qr: &str) -> Reply {
-        let (connected, logged_in) = session.flags();
-        if self == Self::A {
-            return if session.state().has_object() {
-                Self::good(json!({"Connected": connected, "LoggedIn": logged_in}))
-            } else {
-                self.error(500, "no session")
-            };
-        }
-        let mut data = self.user(session);
-        data["qrcode"] = qr.into();
-        Self::good(data)
-    }
-
-    /// A session as `GET /admin/users` and, but for A, `GET /session/status` show it.
-    pub(super) fn user(self, session: &Session) -> Value {
-        let (connected, logged_in) = session.flags();
-        let mut user = json!({
-            "id": id(&session.name), "name": session.name, "token": session.token, "jid": session.jid,
-            "connected": connected, "loggedIn": logged_in, "events": session.events, "webhook": "",
-            "qrcode": "", "proxy_url": "", "expiration": 0,
-        });
-        if self == Self::A {
-            user["id"] = session.number.into();
-            return user;
-        }
-        user["proxy_config"] = json!({"enabled": false, "proxy_url": ""});
-        user["s3_config"] = json!({
-            "enabled": false, "endpoint": "", "region": "", "bucket": "", "access_key": "***",
-            "path_style": false, "public_url": "", "media_delivery": "base64", "retention_days": 30,
-        });
-        if self == Self::D {
-            user["history"] = "0".into();
-            user["hmac_configured"] = false.into();
-            user["proxy_config"]["webhook_use_proxy"] = false.into();
-        }
-        user
     }
 
     /// The answer to an accepted text: A gives the time as a text, the others as whole seconds.
     pub(super) fn sent(self, id: &str, seconds: u64) -> Reply {
         let timestamp = match self {
             Self::A => json!("2022-04-20T12:49:08-03:00"),
-            Self::B | Self::D => json!(1_755_436_294 + seconds),
+            Self::B | Self::C | Self::D => json!(1_755_436_294 + seconds),
         };
         Self::good(json!({"Details": "Sent", "Id": id, "Timestamp": timestamp}))
     }
@@ -89,13 +56,28 @@ impl Profile {
     pub(super) fn events_unless_named(self, stored: &str) -> String {
         match self {
             Self::A => "All".into(),
-            Self::B => String::new(),
+            Self::B | Self::C => String::new(),
             Self::D => stored.into(),
         }
     }
+
+    /// Whether the process dies of a paired session's first dial that fails.
+    pub(super) const fn dies_of_a_failed_dial(self) -> bool {
+        matches!(self, Self::A | Self::B)
+    }
+
+    /// Whether a text is lost unseen when the gateway's store is busy; the newer versions refuse it.
+    pub(super) const fn loses_texts_when_busy(self) -> bool {
+        matches!(self, Self::A | Self::B)
+    }
+
+    /// Whether there is a health page, which waits for dials as the list of users does.
+    pub(super) const fn has_health(self) -> bool {
+        matches!(self, Self::C | Self::D)
+    }
 }
 
-/// The words of A: a capital first, and three texts with one more.
+/// The words of A: a capital first, and some texts with one more.
 fn capitalised(text: &str) -> String {
     match text {
         "already connected" => return "Already Connected".into(),
@@ -106,11 +88,4 @@ fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(chars).collect()
-}
-
-/// 32 hex digits that belong to a name.
-fn id(name: &str) -> String {
-    let mut id: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    id.truncate(32);
-    format!("{id:0<32}")
 }

@@ -2,11 +2,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use super::faults::{Restriction, SendFault, SessionFaults};
-use super::session::SessionState;
-use super::world::World;
+use super::faults::{LoginRefusal, LostAnswer};
 
 /// The longest time that a parameter can ask for.
 pub(super) const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,6 +22,23 @@ pub enum Scenario {
         #[serde(default = "Scenario::blip_ms")]
         lasts_ms: u64,
     },
+    /// The socket is lost while WhatsApp can be reached: the status does not show it, and sends wait for the new login.
+    Drop,
+    /// WhatsApp cannot be reached: every socket is lost and every dial fails. In A and B a first dial that fails ends
+    /// the gateway process.
+    WhatsappUnreachable {
+        /// How long; `null`: until `whatsapp_back`.
+        #[serde(default)]
+        lasts_ms: Option<u64>,
+    },
+    /// Every socket is lost and every dial hangs, and with it nearly every call.
+    WhatsappBlackHole {
+        /// How long; `null`: until `whatsapp_back`.
+        #[serde(default)]
+        lasts_ms: Option<u64>,
+    },
+    /// WhatsApp can be reached again. The library finds it out at its next try.
+    WhatsappBack,
     /// Two clients of one device replace each other, until both give up.
     ReconnectFight,
     /// A dead object that refuses every connect with "already connected" until the gateway restarts.
@@ -47,6 +61,28 @@ pub enum Scenario {
         /// Whether those sends arrive all the same.
         #[serde(default)]
         delivered: bool,
+    },
+    /// Half-open, and the library gives up when it notices: then only a connect helps.
+    HalfOpenGivenUp,
+    /// The acknowledgement of the next send is lost, and the one of what the library sends again, too: that send and
+    /// every one behind it hang, until a disconnect and a connect, or the next loss of the socket.
+    DeadQueue {
+        /// Whether the first one arrives all the same.
+        #[serde(default = "Scenario::yes")]
+        delivered: bool,
+    },
+    /// The socket breaks while the next texts are written: not sent.
+    SocketBreaks {
+        /// How many of the next sends.
+        #[serde(default = "Scenario::one")]
+        sends: u32,
+    },
+    /// The gateway's store is busy. C and D refuse a share of the sends ("database is locked"); A and B accept them and
+    /// lose their text.
+    StoreBusy {
+        /// The share of them, 0 to 1.
+        #[serde(default = "Scenario::all")]
+        rate: f64,
     },
     /// The socket is lost before WhatsApp's acknowledgement: "websocket disconnected before …".
     AckLost {
@@ -78,12 +114,28 @@ pub enum Scenario {
         #[serde(default = "Scenario::slow_ms")]
         each_ms: u64,
     },
-    /// The phone unlinks the device: a connect only opens the wait for a QR scan.
+    /// The phone unlinks the device; less than a second later the object is gone, and a connect only opens the wait for
+    /// a QR scan. B dies of it when it tells every event.
     Unlinked,
+    /// An object that was never paired and has no socket.
+    Unpaired,
+    /// Another client of the same device took the session's place: a dead object.
+    Replaced,
     /// The session waits for a QR scan that does not come.
     QrNotScanned,
-    /// The account is banned for a while, or the library is too old: a connect is taken and ends in a dead object.
+    /// The account is banned for a while: a dead object, and every login is refused until healthy.
     Banned,
+    /// The library is too old: a dead object, and every login is refused until healthy.
+    Outdated,
+    /// WhatsApp refuses every login. What had an object is dead; after 503 the library tries again by itself.
+    LoginRefused {
+        /// Why: 402, banned; 405, outdated; 418, unknown; 503, unavailable.
+        #[serde(default)]
+        code: LoginRefusal,
+        /// How long; `null`: until healthy.
+        #[serde(default)]
+        lasts_ms: Option<u64>,
+    },
     /// WhatsApp refuses messages to phones that have received none yet.
     Restricted {
         /// The refusal: 463, 479 or 403.
@@ -118,6 +170,25 @@ pub enum Scenario {
         #[serde(default)]
         taken: bool,
     },
+    /// Phones without a device: `/user/check` says that they are not on WhatsApp. A text to one is accepted and lost in
+    /// A and B, and refused in C and D.
+    NoDevices {
+        /// The phones, in any form; none: everybody is on WhatsApp again.
+        #[serde(default)]
+        phones: Vec<String>,
+        /// Whether WhatsApp moved the account to its new kind of address; if not, C and D accept such a text, too.
+        #[serde(default = "Scenario::yes")]
+        migrated: bool,
+    },
+    /// `/user/check` says that a phone is on WhatsApp under another number.
+    MovedNumber {
+        /// The phone, in any form.
+        #[serde(default)]
+        phone: String,
+        /// The other number.
+        #[serde(default)]
+        to: String,
+    },
     /// `/user/check` is refused with "rate-overlimit".
     CheckThrottled,
     /// The gateway process is down, then starts its sessions again.
@@ -126,18 +197,6 @@ pub enum Scenario {
         #[serde(default = "Scenario::down_ms")]
         lasts_ms: u64,
     },
-}
-
-/// What a caller sees whose answer is lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LostAnswer {
-    /// The connection is closed.
-    #[default]
-    Closed,
-    /// A proxy's page with status 504.
-    #[serde(rename = "proxy_504")]
-    Proxy504,
 }
 
 impl Scenario {
@@ -176,110 +235,4 @@ impl Scenario {
     const fn reach_out_lock() -> u16 {
         463
     }
-}
-
-impl World {
-    /// Lets a scenario begin, on one session or on all.
-    pub fn play(&mut self, scenario: &Scenario, session: Option<usize>, now: Instant) {
-        let pace = self.pace;
-        match scenario {
-            Scenario::SendQueue { each_ms } => self.pace.send = life(*each_ms),
-            Scenario::CrashOnConnect { down_ms } => self.crash_on_connect = Some(life(*down_ms)),
-            Scenario::Proxy => self.proxy = Some(super::proxy::Proxy::new(now)),
-            Scenario::NotOnWhatsapp { phones, taken } => {
-                self.strangers = phones.iter().map(|phone| super::digits_of(phone)).collect();
-                self.strangers_taken = *taken;
-            }
-            Scenario::CheckThrottled => self.check_throttled = true,
-            Scenario::GatewayDown { lasts_ms } => self.crash(life(*lasts_ms), now),
-            Scenario::Healthy => self.heal(),
-            _ => {}
-        }
-        for (number, known) in self.sessions.iter_mut().enumerate() {
-            if session.is_some_and(|session| session != number) {
-                continue;
-            }
-            match scenario {
-                Scenario::Healthy => {
-                    known.faults = SessionFaults::default();
-                    known.begin(SessionState::Online, now, pace);
-                }
-                Scenario::ColdSession => known.begin(SessionState::Absent, now, pace),
-                Scenario::NetworkBlip { lasts_ms } => {
-                    known.begin_for(SessionState::Reconnecting, life(*lasts_ms), now);
-                }
-                Scenario::ReconnectFight => known.fight(now, pace),
-                Scenario::StuckObject { logged_in } => {
-                    known.faults.stuck = true;
-                    known.faults.dead_logged_in = *logged_in;
-                    known.begin(SessionState::Dead, now, pace);
-                }
-                Scenario::DeadObject { logged_in } => {
-                    known.faults.dead_logged_in = *logged_in;
-                    known.begin(SessionState::Dead, now, pace);
-                }
-                Scenario::HalfOpen { sends, delivered } => {
-                    known.faults.half_open_sends = *sends;
-                    known.faults.half_open_delivers = *delivered;
-                    known.begin(SessionState::HalfOpen, now, pace);
-                }
-                Scenario::AckLost {
-                    sends,
-                    delivered,
-                    lasts_ms,
-                } => known.faults.next_sends(
-                    *sends,
-                    SendFault::AckLost {
-                        delivered: *delivered,
-                        down: life(*lasts_ms),
-                    },
-                ),
-                Scenario::AnswerLost {
-                    sends,
-                    how,
-                    after_ms,
-                } => known.faults.next_sends(
-                    *sends,
-                    SendFault::AnswerLost {
-                        how: *how,
-                        after: life(*after_ms),
-                    },
-                ),
-                Scenario::Unlinked => known.begin(SessionState::LoggedOut, now, pace),
-                Scenario::QrNotScanned => known.begin(SessionState::QrWait, now, pace),
-                Scenario::Banned => {
-                    known.faults.banned = true;
-                    known.begin(SessionState::Dead, now, pace);
-                }
-                Scenario::Restricted { code, refusals } => {
-                    known.faults.restriction = Some(Restriction {
-                        code: *code,
-                        refusals: *refusals,
-                        refused: Default::default(),
-                    });
-                }
-                Scenario::SilentLoss { rate } => known.faults.silent_rate = rate.clamp(0.0, 1.0),
-                Scenario::Zombie => known.begin(SessionState::Zombie, now, pace),
-                Scenario::SendQueue { .. }
-                | Scenario::CrashOnConnect { .. }
-                | Scenario::Proxy
-                | Scenario::NotOnWhatsapp { .. }
-                | Scenario::CheckThrottled
-                | Scenario::GatewayDown { .. } => {}
-            }
-        }
-    }
-
-    /// Takes away what is wrong with the gateway as a whole.
-    fn heal(&mut self) {
-        self.back_at = None;
-        self.crash_on_connect = None;
-        self.proxy = None;
-        self.strangers.clear();
-        self.check_throttled = false;
-    }
-}
-
-fn life(ms: u64) -> Duration {
-    Duration::from_millis(ms).min(LIFE_MAX)
 }

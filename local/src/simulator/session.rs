@@ -1,87 +1,26 @@
-//! One session: its state, how it moves, and what it answers to commands. Pure; the time is handed in.
-use std::collections::VecDeque;
+//! One session: its state, what it has planned, and how it is put into a state. Pure; the time is handed in.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::faults::SessionFaults;
-use super::options::{Pace, SessionOptions};
+use super::options::{Conditions, SessionOptions};
+use super::state::SessionState;
 
 // The gateway's own times in seconds, before they are scaled.
 /// How long a QR code can be scanned: 60 s for the first one, 20 s for each of five more.
-const QR_LIFE: f64 = 160.0;
+pub(super) const QR_LIFE: f64 = 160.0;
 /// After a scan the socket closes and opens again.
-const REOPENING: f64 = 3.0;
-/// How long the keep-alive of a dead socket goes on failing before the library reconnects, and the reconnect itself.
-const KEEPALIVE_FAILS: f64 = 180.0;
-const RECONNECT: f64 = 2.0;
+const REOPENING: f64 = 0.1;
+/// How long the keep-alive of a dead socket goes on failing before the library reconnects.
+const KEEPALIVE_FAILS: f64 = 190.0;
+/// How long the gateway takes to clear up after a phone unlinked the device.
+const CLEARING_UP: f64 = 0.9;
 /// How long each of two clients of one device holds the socket before the other replaces it.
 const FIGHT_ROUND: f64 = 2.0;
-
-/// The state of a session, seen from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionState {
-    /// The gateway has no client object: "no session".
-    #[serde(alias = "S0")]
-    Absent,
-    /// An object that is dialling.
-    #[serde(alias = "S1")]
-    Starting,
-    /// The socket is open and waits for a QR scan.
-    #[serde(alias = "S2")]
-    QrWait,
-    /// Just scanned; the socket opens again within seconds.
-    #[serde(alias = "S3")]
-    Paired,
-    /// Usable.
-    #[serde(alias = "S4")]
-    Online,
-    /// The socket is lost, and the library reconnects by itself.
-    #[serde(alias = "S5")]
-    Reconnecting,
-    /// An object that will not reconnect by itself.
-    #[serde(alias = "S6")]
-    Dead,
-    /// The phone unlinked the device: no object, no pairing, but a stale account.
-    #[serde(alias = "S7")]
-    LoggedOut,
-    /// The socket is up but its object is lost.
-    #[serde(alias = "S8")]
-    Zombie,
-    /// The connection is dead and nobody noticed yet.
-    #[serde(alias = "S9")]
-    HalfOpen,
-}
-
-impl SessionState {
-    /// Every state, for lists of what is accepted.
-    pub const ALL: [Self; 10] = [
-        Self::Absent,
-        Self::Starting,
-        Self::QrWait,
-        Self::Paired,
-        Self::Online,
-        Self::Reconnecting,
-        Self::Dead,
-        Self::LoggedOut,
-        Self::Zombie,
-        Self::HalfOpen,
-    ];
-
-    /// Whether the gateway holds a client object.
-    pub(super) const fn has_object(self) -> bool {
-        !matches!(self, Self::Absent | Self::LoggedOut | Self::Zombie)
-    }
-
-    /// Whether the object's socket counts as open.
-    pub(super) const fn socket_open(self) -> bool {
-        matches!(self, Self::QrWait | Self::Online | Self::HalfOpen)
-    }
-}
 
 /// A session of the simulated gateway.
 #[derive(Debug)]
@@ -92,17 +31,68 @@ pub(super) struct Session {
     pub token: String,
     pub jid: String,
     pub events: String,
+    /// Which client object this is; a send of an older one does not learn what became of a newer one.
+    pub client: u64,
     /// The library sends one message at a time.
     pub queue: Arc<Mutex<()>>,
     /// How often the socket was lost; a send compares it to learn that it was cut off.
     pub losses: u64,
+    /// How often something changed; whoever waits compares it.
+    pub changes: u64,
     pub faults: SessionFaults,
     /// Whether the gateway opens it when its process starts.
-    pub starts_with_process: bool,
+    pub autostart: bool,
+    pub paired: bool,
+    /// The library's flag, which outlives the socket.
+    pub logged_in: bool,
+    /// The phones whose devices the client knows already.
+    pub known_phones: BTreeSet<String>,
+    /// Until when the start guard of D refuses a connect although there is no object.
+    pub guarded_until: Option<Instant>,
+    /// A QR code that the status goes on showing, and until when; `None`: until the next client.
+    pub stale_qr: Option<(u64, Option<Instant>)>,
+    pub dialler: Dialler,
+    /// How many dials failed in a row.
+    pub failed_dials: u32,
     state: SessionState,
     since: Instant,
-    plan: VecDeque<(Instant, SessionState)>,
-    paired: bool,
+    plan: Vec<(Instant, Move)>,
+}
+
+/// Who dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialler {
+    /// The gateway, for a connect or at the start of its process.
+    Gateway,
+    /// The library, after its socket was lost.
+    Library,
+}
+
+/// What a session does by itself when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    Enter(SessionState),
+    Dial,
+    DialSucceeds,
+    DialFails,
+    LogIn,
+    LoginRefused,
+    /// The socket is lost.
+    Drop,
+    /// An older client of the same device dials again.
+    RivalDials,
+    /// Another client of the same device has logged in.
+    IsReplaced,
+    /// The gateway clears up after the phone unlinked the device.
+    ClearUp,
+}
+
+/// What became of the gateway process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Process {
+    Lives,
+    Dies,
 }
 
 impl Session {
@@ -111,18 +101,27 @@ impl Session {
             number,
             name: options.name.clone(),
             token: options.token.clone(),
-            jid: format!("62811000{number:04}:7@s.whatsapp.net"),
+            jid: String::new(),
             events: "Message,ReadReceipt".into(),
+            client: 0,
             queue: Arc::default(),
             losses: 0,
+            changes: 0,
             faults: SessionFaults::default(),
+            autostart: true,
+            paired: true,
+            logged_in: false,
+            known_phones: BTreeSet::new(),
+            guarded_until: None,
+            stale_qr: None,
+            dialler: Dialler::Gateway,
+            failed_dials: 0,
             state: SessionState::Absent,
             since: now,
-            plan: VecDeque::new(),
-            paired: true,
-            starts_with_process: true,
+            plan: Vec::new(),
         };
-        session.enter(options.state, now);
+        session.jid = session.account();
+        session.put(options.state, now);
         session
     }
 
@@ -135,118 +134,161 @@ impl Session {
         self.since
     }
 
-    /// Makes the moves that are due. The state before the last one does not matter to anybody who asks now.
-    pub fn settle(&mut self, now: Instant) {
-        while let Some((at, state)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
-            self.enter(state, at);
-        }
+    /// `connected` and `loggedIn`.
+    pub const fn flags(&self) -> (bool, bool) {
+        (self.state.socket_open(), self.logged_in)
     }
 
-    /// Goes to `state` and plans what follows from it by itself.
-    pub fn begin(&mut self, state: SessionState, now: Instant, pace: Pace) {
-        self.go(state, now);
+    /// The account of its device.
+    fn account(&self) -> String {
+        format!("62811000{:04}:7@s.whatsapp.net", self.number)
+    }
+
+    /// When it does something by itself next.
+    pub fn next_move(&self) -> Option<Instant> {
+        self.plan.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Takes the earliest move that is due.
+    pub fn take_due(&mut self, now: Instant) -> Option<(Instant, Move)> {
+        let earliest = self.next_move().filter(|at| *at <= now)?;
+        let place = self.plan.iter().position(|(at, _)| *at == earliest)?;
+        Some(self.plan.remove(place))
+    }
+
+    /// Plans a move.
+    pub fn later(&mut self, at: Instant, next: Move) {
+        self.plan.push((at, next));
+    }
+
+    /// When it makes this move, if it has planned to.
+    pub fn planned(&self, wanted: Move) -> Option<Instant> {
+        let mut plan = self.plan.iter();
+        plan.find(|(_, next)| *next == wanted).map(|(at, _)| *at)
+    }
+
+    /// Forgets everything that was planned.
+    pub fn forget(&mut self) {
+        self.plan.clear();
+    }
+
+    /// Forgets a move.
+    pub fn forget_move(&mut self, forgotten: Move) {
+        self.plan.retain(|(_, next)| *next != forgotten);
+    }
+
+    /// Goes to `state` and plans what follows from it by itself. `Starting` is a dial of its own: see `start`.
+    pub fn begin(&mut self, state: SessionState, now: Instant, on: &Conditions) {
+        self.put(state, now);
+        let pace = on.pace;
         match state {
-            SessionState::Starting => self.start(now, pace),
-            SessionState::QrWait => self.follow(now, &[(pace.of(QR_LIFE), SessionState::Absent)]),
-            SessionState::Paired => self.follow(now, &[(pace.of(REOPENING), SessionState::Online)]),
-            SessionState::HalfOpen => self.follow(
-                now,
-                &[
-                    (pace.of(KEEPALIVE_FAILS), SessionState::Reconnecting),
-                    (pace.of(RECONNECT), SessionState::Online),
-                ],
-            ),
+            SessionState::LoggingIn => self.later(now + pace.login, Move::LogIn),
+            SessionState::QrWait => {
+                let end = Move::Enter(SessionState::Absent);
+                self.later(now + pace.of(QR_LIFE), end);
+            }
+            SessionState::Paired => self.later(now + pace.of(REOPENING), Move::DialSucceeds),
+            SessionState::HalfOpen => self.later(now + pace.of(KEEPALIVE_FAILS), Move::Drop),
+            SessionState::Unlinking => self.later(now + pace.of(CLEARING_UP), Move::ClearUp),
             _ => {}
         }
     }
 
     /// Goes to `state` for a while, then online.
     pub fn begin_for(&mut self, state: SessionState, life: Duration, now: Instant) {
-        self.go(state, now);
-        self.follow(now, &[(life, SessionState::Online)]);
+        self.put(state, now);
+        self.later(now + life, Move::Enter(SessionState::Online));
+    }
+
+    /// The socket is lost for a while, whatever the network is.
+    pub fn lose_for(&mut self, life: Duration, now: Instant) {
+        self.put(SessionState::Reconnecting, now);
+        self.later(now + life, Move::DialSucceeds);
+    }
+
+    /// The connection dies unseen, and when the library notices it gives up.
+    pub fn half_open_for_good(&mut self, now: Instant, on: &Conditions) {
+        self.put(SessionState::HalfOpen, now);
+        let given_up = Move::Enter(SessionState::Dead);
+        self.later(now + on.pace.of(KEEPALIVE_FAILS), given_up);
+    }
+
+    /// Two clients of the device replace each other until both give up.
+    pub fn fight(&mut self, now: Instant, on: &Conditions) {
+        self.put(SessionState::Online, now);
+        let (lost, back) = (SessionState::Reconnecting, SessionState::Online);
+        let rounds = [lost, back, lost, back].map(Move::Enter);
+        for (round, next) in (1..).zip(rounds.into_iter().chain([Move::IsReplaced])) {
+            self.later(now + on.pace.of(FIGHT_ROUND * f64::from(round)), next);
+        }
     }
 
     /// The gateway process ended: objects are gone.
-    pub fn lose_process(&mut self, now: Instant) {
-        self.go(SessionState::Absent, now);
-        self.queue = Arc::default();
+    pub fn lose_process(&mut self, now: Instant, on: &Conditions) {
+        let shown = self.qr_in_status(now, on.pace);
+        self.put(SessionState::Absent, now);
+        self.new_client();
+        self.stale_qr = shown.map(|number| (number, None));
         self.faults.stuck = false;
+        self.guarded_until = None;
     }
 
-    /// The gateway process is back: sessions that were logged in start by themselves.
-    pub fn process_is_back(&mut self, now: Instant, pace: Pace) {
-        if self.starts_with_process {
-            self.start(now, pace);
+    /// There is another client object, with a queue of its own.
+    pub fn new_client(&mut self) {
+        self.client += 1;
+        self.changes += 1;
+        self.queue = Arc::default();
+        self.logged_in = false;
+        self.known_phones.clear();
+        self.faults.dead_queue = false;
+        self.failed_dials = 0;
+        self.dialler = Dialler::Gateway;
+        self.stale_qr = None;
+    }
+
+    /// Puts it into `state`, whatever was before.
+    pub fn put(&mut self, state: SessionState, now: Instant) {
+        self.forget();
+        self.failed_dials = 0;
+        self.dialler = Dialler::Library;
+        match state {
+            SessionState::Starting | SessionState::LoggingIn | SessionState::Paired => {
+                (self.paired, self.logged_in) = (true, false);
+            }
+            SessionState::Reconnecting => self.logged_in = true,
+            SessionState::Dead => self.logged_in = self.faults.dead_logged_in,
+            _ => {}
         }
-    }
-
-    /// `connected` and `loggedIn`.
-    pub const fn flags(&self) -> (bool, bool) {
-        match self.state {
-            SessionState::Online | SessionState::HalfOpen => (true, true),
-            SessionState::QrWait => (true, false),
-            SessionState::Reconnecting => (false, true),
-            SessionState::Dead => (false, self.faults.dead_logged_in),
-            _ => (false, false),
-        }
-    }
-
-    /// A new client dials; unpaired, or unpaired since it was logged out, it ends in the QR wait.
-    pub fn start(&mut self, now: Instant, pace: Pace) {
-        self.go(SessionState::Starting, now);
-        let dialled = pace.online_after;
-        if self.faults.banned {
-            self.follow(now, &[(dialled, SessionState::Dead)]);
-        } else if self.paired {
-            self.follow(now, &[(dialled, SessionState::Online)]);
-        } else {
-            let plan = [
-                (dialled, SessionState::QrWait),
-                (pace.of(QR_LIFE), SessionState::Absent),
-            ];
-            self.follow(now, &plan);
-        }
-    }
-
-    /// A second client for a device whose first one reconnects: they replace each other until both give up.
-    pub fn fight(&mut self, now: Instant, pace: Pace) {
-        self.go(SessionState::Online, now);
-        let rounds = [
-            SessionState::Reconnecting,
-            SessionState::Online,
-            SessionState::Reconnecting,
-            SessionState::Online,
-            SessionState::Dead,
-        ]
-        .map(|state| (pace.of(FIGHT_ROUND), state));
-        self.follow(now, &rounds);
-    }
-
-    fn follow(&mut self, now: Instant, plan: &[(Duration, SessionState)]) {
-        let mut at = now;
-        for (after, state) in plan {
-            at += *after;
-            self.plan.push_back((at, *state));
-        }
-    }
-
-    /// Goes to `state` and forgets what was planned.
-    pub fn go(&mut self, state: SessionState, now: Instant) {
         self.enter(state, now);
-        self.plan.clear();
     }
 
-    fn enter(&mut self, state: SessionState, at: Instant) {
+    /// Moves to `state`; what was planned stays.
+    pub fn enter(&mut self, state: SessionState, at: Instant) {
         if self.state.socket_open() && !state.socket_open() {
             self.losses += 1;
+            self.faults.dead_queue = false;
         }
         match state {
-            SessionState::Online => (self.paired, self.starts_with_process) = (true, true),
-            SessionState::QrWait => self.paired = false,
-            SessionState::LoggedOut => (self.paired, self.starts_with_process) = (false, false),
+            SessionState::Online | SessionState::HalfOpen => self.is_let_in(),
+            SessionState::QrWait => (self.paired, self.logged_in) = (false, false),
+            SessionState::Unlinking => (self.paired, self.logged_in) = (false, false),
+            SessionState::LoggedOut => {
+                (self.paired, self.logged_in, self.autostart) = (false, false, false);
+            }
+            SessionState::Absent | SessionState::Zombie => self.logged_in = false,
             _ => {}
         }
         self.state = state;
         self.since = at;
+        self.changes += 1;
+    }
+
+    fn is_let_in(&mut self) {
+        (self.paired, self.logged_in, self.autostart) = (true, true, true);
+        self.failed_dials = 0;
+        self.stale_qr = None;
+        if self.jid.is_empty() {
+            self.jid = self.account();
+        }
     }
 }

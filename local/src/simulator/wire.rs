@@ -29,6 +29,16 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// What the gateway's static file server says to a path that it does not have. It asks for no token and takes no
+    /// lock, so any answer to it means that the process lives.
+    pub fn not_found() -> Self {
+        Self::Answer {
+            status: 404,
+            content_type: "text/plain; charset=utf-8",
+            body: "404 page not found\n".into(),
+        }
+    }
+
     pub fn json(status: u16, body: &Value) -> Self {
         Self::Answer {
             status,

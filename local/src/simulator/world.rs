@@ -1,23 +1,23 @@
 //! Everything the simulated gateway knows. Pure; the time is handed in.
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::calls::CallLog;
+use super::directory::Directory;
 use super::inbox::Inbox;
-use super::options::{Pace, SimulatorOptions};
-use super::profile::Profile;
+use super::network::{Network, Outage};
+use super::options::{Conditions, SimulatorOptions};
 use super::proxy::Proxy;
-use super::session::Session;
+use super::session::{Process, Session};
+use super::state::SessionState;
 
 /// The gateway process and its sessions.
 #[derive(Debug)]
 pub(super) struct World {
     pub began: Instant,
-    pub profile: Profile,
-    pub pace: Pace,
+    pub conditions: Conditions,
     pub admin_token: String,
     pub sessions: Vec<Session>,
     pub inbox: Inbox,
@@ -28,13 +28,14 @@ pub(super) struct World {
     pub back_at: Option<Instant>,
     /// A connect ends the process for this long.
     pub crash_on_connect: Option<Duration>,
-    /// Phones that are not on WhatsApp.
-    pub strangers: BTreeSet<String>,
-    /// Whether a send to a stranger is taken without ever arriving, as the older library did.
-    pub strangers_taken: bool,
+    pub directory: Directory,
     pub check_throttled: bool,
     /// The proxy in front, if there is one.
     pub proxy: Option<Proxy>,
+    /// How many lists of users wait for a dial.
+    pub lists_waiting: usize,
+    /// How often somebody changed something that all sessions share.
+    pub orders: u64,
 }
 
 impl World {
@@ -42,11 +43,10 @@ impl World {
         let sessions = options.sessions.iter().zip(1..);
         Self {
             began: now,
-            profile: options.profile,
-            pace: Pace {
-                time_scale: options.time_scale,
-                send: options.send_duration,
-                online_after: options.online_after,
+            conditions: Conditions {
+                profile: options.profile,
+                pace: options.pace(),
+                outage: Outage::default(),
             },
             admin_token: options.admin_token.clone(),
             sessions: sessions
@@ -57,10 +57,11 @@ impl World {
             process: 0,
             back_at: None,
             crash_on_connect: None,
-            strangers: BTreeSet::new(),
-            strangers_taken: false,
+            directory: Directory::default(),
             check_throttled: false,
             proxy: None,
+            lists_waiting: 0,
+            orders: 0,
         }
     }
 
@@ -71,23 +72,107 @@ impl World {
 
     /// Makes every move that is due.
     pub fn settle(&mut self, now: Instant) {
-        if let Some(at) = self.back_at.take_if(|at| *at <= now) {
-            for session in &mut self.sessions {
-                session.process_is_back(at, self.pace);
+        loop {
+            let restarts = self.restart_if_due(now);
+            if !restarts && !self.settle_sessions(now) {
+                return;
             }
         }
-        for session in &mut self.sessions {
-            session.settle(now);
+    }
+
+    /// Starts the process again. While WhatsApp cannot be reached it may die at once.
+    fn restart_if_due(&mut self, now: Instant) -> bool {
+        let Some(at) = self.back_at.take_if(|at| *at <= now) else {
+            return false;
+        };
+        for session in 0..self.sessions.len() {
+            let on = self.conditions;
+            if self.sessions[session].process_is_back(at, &on) == Process::Dies {
+                self.end_process(at);
+                break;
+            }
         }
+        true
+    }
+
+    /// Returns whether the process died of it.
+    fn settle_sessions(&mut self, now: Instant) -> bool {
+        let on = self.conditions;
+        let mut sessions = self.sessions.iter_mut();
+        let died_at = sessions.find_map(|session| session.settle(now, &on));
+        if let Some(at) = died_at {
+            self.end_process(at);
+        }
+        died_at.is_some()
+    }
+
+    /// When something happens by itself next.
+    pub fn next_move(&self) -> Option<Instant> {
+        let sessions = self.sessions.iter().filter_map(Session::next_move);
+        sessions.chain(self.back_at).min()
+    }
+
+    /// A number that differs after every change that somebody can wait for.
+    pub fn revision(&self) -> u64 {
+        let sessions = self.sessions.iter().map(|session| session.changes);
+        self.process + self.orders + sessions.sum::<u64>()
+    }
+
+    /// Ends the process until a supervisor has started it again.
+    pub fn end_process(&mut self, now: Instant) {
+        self.crash(self.conditions.pace.restart, now);
     }
 
     /// Ends the process for `life`: every object is gone.
     pub fn crash(&mut self, life: Duration, now: Instant) {
         self.process += 1;
         self.back_at = Some(now + life);
+        self.lists_waiting = 0;
+        let on = self.conditions;
         for session in &mut self.sessions {
-            session.lose_process(now);
+            session.lose_process(now, &on);
         }
+    }
+
+    /// WhatsApp's network changes. Whoever had a socket loses it, and whoever hangs in a dial learns how it ended.
+    pub fn set_network(&mut self, network: Network, until: Option<Instant>, now: Instant) {
+        self.orders += 1;
+        self.conditions.outage = Outage { network, until };
+        let on = self.conditions;
+        let mut sessions = self.sessions.iter_mut();
+        let dies = sessions.any(|session| session.network_changed(now, &on) == Process::Dies);
+        if dies {
+            self.end_process(now);
+        }
+    }
+
+    /// Puts a session into a state, and plans what follows from it by itself.
+    pub fn begin(&mut self, session: usize, state: SessionState, now: Instant) {
+        let on = self.conditions;
+        let known = &mut self.sessions[session];
+        known.begin(state, now, &on);
+        if state == SessionState::Starting && known.start(now, &on) == Process::Dies {
+            self.end_process(now);
+        }
+    }
+
+    /// The socket of a session is lost, and the library dials at once.
+    pub fn drop_socket(&mut self, session: usize, now: Instant) {
+        let on = self.conditions;
+        if self.sessions[session].drop_socket(now, &on) == Process::Dies {
+            self.end_process(now);
+        }
+    }
+
+    /// Whether a call of a session has to wait. A list of users that waits for a dial holds up everybody in C and D.
+    pub fn holds_up(&self, session: usize) -> bool {
+        let everybody = self.lists_waiting > 0 && self.conditions.profile.has_health();
+        self.sessions[session].is_dialling() || (everybody && self.any_dials())
+    }
+
+    /// Whether any session dials.
+    pub fn any_dials(&self) -> bool {
+        self.sessions.iter().any(Session::is_dialling)
     }
 
     /// The session of a token.
@@ -108,17 +193,26 @@ impl World {
         let sessions = self.sessions.iter().map(|session| {
             let (connected, logged_in) = session.flags();
             json!({
-                "name": session.name, "state": session.state(),
+                "name": session.name, "state": session.state(), "paired": session.paired,
                 "connected": connected, "loggedIn": logged_in, "events": session.events,
             })
         });
+        let Conditions {
+            profile,
+            pace,
+            outage,
+        } = self.conditions;
         json!({
             "gateway": if self.back_at.is_some() { "down" } else { "up" },
+            "processes_ended": self.process,
+            "network": outage.at(now),
             "proxy": self.proxy.is_some(),
-            "profile": self.profile,
-            "time_scale": self.pace.time_scale,
-            "send_ms": self.pace.send.as_millis() as u64,
-            "online_after_ms": self.pace.online_after.as_millis() as u64,
+            "profile": profile,
+            "time_scale": pace.time_scale,
+            "send_ms": pace.send.as_millis() as u64,
+            "dial_ms": pace.dial.as_millis() as u64,
+            "login_ms": pace.login.as_millis() as u64,
+            "restart_ms": pace.restart.as_millis() as u64,
             "now_ms": self.at_ms(now),
             "messages": self.inbox.of(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),

@@ -1,0 +1,223 @@
+//! A handle on the simulated gateway: what a test or the control API can do to it and read from it.
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::phone::Phone;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::calls::CallLog;
+use super::inbox::InboxMessage;
+use super::network::Network;
+use super::options::SimulatorOptions;
+use super::profile::Profile;
+use super::scenario::Scenario;
+use super::state::SessionState;
+use super::world::World;
+
+/// A session was named that the simulator does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no session has this token or name; there is: {}", known.join(", "))]
+pub struct UnknownSession {
+    /// The names of the sessions.
+    pub known: Vec<String>,
+}
+
+/// A handle on a simulated gateway; clones are the same gateway.
+#[derive(Clone)]
+pub struct Simulator(Arc<Shared>);
+
+struct Shared {
+    options: SimulatorOptions,
+    world: Mutex<World>,
+    /// The life of the process; whoever waits for an answer watches it.
+    process: watch::Sender<u64>,
+    /// The world's revision; whoever waits for a change watches it.
+    revision: watch::Sender<u64>,
+}
+
+impl Simulator {
+    /// A gateway in its first state.
+    pub fn new(options: SimulatorOptions) -> Self {
+        let world = World::new(&options, Instant::now());
+        let revision = watch::Sender::new(world.revision());
+        Self(Arc::new(Shared {
+            options,
+            world: Mutex::new(world),
+            process: watch::Sender::new(0),
+            revision,
+        }))
+    }
+
+    /// Puts a session, by token or name, into a state; what follows from the state follows by itself.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_state(&self, session: &str, state: SessionState) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.begin(session, state, now);
+        })
+    }
+
+    /// Puts a session into a state for a while, after which it is online.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_state_for(
+        &self,
+        session: &str,
+        state: SessionState,
+        life: Duration,
+    ) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.sessions[session].begin_for(state, life, now);
+        })
+    }
+
+    /// The state of a session.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn state(&self, session: &str) -> Result<SessionState, UnknownSession> {
+        self.with_session(session, |world, session, _| world.sessions[session].state())
+    }
+
+    /// Lets a scenario begin on every session.
+    pub fn play(&self, scenario: &Scenario) {
+        self.now(|world, now| world.play(scenario, None, now));
+    }
+
+    /// Lets a scenario begin on one session, by token or name; what concerns the whole gateway does so all the same.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn play_on(&self, session: &str, scenario: &Scenario) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.play(scenario, Some(session), now);
+        })
+    }
+
+    /// The version to speak like from now on.
+    pub fn set_profile(&self, profile: Profile) {
+        self.now(|world, _| world.conditions.profile = profile);
+    }
+
+    /// How long the next dials and logins take.
+    pub fn set_dial_and_login(&self, dial: Duration, login: Duration) {
+        self.now(|world, _| {
+            let pace = &mut world.conditions.pace;
+            (pace.dial, pace.login) = (dial, login);
+        });
+    }
+
+    /// What WhatsApp's network is like from now on.
+    pub fn set_network(&self, network: Network) {
+        self.now(|world, now| world.set_network(network, None, now));
+    }
+
+    /// How often the gateway process has ended.
+    pub fn processes_ended(&self) -> u64 {
+        self.now(|world, _| world.process)
+    }
+
+    /// What a phone received, or every phone; the oldest first.
+    pub fn messages(&self, phone: Option<&Phone>) -> Vec<InboxMessage> {
+        self.now(|world, _| world.inbox.of(phone.map(Phone::digits)).cloned().collect())
+    }
+
+    /// Empties every phone.
+    pub fn clear_messages(&self) {
+        self.now(|world, _| world.inbox.clear());
+    }
+
+    /// Every call since the beginning or the last reset.
+    pub fn calls(&self) -> CallLog {
+        self.now(|world, _| world.calls.clone())
+    }
+
+    /// Back to the first state: sessions, faults, inbox and call log.
+    pub fn reset(&self) {
+        self.now(|world, now| {
+            let (process, revision) = (world.process + 1, world.revision() + 1);
+            *world = World::new(&self.0.options, now);
+            (world.process, world.orders) = (process, revision);
+        });
+    }
+
+    /// Everything but messages and calls, for the control API. Tokens are not shown.
+    pub(super) fn summary(&self) -> Value {
+        self.now(|world, now| world.summary(now))
+    }
+
+    /// Whether a connection is refused.
+    pub(super) fn is_shut(&self) -> bool {
+        self.now(|world, _| world.back_at.is_some() && world.proxy.is_none())
+    }
+
+    pub(super) fn process(&self) -> watch::Receiver<u64> {
+        self.0.process.subscribe()
+    }
+
+    fn with_session<T>(
+        &self,
+        session: &str,
+        act: impl FnOnce(&mut World, usize, Instant) -> T,
+    ) -> Result<T, UnknownSession> {
+        self.now(|world, now| match world.named(session) {
+            Some(session) => Ok(act(world, session, now)),
+            None => Err(UnknownSession {
+                known: world.sessions.iter().map(|s| s.name.clone()).collect(),
+            }),
+        })
+    }
+
+    /// Looks at the world as it is now, with every due move made, and perhaps changes it.
+    pub(super) fn now<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
+        let now = Instant::now();
+        let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle(now);
+        let answer = act(&mut world, now);
+        publish(&self.0.process, world.process);
+        publish(&self.0.revision, world.revision());
+        answer
+    }
+
+    /// Waits until the world is as it has to be.
+    pub(super) async fn wait_for<T>(&self, found: impl Fn(&World) -> Option<T>) -> T {
+        let mut revision = self.0.revision.subscribe();
+        loop {
+            let (found, next) = self.now(|world, _| (found(world), world.next_move()));
+            if let Some(found) = found {
+                return found;
+            }
+            let moves = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                _ = revision.changed() => {}
+                () = moves => {}
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Simulator")
+    }
+}
+
+/// Tells whoever watches that a number is another one.
+fn publish(watched: &watch::Sender<u64>, number: u64) {
+    watched.send_if_modified(|known| {
+        let changed = *known != number;
+        *known = number;
+        changed
+    });
+}
