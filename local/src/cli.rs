@@ -78,6 +78,24 @@ mod tests {
     }
 
     #[test]
+    fn the_simulated_gateway_can_be_each_version() {
+        for (typed, profile) in [
+            ("a", Profile::A),
+            ("b", Profile::B),
+            ("c", Profile::C),
+            ("d", Profile::D),
+        ] {
+            let cli = Cli::try_parse_from(["local", "--sim-profile", typed]);
+            assert_eq!(
+                cli.ok().map(|cli| cli.sim_profile),
+                Some(profile),
+                "{typed}"
+            );
+        }
+        assert!(Cli::try_parse_from(["local", "--sim-profile", "e"]).is_err());
+    }
+
+    #[test]
     fn memory_and_a_file_exclude_each_other() {
         assert!(Cli::try_parse_from(["local", "--memory", "--data", "a.db"]).is_err());
         assert!(Cli::try_parse_from(["local", "--memory", "--port", "1"]).is_ok());

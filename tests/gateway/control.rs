@@ -167,6 +167,54 @@ async fn knobs_are_turned_with_or_without_a_scenario() {
 }
 
 #[tokio::test]
+async fn dial_login_and_version_are_turned_and_shown() {
+    let served = served().await;
+    let body = r#"{"profile":"c","dial_ms":50,"login_ms":2000,"restart_ms":9000}"#;
+    let (_, summary) = served.control("POST /sim/faults", body).await;
+    for (key, value) in [
+        ("profile", json!("c")),
+        ("dial_ms", json!(50)),
+        ("login_ms", json!(2_000)),
+        ("restart_ms", json!(9_000)),
+        ("network", json!("reachable")),
+        ("processes_ended", json!(0)),
+    ] {
+        assert_eq!(summary[key], value, "{key}");
+    }
+    let body = r#"{"scenario":"whatsapp_unreachable"}"#;
+    let (_, summary) = served.control("POST /sim/faults", body).await;
+    assert_eq!(summary["network"], "unreachable");
+    let session = &summary["sessions"][0];
+    assert_eq!(
+        (&session["connected"], &session["loggedIn"]),
+        (&json!(false), &json!(true))
+    );
+    let body = r#"{"scenario":"login_refused","code":405}"#;
+    let (status, _) = served.control("POST /sim/faults", body).await;
+    assert_eq!(status, 200);
+    let body = r#"{"scenario":"login_refused","code":404}"#;
+    let (status, refusal) = served.control("POST /sim/faults", body).await;
+    assert_eq!(status, 400);
+    let problem = refusal["error"].as_str().expect("a text");
+    assert!(problem.ends_with("402, 405, 418 or 503"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_number_that_is_another_ones_on_whatsapp_is_told_by_a_check() {
+    let served = served().await;
+    let body = r#"{"scenario":"moved_number","phone":"0812 3456 789","to":"+62 811 0000 001"}"#;
+    served.control("POST /sim/faults", body).await;
+    let asked = r#"{"Phone":["628123456789","+628999999999"]}"#;
+    let (_, answer) = served.raw("POST /user/check", TOKEN, asked).await;
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let users = &answer["data"]["Users"];
+    let user = |query: &str, jid: &str| json!({"IsInWhatsapp": true, "JID": jid, "Query": query, "VerifiedName": ""});
+    let moved = user("628123456789", "628110000001@s.whatsapp.net");
+    let usual = user("+628999999999", "628999999999@s.whatsapp.net");
+    assert_eq!(users, &json!([moved, usual]));
+}
+
+#[tokio::test]
 async fn the_page_needs_nothing_from_elsewhere() {
     let (status, page) = served().await.raw("GET /sim", "", "").await;
     assert_eq!(status, 200);

@@ -1,12 +1,16 @@
 //! How a session of the simulator comes to be usable and ceases to be, as the real gateway does it, under paused time.
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use local::simulator::{
-    LoginRefusal, Network, Profile, Scenario, SessionState, Simulator, SimulatorOptions,
+    LoginRefusal, Network, Profile, Scenario, SessionOptions, SessionState, Simulator,
+    SimulatorOptions, router,
 };
 use shared::gateway::{Gateway, GatewayError, MessageBody, SessionToken, TextMessage};
 use shared::phone::Phone;
 use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
 
 const WITHIN: Duration = Duration::from_secs(600);
 const PROFILES: [Profile; 4] = [Profile::A, Profile::B, Profile::C, Profile::D];
@@ -472,5 +476,79 @@ async fn a_number_without_devices_is_accepted_in_a_and_b_and_refused_in_c_and_d(
             assert_eq!(seen == "sent", !refuses, "{profile:?} {migrated} {seen}");
             assert!(simulator.messages(None).is_empty());
         }
+    }
+}
+
+/// The status of a request without a token, and how long it takes.
+async fn get(simulator: &Simulator, path: &str) -> (u16, u128) {
+    let request = Request::get(path).body(Body::empty()).expect("a request");
+    let answer = router(simulator.clone()).oneshot(request);
+    let (answer, took) = timed(answer).await;
+    (answer.expect("an answer").status().as_u16(), took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_users_waits_for_every_dial_and_only_the_root_answers_always() {
+    for profile in PROFILES {
+        let mut options = SimulatorOptions {
+            profile,
+            ..SimulatorOptions::default()
+        };
+        options.sessions.push(SessionOptions::new("other", "other"));
+        let simulator = Simulator::new(options.with_dial_and_login(ms(3_000), ms(100)));
+        let absent = simulator.set_state("system", SessionState::Absent);
+        absent.expect("a session");
+        assert_eq!(connect(&simulator).await, "ok");
+        let other = SessionToken::new("other");
+        let (status, took) = timed(simulator.status(&other, WITHIN)).await;
+        assert!(status.is_ok());
+        assert_eq!(took, 0, "nothing holds up the other session: {profile:?}");
+        assert_eq!(get(&simulator, "/").await, (404, 0), "{profile:?}");
+
+        let admin = SessionToken::new("gateway-admin-token");
+        let newer = matches!(profile, Profile::C | Profile::D);
+        let list = timed(simulator.users(&admin, WITHIN));
+        let health = get(&simulator, "/health");
+        let status = timed(simulator.status(&other, WITHIN));
+        let (list, health, status) = tokio::join!(list, health, status);
+        assert!(list.0.is_ok());
+        assert_eq!(list.1, 3_000, "{profile:?}");
+        let expected = if newer { (200, 3_000) } else { (404, 0) };
+        assert_eq!(health, expected, "{profile:?}");
+        let held_up = if newer { 3_000 } else { 0 };
+        assert_eq!(status.1, held_up, "{profile:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_dies_of_an_unlinked_session_that_tells_every_event() {
+    for (events, dies) in [("All", true), ("Message", false)] {
+        let simulator = simulator(Profile::B);
+        simulator.play(&Scenario::ColdSession);
+        let body = format!(r#"{{"Subscribe":["{events}"],"Immediate":true}}"#);
+        let request = Request::post("/session/connect").header("token", "system-session-token");
+        let request = request.body(Body::from(body)).expect("a request");
+        let answer = router(simulator.clone()).oneshot(request).await;
+        assert!(answer.is_ok());
+        sleep(ms(2_000)).await;
+        simulator.play(&Scenario::Unlinked);
+        sleep(ms(900)).await;
+        let seen = flags(&simulator).await;
+        assert_eq!(seen == "unreachable", dies, "{events}: {seen}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_breaks_while_a_text_is_written_says_that_it_was_not_sent() {
+    for (profile, text) in [
+        (Profile::B, "connection reset by peer"),
+        (Profile::D, "frame socket is closed"),
+    ] {
+        let simulator = simulator(profile);
+        simulator.play(&Scenario::SocketBreaks { sends: 1 });
+        let seen = send(&simulator, "1").await;
+        assert!(seen.ends_with(text), "{profile:?}: {seen}");
+        assert!(simulator.messages(None).is_empty(), "{profile:?}");
+        assert_eq!(send(&simulator, "1").await, "sent", "{profile:?}");
     }
 }

@@ -4,6 +4,7 @@ mod control;
 mod faces;
 mod harness;
 mod logins;
+mod recorded;
 mod simulator;
 mod tls;
 mod transport;
