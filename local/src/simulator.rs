@@ -69,8 +69,17 @@ mod play;
 /// A handle on all of that.
 mod handle;
 
-/// The way of a text.
+/// What calls wait for.
+mod waits;
+
+/// A text on its way.
+mod outgoing;
+
+/// How it goes through the gateway.
 mod sends;
+
+/// What asks WhatsApp something.
+mod lookups;
 
 /// What the gateway does with a request.
 mod requests;

@@ -53,3 +53,29 @@ fn no_lint_is_silenced_without_a_reason() {
         }
     }
 }
+
+#[test]
+fn each_file_of_the_simulator_uses_only_what_its_list_names_before() {
+    let list = read("local/src/simulator.rs");
+    let files: Vec<_> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    assert!(files.len() > 20, "{files:?}");
+    for (place, line) in code("local/src/simulator") {
+        let file = place
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.split('.').next());
+        let used = line.strip_prefix("use super::");
+        let (Some(file), Some(used)) = (file, used) else {
+            continue;
+        };
+        let used = used.split([':', ';', '{']).next().unwrap_or_default();
+        let place_of = |name: &str| files.iter().position(|known| *known == name);
+        let (Some(before), Some(after)) = (place_of(used), place_of(file)) else {
+            panic!("{place}: name the file that is used: {line}");
+        };
+        assert!(before < after, "{place}: {used} stands below {file}");
+    }
+}
