@@ -97,6 +97,14 @@ impl PhoneState {
     pub fn code(&self, purpose: Purpose) -> Option<&IssuedCode> {
         self.challenges.get(&purpose)?.code.as_ref()
     }
+
+    /// Whether the phone is known to have taken a message: then it is on WhatsApp, whatever a gateway says. Only those of
+    /// sign-ups tell: the others may have gone to nobody.
+    pub fn took_a_message(&self) -> bool {
+        self.sends
+            .iter()
+            .any(|send| send.purpose == Purpose::Signup && send.certainty == Certainty::Sent)
+    }
 }
 
 /// One message that takes a place in the limits.

@@ -27,6 +27,12 @@ use crate::timestamp::Timestamp;
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// When it is worth asking again after a failure of which nobody knows how long it lasts.
+const AGAIN_SOON: Duration = Duration::from_secs(5);
+
+/// When to ask again for what only a person can end.
+const HUMAN_TAKES: Duration = Duration::from_secs(300);
+
 /// Of the time that Lambda gives, this much is kept to record the result and to answer.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
@@ -186,7 +192,7 @@ impl Problem {
     pub fn not_sent(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
             .with("charged", false)
-            .retry_after(Duration::from_secs(5))
+            .retry_after(AGAIN_SOON)
     }
 
     /// A limit says no.
@@ -226,19 +232,28 @@ impl From<SendError> for Problem {
             SendError::NoSession => Self::not_sent(
                 "WHATSAPP_CONFIG_ERROR",
                 "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
-            ),
-            SendError::NotSent(Reason::NotOnWhatsApp) => Self::bad_request(
+            )
+            .with("recovering", false)
+            .retry_after(HUMAN_TAKES),
+            SendError::NotSent {
+                reason: Reason::NotOnWhatsApp,
+                ..
+            } => Self::bad_request(
                 "NOT_ON_WHATSAPP",
                 "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
             )
             .with("charged", false),
-            SendError::NotSent(reason) => {
+            SendError::NotSent {
+                reason,
+                retry_after,
+            } => {
                 let (code, message) = not_sent(reason);
-                let problem = Self::not_sent(code, message);
-                match reason {
-                    // It lasts for hours, and asking prolongs it.
-                    Reason::Restricted => problem.retry_after(Duration::from_secs(300)),
-                    _ => problem,
+                let problem = Self::not_sent(code, message)
+                    .retry_after(retry_after.unwrap_or(AGAIN_SOON));
+                if reason.needs_human() {
+                    problem.with("recovering", false)
+                } else {
+                    problem
                 }
             }
         }
@@ -281,9 +296,13 @@ const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
             "WHATSAPP_SERVICE_UNAVAILABLE",
             "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
         ),
-        Reason::SessionDown | Reason::NeedsPairing => (
+        Reason::SessionDown => (
             "WHATSAPP_SERVICE_UNAVAILABLE",
             "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",
+        ),
+        Reason::NeedsPairing | Reason::NeedsRestart => (
+            "WHATSAPP_SERVICE_UNAVAILABLE",
+            "WhatsApp is out of order until an operator repairs it. The code was not sent and nothing was charged; sign in with your password, or try again later.",
         ),
         Reason::GatewayUnreachable => (
             "WHATSAPP_NETWORK_ERROR",

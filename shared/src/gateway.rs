@@ -76,6 +76,10 @@ pub trait Gateway: fmt::Debug + Send + Sync {
         admin_token: &SessionToken,
         within: Duration,
     ) -> Result<Vec<GatewayUser>, GatewayError>;
+
+    /// Asks whatever runs the gateway to restart its process, with every session on it. Refused as misconfigured where
+    /// nobody can be asked.
+    async fn restart(&self, within: Duration) -> Result<(), GatewayError>;
 }
 
 /// The secret that addresses one session, or the gateway's admin token. Never shown.
@@ -100,11 +104,34 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// WhatsApp's own name of an account, such as `628123456789@s.whatsapp.net`. It holds a phone number, so it never shows
+/// itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Jid(pub String);
+
+impl Jid {
+    /// Whether this is an account under another number than `digits`. Names without a number are none.
+    pub fn is_other_than(&self, digits: &str) -> bool {
+        match self.0.strip_suffix("@s.whatsapp.net") {
+            Some(user) => user != digits,
+            None => false,
+        }
+    }
+}
+
+impl fmt::Debug for Jid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jid(****)")
+    }
+}
+
 /// One text to one phone. `id` is the WhatsApp message id: the same for every retry of the same message.
 #[derive(Clone, Debug)]
 pub struct TextMessage {
     /// The recipient.
     pub phone: Phone,
+    /// The recipient's account, where it is known under another number than the phone's.
+    pub jid: Option<Jid>,
     /// What the recipient reads.
     pub body: MessageBody,
     /// The message id, such as `3EB0` and 18 upper-case hex digits.
@@ -139,6 +166,9 @@ pub struct SessionStatus {
     pub jid: Option<String>,
     /// The events that reach the webhook.
     pub events: Vec<String>,
+    /// Whether a QR code waits to be scanned. `None` where the version does not say. It is of use only while the socket is
+    /// open: afterwards it can be stale.
+    pub has_qr_code: Option<bool>,
 }
 
 impl SessionStatus {
@@ -155,6 +185,8 @@ pub struct UserCheck {
     pub query: String,
     /// Whether it has an account.
     pub on_whatsapp: bool,
+    /// The account, if the gateway names one.
+    pub jid: Option<Jid>,
 }
 
 /// A session as the gateway's administrator sees it.

@@ -9,7 +9,7 @@ use crate::entropy::Entropy;
 use crate::gateway::Gateway;
 use crate::gateway::wuzapi::Wuzapi;
 use crate::report::Chain;
-use crate::settings::Settings;
+use crate::settings::{RestartUrl, Settings};
 use crate::store::StoreError;
 
 /// How this system talks to DynamoDB.
@@ -57,7 +57,8 @@ impl Backends {
         let config =
             dynamodb::dynamodb_config(&settings.region, credentials, endpoint, http_client);
         let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
-        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?;
+        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?
+            .restarted_by(settings.restart_url.as_ref().map(RestartUrl::expose));
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
             gateway: Arc::new(gateway),

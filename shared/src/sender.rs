@@ -16,7 +16,9 @@ use crate::runtime::Backends;
 use crate::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::store::StoreError;
 use crate::store::deliveries::{Deliveries, DeliveryItem};
-use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState, Slot, WhatsAppSessions};
+use crate::store::whatsapp_sessions::{
+    Seen, SendShown, SessionItem, SessionState, Slot, WhatsAppSessions,
+};
 use crate::timestamp::Timestamp;
 
 /// Which session a recipient gets.
@@ -36,8 +38,14 @@ mod recover;
 
 /// The cost of a send that nobody has measured yet.
 const COST: Duration = Duration::from_millis(300);
-const COST_MIN: Duration = Duration::from_millis(50);
-const COST_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait for a place in a full queue before each further try; the last one is not waited for.
+const PLACE_PAUSES: [Duration; 4] = [
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+    Duration::MAX,
+];
 
 /// Sends messages through the gateway.
 #[derive(Clone, Debug)]
@@ -48,6 +56,9 @@ pub struct Sender {
     deliveries: Deliveries,
     clock: Clock,
     entropy: Entropy,
+    /// Whether somebody can be asked to restart the gateway.
+    can_restart: bool,
+    check_first_contact: bool,
 }
 
 /// The session for a recipient, and what is known about it.
@@ -82,7 +93,8 @@ pub struct Place {
     token: SessionToken,
     at: Timestamp,
     cost: Duration,
-    seen: Option<Seen>,
+    /// What is known about the session.
+    item: SessionItem,
 }
 
 /// One message to send.
@@ -96,6 +108,8 @@ pub struct Outgoing {
     pub phone: Phone,
     /// What the recipient reads.
     pub content: Content,
+    /// Whether the recipient is not known to have taken a message lately.
+    pub first_contact: bool,
 }
 
 /// What the recipient reads.
@@ -124,9 +138,13 @@ pub struct Delivery {
     pub started: Timestamp,
     /// What was done, in order.
     pub steps: Vec<StepTaken>,
+    /// How long until it is worth asking again, when it was not sent.
+    pub retry_after: Option<Duration>,
     to_nobody: bool,
-    /// The session's cost of a send, when it has moved.
-    cost: Option<Duration>,
+    /// What a real send has shown about the session.
+    shown: Option<SendShown>,
+    /// How long its place in the queue was.
+    place_cost: Duration,
     /// The session's state, when the send has shown another one than was known.
     seen: Option<Seen>,
 }
@@ -160,6 +178,8 @@ pub enum Reason {
     SessionDown,
     /// The session waits for somebody to pair it.
     NeedsPairing,
+    /// Only a restart of the gateway helps.
+    NeedsRestart,
     /// WhatsApp keeps the account from sending.
     Restricted,
     /// The number is not on WhatsApp.
@@ -196,12 +216,21 @@ impl Outcome {
 }
 
 impl Reason {
+    /// Whether waiting does not help: only somebody who acts does.
+    pub const fn needs_human(self) -> bool {
+        matches!(
+            self,
+            Self::NeedsPairing | Self::NeedsRestart | Self::Restricted | Self::Misconfigured
+        )
+    }
+
     /// The word for it in the store and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
             Self::SessionDown => "session_down",
             Self::NeedsPairing => "needs_pairing",
+            Self::NeedsRestart => "needs_restart",
             Self::Restricted => "restricted",
             Self::NotOnWhatsApp => "not_on_whatsapp",
             Self::WrongRecipient => "wrong_recipient",
@@ -233,6 +262,8 @@ pub enum ChannelState {
     Recovering,
     /// Somebody has to pair the session.
     NeedsPairing,
+    /// Somebody has to restart the gateway.
+    NeedsRestart,
     /// Not now.
     Down,
     /// WhatsApp keeps the account from sending.
@@ -264,6 +295,8 @@ impl Sender {
             deliveries: Deliveries::new(backends.dynamodb.clone(), tables.deliveries.clone()),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
+            can_restart: backends.settings.restart_url.is_some(),
+            check_first_contact: backends.settings.check_first_contact,
         }
     }
 
@@ -292,24 +325,40 @@ impl Sender {
         wait_max: Duration,
     ) -> Result<Result<Place, Busy>, StoreError> {
         let (session, item) = (&picked.session, &picked.item);
-        let now = self.clock.now();
-        let cost = item.cost.unwrap_or(COST);
-        let slot = self
-            .sessions
-            .take_slot(&session.name, item.free_at, now, wait_max, cost)
-            .await?;
-        Ok(match slot {
-            Slot::At(at) => Ok(Place {
-                session: session.name.clone(),
-                token: session.token.clone(),
-                at,
-                cost,
-                seen: item.seen,
-            }),
-            Slot::Full(free_at) => Err(Busy {
-                retry_after: free_at.since(now.plus(wait_max)),
-            }),
-        })
+        let latest = self.clock.now().plus(wait_max);
+        let mut free_at = item.free_at;
+        // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
+        for (number, pause) in PLACE_PAUSES.into_iter().enumerate() {
+            let now = self.clock.now();
+            let wait_max = latest.since(now);
+            let slot = self
+                .sessions
+                .take_slot(&session.name, free_at, now, wait_max, COST);
+            let slot = match slot.await {
+                // A further try is a favour.
+                Err(_) if number > 0 => break,
+                slot => slot?,
+            };
+            match slot {
+                Slot::At(at, cost) => {
+                    return Ok(Ok(Place {
+                        session: session.name.clone(),
+                        token: session.token.clone(),
+                        at,
+                        cost,
+                        item: item.clone(),
+                    }));
+                }
+                Slot::Full(queue) => free_at = queue.free_at,
+            }
+            if latest.since(self.clock.now()) <= pause {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        Ok(Err(Busy {
+            retry_after: free_at.unwrap_or(latest).since(latest),
+        }))
     }
 
     /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes.
@@ -334,9 +383,9 @@ impl Sender {
     pub async fn record(&self, delivery: &Delivery) {
         let session = delivery.session.as_str();
         let kept = self.deliveries.keep(delivery.item());
-        let measured = async {
-            match delivery.cost {
-                Some(cost) => self.sessions.measured(session, cost).await,
+        let shown = async {
+            match &delivery.shown {
+                Some(shown) => self.sessions.note_send(session, shown).await,
                 None => Ok(()),
             }
         };
@@ -346,8 +395,17 @@ impl Sender {
                 None => Ok(()),
             }
         };
-        let (kept, measured, seen) = tokio::join!(kept, measured, seen);
-        for error in [kept, measured, seen].into_iter().filter_map(Result::err) {
+        let rest = async {
+            match delivery.rest_of_place() {
+                Some(rest) => self.sessions.leave_slot(session, rest).await,
+                None => Ok(()),
+            }
+        };
+        let (kept, shown, seen, rest) = tokio::join!(kept, shown, seen, rest);
+        for error in [kept, shown, seen, rest]
+            .into_iter()
+            .filter_map(Result::err)
+        {
             tracing::error!(
                 session,
                 message_id = delivery.message_id,
@@ -374,8 +432,14 @@ impl Sender {
         let state = match item.seen.map(|seen| seen.state) {
             None => ChannelState::Unknown,
             Some(SessionState::Usable) => ChannelState::Usable,
-            Some(SessionState::NeedsPairing) => ChannelState::NeedsPairing,
-            Some(SessionState::Reconnecting | SessionState::Starting) => ChannelState::Recovering,
+            Some(SessionState::NeedsPairing | SessionState::Unlinked) => ChannelState::NeedsPairing,
+            Some(SessionState::NeedsRestart) => ChannelState::NeedsRestart,
+            Some(
+                SessionState::Reconnecting
+                | SessionState::Starting
+                | SessionState::Opening
+                | SessionState::Suspect,
+            ) => ChannelState::Recovering,
             Some(SessionState::Down) if assess::stabilising(&item, self.clock.now()) => {
                 ChannelState::Recovering
             }
@@ -416,6 +480,14 @@ impl Picked {
 }
 
 impl Delivery {
+    /// What is left of the place of a send that was done long before its end.
+    fn rest_of_place(&self) -> Option<Duration> {
+        let taken = self.shown.as_ref()?.taken?;
+        let took = taken.ended.since(taken.began);
+        let rest = self.place_cost.saturating_sub(took);
+        (rest > self.place_cost / 5).then_some(rest)
+    }
+
     fn item(&self) -> DeliveryItem<'_> {
         DeliveryItem {
             message_id: &self.message_id,
@@ -437,14 +509,6 @@ impl Delivery {
     }
 }
 
-/// The cost of a send after one more was measured: `None` unless it moved notably, so that most sends write nothing.
-fn cost_after(cost: Duration, measured: Duration) -> Option<Duration> {
-    let moved = measured.abs_diff(cost) > cost / 4;
-    let next = (cost * 7 + measured * 3) / 10;
-    let next = Duration::from_millis(next.clamp(COST_MIN, COST_MAX).as_millis() as u64);
-    (moved && next != cost).then_some(next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,25 +525,5 @@ mod tests {
                 .bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
         );
-    }
-
-    #[test]
-    fn the_cost_follows_what_is_measured_and_ignores_noise() {
-        let ms = Duration::from_millis;
-        for (cost, measured, expected) in [
-            (ms(300), ms(300), None),
-            (ms(300), ms(375), None),
-            (ms(300), ms(376), Some(ms(322))),
-            (ms(300), ms(100), Some(ms(240))),
-            (ms(50), ms(1), None),
-            (ms(4_900), ms(60_000), Some(COST_MAX)),
-            (COST_MAX, ms(60_000), None),
-        ] {
-            assert_eq!(
-                cost_after(cost, measured),
-                expected,
-                "{cost:?} {measured:?}"
-            );
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration of a deployment, read once from the environment.
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,28 @@ impl Default for Tables {
 /// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
 pub const SYSTEM_SESSION: &str = "system";
 
+/// An address that restarts the gateway. Whoever knows it can do so, so it never shows itself.
+#[derive(Clone)]
+pub struct RestartUrl(String);
+
+impl RestartUrl {
+    /// Wraps an address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The address itself, for the request and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RestartUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RestartUrl(****)")
+    }
+}
+
 /// One WhatsApp account that this deployment may send from.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
@@ -69,6 +92,12 @@ pub struct Settings {
     pub gateway_url: Option<String>,
     /// The certificate authority of a gateway that has its own, as PEM: `WHATSAPP_CA_PEM`.
     pub gateway_ca_pem: Option<String>,
+    /// An address that restarts the gateway when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
+    /// help, at most every ten minutes and three times a day.
+    pub restart_url: Option<RestartUrl>,
+    /// Whether the first message to a number is preceded by the question whether it is on WhatsApp:
+    /// `CHECK_FIRST_CONTACT` is `on` or `off`.
+    pub check_first_contact: bool,
     /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
     /// The limits of codes.
@@ -111,6 +140,8 @@ impl Default for Settings {
             tables: Tables::default(),
             gateway_url: None,
             gateway_ca_pem: None,
+            restart_url: None,
+            check_first_contact: true,
             sessions: Vec::new(),
             policy: Policy::default(),
             email_identifier: false,
@@ -186,6 +217,9 @@ impl Settings {
             },
             gateway_url,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
+            restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl),
+            check_first_contact: vars
+                .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
             sessions: session.into_iter().collect(),
             policy: Policy {
                 cooldown: vars.seconds("CODE_COOLDOWN_SECONDS", policy.cooldown)?,

@@ -25,6 +25,10 @@ fn sends(system: &TestSystem) -> u64 {
     system.simulator().calls().count("/chat/send/text")
 }
 
+fn look_ups(system: &TestSystem) -> u64 {
+    system.simulator().calls().count("/user/check")
+}
+
 #[track_caller]
 fn check_refused(reply: &Reply) {
     check(reply, 400, Some("NOT_ON_WHATSAPP"), None);
@@ -36,12 +40,12 @@ async fn a_sign_up_is_told_and_the_gateway_is_asked_once_in_six_hours() {
     let system = system().await;
     for _ in 0..20 {
         check_refused(&sign_up(&system, &phone(1)).await);
-        assert_eq!(sends(&system), 1);
+        assert_eq!((look_ups(&system), sends(&system)), (1, 0));
     }
     check(&sign_up(&system, &phone(2)).await, 200, None, None);
     sleep(6 * HOUR).await;
     check_refused(&sign_up(&system, &phone(1)).await);
-    assert_eq!(sends(&system), 3);
+    assert_eq!((look_ups(&system), sends(&system)), (3, 1));
 
     // Whoever gets WhatsApp meanwhile can sign up when the six hours are over.
     system.simulator().play(&Scenario::Healthy);

@@ -318,6 +318,11 @@ fn without_ids_and_times(mut reply: Reply) -> (u16, String, String) {
         *id = json!("");
     }
     reply.headers.remove("apigw-requestid");
+    // During an outage it counts down to the next connect, whoever asks.
+    if reply.status == 503 && reply.headers.remove("retry-after").is_some() {
+        let seconds = reply.json["retryAfterSeconds"].take();
+        assert!((5..=300).contains(&seconds.as_u64().expect("seconds")));
+    }
     (
         reply.status,
         format!("{:?}", reply.headers),

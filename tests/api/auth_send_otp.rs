@@ -125,8 +125,8 @@ async fn what_cannot_be_sent_again_is_not_charged_and_takes_nothing() {
         pass(MINUTE).await;
         system.simulator().play(&scenario);
         for _ in 0..2 {
-            check_not_sent(&send_again(&system, SITI, "sso", &of_siti).await, code);
-            check_not_sent(&send_again(&system, BUDI, "signup", &of_budi).await, code);
+            check_outage(&send_again(&system, SITI, "sso", &of_siti).await, code);
+            check_outage(&send_again(&system, BUDI, "signup", &of_budi).await, code);
         }
         system.simulator().play(&Scenario::Healthy);
         check_sent(&send_again(&system, BUDI, "signup", &of_budi).await);

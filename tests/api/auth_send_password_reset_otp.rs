@@ -58,7 +58,7 @@ async fn an_outage_charges_nothing_and_the_next_request_succeeds_at_once() {
         let system = system().await;
         system.simulator().play(&scenario);
         for _ in 0..6 {
-            check_not_sent(&ask(&system, SITI).await, code);
+            check_outage(&ask(&system, SITI).await, code);
         }
         system.simulator().play(&Scenario::Healthy);
         check_sent(&ask(&system, SITI).await);
@@ -76,7 +76,7 @@ async fn a_message_that_whatsapp_refuses_and_one_without_a_session_are_not_charg
     check_restricted(&ask(&refusing, SITI).await);
     let none = TestSystem::builder().simulator(|options| options.sessions.clear());
     let none = with_siti(none.build().await).await;
-    check_not_sent(&ask(&none, SITI).await, "WHATSAPP_CONFIG_ERROR");
+    check_needs_somebody(&ask(&none, SITI).await, "WHATSAPP_CONFIG_ERROR");
 }
 
 #[tokio::test(start_paused = true)]

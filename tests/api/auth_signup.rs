@@ -131,7 +131,7 @@ async fn a_sign_up_that_cannot_be_sent_leaves_nothing_and_can_be_repeated_at_onc
         let system = system().await;
         system.simulator().play(&scenario);
         for _ in 0..2 {
-            check_not_sent(&system.post(SIGNUP, applicant(BUDI)).await, code);
+            check_outage(&system.post(SIGNUP, applicant(BUDI)).await, code);
         }
         assert!(items(&system, "RegistrationsTable").await.is_empty());
         for phone in challenges(&system).await {

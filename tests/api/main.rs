@@ -363,15 +363,39 @@ fn check_limited(reply: &Reply, limit: &str, retry_after: Duration) {
 /// Checks the reply to whoever gets no code because it certainly did not go out.
 #[track_caller]
 fn check_not_sent(reply: &Reply, code: &str) {
-    let fields = json!({ "charged": false, "retryAfterSeconds": 5 });
+    check_not_sent_for(reply, code, 5);
+}
+
+/// The same, and it is worth asking again after so many seconds.
+#[track_caller]
+fn check_not_sent_for(reply: &Reply, code: &str, seconds: u64) {
+    let fields = json!({ "charged": false, "retryAfterSeconds": seconds });
     check_problem(reply, 503, code, fields);
 }
 
 /// Checks the reply to whoever gets no code because WhatsApp restricts the account that sends.
 #[track_caller]
 fn check_restricted(reply: &Reply) {
-    let fields = json!({ "charged": false, "retryAfterSeconds": 300 });
-    check_problem(reply, 503, "WHATSAPP_OTP_FAILED", fields);
+    check_needs_somebody(reply, "WHATSAPP_OTP_FAILED");
+}
+
+/// Checks the reply during one of [`outages`]: it says when the next try comes, or that somebody has to act.
+#[track_caller]
+fn check_outage(reply: &Reply, code: &str) {
+    if reply.json["recovering"] == false {
+        return check_needs_somebody(reply, code);
+    }
+    let seconds = reply.json["retryAfterSeconds"].as_u64();
+    let seconds = seconds.expect("when to come back");
+    assert!((5..=30).contains(&seconds), "{:?}", reply.json);
+    check_not_sent_for(reply, code, seconds);
+}
+
+/// Nothing was sent or charged, and only a person who acts helps.
+#[track_caller]
+fn check_needs_somebody(reply: &Reply, code: &str) {
+    let fields = json!({ "charged": false, "recovering": false, "retryAfterSeconds": 300 });
+    check_problem(reply, 503, code, fields);
 }
 
 /// A message is a sentence for a person: nothing of the program's insides.

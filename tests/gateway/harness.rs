@@ -67,6 +67,7 @@ pub fn phone() -> Phone {
 pub fn text(id: &str) -> TextMessage {
     TextMessage {
         phone: phone(),
+        jid: None,
         body: MessageBody("Your code is 123456".into()),
         id: id.into(),
     }

@@ -75,6 +75,7 @@ async fn qr(simulator: &Simulator) -> String {
 async fn send(simulator: &Simulator, id: &str) -> String {
     let message = TextMessage {
         phone: Phone::parse("08123456789").expect("a phone"),
+        jid: None,
         body: MessageBody("Your code is 123456".into()),
         id: id.into(),
     };

@@ -21,6 +21,7 @@ fn token() -> SessionToken {
 fn text(id: &str) -> TextMessage {
     TextMessage {
         phone: Phone::parse("08123456789").expect("a phone"),
+        jid: None,
         body: MessageBody("Your code is 123456".into()),
         id: id.into(),
     }

@@ -67,8 +67,9 @@ async fn crowd_on_a_cold_session(database: Faults) -> usize {
 async fn a_crowd_on_a_cold_session_makes_one_connect_and_is_answered_truly() {
     for seed in [None, Some(1)] {
         let served = crowd_on_a_cold_session(database(seed)).await;
-        // Until the gateway is measured the queue takes 300 ms for each message, and 6 s of them.
-        assert!((19..=21).contains(&served), "{served}");
+        // Until the gateway is measured the queue takes 300 ms for each message, and 6 s of them. Then it takes less, for those
+        // who try again.
+        assert!((19..=30).contains(&served), "{served}");
     }
 }
 

@@ -93,7 +93,12 @@ async fn unconfirmed(system: &TestSystem, asked: &Reply) -> End {
         (429, &json!("cooldown"))
     );
     sleep(15 * SECOND).await;
-    let again = sign_in(system, &phone(1)).await;
+    let mut again = sign_in(system, &phone(1)).await;
+    if delivery(&again) == Some("unconfirmed") {
+        // The second one in a row without an answer has the session reset.
+        sleep(15 * SECOND).await;
+        again = sign_in(system, &phone(1)).await;
+    }
     let second = challenge(&again);
     // What the gateway still has in its queue goes out long after the answer.
     sleep(80 * SECOND).await;
@@ -156,9 +161,10 @@ async fn the_connection_is_half_open() {
 
 #[tokio::test(start_paused = true)]
 async fn the_session_is_dead_and_a_connect_heals_it() {
-    for logged_in in [true, false] {
-        check([DeadObject { logged_in }], Arrived).await;
-    }
+    check([DeadObject { logged_in: false }], Arrived).await;
+    // The library may be reconnecting by itself: for a minute that is left to it.
+    let waits = refused("WHATSAPP_SERVICE_UNAVAILABLE");
+    check([DeadObject { logged_in: true }], waits).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,14 +195,20 @@ async fn the_answer_is_lost_after_the_delivery() {
 #[tokio::test(start_paused = true)]
 async fn the_acknowledgement_is_lost() {
     let sends = 1;
-    for lasts_ms in [1_000, 3_000, 8_000, 20_000] {
+    // Longer than a request lasts, nobody connects a session that may be reconnecting by itself.
+    for (lasts_ms, end) in [
+        (1_000, Arrived),
+        (3_000, Arrived),
+        (8_000, Arrived),
+        (20_000, Unconfirmed),
+    ] {
         for delivered in [true, false] {
             let lost = AckLost {
                 sends,
                 delivered,
                 lasts_ms,
             };
-            check([lost], Arrived).await;
+            check([lost], end.clone()).await;
         }
     }
 }

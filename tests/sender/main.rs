@@ -4,5 +4,6 @@ mod crashes;
 mod crowds;
 mod outages;
 mod promises;
+mod recovery;
 mod stage;
 mod store;

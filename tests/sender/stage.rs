@@ -11,8 +11,8 @@ use shared::gateway::{MessageBody, SessionToken};
 use shared::phone::Phone;
 use shared::runtime::Backends;
 use shared::sender::{Busy, Content, Delivery, Outgoing, Sender, message_id};
-use shared::settings::{SessionSettings, Settings};
-use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
+use shared::settings::{RestartUrl, SessionSettings, Settings};
+use shared::store::whatsapp_sessions::{SendShown, SessionItem, TakenSend, WhatsAppSessions};
 use shared::timestamp::Timestamp;
 use tokio::time::Instant;
 
@@ -81,21 +81,39 @@ impl Stage {
         self.sender_of(vec![session], seed, faults)
     }
 
+    /// A function that may have the gateway restarted.
+    pub fn restarting_sender(&self, seed: u64) -> Sender {
+        let settings = Settings {
+            sessions: vec![SessionSettings {
+                name: SESSION.into(),
+                token: SessionToken::new(TOKEN),
+            }],
+            restart_url: Some(RestartUrl::new("https://deploy.example/restart")),
+            ..Settings::default()
+        };
+        self.sender_in(settings, seed, Faults::none())
+    }
+
     /// A function that may not send, only look.
     pub fn onlooker(&self) -> Sender {
         self.sender_of(Vec::new(), 0, Faults::none())
     }
 
     fn sender_of(&self, sessions: Vec<SessionSettings>, seed: u64, faults: Faults) -> Sender {
+        let settings = Settings {
+            sessions,
+            ..Settings::default()
+        };
+        self.sender_in(settings, seed, faults)
+    }
+
+    fn sender_in(&self, settings: Settings, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
             gateway: Arc::new(self.gateway.clone()),
             clock: self.clock.clone(),
             entropy: Entropy::seeded(seed),
-            settings: Arc::new(Settings {
-                sessions,
-                ..Settings::default()
-            }),
+            settings: Arc::new(settings),
         })
     }
 
@@ -113,6 +131,22 @@ impl Stage {
 
     pub fn sessions(&self) -> WhatsAppSessions {
         WhatsAppSessions::new(self.database.client(), "WhatsAppSessionsTable".into())
+    }
+
+    /// The session is known to take `cost` for a send.
+    pub async fn take_cost_as(&self, cost: Duration) {
+        let ended = self.clock.now();
+        let shown = SendShown {
+            taken: Some(TakenSend {
+                began: ended.minus(cost),
+                ended,
+                may_have_waited: false,
+                cost_max: cost,
+            }),
+            ..SendShown::default()
+        };
+        let noted = self.sessions().note_send(SESSION, &shown).await;
+        noted.expect("the store");
     }
 
     pub fn connects(&self) -> u64 {
@@ -134,6 +168,7 @@ pub fn outgoing(number: u64) -> Outgoing {
         message_id: message_id(&Entropy::seeded(1_000_000 + number)),
         phone: phone(number),
         content: Content::Text(MessageBody(format!("Your code is {:06}", 100_000 + number))),
+        first_contact: false,
     }
 }
 

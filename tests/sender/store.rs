@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use local::database::{Fault, Faults};
 use shared::store::whatsapp_sessions::{
-    ConnectRight, Look, Seen, SessionItem, SessionState, Slot, WhatsAppSessions,
+    ConnectClaim, ConnectRight, Look, Seen, SessionItem, SessionState, Slot, WhatsAppSessions,
 };
 use shared::timestamp::Timestamp;
 
@@ -11,6 +11,17 @@ use super::stage::{SESSION, Stage};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_000_000);
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A wish for the connect right.
+fn claim(attempt_id: &str, now: Timestamp, wait: Duration) -> ConnectClaim<'_> {
+    ConnectClaim {
+        attempt_id,
+        now,
+        wait,
+        early: false,
+        over_library: false,
+    }
+}
 
 /// The table, through a client that loses the reply of its first call.
 fn losing_the_first_reply(stage: &Stage) -> WhatsAppSessions {
@@ -28,14 +39,18 @@ async fn places_follow_each_other_until_the_queue_is_full() {
         let slot = sessions.take_slot(SESSION, None, now, wait_max, SECOND);
         slot.await.unwrap()
     };
-    assert_eq!(take(NOW).await, Slot::At(NOW));
-    assert_eq!(take(NOW).await, Slot::At(NOW.plus(SECOND)));
-    assert_eq!(take(NOW).await, Slot::At(NOW.plus(2 * SECOND)));
-    assert_eq!(take(NOW).await, Slot::Full(NOW.plus(3 * SECOND)));
+    for seconds in 0..=2 {
+        let at = NOW.plus(seconds * SECOND);
+        assert_eq!(take(NOW).await, Slot::At(at, SECOND));
+    }
+    let Slot::Full(queue) = take(NOW).await else {
+        panic!("a place out of reach");
+    };
+    assert_eq!(queue.free_at, Some(NOW.plus(3 * SECOND)));
     let later = NOW.plus(9 * SECOND);
     assert_eq!(
         take(later).await,
-        Slot::At(later),
+        Slot::At(later, SECOND),
         "an idle queue starts now"
     );
 }
@@ -61,7 +76,8 @@ async fn a_connect_right_is_won_once_and_known_again_when_its_reply_was_lost() {
     let stage = Stage::new().await;
     let fresh = SessionItem::default();
     let take = async |sessions: WhatsAppSessions, item: &SessionItem, now, id: &str| {
-        let right = sessions.take_connect_right(SESSION, item, now, 15 * SECOND, id);
+        let claim = claim(id, now, 15 * SECOND);
+        let right = sessions.take_connect_right(SESSION, item, &claim);
         right.await.unwrap()
     };
     let first = take(losing_the_first_reply(&stage), &fresh, NOW, "a").await;
@@ -89,7 +105,8 @@ async fn a_later_look_is_not_overwritten_and_a_usable_session_keeps_its_window()
     let stage = Stage::new().await;
     let sessions = stage.sessions();
     let fresh = SessionItem::default();
-    let right = sessions.take_connect_right(SESSION, &fresh, NOW, 30 * SECOND, "a");
+    let claim = claim("a", NOW, 30 * SECOND);
+    let right = sessions.take_connect_right(SESSION, &fresh, &claim);
     right.await.unwrap();
     let saw = async |state, at| {
         let seen = Seen {
@@ -102,6 +119,6 @@ async fn a_later_look_is_not_overwritten_and_a_usable_session_keeps_its_window()
     saw(SessionState::Usable, NOW.plus(SECOND)).await;
     let item = saw(SessionState::Down, NOW).await;
     assert_eq!(item.seen.unwrap().state, SessionState::Usable);
-    assert_eq!(item.connect_wait, None);
+    assert_eq!(item.connect_wait, Some(30 * SECOND), "flags end no wait");
     assert_eq!(item.connect_after, Some(NOW.plus(30 * SECOND)));
 }

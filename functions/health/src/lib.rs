@@ -95,6 +95,10 @@ async fn channel(app: &App) -> Result<Reply, Problem> {
         ChannelState::Usable => ("usable", "Messages go out."),
         ChannelState::Recovering => ("recovering", "WhatsApp is being reconnected."),
         ChannelState::NeedsPairing => ("needs_pairing", "Somebody has to pair WhatsApp again."),
+        ChannelState::NeedsRestart => (
+            "needs_restart",
+            "Somebody has to restart the WhatsApp gateway.",
+        ),
         ChannelState::Down => ("down", "WhatsApp is down."),
         ChannelState::Restricted => ("restricted", "WhatsApp keeps the account from sending."),
         ChannelState::Misconfigured => (

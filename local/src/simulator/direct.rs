@@ -12,6 +12,7 @@ use shared::phone::Phone;
 use tokio::time::timeout;
 
 use super::handle::Simulator;
+use super::scenario::Scenario;
 use super::wire::{Reply, Request};
 
 impl Simulator {
@@ -116,5 +117,10 @@ impl Gateway for Simulator {
         within: Duration,
     ) -> Result<Vec<GatewayUser>, GatewayError> {
         self.call(Call::users(), admin_token, within).await?.users()
+    }
+
+    async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {
+        self.play(&Scenario::GatewayDown { lasts_ms: 1_000 });
+        Ok(())
     }
 }

@@ -160,11 +160,26 @@ pub enum SendError {
     #[error("no WhatsApp session is configured")]
     NoSession,
     /// The message certainly did not go out.
-    #[error("the message was not sent: {0:?}")]
-    NotSent(Reason),
+    #[error("the message was not sent: {reason:?}")]
+    NotSent {
+        /// Why.
+        reason: Reason,
+        /// How long until it is worth asking again, where that is known.
+        retry_after: Option<Duration>,
+    },
     /// The store failed before anything was sent.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl SendError {
+    /// The message was not sent, and nobody knows when the next one may be.
+    const fn not_sent(reason: Reason) -> Self {
+        Self::NotSent {
+            reason,
+            retry_after: None,
+        }
+    }
 }
 
 impl From<PickError> for SendError {
@@ -326,7 +341,7 @@ impl Codes {
     ) -> Result<(), SendError> {
         let until = survey.state.not_on_whatsapp_until;
         if order.recipient == Recipient::Applicant && until.is_some_and(|until| now < until) {
-            return Err(SendError::NotSent(Reason::NotOnWhatsApp));
+            return Err(SendError::not_sent(Reason::NotOnWhatsApp));
         }
         if let Some(window) = survey
             .window
@@ -427,6 +442,8 @@ impl Codes {
             message_id,
             phone: order.phone.clone(),
             content,
+            first_contact: order.recipient == Recipient::Applicant
+                && !survey.state.took_a_message(),
         };
         let delivery = match place {
             Some(place) => Some(self.sender.deliver(place, outgoing, deadline).await),
@@ -550,7 +567,10 @@ impl Codes {
         };
         match self.sender.take_place(picked, PLACE_WAIT_MAX).await? {
             Ok(place) => Ok(Some(place)),
-            Err(Busy { .. }) => Err(SendError::NotSent(Reason::Busy)),
+            Err(Busy { retry_after }) => Err(SendError::NotSent {
+                reason: Reason::Busy,
+                retry_after: Some(retry_after),
+            }),
         }
     }
 
@@ -591,14 +611,18 @@ impl Codes {
                 Certainty::Sent
             }
             Outcome::NotSent(reason) => {
-                let not_on_whatsapp_until = (reason == Reason::NotOnWhatsApp)
+                let took_a_message = prepared.reservation.seen.took_a_message();
+                let not_on_whatsapp_until = (reason == Reason::NotOnWhatsApp && !took_a_message)
                     .then(|| self.clock.now().plus(self.policy.not_on_whatsapp));
                 tokio::join!(
                     self.release(going, &prepared, not_on_whatsapp_until),
                     self.give_back(places, going.attempt),
                     record,
                 );
-                return Err(SendError::NotSent(reason));
+                return Err(SendError::NotSent {
+                    reason,
+                    retry_after: delivery.and_then(|delivery| delivery.retry_after),
+                });
             }
         };
         let Order {

@@ -5,7 +5,7 @@
 //! `GatewayError::Broken`.
 use serde_json::{Map, Value};
 
-use super::{Accepted, GatewayError, GatewayUser, SessionStatus, SessionToken, UserCheck};
+use super::{Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck};
 
 /// How much of somebody else's text an error keeps.
 const TEXT_CHARS_MAX: usize = 300;
@@ -87,6 +87,7 @@ impl Answer {
                 Some(UserCheck {
                     query: query.chars().filter(char::is_ascii_digit).collect(),
                     on_whatsapp: flag(user, "isinwhatsapp")?,
+                    jid: text(user, "jid").filter(|jid| jid.contains('@')).map(Jid),
                 })
             })
             .collect())
@@ -168,6 +169,7 @@ fn status_in(data: &Map<String, Value>) -> Result<SessionStatus, GatewayError> {
             .into_iter()
             .filter(|event: &String| !event.is_empty())
             .collect(),
+        has_qr_code: text(data, "qrcode").map(|code| !code.is_empty()),
     })
 }
 
@@ -274,6 +276,7 @@ mod tests {
             assert_eq!(
                 answer(200, body).session_status(),
                 Ok(SessionStatus {
+                    has_qr_code: None,
                     connected: true,
                     logged_in: true,
                     jid: Some("62@s".into()),

@@ -49,9 +49,11 @@ impl Call {
 
     /// A text under the caller's own message id.
     pub fn send_text(message: &TextMessage) -> Self {
+        let account = message.jid.as_ref().map(|jid| jid.0.as_str());
+        let recipient = account.unwrap_or(message.phone.digits());
         Self::post(
             "/chat/send/text",
-            json!({"Phone": message.phone.digits(), "Body": message.body.0, "Id": message.id}),
+            json!({"Phone": recipient, "Body": message.body.0, "Id": message.id}),
         )
     }
 

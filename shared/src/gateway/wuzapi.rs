@@ -29,6 +29,12 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const LIST_BYTES_MAX: usize = 1024 * 1024;
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
+/// There is no address to ask for a restart.
+const NOBODY_RESTARTS: GatewayError = GatewayError::Proxy {
+    status: 404,
+    message: String::new(),
+};
+
 tokio::task_local! {
     /// Whether the call of this task got a connection.
     static CONNECTED: Cell<bool>;
@@ -39,6 +45,7 @@ tokio::task_local! {
 pub struct Wuzapi {
     base_url: Arc<str>,
     ca_pem: Option<Arc<str>>,
+    restart_url: Option<Arc<str>>,
     /// Made at the first call: most functions make none, and to read all public authorities is a good part of a start.
     client: Arc<OnceLock<Client>>,
 }
@@ -72,27 +79,23 @@ impl Wuzapi {
         Ok(Self {
             base_url: url.as_str().trim_end_matches('/').into(),
             ca_pem: ca_pem.map(Into::into),
+            restart_url: None,
             client: Arc::default(),
         })
+    }
+
+    /// The same with an address that restarts the gateway when it is posted to, such as a deploy hook.
+    #[must_use]
+    pub fn restarted_by(mut self, restart_url: Option<&str>) -> Self {
+        self.restart_url = restart_url.map(Into::into);
+        self
     }
 
     fn client(&self) -> Result<&Client, GatewayError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let unusable = |error: String| GatewayError::Unreachable(format!("no TLS: {error}"));
-        let tls = tls::trusting(self.ca_pem.as_deref());
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls.ok_or_else(|| unusable("no authority".into()))?)
-            .connector_layer(MapResponseLayer::new(noted))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(retry::never())
-            .no_proxy()
-            .build()
-            .map_err(|error| unusable(error.to_string()))?;
+        let client = client_trusting(self.ca_pem.as_deref())?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -137,6 +140,23 @@ impl Wuzapi {
         }
         Ok(Answer { status, body })
     }
+}
+
+/// An HTTP client that trusts the given authority, or the public ones.
+fn client_trusting(ca_pem: Option<&str>) -> Result<Client, GatewayError> {
+    let unusable = |error: String| GatewayError::Unreachable(format!("no TLS: {error}"));
+    let tls = tls::trusting(ca_pem).ok_or_else(|| unusable("no authority".into()))?;
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connector_layer(MapResponseLayer::new(noted))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(retry::never())
+        .no_proxy()
+        .build()
+        .map_err(|error| unusable(error.to_string()))
 }
 
 impl Call {
@@ -219,6 +239,23 @@ impl Gateway for Wuzapi {
         within: Duration,
     ) -> Result<Vec<GatewayUser>, GatewayError> {
         self.call(Call::users(), admin_token, within).await?.users()
+    }
+
+    async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
+        let restart_url = self.restart_url.as_deref().ok_or(NOBODY_RESTARTS)?;
+        // The hook belongs to whatever runs the gateway, so the gateway's own authority says nothing about it.
+        let request = client_trusting(None)?.post(restart_url).timeout(within);
+        let answered = CONNECTED.scope(Cell::new(false), async {
+            request.send().await.map_err(lost)
+        });
+        let status = answered.await?.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(GatewayError::Proxy {
+            status: status.as_u16(),
+            message: "the restart was refused".into(),
+        })
     }
 }
 

@@ -3,10 +3,13 @@ use std::time::Duration;
 
 use super::classify::{Observation, classify};
 use super::decide::{Progress, Step, decide};
-use super::{Content, Delivery, Outcome, Outgoing, Place, Reason, Sender, StepTaken, cost_after};
-use crate::gateway::{GatewayError, TextMessage};
+use super::{Content, Delivery, Outcome, Outgoing, Place, Reason, Sender, StepTaken, assess};
+use crate::gateway::{GatewayError, Jid, TextMessage, UserCheck};
+use crate::phone::Phone;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{Seen, SessionState, Slot};
+use crate::store::whatsapp_sessions::{
+    RecentSend, Seen, SendShown, SessionItem, SessionState, Slot, TakenSend,
+};
 use crate::timestamp::Timestamp;
 
 /// No send starts with less time than this.
@@ -16,8 +19,14 @@ pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
 
+/// When to ask again for what only a human can end.
+const HUMAN_TAKES: Duration = Duration::from_secs(300);
+
 /// How long one refused message speaks for those that go to nobody.
 const RESTRICTED_LASTS: Duration = Duration::from_secs(600);
+
+/// How long a question whether a number is on WhatsApp may take.
+const CHECK_MAX: Duration = Duration::from_millis(1_500);
 
 /// One message on its way.
 pub(super) struct Run<'a> {
@@ -26,7 +35,14 @@ pub(super) struct Run<'a> {
     pub(super) message: Outgoing,
     pub(super) deadline: Timestamp,
     pub(super) steps: Vec<StepTaken>,
-    cost: Option<Duration>,
+    /// How long until something new can be tried, when the session did not come back.
+    pub(super) retry_after: Option<Duration>,
+    /// When the last send began.
+    sent_at: Timestamp,
+    /// The recipient's account, where it is known under another number.
+    jid: Option<Jid>,
+    /// The last send that ended without any recovery.
+    last_send: Option<RecentSend>,
 }
 
 pub(super) async fn deliver(
@@ -42,19 +58,24 @@ pub(super) async fn deliver(
         message,
         deadline,
         steps: Vec::new(),
-        cost: None,
+        retry_after: None,
+        sent_at: started,
+        jid: None,
+        last_send: None,
     };
-    let mut observation = match run.wait_for(run.place.at).await {
-        Some(refusal) => refusal,
-        None => run.send().await,
-    };
+    let mut observation = run.begin().await;
     let mut progress = Progress::default();
     // `decide` ends every story after a stated number of observations.
     loop {
         let (next, step) = decide(progress, observation);
         progress = next;
         observation = match step {
-            Step::Finish(outcome) => return run.finish(outcome, started),
+            Step::Finish(outcome) => {
+                if observation == Observation::Unanswered {
+                    run.note_unanswered().await;
+                }
+                return run.finish(outcome, started);
+            }
             Step::Recover { gateway_was_down } => run.recover(gateway_was_down).await,
             Step::Send { after } => match run.queue_again(after).await {
                 Some(refusal) => refusal,
@@ -65,6 +86,25 @@ pub(super) async fn deliver(
 }
 
 impl Run<'_> {
+    /// Waits for the place and sends. A session that is known not to answer is not sent to before it was reset, and a
+    /// number that never took a message is looked up.
+    async fn begin(&mut self) -> Observation {
+        if let Some(refusal) = self.wait_for(self.place.at).await {
+            return refusal;
+        }
+        if self.place.item.seen.map(|seen| seen.state) == Some(SessionState::Suspect) {
+            return Observation::SessionTrouble;
+        }
+        if self.message.first_contact && self.sender.check_first_contact {
+            match self.look_up().await {
+                LookUp::NotThere => return Observation::NotOnWhatsApp,
+                LookUp::There(jid) => self.jid = jid,
+                LookUp::Unlisted | LookUp::NoAnswer => {}
+            }
+        }
+        self.send().await
+    }
+
     /// Sends the message, once.
     async fn send(&mut self) -> Observation {
         let began = self.sender.clock.now();
@@ -72,17 +112,16 @@ impl Run<'_> {
         if left < SEND_MIN {
             return Observation::OutOfTime;
         }
+        self.sent_at = began;
         let sent = self.hand_over(began, left.min(SEND_MAX)).await;
         let took = self.sender.clock.now().since(began);
         match sent {
             Ok(observation) => {
-                let text = matches!(self.message.content, Content::Text(_));
-                if text && observation == Observation::Sent {
-                    self.cost = cost_after(self.place.cost, took);
-                }
-                self.tell(
+                self.remember(observation, took);
+                self.add_step(
                     match observation {
                         Observation::Sent => "send: taken",
+                        Observation::Unanswered => "send: like the last one, without an answer",
                         Observation::Restricted => "send: the account was restricted lately",
                         _ => "send: the session is not usable",
                     },
@@ -91,14 +130,27 @@ impl Run<'_> {
                 observation
             }
             Err(error) => {
-                self.tell(format!("send: {error}"), took);
+                self.add_step(format!("send: {error}"), took);
                 let observation = classify(&error);
-                if observation == Observation::NotOnWhatsApp {
-                    // It is known sooner than a message is sent, and would tell that the number has an account.
-                    self.pass_the_cost(began).await;
+                self.remember(observation, took);
+                if observation != Observation::NotOnWhatsApp {
+                    return observation;
                 }
-                observation
+                let confirmed = self.confirm_not_on_whatsapp().await;
+                // It is known sooner than a message is sent, and would tell that the number has an account.
+                self.pass_the_cost(began).await;
+                confirmed
             }
+        }
+    }
+
+    /// Keeps how a real send ended, if it tells how long a send takes.
+    fn remember(&mut self, observation: Observation, took: Duration) {
+        let real = matches!(self.message.content, Content::Text(_));
+        let ended = matches!(observation, Observation::Sent | Observation::Unanswered);
+        if real && ended {
+            let taken = observation == Observation::Sent;
+            self.last_send = Some(RecentSend { took, taken });
         }
     }
 
@@ -112,22 +164,97 @@ impl Run<'_> {
             Content::Text(body) => {
                 let message = TextMessage {
                     phone: self.message.phone.clone(),
+                    jid: self.jid.clone(),
                     body: body.clone(),
                     id: self.message.message_id.clone(),
                 };
                 gateway.send_text(token, &message, within).await?;
+                Ok(Observation::Sent)
             }
             Content::Nobody => {
                 if !gateway.status(token, within).await?.usable() {
                     return Ok(Observation::SessionTrouble);
                 }
-                self.pass_the_cost(began).await;
-                if self.is_restricted(began) {
-                    return Ok(Observation::Restricted);
-                }
+                Ok(self.pretend_to_send(began, within).await)
             }
         }
-        Ok(Observation::Sent)
+    }
+
+    /// Takes the time and the end of one of the session's last real sends, so that neither tells that there is nobody.
+    async fn pretend_to_send(&self, began: Timestamp, within: Duration) -> Observation {
+        if self.is_restricted(began) {
+            self.pass_the_cost(began).await;
+            return Observation::Restricted;
+        }
+        let recent = &self.place.item.recent;
+        let drawn = match recent.len() as u64 {
+            0 => None,
+            count => recent.get(self.sender.entropy.below(count) as usize),
+        };
+        let Some(send) = drawn else {
+            self.pass_the_cost(began).await;
+            return Observation::Sent;
+        };
+        let end = began.plus(send.took.min(within));
+        tokio::time::sleep(self.sender.clock.until(end)).await;
+        if send.taken {
+            Observation::Sent
+        } else {
+            Observation::Unanswered
+        }
+    }
+
+    /// Asks the gateway whether the recipient is on WhatsApp. That does not wait in the queue of the sends.
+    async fn look_up(&mut self) -> LookUp {
+        let began = self.now();
+        let within = CHECK_MAX.min(self.deadline.since(began).saturating_sub(SEND_ROOM));
+        let phone = &self.message.phone;
+        let (gateway, token) = (&self.sender.gateway, &self.place.token);
+        let asked = gateway.check_users(token, std::slice::from_ref(phone), within);
+        let answer = match asked.await {
+            Ok(checks) => LookUp::new(&checks, phone),
+            Err(_) => LookUp::NoAnswer,
+        };
+        self.add_step(answer.step(), self.now().since(began));
+        answer
+    }
+
+    /// A send said that the number is not on WhatsApp, which is a hint and not a fact. What the gateway says when it is
+    /// asked decides.
+    async fn confirm_not_on_whatsapp(&mut self) -> Observation {
+        match self.look_up().await {
+            LookUp::NotThere | LookUp::Unlisted => Observation::NotOnWhatsApp,
+            LookUp::There(Some(jid)) if self.jid.as_ref() != Some(&jid) => {
+                self.jid = Some(jid);
+                Observation::OtherNumber
+            }
+            LookUp::There(_) | LookUp::NoAnswer => Observation::Rejected,
+        }
+    }
+
+    /// Counts a send without an answer. If it was not the first one in a row, the session is suspect: the others are told,
+    /// and it is reset.
+    async fn note_unanswered(&mut self) {
+        if !matches!(self.message.content, Content::Text(_)) {
+            return;
+        }
+        let sessions = &self.sender.sessions;
+        let name = self.place.session.clone();
+        let now = self.now();
+        let marked = async {
+            let item = sessions
+                .note_unanswered(&name, (self.sent_at, now), assess::UNANSWERED_LIFE)
+                .await?;
+            match assess::suspect(&item, now) {
+                Some(seen) => sessions.saw(&name, seen).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        match tokio::time::timeout(self.deadline.since(now), marked).await {
+            Ok(Ok(Some(item))) => self.leave_cured(item).await,
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => self.store_failed(&error),
+        }
     }
 
     /// Waits until a message that began at `began` would have been sent.
@@ -138,7 +265,7 @@ impl Run<'_> {
 
     /// Whether WhatsApp has lately kept the account from sending, which the status does not show.
     fn is_restricted(&self, now: Timestamp) -> bool {
-        let seen = self.place.seen;
+        let seen = self.place.item.seen;
         seen.is_some_and(|seen| {
             seen.state == SessionState::Restricted && now.since(seen.at) < RESTRICTED_LASTS
         })
@@ -158,7 +285,10 @@ impl Run<'_> {
             .sessions
             .take_slot(&self.place.session, None, now, wait_max, cost);
         match tokio::time::timeout(sender.clock.until(self.deadline), slot).await {
-            Ok(Ok(Slot::At(at))) => self.wait_for(at).await,
+            Ok(Ok(Slot::At(at, cost))) => {
+                self.place.cost = cost;
+                self.wait_for(at).await
+            }
             Ok(Ok(Slot::Full(_))) => Some(Observation::QueueFull),
             // The queue keeps the pace and nothing else, so a message goes without it when the store fails.
             Ok(Err(error)) => {
@@ -178,7 +308,7 @@ impl Run<'_> {
         }
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
-            self.tell("wait", self.now().since(began));
+            self.add_step("wait", self.now().since(began));
         }
         None
     }
@@ -189,7 +319,7 @@ impl Run<'_> {
     }
 
     /// Adds to the story of the message.
-    pub(super) fn tell(&mut self, what: impl Into<String>, took: Duration) {
+    pub(super) fn add_step(&mut self, what: impl Into<String>, took: Duration) {
         self.steps.push(StepTaken {
             what: what.into(),
             elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -209,7 +339,8 @@ impl Run<'_> {
     fn finish(self, outcome: Outcome, started: Timestamp) -> Delivery {
         let now = self.sender.clock.now();
         let to_nobody = matches!(self.message.content, Content::Nobody);
-        let seen = shown(outcome, self.place.seen, to_nobody, now);
+        let item = self.place.item;
+        let seen = state_shown(outcome, item.seen, to_nobody, now);
         let delivery = Delivery {
             outcome,
             session: self.place.session,
@@ -218,8 +349,15 @@ impl Run<'_> {
             phone: self.message.phone,
             started,
             steps: self.steps,
+            retry_after: retry_after(outcome, self.retry_after),
             to_nobody,
-            cost: self.cost,
+            place_cost: self.place.cost,
+            shown: send_shown(
+                &item,
+                self.last_send.map(|send| (send, self.sent_at)),
+                self.place.cost,
+                now,
+            ),
             seen,
         };
         log(&delivery, now.since(started));
@@ -227,17 +365,104 @@ impl Run<'_> {
     }
 }
 
-/// What the end of a message shows about the session, when that is news or lasts.
-fn shown(outcome: Outcome, seen: Option<Seen>, to_nobody: bool, now: Timestamp) -> Option<Seen> {
+/// What a look-up of a number came to.
+enum LookUp {
+    /// It is on WhatsApp, perhaps under another number.
+    There(Option<Jid>),
+    /// It is not on WhatsApp.
+    NotThere,
+    /// The answer does not name it.
+    Unlisted,
+    /// There was no answer, or an error.
+    NoAnswer,
+}
+
+impl LookUp {
+    fn new(checks: &[UserCheck], phone: &Phone) -> Self {
+        let digits = phone.digits();
+        // A gateway that corrects the number may name it by the corrected one.
+        let only = Some(checks).filter(|checks| checks.len() == 1);
+        let check = checks.iter().find(|check| check.query == digits);
+        match check.or(only.and_then(|checks| checks.first())) {
+            None => Self::Unlisted,
+            Some(check) if !check.on_whatsapp => Self::NotThere,
+            Some(check) => Self::There(check.jid.clone().filter(|jid| jid.is_other_than(digits))),
+        }
+    }
+
+    const fn step(&self) -> &'static str {
+        match self {
+            Self::There(None) => "look-up: on WhatsApp",
+            Self::There(Some(_)) => "look-up: on WhatsApp under another number",
+            Self::NotThere => "look-up: not on WhatsApp",
+            Self::Unlisted => "look-up: not named",
+            Self::NoAnswer => "look-up: no answer",
+        }
+    }
+}
+
+/// How long to wait before the next request. What only a human can end is not asked for every few seconds.
+fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration> {
+    let reason = outcome.reason()?;
+    if reason.needs_human() {
+        Some(HUMAN_TAKES)
+    } else {
+        next_try
+    }
+}
+
+/// What a real send has shown about its session; nothing if it was none, or did not get so far.
+fn send_shown(
+    item: &SessionItem,
+    last_send: Option<(RecentSend, Timestamp)>,
+    cost: Duration,
+    now: Timestamp,
+) -> Option<SendShown> {
+    let (send, began) = last_send?;
+    let mut recent = item.recent.clone();
+    recent.push(send);
+    let taken = send.taken.then(|| TakenSend {
+        began,
+        ended: began.plus(send.took),
+        may_have_waited: send.took > cost,
+        cost_max: cost * 2,
+    });
+    Some(SendShown {
+        recent,
+        taken,
+        connect_after: assess::window_after_success(item, now).filter(|_| send.taken),
+    })
+}
+
+/// The state of the session that the end of a message shows, when that is news or lasts.
+fn state_shown(
+    outcome: Outcome,
+    seen: Option<Seen>,
+    to_nobody: bool,
+    now: Timestamp,
+) -> Option<Seen> {
     let before = seen.map(|seen| seen.state);
     let state = match outcome {
         // The status is all that a message to nobody has seen.
-        Outcome::Sent if to_nobody && before == Some(SessionState::Restricted) => return None,
+        Outcome::Sent
+            if to_nobody
+                && matches!(
+                    before,
+                    Some(SessionState::Restricted | SessionState::Suspect)
+                ) =>
+        {
+            return None;
+        }
         Outcome::Sent if before == Some(SessionState::Usable) => return None,
         Outcome::Sent => SessionState::Usable,
         Outcome::NotSent(Reason::Restricted) if to_nobody => return None,
         Outcome::NotSent(Reason::Restricted) => SessionState::Restricted,
         Outcome::NotSent(Reason::Misconfigured) => SessionState::Misconfigured,
+        // The recovery has seen more, if there was one.
+        Outcome::NotSent(Reason::NeedsPairing) if before == Some(SessionState::NeedsPairing) => {
+            return None;
+        }
+        Outcome::NotSent(Reason::NeedsPairing) => SessionState::Unlinked,
         Outcome::NotSent(_) | Outcome::Unknown => return None,
     };
     let since = seen
@@ -254,14 +479,24 @@ fn log(delivery: &Delivery, took: Duration) {
         .iter()
         .map(|step| format!("{} ({} ms)", step.what, step.elapsed_ms))
         .collect();
-    tracing::info!(
-        session = delivery.session,
-        message_id = delivery.message_id,
-        purpose = delivery.purpose,
-        outcome = delivery.outcome.as_str(),
-        reason = delivery.outcome.reason().map(Reason::as_str),
-        elapsed_ms = took.as_millis() as u64,
-        steps = steps.join(", "),
-        "[WhatsApp System] message done"
+    let (session, message_id) = (&delivery.session, &delivery.message_id);
+    let (purpose, outcome) = (delivery.purpose, delivery.outcome.as_str());
+    let (phone, reason) = (
+        &delivery.phone,
+        delivery.outcome.reason().map(Reason::as_str),
     );
+    let (elapsed_ms, steps) = (took.as_millis() as u64, steps.join(", "));
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                session, message_id, purpose, %phone, outcome, reason, elapsed_ms, steps,
+                "[WhatsApp System] message done"
+            )
+        };
+    }
+    match delivery.outcome {
+        Outcome::NotSent(reason) if reason.needs_human() => line!(error),
+        Outcome::NotSent(_) | Outcome::Unknown => line!(warn),
+        Outcome::Sent => line!(info),
+    }
 }

@@ -13,6 +13,10 @@ pub enum Observation {
     SessionTrouble,
     /// Not sent: there is no gateway behind the address.
     GatewayDown,
+    /// Not sent: a front answered that it cannot reach the gateway, which may be true for a moment only.
+    FrontDown,
+    /// Not sent: the gateway's own store was busy.
+    StoreBusy,
     /// Unknown: an answer came, and it does not tell.
     Lost,
     /// Unknown: no answer came in time, and the call still holds the session's queue.
@@ -23,6 +27,8 @@ pub enum Observation {
     Restricted,
     /// Not sent: the number is not on WhatsApp.
     NotOnWhatsApp,
+    /// Not sent: WhatsApp knows the recipient under another number, which the next send goes to.
+    OtherNumber,
     /// Not sent: this recipient or this text can never be sent.
     WrongRecipient,
     /// Not sent: the address or the token of the gateway is wrong.
@@ -37,8 +43,10 @@ pub enum Observation {
     GatewayStaysDown,
     /// The session did not become usable in time.
     SessionStaysDown,
-    /// The session waits for somebody to pair it.
+    /// Not sent: somebody has to pair the session.
     Unpaired,
+    /// The session did not become usable in time: only a restart of the gateway helps.
+    Stuck,
     /// No place in the session's queue before the deadline.
     QueueFull,
     /// Not enough time for another send.
@@ -78,16 +86,23 @@ const TEXTS: &[(&str, Observation)] = &[
         "can't send message to unknown server",
         Observation::WrongRecipient,
     ),
-    (
-        "store doesn't contain a device jid",
-        Observation::SessionTrouble,
-    ),
+    ("store doesn't contain a device jid", Observation::Unpaired),
+    ("failed to fetch lid mappings", Observation::StoreBusy),
+    ("failed to save cached sessions", Observation::StoreBusy),
     ("not logged in", Observation::SessionTrouble),
     ("no session", Observation::SessionTrouble),
     ("failed to connect", Observation::SessionTrouble),
     ("server returned error", Observation::Rejected),
     ("can't encrypt message for device", Observation::Rejected),
     ("failed to get group members", Observation::Rejected),
+];
+
+/// How the gateway says that the socket was not there when it wanted to write.
+const SOCKET_GONE: [&str; 4] = [
+    "websocket not connected",
+    "frame socket is closed",
+    "connection reset by peer",
+    "broken pipe",
 ];
 
 /// What the gateway puts before the text of a send that began.
@@ -97,11 +112,12 @@ fn by_text(status: u16, text: &str) -> Observation {
     if let Some((_, observation)) = TEXTS.iter().find(|(part, _)| text.contains(part)) {
         return *observation;
     }
-    if text.contains("websocket not connected") {
+    if SOCKET_GONE.iter().any(|part| text.contains(part)) {
         // Without the name of an inner step it can come from the gateway's own resend.
-        return match text.contains("failed to ") {
-            true => Observation::SessionTrouble,
-            false => Observation::Lost,
+        return if text.contains("failed to ") {
+            Observation::SessionTrouble
+        } else {
+            Observation::Lost
         };
     }
     if text.is_empty() || text.contains(SENDING) {
@@ -121,7 +137,7 @@ const BROKEN_ON_THE_WAY: [&str; 4] = ["eof", "reset", "broken pipe", "timeout"];
 fn by_proxy(status: u16, message: &str) -> Observation {
     match status {
         502 if BROKEN_ON_THE_WAY.iter().any(|part| message.contains(part)) => Observation::Lost,
-        502 => Observation::GatewayDown,
+        502 => Observation::FrontDown,
         // Blocked for minutes, and every further request prolongs it.
         403 | 429 if message.contains("spam") => Observation::Restricted,
         403 if message.contains("quota exceeded") => Observation::Restricted,
@@ -167,17 +183,6 @@ mod tests {
             (refused(500, "No session"), Observation::SessionTrouble),
             (refused(500, "No Session"), Observation::SessionTrouble),
             (
-                sending("the store doesn't contain a device JID"),
-                Observation::SessionTrouble,
-            ),
-            (
-                refused(
-                    500,
-                    "Error sending message: the store doesn't contain a device JID",
-                ),
-                Observation::SessionTrouble,
-            ),
-            (
                 sending(
                     "failed to get device list: failed to send usync query: websocket not connected",
                 ),
@@ -212,6 +217,56 @@ mod tests {
                 refused(500, "could not logout as it was not logged in"),
                 Observation::SessionTrouble,
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_session_without_a_pairing_is_told_apart_by_the_first_send() {
+        check(&[
+            (
+                sending("the store doesn't contain a device JID"),
+                Observation::Unpaired,
+            ),
+            (
+                refused(
+                    500,
+                    "Error sending message: the store doesn't contain a device JID",
+                ),
+                Observation::Unpaired,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_gateway_whose_own_store_is_busy_has_not_sent() {
+        check(&[
+            (
+                sending(
+                    "failed to fetch LID mappings: failed to query: database is locked (5) (SQLITE_BUSY)",
+                ),
+                Observation::StoreBusy,
+            ),
+            (
+                sending("failed to save cached sessions: database is locked (5) (SQLITE_BUSY)"),
+                Observation::StoreBusy,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_socket_that_is_gone_before_the_message_was_written_has_not_sent() {
+        check(&[
+            (
+                sending("failed to send message node: frame socket is closed"),
+                Observation::SessionTrouble,
+            ),
+            (
+                sending(
+                    "failed to send message node: write tcp 127.0.0.1:1->127.0.0.1:2: write: connection reset by peer",
+                ),
+                Observation::SessionTrouble,
+            ),
+            (sending("frame socket is closed"), Observation::Lost),
         ]);
     }
 
@@ -269,11 +324,11 @@ mod tests {
             ),
             (
                 proxy(502, "<html><title>502 Bad Gateway</title>"),
-                Observation::GatewayDown,
+                Observation::FrontDown,
             ),
             (
                 proxy(502, "dial tcp 10.0.0.1:8080: connect: connection refused"),
-                Observation::GatewayDown,
+                Observation::FrontDown,
             ),
         ]);
     }

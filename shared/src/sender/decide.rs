@@ -15,6 +15,8 @@ pub struct Progress {
     usable_at_once: u8,
     throttled: u8,
     rejected: u8,
+    store_busy: u8,
+    other_number: u8,
 }
 
 /// The next step for a message.
@@ -39,6 +41,8 @@ const THROTTLED_MAX: u8 = 3;
 const OBSERVATIONS_MAX: u8 = 16;
 const THROTTLED_PAUSE: Duration = Duration::from_millis(500);
 const REJECTED_PAUSE: Duration = Duration::from_secs(2);
+const STORE_BUSY_MAX: u8 = 9;
+const STORE_BUSY_PAUSE: Duration = Duration::from_millis(400);
 
 /// What to do after `observation`, and the progress that it makes.
 pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, Step) {
@@ -65,6 +69,18 @@ pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, St
                 gateway_was_down: false,
             },
             false => fail(Reason::SessionDown),
+        },
+        Observation::FrontDown => match again(&mut progress.recoveries, RECOVERIES_MAX) {
+            true => Step::Recover {
+                gateway_was_down: false,
+            },
+            false => fail(Reason::GatewayUnreachable),
+        },
+        Observation::StoreBusy => match again(&mut progress.store_busy, STORE_BUSY_MAX) {
+            true => Step::Send {
+                after: STORE_BUSY_PAUSE,
+            },
+            false => fail(Reason::Busy),
         },
         Observation::GatewayDown => match again(&mut progress.recoveries, RECOVERIES_MAX) {
             true => Step::Recover {
@@ -94,6 +110,10 @@ pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, St
             },
             false => fail(Reason::Rejected),
         },
+        Observation::OtherNumber => match again(&mut progress.other_number, 1) {
+            true => at_once,
+            false => fail(Reason::Rejected),
+        },
         Observation::Restricted => fail(Reason::Restricted),
         Observation::NotOnWhatsApp => fail(Reason::NotOnWhatsApp),
         Observation::WrongRecipient => fail(Reason::WrongRecipient),
@@ -101,6 +121,7 @@ pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, St
         Observation::GatewayStaysDown => fail(Reason::GatewayUnreachable),
         Observation::SessionStaysDown => fail(Reason::SessionDown),
         Observation::Unpaired => fail(Reason::NeedsPairing),
+        Observation::Stuck => fail(Reason::NeedsRestart),
         Observation::QueueFull => fail(Reason::Busy),
         Observation::OutOfTime => fail(Reason::Deadline),
     };
@@ -216,6 +237,25 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_whose_store_is_busy_is_asked_again_for_some_seconds() {
+        let pause = Step::Send {
+            after: STORE_BUSY_PAUSE,
+        };
+        let mut story = vec![(StoreBusy, pause); STORE_BUSY_MAX as usize];
+        story.push((StoreBusy, not_sent(Reason::Busy)));
+        check(&story);
+    }
+
+    #[test]
+    fn a_front_that_cannot_reach_the_gateway_is_no_gateway_that_was_down() {
+        check(&[
+            (FrontDown, RECOVER),
+            (Recovered, AGAIN),
+            (Sent, Step::Finish(Outcome::Sent)),
+        ]);
+    }
+
+    #[test]
     fn a_rejected_message_gets_one_slow_retry() {
         let slowly = Step::Send {
             after: REJECTED_PAUSE,
@@ -231,6 +271,7 @@ mod tests {
             (WrongRecipient, Reason::WrongRecipient),
             (Misconfigured, Reason::Misconfigured),
             (Unpaired, Reason::NeedsPairing),
+            (Stuck, Reason::NeedsRestart),
             (QueueFull, Reason::Busy),
             (OutOfTime, Reason::Deadline),
             (SessionStaysDown, Reason::SessionDown),
@@ -245,6 +286,10 @@ mod tests {
             Sent,
             SessionTrouble,
             GatewayDown,
+            FrontDown,
+            StoreBusy,
+            OtherNumber,
+            Stuck,
             Lost,
             Unanswered,
             Throttled,

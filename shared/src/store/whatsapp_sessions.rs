@@ -28,6 +28,21 @@ const CONNECT_AT: &str = "connect_at";
 const CONNECT_AFTER: &str = "connect_after";
 const CONNECT_WAIT: &str = "connect_wait_ms";
 const CONNECT_BY: &str = "connect_by";
+const CONNECTS: &str = "connects";
+const OVER_LIBRARY: &str = "over_library";
+const REFUSED_SINCE: &str = "refused_since";
+const REFUSALS: &str = "refusals";
+const UNANSWERED_SINCE: &str = "unanswered_since";
+const UNANSWERED: &str = "unanswered";
+const RECENT: &str = "recent";
+const RESTARTS: &str = "restarts";
+
+/// A send costs no less than this, and no more.
+const COST_MIN: Duration = Duration::from_millis(50);
+const COST_MAX: Duration = Duration::from_secs(5);
+
+/// How many of the last connects, sends and restarts an item remembers.
+const REMEMBERED: usize = 5;
 
 /// What is known about a session. Everything is missing until it happens for the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +65,55 @@ pub struct SessionItem {
     pub connect_wait: Option<Duration>,
     /// The attempt that took the right.
     pub connect_by: Option<String>,
+    /// When the right was taken the last times, oldest first.
+    pub connects: Vec<Timestamp>,
+    /// The last connect was made while the gateway's library was reconnecting by itself, which may have made two clients.
+    pub over_library: bool,
+    /// Since when connects are refused although the session is down.
+    pub refused_since: Option<Timestamp>,
+    /// How many connects were refused since then.
+    pub refusals: i64,
+    /// Since when sends end without an answer, with no success between.
+    pub unanswered_since: Option<Timestamp>,
+    /// How many sends ended so.
+    pub unanswered: i64,
+    /// How the last real sends ended, oldest first.
+    pub recent: Vec<RecentSend>,
+    /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
+    pub restarts: Vec<Timestamp>,
+}
+
+/// How long a real send took and how it ended, without any waiting or recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentSend {
+    /// From its beginning to its end.
+    pub took: Duration,
+    /// Whether WhatsApp took it. Otherwise it is not known.
+    pub taken: bool,
+}
+
+/// A send that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenSend {
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// It took longer than a send was expected to, perhaps because it waited in the gateway for another one.
+    pub may_have_waited: bool,
+    /// A send is taken to cost no more than this, so that a slow spell is forgotten as fast as it was learned.
+    pub cost_max: Duration,
+}
+
+/// What a real send has shown about its session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SendShown {
+    /// The last sends with this one, oldest first.
+    pub recent: Vec<RecentSend>,
+    /// The message was taken: that tells what a send costs, and what counted against the session is forgotten.
+    pub taken: Option<TakenSend>,
+    /// From when the next connect may be made, when this success ends the wait of the connect at the given time.
+    pub connect_after: Option<(Timestamp, Timestamp)>,
 }
 
 /// What a look at the gateway showed.
@@ -74,8 +138,16 @@ pub enum SessionState {
     Starting,
     /// Neither open nor logged in.
     Down,
-    /// Open and not logged in: it waits for somebody to pair it.
+    /// It opens: the gateway dials, or logs in. A session that waits for a scan has the same flags and a QR code.
+    Opening,
+    /// Open with a QR code: it waits for somebody to pair it.
     NeedsPairing,
+    /// Not paired, and no QR code waits to be scanned. A connect makes one.
+    Unlinked,
+    /// Only a restart of the gateway helps: it refuses every connect, or its login does not end.
+    NeedsRestart,
+    /// Open and logged in by its flags, but sends end without an answer.
+    Suspect,
     /// The gateway does not answer.
     Unreachable,
     /// Open and logged in, and WhatsApp keeps the account from sending.
@@ -85,12 +157,16 @@ pub enum SessionState {
 }
 
 impl SessionState {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Usable,
         Self::Reconnecting,
         Self::Starting,
         Self::Down,
+        Self::Opening,
         Self::NeedsPairing,
+        Self::Unlinked,
+        Self::NeedsRestart,
+        Self::Suspect,
         Self::Unreachable,
         Self::Restricted,
         Self::Misconfigured,
@@ -103,7 +179,11 @@ impl SessionState {
             Self::Reconnecting => "reconnecting",
             Self::Starting => "starting",
             Self::Down => "down",
+            Self::Opening => "opening",
             Self::NeedsPairing => "needs_pairing",
+            Self::Unlinked => "unlinked",
+            Self::NeedsRestart => "needs_restart",
+            Self::Suspect => "suspect",
             Self::Unreachable => "unreachable",
             Self::Restricted => "restricted",
             Self::Misconfigured => "misconfigured",
@@ -112,12 +192,12 @@ impl SessionState {
 }
 
 /// The answer to a wish for a place in the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// The place's time.
-    At(Timestamp),
-    /// Every place in reach is taken; this is the first free one.
-    Full(Timestamp),
+    /// The place's time, and how long it is.
+    At(Timestamp, Duration),
+    /// Every place in reach is taken.
+    Full(SessionItem),
 }
 
 /// Who may ask the gateway now.
@@ -127,6 +207,21 @@ pub enum Look {
     Yours(SessionItem),
     /// Somebody else asked a moment ago.
     Anothers(SessionItem),
+}
+
+/// A wish for the connect right.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectClaim<'a> {
+    /// Tells the own success from another's when the reply of the first try was lost.
+    pub attempt_id: &'a str,
+    /// The time.
+    pub now: Timestamp,
+    /// For how long nobody else may connect.
+    pub wait: Duration,
+    /// The right may be taken although its time has not passed.
+    pub early: bool,
+    /// The gateway's library is reconnecting by itself.
+    pub over_library: bool,
 }
 
 /// Who may connect now.
@@ -177,7 +272,8 @@ impl WhatsAppSessions {
         Ok(answer.item.as_ref().map(read_item).unwrap_or_default())
     }
 
-    /// Takes the next place in the queue of `name`, at most `wait_max` from `now`, and moves the queue on by `cost`.
+    /// Takes the next place in the queue of `name`, at most `wait_max` from `now`, and moves the queue on by what a send
+    /// costs, which is `cost` while nobody has measured it.
     ///
     /// One conditional update as a rule, two when the guess `free_at` was wrong. A repeat after a lost reply takes one
     /// more place and wastes the first, which does no harm.
@@ -195,35 +291,42 @@ impl WhatsAppSessions {
         const TRIES_MAX: u32 = 4;
         let latest = now.plus(wait_max);
         let mut free_at = free_at.unwrap_or(now);
+        let mut queue = SessionItem {
+            free_at: Some(free_at),
+            ..SessionItem::default()
+        };
         for _ in 0..TRIES_MAX {
             let idle = free_at <= now;
             let update = match idle {
                 true => self
                     .update(name)
                     .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
-                    .update_expression("SET free_at = :next")
-                    .expression_attribute_values(":next", time(now.plus(cost))),
+                    .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)"),
                 false => self
                     .update(name)
                     .condition_expression("free_at BETWEEN :now AND :latest")
-                    .update_expression("SET free_at = free_at + :cost")
-                    .expression_attribute_values(":latest", time(latest))
-                    .expression_attribute_values(":cost", millis(cost)),
+                    .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
+                    .expression_attribute_values(":latest", time(latest)),
             };
-            let update = update.expression_attribute_values(":now", time(now));
+            let update = update
+                .expression_attribute_values(":now", time(now))
+                .expression_attribute_values(":cost", millis(cost));
             match attempt("take a slot", update).await? {
-                Attempt::Done(_) if idle => return Ok(Slot::At(now)),
                 Attempt::Done(item) => {
+                    let cost = item.cost.unwrap_or(cost);
                     let after = item.free_at.unwrap_or(now.plus(cost));
-                    return Ok(Slot::At(after.minus(cost)));
+                    return Ok(Slot::At(after.minus(cost), cost));
                 }
-                Attempt::Refused(item) => free_at = item.free_at.unwrap_or(now),
+                Attempt::Refused(item) => {
+                    free_at = item.free_at.unwrap_or(now);
+                    queue = item;
+                }
             }
             if free_at > latest {
                 break;
             }
         }
-        Ok(Slot::Full(free_at))
+        Ok(Slot::Full(queue))
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
@@ -269,22 +372,17 @@ impl WhatsAppSessions {
         })
     }
 
-    /// Keeps what a look at `name` showed, unless a later look is there already, and answers the item. A usable session
-    /// shortens the waiting for the next connect right back to its beginning, but does not free a right that is taken.
+    /// Keeps what a look at `name` showed, unless a later look is there already, and answers the item.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn saw(&self, name: &str, seen: Seen) -> Result<SessionItem, StoreError> {
-        let forget = match seen.state {
-            SessionState::Usable => " REMOVE connect_wait_ms",
-            _ => "",
-        };
         let update = self
             .update(name)
             .condition_expression("attribute_not_exists(seen_at) OR seen_at < :at")
-            .update_expression(format!(
-                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at{forget}"
-            ))
+            .update_expression(
+                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at",
+            )
             .expression_attribute_values(":state", text(seen.state.as_str()))
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));
@@ -293,22 +391,176 @@ impl WhatsAppSessions {
         }
     }
 
-    /// Keeps the measured cost of a send.
+    /// Keeps what a real send has shown about `name`. The wait for the next connect ends only if nobody connected since.
+    ///
+    /// What the send cost is the time since the one before it ended, when it waited for that one in the gateway.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn measured(&self, name: &str, cost: Duration) -> Result<(), StoreError> {
-        let update = self
-            .update(name)
-            .update_expression("SET cost_ms = :cost")
-            .expression_attribute_values(":cost", millis(cost));
-        attempt("keep the cost of a send", update).await?;
+    pub async fn note_send(&self, name: &str, shown: &SendShown) -> Result<(), StoreError> {
+        let may_have_waited = shown.taken.is_some_and(|taken| taken.may_have_waited);
+        // The most is tried first. What a condition refuses is left out.
+        for (waited, ends_wait) in [(true, true), (false, true), (true, false), (false, false)] {
+            let applies =
+                (may_have_waited || !waited) && (shown.connect_after.is_some() || !ends_wait);
+            if !applies {
+                continue;
+            }
+            let update = self.shown(name, shown, waited, ends_wait);
+            if let Attempt::Done(_) = attempt("keep what a send has shown", update).await? {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// Takes the connect right of `name` for `wait`, if it is free and nobody took it since `item` was read.
-    /// `attempt_id` tells the own success from another's when the reply of the first try was lost. The winner is also the
-    /// one who asks the gateway from now on.
+    /// The update that `shown` makes: of a send that `waited` in the gateway for another, and one that `ends_wait` for the
+    /// next connect.
+    fn shown(
+        &self,
+        name: &str,
+        shown: &SendShown,
+        waited: bool,
+        ends_wait: bool,
+    ) -> UpdateItemFluentBuilder {
+        let recent = shown.recent.iter().rev().take(REMEMBERED).rev();
+        let recent = AttributeValue::L(recent.map(recent_send).collect());
+        let mut update = self
+            .update(name)
+            .expression_attribute_values(":recent", recent);
+        let (mut set, mut remove) = (vec!["recent = :recent"], Vec::new());
+        let mut conditions = Vec::new();
+        if let Some(taken) = shown.taken {
+            let TakenSend { began, ended, .. } = taken;
+            let cost_max = taken.cost_max.clamp(COST_MIN, COST_MAX);
+            update = update.expression_attribute_values(":ended", time(ended));
+            set.push("last_end = :ended");
+            remove.push("refused_since, refusals, unanswered_since, unanswered, over_library");
+            if waited {
+                set.push("cost_ms = :ended - last_end");
+                conditions.push("last_end BETWEEN :began AND :just_before");
+                update = update
+                    .expression_attribute_values(":began", time(began.max(ended.minus(cost_max))))
+                    .expression_attribute_values(":just_before", time(ended.minus(COST_MIN)));
+            } else {
+                set.push("cost_ms = :cost");
+                let cost = ended.since(began).clamp(COST_MIN, cost_max);
+                update = update.expression_attribute_values(":cost", millis(cost));
+            }
+        }
+        if let Some((connect_at, after)) = shown.connect_after.filter(|_| ends_wait) {
+            set.push("connect_after = :after");
+            remove.push("connect_wait_ms");
+            conditions.push("connect_at = :connect_at");
+            update = update
+                .expression_attribute_values(":connect_at", time(connect_at))
+                .expression_attribute_values(":after", time(after));
+        }
+        if !conditions.is_empty() {
+            update = update.condition_expression(conditions.join(" AND "));
+        }
+        let mut expression = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            expression += &format!(" REMOVE {}", remove.join(", "));
+        }
+        update.update_expression(expression)
+    }
+
+    /// Counts a send on `name` that began at `began` and ended without an answer at `now`, and answers the item. What is
+    /// older than `life`, or than the last connect, does not count any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn note_unanswered(
+        &self,
+        name: &str,
+        (began, now): (Timestamp, Timestamp),
+        life: Duration,
+    ) -> Result<SessionItem, StoreError> {
+        const ACT: &str = "count a send without an answer";
+        let one_more = self
+            .update(name)
+            .condition_expression(
+                "unanswered_since > :stale \
+                 AND (attribute_not_exists(connect_at) OR connect_at < unanswered_since AND connect_at < :began)",
+            )
+            .update_expression("ADD unanswered :one")
+            .expression_attribute_values(":stale", time(now.minus(life)))
+            .expression_attribute_values(":began", time(began))
+            .expression_attribute_values(":one", number(1));
+        if let Attempt::Done(item) = attempt(ACT, one_more).await? {
+            return Ok(item);
+        }
+        let first = self
+            .update(name)
+            .condition_expression("attribute_not_exists(connect_at) OR connect_at < :began")
+            .update_expression("SET unanswered_since = :began, unanswered = :one")
+            .expression_attribute_values(":began", time(began))
+            .expression_attribute_values(":one", number(1));
+        match attempt(ACT, first).await? {
+            Attempt::Done(item) | Attempt::Refused(item) => Ok(item),
+        }
+    }
+
+    /// Counts a connect of `name` that the gateway refused at `now` although the session is down, and answers the item.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn note_refusal(
+        &self,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<SessionItem, StoreError> {
+        let update = self
+            .update(name)
+            .update_expression(
+                "SET refused_since = if_not_exists(refused_since, :now) ADD refusals :one",
+            )
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":one", number(1));
+        match attempt("count a refused connect", update).await? {
+            Attempt::Done(item) | Attempt::Refused(item) => Ok(item),
+        }
+    }
+
+    /// Forgets refused connects of `name`: the gateway has begun a new life.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_refusals(&self, name: &str) -> Result<(), StoreError> {
+        let update = self
+            .update(name)
+            .update_expression("REMOVE refused_since, refusals");
+        attempt("forget refused connects", update).await.map(drop)
+    }
+
+    /// Takes the right to restart the gateway at `now`, if nobody did since its item was read. Answers whether it is the
+    /// caller's.
+    ///
+    /// # Errors
+    /// When the store fails; the right may then be taken.
+    pub async fn take_restart_right(
+        &self,
+        gateway: &SessionItem,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update(GATEWAY)
+            .update_expression("SET restarts = :restarts")
+            .expression_attribute_values(":restarts", with(&gateway.restarts, now));
+        let update = if gateway.restarts.is_empty() {
+            update.condition_expression("attribute_not_exists(restarts)")
+        } else {
+            update
+                .condition_expression("restarts = :known")
+                .expression_attribute_values(":known", times(&gateway.restarts))
+        };
+        let taken = attempt("take the right to restart the gateway", update).await?;
+        Ok(matches!(taken, Attempt::Done(_)))
+    }
+
+    /// Takes the connect right of `name` as `claim` says, if it is free and nobody took it since `item` was read.
+    /// The winner is also the one who asks the gateway from now on.
     ///
     /// # Errors
     /// When the store fails; the right may then be taken, and passes by itself.
@@ -316,16 +568,23 @@ impl WhatsAppSessions {
         &self,
         name: &str,
         item: &SessionItem,
-        now: Timestamp,
-        wait: Duration,
-        attempt_id: &str,
+        claim: &ConnectClaim<'_>,
     ) -> Result<ConnectRight, StoreError> {
+        let ConnectClaim {
+            attempt_id,
+            now,
+            wait,
+            early,
+            over_library,
+        } = *claim;
         let update = self
             .update(name)
             .update_expression(
                 "SET connect_at = :now, connect_after = :after, connect_wait_ms = :wait, connect_by = :attempt, \
-                 asked_at = :now, asked_by = :attempt",
+                 connects = :connects, over_library = :over_library, asked_at = :now, asked_by = :attempt",
             )
+            .expression_attribute_values(":connects", with(&item.connects, now))
+            .expression_attribute_values(":over_library", AttributeValue::Bool(over_library))
             .expression_attribute_values(":now", time(now))
             .expression_attribute_values(":after", time(now.plus(wait)))
             .expression_attribute_values(":wait", millis(wait))
@@ -333,7 +592,11 @@ impl WhatsAppSessions {
         let update = match item.connect_after {
             None => update.condition_expression("attribute_not_exists(connect_after)"),
             Some(after) => update
-                .condition_expression("connect_after = :seen AND connect_after <= :now")
+                .condition_expression(if early {
+                    "connect_after = :seen"
+                } else {
+                    "connect_after = :seen AND connect_after <= :now"
+                })
                 .expression_attribute_values(":seen", time(after)),
         };
         Ok(match attempt("take the connect right", update).await? {
@@ -400,7 +663,7 @@ fn read_item(item: &Item) -> SessionItem {
     });
     SessionItem {
         free_at: time(FREE_AT),
-        cost: span(COST),
+        cost: span(COST).map(|cost| cost.clamp(COST_MIN, COST_MAX)),
         asked_at: time(ASKED_AT),
         asked_by: words(ASKED_BY),
         seen: state
@@ -411,7 +674,59 @@ fn read_item(item: &Item) -> SessionItem {
         connect_after: time(CONNECT_AFTER),
         connect_wait: span(CONNECT_WAIT),
         connect_by: words(CONNECT_BY),
+        connects: read_times(item, CONNECTS),
+        over_library: matches!(item.get(OVER_LIBRARY), Some(AttributeValue::Bool(true))),
+        refused_since: time(REFUSED_SINCE),
+        refusals: item.number(REFUSALS).unwrap_or(0),
+        unanswered_since: time(UNANSWERED_SINCE),
+        unanswered: item.number(UNANSWERED).unwrap_or(0),
+        recent: read_recent(item),
+        restarts: read_times(item, RESTARTS),
     }
+}
+
+fn read_list<'a>(item: &'a Item, name: &str) -> &'a [AttributeValue] {
+    match item.get(name) {
+        Some(AttributeValue::L(list)) => list,
+        _ => &[],
+    }
+}
+
+fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
+    let times = read_list(item, name).iter();
+    times
+        .filter_map(|at| at.as_n().ok()?.parse().ok())
+        .map(Timestamp::from_millis)
+        .collect()
+}
+
+/// A send that was taken is its time, one of unknown end its time as a negative number.
+fn recent_send(send: &RecentSend) -> AttributeValue {
+    let took = i64::try_from(send.took.as_millis()).unwrap_or(i64::MAX);
+    number(if send.taken { took } else { -took.max(1) })
+}
+
+fn read_recent(item: &Item) -> Vec<RecentSend> {
+    let sends = read_list(item, RECENT).iter();
+    sends
+        .filter_map(|send| send.as_n().ok()?.parse::<i64>().ok())
+        .map(|millis| RecentSend {
+            took: Duration::from_millis(millis.unsigned_abs()),
+            taken: millis >= 0,
+        })
+        .collect()
+}
+
+fn times(points: &[Timestamp]) -> AttributeValue {
+    AttributeValue::L(points.iter().map(|point| time(*point)).collect())
+}
+
+/// The last points in time with one more.
+fn with(points: &[Timestamp], now: Timestamp) -> AttributeValue {
+    let from = points.len().saturating_sub(REMEMBERED - 1);
+    let mut points = points[from..].to_vec();
+    points.push(now);
+    times(&points)
 }
 
 fn time(point: Timestamp) -> AttributeValue {
