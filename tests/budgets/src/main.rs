@@ -3,6 +3,7 @@ mod bootstraps;
 mod endpoints;
 mod functions;
 mod journeys;
+mod pace;
 mod process;
 mod profiles;
 mod report;
@@ -43,6 +44,8 @@ enum What {
     Endpoints,
     /// One function under other settings of the release profile
     Profiles,
+    /// The share of a gateway's capacity that reaches phones under more demand than it can serve
+    Pace,
 }
 
 fn main() -> ExitCode {
@@ -58,15 +61,23 @@ fn main() -> ExitCode {
 
 /// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
-    let measures = |what| cli.write || cli.what.map_or(what != What::Profiles, |only| only == what);
+    let always = [What::Functions, What::Endpoints];
+    let measures = |what| cli.write || cli.what.map_or(always.contains(&what), |only| only == what);
     let mut functions = Findings::default();
     let mut endpoints = Findings::default();
     let mut profiles = Findings::default();
+    let mut pace = Findings::default();
     if measures(What::Endpoints) {
         let mut paused = Builder::new_current_thread();
         let paused = paused.enable_all().start_paused(true).build()?;
         endpoints = paused.block_on(endpoints::measure())?;
         println!("{}", endpoints.markdown);
+    }
+    if measures(What::Pace) {
+        let mut paused = Builder::new_current_thread();
+        let paused = paused.enable_all().start_paused(true).build()?;
+        pace = paused.block_on(pace::measure())?;
+        println!("{}", pace.markdown);
     }
     let real_time = Builder::new_multi_thread().enable_all().build()?;
     if measures(What::Functions) {
@@ -86,8 +97,10 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
         let document = report::document(&functions, &endpoints, &profiles, cli.runs)?;
         report::write(&document)?;
     }
-    for sentence in functions.exceeded.iter().chain(&endpoints.exceeded) {
+    let findings = [&functions, &endpoints, &pace];
+    let exceeded: Vec<_> = findings.iter().flat_map(|found| &found.exceeded).collect();
+    for sentence in &exceeded {
         println!("exceeded: {sentence}");
     }
-    Ok(!cli.check || functions.exceeded.is_empty() && endpoints.exceeded.is_empty())
+    Ok(!cli.check || exceeded.is_empty())
 }
