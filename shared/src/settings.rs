@@ -1,5 +1,6 @@
 //! The configuration of a deployment, read once from the environment.
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ impl Default for Tables {
     }
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a refresh token that was used may be answered alike, in seconds. Whoever comes back when a reply of ours said so
+/// must not be signed out by it: a function ends within 10 s, and tells its caller to wait for 5.
+const REFRESH_GRACE_SECONDS: RangeInclusive<u64> = 20..=300;
+
 /// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
 pub const SYSTEM_SESSION: &str = "system";
 
@@ -93,6 +100,10 @@ pub struct Settings {
     pub token_issuer: String,
     /// The `aud` of access tokens: `TOKEN_AUDIENCE`.
     pub token_audience: String,
+    /// How long a refresh token that was used is answered alike: `REFRESH_GRACE_SECONDS`.
+    pub refresh_grace: Duration,
+    /// How long a login lives at most, however often it is refreshed: `SESSION_MAX_DAYS`.
+    pub login_max: Duration,
     /// The AWS region: `AWS_REGION`.
     pub region: String,
     /// The keys to AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -120,6 +131,8 @@ impl Default for Settings {
             trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
+            refresh_grace: Duration::from_secs(60),
+            login_max: 90 * DAY,
             region: "ap-southeast-3".into(),
             credentials: None,
             dynamodb_url: None,
@@ -222,6 +235,8 @@ impl Settings {
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
+            refresh_grace: vars.refresh_grace(defaults.refresh_grace)?,
+            login_max: vars.days("SESSION_MAX_DAYS", defaults.login_max)?,
             region: text("AWS_REGION", defaults.region),
             credentials: vars.credentials()?,
             dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
@@ -292,6 +307,30 @@ impl Vars {
                 problem: "give a whole number of seconds".into(),
             }),
         }
+    }
+
+    fn days(&self, variable: &'static str, default: Duration) -> Result<Duration, SettingsError> {
+        match self.get(variable).map(str::parse::<u16>) {
+            None => Ok(default),
+            Some(Ok(days @ 1..)) => Ok(u32::from(days) * DAY),
+            Some(_) => Err(SettingsError {
+                variable,
+                problem: "give a whole number of days from 1 up".into(),
+            }),
+        }
+    }
+
+    fn refresh_grace(&self, default: Duration) -> Result<Duration, SettingsError> {
+        const VARIABLE: &str = "REFRESH_GRACE_SECONDS";
+        let grace = self.seconds(VARIABLE, default)?;
+        if REFRESH_GRACE_SECONDS.contains(&grace.as_secs()) {
+            return Ok(grace);
+        }
+        let (least, most) = (REFRESH_GRACE_SECONDS.start(), REFRESH_GRACE_SECONDS.end());
+        Err(SettingsError {
+            variable: VARIABLE,
+            problem: format!("give {least} to {most} seconds"),
+        })
     }
 
     fn country_caps(&self) -> Result<CountryCaps, SettingsError> {
@@ -403,6 +442,8 @@ mod tests {
             ("WHATSAPP_SERVER_API", "https://wa.example.com/"),
             ("WHATSAPP_USER_TOKEN", "secret"),
             ("CODE_COOLDOWN_SECONDS", "5"),
+            ("REFRESH_GRACE_SECONDS", "300"),
+            ("SESSION_MAX_DAYS", "365"),
             ("USERS_TABLE", "prod-users"),
         ])
         .expect("settings");
@@ -412,6 +453,8 @@ mod tests {
         );
         assert_eq!(settings.sessions[0].name, "system");
         assert_eq!(settings.policy.cooldown, Duration::from_secs(5));
+        assert_eq!(settings.refresh_grace, Duration::from_secs(300));
+        assert_eq!(settings.login_max, 365 * DAY);
         assert_eq!(settings.tables.users, "prod-users");
         assert!(!format!("{settings:?}").contains("secret"));
     }
@@ -453,6 +496,9 @@ mod tests {
             ("CODE_COOLDOWN_SECONDS", "-1"),
             ("CHALLENGE_VERIFY_URL", "captcha.example.com"),
             ("COUNTRY_CAP_MODE", "on"),
+            ("REFRESH_GRACE_SECONDS", "19"),
+            ("REFRESH_GRACE_SECONDS", "301"),
+            ("SESSION_MAX_DAYS", "0"),
             ("COUNTRY_DAILY_CAPS", "5000"),
             ("TEST_NUMBERS", "628000000001"),
             ("TRUSTED_CALLER_KEYS", "my-key"),

@@ -72,6 +72,65 @@ async fn twenty_refreshes_at_once_get_the_same_tokens() {
     assert_eq!(tokens.len(), 1);
 }
 
+/// The refresh token of a reply.
+#[track_caller]
+fn next_token(reply: &Reply) -> Value {
+    check_ok(reply)["refreshToken"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_answered_alike_for_a_minute_and_then_ends_the_login() {
+    let refreshed = async || {
+        let system = system().await;
+        let login = logged_in(&system).await;
+        let next = next_token(&refresh(&system, &login["refreshToken"]).await);
+        (system, login, next)
+    };
+    for wait in [SECOND, 10 * SECOND, MINUTE - MILLISECOND] {
+        let (system, login, next) = refreshed().await;
+        pass(wait).await;
+        let again = refresh(&system, &login["refreshToken"]).await;
+        assert_eq!(next_token(&again), next, "{wait:?}");
+    }
+    let (system, login, next) = refreshed().await;
+    pass(MINUTE).await;
+    let reused = refresh(&system, &login["refreshToken"]).await;
+    check_problem(&reused, 401, "REFRESH_TOKEN_REUSED", json!({}));
+    check_refused(&refresh(&system, &next).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_minute_begins_when_the_token_is_spent_not_when_it_was_sent() {
+    let system = system().await;
+    let login = logged_in(&system).await;
+    // Two reads, one after the other, before the write.
+    let latency = 900 * MILLISECOND;
+    let slow = system.with_faults(Faults::none().latency(latency));
+    check_ok(&refresh(&slow, &login["refreshToken"]).await);
+    pass(MINUTE - latency - MILLISECOND).await;
+    check_ok(&refresh(&system, &login["refreshToken"]).await);
+    pass(MILLISECOND).await;
+    let reused = refresh(&system, &login["refreshToken"]).await;
+    check_problem(&reused, 401, "REFRESH_TOKEN_REUSED", json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_back_when_told_to_keeps_the_login() {
+    let slow = || Faults::none().latency(900 * MILLISECOND);
+    for lost in 1..=5 {
+        let system = system().await;
+        let login = logged_in(&system).await;
+        // The token is spent by the fifth call. Its reply is lost, and the outage goes on.
+        for lost in [lost, 1, 1] {
+            let broken = system.with_faults(slow().from(lost, Fault::ReplyLost));
+            check_unavailable(&refresh(&broken, &login["refreshToken"]).await);
+            pass(5 * SECOND).await;
+        }
+        let next = refresh(&system, &login["refreshToken"]).await;
+        check_ok(&refresh(&system, &next_token(&next)).await);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_login_lives_thirty_days_from_its_last_refresh() {
     let system = system().await;
@@ -82,6 +141,23 @@ async fn a_login_lives_thirty_days_from_its_last_refresh() {
     }
     pass(30 * DAY).await;
     check_refused(&refresh(&system, &token).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_ends_ninety_days_after_it_was_opened() {
+    let system = system().await;
+    let mut login = logged_in(&system).await;
+    for _ in 0..3 {
+        pass(30 * DAY - SECOND).await;
+        login = check_ok(&refresh(&system, &login["refreshToken"]).await).clone();
+    }
+    check_ok(&session(&system, "GET", "", &login["token"]).await);
+    pass(2 * SECOND).await;
+    login = check_ok(&refresh(&system, &login["refreshToken"]).await).clone();
+    pass(SECOND).await;
+    check_refused(&refresh(&system, &login["refreshToken"]).await);
+    let ended = session(&system, "GET", "", &login["token"]).await;
+    check_problem(&ended, 401, "SESSION_ENDED", json!({}));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! `POST /api/auth/refresh`: the next access token of a login for its refresh token, which is spent by it.
 //!
-//! The same refresh token once more within ten seconds gets the same answer; after that it ends the login, since somebody
-//! else may have it.
+//! The same refresh token once more within a minute (`REFRESH_GRACE_SECONDS`) gets the same answer; after that it ends the
+//! login, since somebody else may have it.
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
@@ -13,7 +13,6 @@ use shared::refresh::RefreshToken;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -53,11 +52,11 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = refresh(app, &request, now).await;
+    let answer = refresh(app, &request).await;
     edge::respond(&caller, answer)
 }
 
-async fn refresh(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+async fn refresh(app: &App, request: &Request) -> Result<Reply, Problem> {
     let given: Given = edge::json_body(request)?;
     let token = given.refresh_token.as_ref();
     let token = edge::required(token, "refreshToken", "MISSING_REFRESH_TOKEN")?;
@@ -69,7 +68,7 @@ async fn refresh(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         )
     };
     let token = RefreshToken::parse(token).ok_or_else(refused)?;
-    match session::refresh(&app.users, &app.logins, &token, now).await {
+    match session::refresh(&app.users, &app.logins, &token, &app.clock).await {
         Ok(signed_in) => Ok(Reply::signed_in("Here are your next tokens.", &signed_in)),
         Err(RefreshError::Refused) => Err(refused()),
         Err(RefreshError::Reused) => Err(Problem::new(

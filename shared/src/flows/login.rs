@@ -1,5 +1,6 @@
 //! What a confirmed user gets: a login, an access token that names it, and a refresh token for the next ones.
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
@@ -27,6 +28,7 @@ pub struct Logins {
     refresh: KeyRing,
     issuer: String,
     audience: String,
+    refresh_grace: Duration,
     entropy: Entropy,
 }
 
@@ -107,6 +109,7 @@ impl Logins {
             refresh: KeyRing::new(backends, RingName::Refresh),
             issuer: settings.token_issuer.clone(),
             audience: settings.token_audience.clone(),
+            refresh_grace: settings.refresh_grace,
             entropy: backends.entropy.clone(),
         }
     }
@@ -126,6 +129,11 @@ impl Logins {
     /// The table of logins.
     pub const fn table(&self) -> &LoginsTable {
         &self.table
+    }
+
+    /// How long a refresh token that was used is answered with the same tokens again.
+    pub const fn refresh_grace(&self) -> Duration {
+        self.refresh_grace
     }
 
     /// Reads the keys before they are needed, in a single attempt each.

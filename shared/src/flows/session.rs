@@ -1,17 +1,13 @@
 //! What somebody does with a login: refresh it, look at it, end it.
-use std::time::Duration;
-
 use super::login::{Logins, SignedIn};
 use crate::account::User;
+use crate::clock::Clock;
 use crate::refresh::RefreshToken;
 use crate::store::StoreError;
 use crate::store::logins::{Login, Rotated};
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
 use crate::token::TokenError;
-
-/// A refresh token used before works once more within this time, and is answered with the same tokens: replies get lost.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a login was not refreshed.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +46,8 @@ pub struct Access {
     pub login: Login,
 }
 
-/// Gives the next tokens of a login for its refresh token, which is spent by it.
+/// Gives the next tokens of a login for its refresh token, which is spent by it. Asked again within the settings'
+/// `refresh_grace` after that, it gives the same tokens: replies get lost, and clients come back later than they gave up.
 ///
 /// # Errors
 /// When the token is not valid or was used before, or the store fails.
@@ -58,8 +55,9 @@ pub async fn refresh(
     users: &Users,
     logins: &Logins,
     token: &RefreshToken,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<SignedIn, RefreshError> {
+    let now = clock.now();
     let (keys, login) = tokio::join!(logins.keys(now), logins.table().read(&token.login, now));
     let (keys, login) = (keys?, login?);
     if !logins.is_ours(&keys, token, now) {
@@ -71,15 +69,18 @@ pub async fn refresh(
         return Err(RefreshError::Refused);
     };
     let next = token.generation + 1;
-    let rotated = match login.generation == token.generation {
-        true => logins.table().rotate(&login, now).await?,
-        false => Rotated::LostRace(Some(login)),
+    // The reads may have taken seconds, and the grace begins with the write.
+    let rotated_at = clock.now();
+    let rotated = if login.generation == token.generation {
+        logins.table().rotate(&login, rotated_at).await?
+    } else {
+        Rotated::LostRace(Some(login))
     };
     let at = match rotated {
-        Rotated::Done => now,
+        Rotated::Done => rotated_at,
         Rotated::LostRace(None) => return Err(RefreshError::Refused),
         Rotated::LostRace(Some(login))
-            if login.generation == next && now < login.rotated_at.plus(GRACE) =>
+            if login.generation == next && now < login.rotated_at.plus(logins.refresh_grace()) =>
         {
             login.rotated_at
         }
