@@ -18,7 +18,7 @@ use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
 use crate::limits::{Limit, Limited};
-use crate::password::Password;
+use crate::password::{Password, PasswordError};
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::sender::Reason;
@@ -274,6 +274,12 @@ impl From<VerifyError> for Problem {
     }
 }
 
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        Self::bad_request("INVALID_PASSWORD", error.to_string())
+    }
+}
+
 /// The codes that clients of the earlier system know.
 const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
     match reason {
@@ -411,13 +417,13 @@ pub fn method(method: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// A newly chosen password.
+/// A newly chosen password. `known` is what others may know of whoever chooses it.
 ///
 /// # Errors
 /// With the fix, when it cannot be chosen.
-pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
-    Password::choose(field.map(String::as_str).unwrap_or_default())
-        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))
+pub fn new_password(field: Option<&String>, known: &[&str]) -> Result<Password, Problem> {
+    let text = field.map(String::as_str).unwrap_or_default();
+    Ok(Password::choose(text, known)?)
 }
 
 /// The code of a field that must be there.

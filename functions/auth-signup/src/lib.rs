@@ -127,7 +127,6 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let name = edge::required(asked.name.as_ref(), "name", "MISSING_NAME")?;
     let name = PersonName::parse(name)
         .map_err(|error| Problem::bad_request("INVALID_NAME", error.to_string()))?;
-    let password = edge::new_password(asked.password.as_ref())?;
     let email = asked
         .email
         .as_deref()
@@ -136,6 +135,9 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
         .map(Email::parse)
         .transpose()
         .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string()))?;
+    let address = email.as_ref().map_or("", Email::as_str);
+    let known = [name.as_str(), phone.digits(), address];
+    let password = edge::new_password(asked.password.as_ref(), &known)?;
     Ok(Applicant {
         phone,
         name,

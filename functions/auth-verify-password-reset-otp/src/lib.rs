@@ -4,6 +4,7 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
+use shared::account::Identifier;
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
@@ -70,13 +71,18 @@ async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Re
         code: edge::code(given.otp.as_ref(), "otp")?,
         challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
     };
-    let password = edge::new_password(given.new_password.as_ref())?;
+    let known = match &answer.who {
+        Identifier::Phone(phone) => phone.digits(),
+        Identifier::Email(email) => email.as_str(),
+    };
+    let password = edge::new_password(given.new_password.as_ref(), &[known])?;
     match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
         Ok(()) => Ok(Reply::new(
             "Your password is changed. Sign in with it.",
             json!({}),
         )),
         Err(ResetError::Code(error)) => Err(error.into()),
+        Err(ResetError::Password(error)) => Err(error.into()),
         Err(error @ ResetError::Hash(_)) => Err(Problem::internal(&error)),
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! The user is not signed in by it, and every login made before ends.
 use super::codes::{Answer, Codes, RightGuess, VerifyError};
-use crate::account::User;
+use crate::account::{Email, User};
 use crate::challenge::{ChallengeId, Used};
 use crate::code::Purpose;
-use crate::password::{self, HashError, Match, Password};
+use crate::password::{self, HashError, Match, Password, PasswordError};
 use crate::store::StoreError;
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
@@ -16,6 +16,9 @@ pub enum ResetError {
     /// The code is not right.
     #[error(transparent)]
     Code(#[from] VerifyError),
+    /// The code is right, and it can be used again with a password that is not made of what is known of the user.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -51,6 +54,8 @@ pub async fn set_password(
         RightGuess::First(code) => code,
         RightGuess::Again(_) => return set_before(&user, password).await,
     };
+    let email = user.email.as_ref().map_or("", Email::as_str);
+    password.check_against(&[user.name.as_str(), user.phone.digits(), email])?;
     let hash = password::hash(password, codes.salt()).await?;
     let used = Used {
         at: now,
