@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use crate::caller::TrustedCallers;
-use crate::captcha::{CaptchaSecret, CaptchaSettings};
+use crate::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
@@ -91,7 +91,7 @@ pub struct Settings {
     /// `STAGE` is `prod` or `production`.
     pub test_numbers: TestNumbers,
     /// Who says whether a sign-up comes with a solved CAPTCHA: `CHALLENGE_VERIFY_URL`, and `CHALLENGE_SECRET`, which it knows
-    /// this system by.
+    /// this system by. What the CAPTCHA must say: `CHALLENGE_MIN_SCORE`, `CHALLENGE_HOSTNAMES` and `CHALLENGE_ACTION`.
     pub captcha: Option<Arc<CaptchaSettings>>,
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
@@ -379,10 +379,34 @@ impl Vars {
             (Some(verify_url), Some(secret)) => Ok(Some(Arc::new(CaptchaSettings {
                 verify_url,
                 secret: CaptchaSecret::new(secret),
+                rules: self.captcha_rules()?,
             }))),
             (Some(_), None) => Err(missing("CHALLENGE_SECRET", "CHALLENGE_VERIFY_URL")),
             (None, Some(_)) => Err(missing("CHALLENGE_VERIFY_URL", "CHALLENGE_SECRET")),
         }
+    }
+
+    fn captcha_rules(&self) -> Result<CaptchaRules, SettingsError> {
+        const VARIABLE: &str = "CHALLENGE_MIN_SCORE";
+        let mut rules = CaptchaRules::default();
+        if let Some(score) = self.get(VARIABLE) {
+            let score = score
+                .parse()
+                .ok()
+                .filter(|score| (0.0..=1.0).contains(score));
+            rules.least_score = score.ok_or_else(|| SettingsError {
+                variable: VARIABLE,
+                problem: "give a number from 0 to 1, such as 0.5".into(),
+            })?;
+        }
+        if let Some(hostnames) = self.get("CHALLENGE_HOSTNAMES") {
+            rules.hostnames = hostnames
+                .split(',')
+                .map(|name| name.trim().into())
+                .collect();
+        }
+        rules.action = self.get("CHALLENGE_ACTION").map(Into::into);
+        Ok(rules)
     }
 
     fn trusted_callers(&self) -> Result<TrustedCallers, SettingsError> {
@@ -482,6 +506,23 @@ mod tests {
         let captcha = settings.captcha.as_ref().expect("a CAPTCHA");
         assert_eq!(captcha.verify_url, url.1);
         assert!(!format!("{settings:?}").contains(secret.1));
+        assert_eq!(captcha.rules, CaptchaRules::default());
+        let rules = [
+            ("CHALLENGE_MIN_SCORE", "0.7"),
+            ("CHALLENGE_HOSTNAMES", "example.com, www.example.com"),
+            ("CHALLENGE_ACTION", "signup"),
+        ];
+        let ruled = read(&[&[url, secret], &rules[..]].concat()).expect("settings");
+        let expected = CaptchaRules {
+            least_score: 0.7,
+            hostnames: vec!["example.com".into(), "www.example.com".into()],
+            action: Some("signup".into()),
+        };
+        assert_eq!(ruled.captcha.expect("a CAPTCHA").rules, expected);
+        for score in ["1.1", "-0.1", "NaN", "high"] {
+            let error = read(&[url, secret, ("CHALLENGE_MIN_SCORE", score)]);
+            assert_eq!(error.expect_err(score).variable, "CHALLENGE_MIN_SCORE");
+        }
         for (given, missing) in [(url, secret.0), (secret, url.0)] {
             assert_eq!(read(&[given]).expect_err("half").variable, missing);
         }

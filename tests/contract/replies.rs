@@ -12,7 +12,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
 use shared::caller::TrustedCallers;
-use shared::captcha::{CaptchaSecret, CaptchaSettings};
+use shared::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sender::Sender;
@@ -346,6 +346,7 @@ impl Asker {
             let captcha = CaptchaSettings {
                 verify_url: "http://127.0.0.1:1".into(),
                 secret: CaptchaSecret::new("hush"),
+                rules: CaptchaRules::default(),
             };
             settings.captcha = Some(captcha.into());
         });
@@ -452,7 +453,7 @@ pub async fn ask_for_everything() -> Asker {
     for _ in 0..2 {
         let refresh = json!({ "refreshToken": login["refreshToken"] });
         asker.post(&prompt, REFRESH, refresh).await;
-        tokio::time::sleep(Duration::from_secs(11)).await;
+        tokio::time::sleep(Duration::from_secs(61)).await;
     }
 
     asker.resend(&system(None).await).await;
