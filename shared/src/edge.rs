@@ -17,6 +17,7 @@ use crate::caller::{Caller, TrustedCallers};
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
+use crate::flows::session::RefreshError;
 use crate::limits::{Limit, Limited};
 use crate::password::{Password, PasswordError};
 use crate::phone::Phone;
@@ -274,6 +275,23 @@ impl From<VerifyError> for Problem {
     }
 }
 
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let (code, message) = match error {
+            RefreshError::Refused => (
+                "INVALID_REFRESH_TOKEN",
+                "The refresh token is not valid. Sign in again.",
+            ),
+            RefreshError::Reused => (
+                "REFRESH_TOKEN_REUSED",
+                "This refresh token was used before, so you were signed out. Sign in again.",
+            ),
+            RefreshError::Store(error) => return Self::internal(&error),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+}
+
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
         Self::bad_request("INVALID_PASSWORD", error.to_string())
@@ -511,6 +529,9 @@ pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body
     response
 }
 
+/// For two years browsers come by HTTPS only. They heed it only in a reply that came so.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
 /// A JSON response that nobody may cache.
 pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::Text(body.to_string()));
@@ -525,6 +546,7 @@ pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     response
 }
 

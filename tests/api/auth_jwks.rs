@@ -7,6 +7,10 @@ fn check_keys(reply: &Reply) -> &[Value] {
     assert_eq!(reply.status, 200, "{}", reply.json);
     assert_eq!(reply.headers["content-type"], "application/json");
     assert_eq!(reply.headers["cache-control"], "public, max-age=300");
+    assert_eq!(
+        reply.headers["strict-transport-security"],
+        "max-age=63072000"
+    );
     let keys = reply.json["keys"].as_array().expect("a list");
     for key in keys {
         let key = key.as_object().expect("an object");

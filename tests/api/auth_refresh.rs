@@ -1,4 +1,4 @@
-//! `POST /api/auth/refresh`
+//! `POST /api/auth/refresh` and `POST /api/auth/signout`
 use std::collections::BTreeSet;
 
 use super::*;
@@ -189,4 +189,52 @@ async fn a_lost_reply_of_the_store_ends_no_login() {
         pass(MINUTE).await;
         check_ok(&refresh(&system, &check_ok(&next)["refreshToken"]).await);
     }
+}
+
+async fn sign_out(system: &TestSystem, token: &Value) -> Reply {
+    system.post(SIGNOUT, json!({ "refreshToken": token })).await
+}
+
+/// Checks that neither token of a login opens anything.
+async fn check_ended(system: &TestSystem, login: &Value) {
+    check_refused(&refresh(system, &login["refreshToken"]).await);
+    let look = session(system, "GET", "", &login["token"]).await;
+    check_problem(&look, 401, "SESSION_ENDED", json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_takes_a_refresh_token_also_when_no_access_token_counts() {
+    let system = system().await;
+    let login = logged_in(&system).await;
+    pass(15 * MINUTE).await;
+    for _ in 0..2 {
+        let reply = sign_out(&system, &login["refreshToken"]).await;
+        assert_eq!(check_ok(&reply), &json!({}));
+    }
+    check_refused(&refresh(&system, &login["refreshToken"]).await);
+    assert!(items(&system, "LoginsTable").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_takes_a_refresh_token_that_was_used_before() {
+    let system = system().await;
+    let login = logged_in(&system).await;
+    let next = refresh(&system, &login["refreshToken"]).await;
+    check_ok(&sign_out(&system, &login["refreshToken"]).await);
+    check_ended(&system, check_ok(&next)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_token_signs_nobody_out() {
+    let system = system().await;
+    let login = logged_in(&system).await;
+    let token = login["refreshToken"].as_str().expect("a token");
+    let (id, _) = token.split_once('.').expect("a login id");
+    for forged in [format!("{id}.0.AAAA"), "x".into()] {
+        check_refused(&sign_out(&system, &json!(forged)).await);
+    }
+    let missing = sign_out(&system, &Value::Null).await;
+    check_problem(&missing, 400, "MISSING_REFRESH_TOKEN", json!({}));
+    check_unavailable(&sign_out(&system.with_faults(Faults::down()), &login["refreshToken"]).await);
+    check_ok(&refresh(&system, &login["refreshToken"]).await);
 }

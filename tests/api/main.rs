@@ -39,6 +39,7 @@ const SEND_RESET: &str = "/api/auth/send-password-reset-otp";
 const RESET: &str = "/api/auth/verify-password-reset-otp";
 const PASSWORD_SIGNIN: &str = "/api/auth/signin";
 const REFRESH: &str = "/api/auth/refresh";
+const SIGNOUT: &str = "/api/auth/signout";
 const SESSION: &str = "/api/auth/session";
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -393,6 +394,7 @@ fn check_headers(reply: &Reply) {
         ("content-type", "application/json"),
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=63072000"),
     ] {
         assert_eq!(reply.headers[name], value, "{name}");
     }

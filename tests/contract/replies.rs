@@ -42,6 +42,7 @@ const SEND_RESET: &str = "/api/auth/send-password-reset-otp";
 const RESET: &str = "/api/auth/verify-password-reset-otp";
 const SIGN_IN: &str = "/api/auth/signin";
 const REFRESH: &str = "/api/auth/refresh";
+const SIGN_OUT: &str = "/api/auth/signout";
 const SESSION: &str = "/api/auth/session";
 
 /// What takes no body.
@@ -57,7 +58,7 @@ const WITHOUT_BODY: [(&str, &str); 5] = [
 const SENDS: [&str; 4] = [SIGN_UP, SSO_SIGN_IN, SEND_AGAIN, SEND_RESET];
 
 /// A body for each path that takes one, with every field whose absence or value can be wrong.
-fn bodies() -> [(&'static str, Value); 9] {
+fn bodies() -> [(&'static str, Value); 10] {
     let applicant = json!({
         "phone": NEW_PHONE, "name": "Siti", "password": PASSWORD, "email": "siti@example.com",
     });
@@ -87,6 +88,10 @@ fn bodies() -> [(&'static str, Value); 9] {
         ),
         (
             REFRESH,
+            json!({ "refreshToken": format!("{:032}.0.AAAA", 0) }),
+        ),
+        (
+            SIGN_OUT,
             json!({ "refreshToken": format!("{:032}.0.AAAA", 0) }),
         ),
     ]
@@ -450,11 +455,12 @@ pub async fn ask_for_everything() -> Asker {
     add_user_with(&prompt, OTHER_PHONE, Some(imported)).await;
     let given = json!({ "identifier": OTHER_PHONE, "password": "password" });
     asker.post(&prompt, SIGN_IN, given).await;
+    let refresh = json!({ "refreshToken": login["refreshToken"] });
     for _ in 0..2 {
-        let refresh = json!({ "refreshToken": login["refreshToken"] });
-        asker.post(&prompt, REFRESH, refresh).await;
+        asker.post(&prompt, REFRESH, refresh.clone()).await;
         tokio::time::sleep(Duration::from_secs(61)).await;
     }
+    asker.post(&prompt, SIGN_OUT, refresh).await;
 
     asker.resend(&system(None).await).await;
     let emails = TestSystem::builder().settings(|settings| settings.email_identifier = true);

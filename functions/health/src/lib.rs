@@ -18,6 +18,7 @@ pub const METHODS: &[(&str, &str)] = &[
     ("/api/auth/send-password-reset-otp", "POST"),
     ("/api/auth/session", "DELETE, GET"),
     ("/api/auth/signin", "POST"),
+    ("/api/auth/signout", "POST"),
     ("/api/auth/signup", "POST"),
     ("/api/auth/sso-signin", "POST"),
     ("/api/auth/sso-verify", "POST"),

@@ -134,6 +134,23 @@ pub async fn sign_out(
     Ok(())
 }
 
+/// Ends the login of a refresh token, for whoever has no access token that still counts. A login that has ended already
+/// stays ended.
+///
+/// # Errors
+/// When the token is not ours, or the store fails.
+pub async fn sign_out_by_refresh(
+    logins: &Logins,
+    token: &RefreshToken,
+    now: Timestamp,
+) -> Result<(), RefreshError> {
+    let keys = logins.keys(now).await?;
+    if !logins.is_ours(&keys, token, now) {
+        return Err(RefreshError::Refused);
+    }
+    Ok(logins.table().close(&token.login).await?)
+}
+
 /// The login's user, if the login still counts for it.
 async fn user_of(users: &Users, login: &Login) -> Result<Option<User>, StoreError> {
     let user = users.by_phone(&login.phone).await?;
