@@ -22,6 +22,7 @@ use crate::limits::{Limit, Limited};
 use crate::password::{Password, PasswordError};
 use crate::phone::Phone;
 use crate::report::Chain;
+use crate::runtime::log;
 use crate::sender::Reason;
 use crate::timestamp::Timestamp;
 
@@ -42,6 +43,9 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
         _ => None,
     };
     let remote_ip: Option<IpAddr> = source_ip.and_then(|address| address.parse().ok());
+    if let Some(address) = remote_ip {
+        log::name_address(address);
+    }
     let context = request.lambda_context_ref();
     let deadline = context.map(|context| context.deadline().into());
     Caller {
@@ -79,6 +83,7 @@ pub fn on_behalf(
             Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
         })?;
         (caller.address, caller.remote_ip) = (address.into(), Some(address));
+        log::name_address(address);
     }
     Ok(caller)
 }
@@ -88,12 +93,56 @@ pub fn on_behalf(
 pub struct Reply {
     message: &'static str,
     data: Value,
+    event: Option<SecurityEvent>,
+}
+
+/// What the log keeps of a good answer, because it changes who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityEvent {
+    /// Somebody signed in with a password.
+    SignedInWithPassword,
+    /// Somebody signed in with a code.
+    SignedInWithCode,
+    /// A user was made, and signed in.
+    SignedUp,
+    /// A password was set with a code, which ended every login.
+    PasswordReset,
+    /// A login was ended.
+    SignedOut,
+    /// All logins of a user were ended.
+    SignedOutEverywhere,
+}
+
+impl SecurityEvent {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SignedInWithPassword => "signed_in_with_password",
+            Self::SignedInWithCode => "signed_in_with_code",
+            Self::SignedUp => "signed_up",
+            Self::PasswordReset => "password_reset",
+            Self::SignedOut => "signed_out",
+            Self::SignedOutEverywhere => "signed_out_everywhere",
+        }
+    }
 }
 
 impl Reply {
     /// A reply with `data`, an object.
     pub const fn new(message: &'static str, data: Value) -> Self {
-        Self { message, data }
+        Self {
+            message,
+            data,
+            event: None,
+        }
+    }
+
+    /// Leaves a line in the log.
+    #[must_use]
+    pub fn logged_as(self, event: SecurityEvent) -> Self {
+        Self {
+            event: Some(event),
+            ..self
+        }
     }
 
     /// The reply to whoever asked for a code.
@@ -137,7 +186,7 @@ impl Reply {
     }
 }
 
-/// Any other answer: what the client hears. What the log keeps was logged where it was known.
+/// Any other answer: what the client hears, and what only the log keeps.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -145,6 +194,8 @@ pub struct Problem {
     message: String,
     more: Map<String, Value>,
     challenge: Option<&'static str>,
+    /// What failed here, with everything that caused it.
+    cause: Option<String>,
 }
 
 impl Problem {
@@ -156,6 +207,7 @@ impl Problem {
             message: message.into(),
             more: Map::new(),
             challenge: None,
+            cause: None,
         }
     }
 
@@ -172,15 +224,17 @@ impl Problem {
         }
     }
 
-    /// Something failed here. Logs the whole chain of causes, once.
+    /// Something failed here. The log keeps the whole chain of causes.
     pub fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = %Chain(error), "request failed");
-        Self::new(
+        let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVICE_UNAVAILABLE",
             "Something failed on our side. Nothing was charged; try again in a few seconds.",
-        )
-        .retry_after(Duration::from_secs(5))
+        );
+        Self {
+            cause: Some(Chain(error).to_string()),
+            ..problem.retry_after(Duration::from_secs(5))
+        }
     }
 
     /// A message certainly did not go out, and nothing was charged.
@@ -202,6 +256,32 @@ impl Problem {
     pub fn with(mut self, field: &str, value: impl Serialize) -> Self {
         self.more.insert(field.into(), json!(value));
         self
+    }
+
+    /// The one line that a refusal leaves: an error when something failed here, a warning when an operator or a security
+    /// team may have to act, and otherwise for the record.
+    fn log(&self) {
+        let (error, status) = (self.code, self.status.as_u16());
+        let limit = self.more.get("limit").and_then(Value::as_str);
+        if let Some(cause) = &self.cause {
+            tracing::error!(error, status, cause, "request failed");
+        } else if self.is_alarming() {
+            tracing::warn!(error, status, limit, "request refused");
+        } else {
+            tracing::info!(error, status, limit, "request refused");
+        }
+    }
+
+    /// Whether it tells of an outage, an attack or a limit, rather than of a client that has to be corrected or a login
+    /// that has ended.
+    fn is_alarming(&self) -> bool {
+        const OF_CLIENTS: [&str; 3] = ["MISSING_TOKEN", "SESSION_ENDED", "TOKEN_EXPIRED"];
+        match self.status {
+            StatusCode::UNAUTHORIZED => !OF_CLIENTS.contains(&self.code),
+            StatusCode::BAD_REQUEST => ["CAPTCHA_FAILED", "INVALID_OTP"].contains(&self.code),
+            StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => true,
+            status => status.is_server_error(),
+        }
     }
 
     /// Says when to come back, in the body and as `Retry-After`.
@@ -403,8 +483,10 @@ pub fn required<'a>(
 /// With the fix, when it is missing or no phone number.
 pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
-    Phone::parse(text)
-        .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
+    let phone = Phone::parse(text)
+        .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))?;
+    log::name_phone(&phone);
+    Ok(phone)
 }
 
 /// The account of a field that must be there: a phone number, or an e-mail address where `emails` are accepted.
@@ -494,14 +576,19 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-/// Puts an answer into the envelope.
+/// Puts an answer into the envelope, and into the log what of it belongs there.
 pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body> {
     let (status, retry_after, challenge, body) = match answer {
         Ok(reply) => {
+            if let Some(event) = reply.event {
+                let user = reply.data["user"]["id"].as_str();
+                tracing::info!(event = event.name(), user, "login changed");
+            }
             let body = json!({ "success": true, "message": reply.message, "data": reply.data });
             (StatusCode::OK, None, None, body)
         }
         Err(problem) => {
+            problem.log();
             let retry_after = problem
                 .more
                 .get("retryAfterSeconds")

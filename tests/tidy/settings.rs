@@ -86,3 +86,12 @@ fn no_table_is_deleted_by_mistake_where_people_use_it() {
         assert_eq!(protected, &expected, "{name:?}");
     }
 }
+
+#[test]
+fn the_access_log_has_the_id_that_the_reply_shows() {
+    let template = template();
+    let api = &template["Resources"]["Api"]["Properties"];
+    let format = api["AccessLogSettings"]["Format"].as_str();
+    let line: Value = serde_yaml_ng::from_str(format.expect("a format")).expect("JSON");
+    assert_eq!(line["requestId"], "$context.integration.requestId");
+}

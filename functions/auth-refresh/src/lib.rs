@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, RefreshError};
 use shared::refresh::RefreshToken;
@@ -68,7 +68,7 @@ async fn refresh(app: &App, request: &Request) -> Result<Reply, Problem> {
 async fn sign_out(app: &App, request: &Request) -> Result<Reply, Problem> {
     let token = token(request)?;
     session::sign_out_by_refresh(&app.logins, &token, app.clock.now()).await?;
-    Ok(Reply::new("You are signed out.", json!({})))
+    Ok(Reply::new("You are signed out.", json!({})).logged_as(SecurityEvent::SignedOut))
 }
 
 fn token(request: &Request) -> Result<RefreshToken, Problem> {

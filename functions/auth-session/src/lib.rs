@@ -3,7 +3,7 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, AccessError};
 use shared::runtime::Backends;
@@ -73,7 +73,14 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
         }
     };
     match session::sign_out(&app.users, &app.logins, token, everywhere, now).await {
-        Ok(()) => Ok(Reply::new("You are signed out.", json!({}))),
+        Ok(()) => {
+            let event = if everywhere {
+                SecurityEvent::SignedOutEverywhere
+            } else {
+                SecurityEvent::SignedOut
+            };
+            Ok(Reply::new("You are signed out.", json!({})).logged_as(event))
+        }
         Err(error) => Err(refused(error)),
     }
 }

@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::signin::{self, Passwords, SignInError};
 use shared::password::Password;
 use shared::runtime::Backends;
@@ -68,7 +68,8 @@ async fn sign_in(
     // Spaces around a password belong to it.
     let password = Password::given(given.password.as_deref().unwrap_or_default());
     match signin::sign_in(&app.passwords, &who, &password, caller, now).await {
-        Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)),
+        Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)
+            .logged_as(SecurityEvent::SignedInWithPassword)),
         Err(SignInError::Wrong) => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "INVALID_CREDENTIALS",

@@ -3,7 +3,7 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::sso;
@@ -70,5 +70,6 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Result<Reply, P
         challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
     };
     let signed_in = sso::verify(&app.codes, &app.users, &app.logins, &answer, now).await?;
-    Ok(Reply::signed_in("You are signed in.", &signed_in))
+    Ok(Reply::signed_in("You are signed in.", &signed_in)
+        .logged_as(SecurityEvent::SignedInWithCode))
 }

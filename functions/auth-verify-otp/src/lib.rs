@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::account::Identifier;
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::signup;
@@ -85,7 +85,8 @@ async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         ..
     } = app;
     let confirmed = signup::confirm(codes, users, registrations, logins, &answer, now).await?;
-    let reply = Reply::signed_in("Your phone number is confirmed.", &confirmed.signed_in);
+    let reply = Reply::signed_in("Your phone number is confirmed.", &confirmed.signed_in)
+        .logged_as(SecurityEvent::SignedUp);
     Ok(match confirmed.email {
         None => reply,
         Some(EmailClaim::Claimed) => reply.with("email", "claimed"),

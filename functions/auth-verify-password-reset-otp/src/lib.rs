@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::account::Identifier;
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::password_reset::{self, ResetError};
 use shared::runtime::Backends;
@@ -77,10 +77,10 @@ async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Re
     };
     let password = edge::new_password(given.new_password.as_ref(), &[known])?;
     match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
-        Ok(()) => Ok(Reply::new(
-            "Your password is changed. Sign in with it.",
-            json!({}),
-        )),
+        Ok(()) => Ok(
+            Reply::new("Your password is changed. Sign in with it.", json!({}))
+                .logged_as(SecurityEvent::PasswordReset),
+        ),
         Err(ResetError::Code(error)) => Err(error.into()),
         Err(ResetError::Password(error)) => Err(error.into()),
         Err(error @ ResetError::Hash(_)) => Err(Problem::internal(&error)),

@@ -16,6 +16,7 @@ use crate::account::{Email, Identifier, PersonName, User};
 use crate::password::PasswordHash;
 use crate::phone::{NOBODYS, Phone};
 use crate::runtime::Backends;
+use crate::runtime::log::name_phone;
 use crate::timestamp::Timestamp;
 
 /// All users.
@@ -99,9 +100,10 @@ impl Users {
         Phone::from_digits(&digits).map_err(|_| StoreError::unreadable(ACT, "phone"))
     }
 
-    /// The user of a phone, strongly consistent.
+    /// The user of a phone, strongly consistent. The log names the phone from now on.
     pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
         const ACT: &str = "read the user";
+        name_phone(phone);
         let item = self.item_of(ACT, phone).await?;
         item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
             .transpose()
