@@ -55,6 +55,10 @@ impl Machine {
                  the simulated one"
             ),
         };
+        if let Some((_, address)) = &api {
+            let base_url = || format!("http://{address}");
+            settings.public_base_url.get_or_insert_with(base_url);
+        }
         settings
             .credentials
             .get_or_insert_with(|| Credentials::new("local", "local", None, None, "local"));

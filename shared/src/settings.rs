@@ -96,7 +96,9 @@ pub struct Settings {
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
-    /// The `iss` of access tokens: `TOKEN_ISSUER`.
+    /// Where this API is for others: `PUBLIC_BASE_URL`. Nothing when only API Gateway knows.
+    pub public_base_url: Option<String>,
+    /// The `iss` of access tokens: `TOKEN_ISSUER`, or else `PUBLIC_BASE_URL`, so that whoever has a token finds its keys.
     pub token_issuer: String,
     /// The `aud` of access tokens: `TOKEN_AUDIENCE`.
     pub token_audience: String,
@@ -129,6 +131,7 @@ impl Default for Settings {
             test_numbers: TestNumbers::default(),
             captcha: None,
             trusted_callers: TrustedCallers::default(),
+            public_base_url: None,
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
             refresh_grace: Duration::from_secs(60),
@@ -177,6 +180,8 @@ impl Settings {
                 problem: "give the gateway's URL, because WHATSAPP_USER_TOKEN is set".into(),
             });
         }
+        let public_base_url = vars.url("PUBLIC_BASE_URL")?;
+        let issuer = public_base_url.clone().unwrap_or(defaults.token_issuer);
         let window = vars.seconds("CODE_WINDOW_SECONDS", policy.window)?;
         let password_window =
             vars.seconds("PASSWORD_WINDOW_SECONDS", policy.passwords_per_phone.window)?;
@@ -233,7 +238,8 @@ impl Settings {
             test_numbers: vars.test_numbers()?,
             captcha: vars.captcha()?,
             trusted_callers: vars.trusted_callers()?,
-            token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
+            public_base_url,
+            token_issuer: text("TOKEN_ISSUER", issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
             refresh_grace: vars.refresh_grace(defaults.refresh_grace)?,
             login_max: vars.days("SESSION_MAX_DAYS", defaults.login_max)?,
@@ -484,6 +490,23 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_issued_by_the_public_address_unless_another_issuer_is_named() {
+        let (base, named) = (
+            ("PUBLIC_BASE_URL", "https://api.example.com/"),
+            ("TOKEN_ISSUER", "my-issuer"),
+        );
+        for (vars, issuer) in [
+            (&[][..], "whatsapp-auth"),
+            (&[base], "https://api.example.com"),
+            (&[named], "my-issuer"),
+            (&[base, named], "my-issuer"),
+        ] {
+            let settings = read(vars).expect("settings");
+            assert_eq!(settings.token_issuer, issuer);
+        }
+    }
+
+    #[test]
     fn test_numbers_do_not_exist_in_production() {
         let numbers = ("TEST_NUMBERS", r#"{"628000000001":"123456"}"#);
         for stage in ["prod", "production", "PROD", "Production"] {
@@ -536,6 +559,7 @@ mod tests {
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),
             ("CHALLENGE_VERIFY_URL", "captcha.example.com"),
+            ("PUBLIC_BASE_URL", "api.example.com"),
             ("COUNTRY_CAP_MODE", "on"),
             ("REFRESH_GRACE_SECONDS", "19"),
             ("REFRESH_GRACE_SECONDS", "301"),

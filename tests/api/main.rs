@@ -42,6 +42,10 @@ const REFRESH: &str = "/api/auth/refresh";
 const SIGNOUT: &str = "/api/auth/signout";
 const SESSION: &str = "/api/auth/session";
 const JWKS: &str = "/.well-known/jwks.json";
+const DISCOVERY: [&str; 2] = [
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+];
 
 /// Has a user in [`system`].
 const SITI: &str = "08123456789";

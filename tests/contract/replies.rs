@@ -46,8 +46,10 @@ const SIGN_OUT: &str = "/api/auth/signout";
 const SESSION: &str = "/api/auth/session";
 
 /// What takes no body.
-const WITHOUT_BODY: [(&str, &str); 5] = [
+const WITHOUT_BODY: [(&str, &str); 7] = [
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/oauth-authorization-server"),
+    ("GET", "/.well-known/openid-configuration"),
     ("GET", "/api/health"),
     ("GET", "/api/status"),
     ("GET", SESSION),

@@ -13,6 +13,8 @@ use shared::store::StoreError;
 /// The methods of each path of the API, as `Allow` names them. A test holds this against `template.yaml`.
 pub const METHODS: &[(&str, &str)] = &[
     ("/.well-known/jwks.json", "GET"),
+    ("/.well-known/oauth-authorization-server", "GET"),
+    ("/.well-known/openid-configuration", "GET"),
     ("/api/auth/refresh", "POST"),
     ("/api/auth/send-otp", "POST"),
     ("/api/auth/send-password-reset-otp", "POST"),

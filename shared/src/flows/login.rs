@@ -9,6 +9,7 @@ use crate::challenge::{ChallengeHash, Used};
 use crate::entropy::Entropy;
 use crate::keys::{Ring, RingName};
 use crate::refresh::RefreshToken;
+use crate::report::Chain;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::keys::KeyRing;
@@ -82,7 +83,18 @@ impl SigningKeys {
         self.0.read(now).await.map(drop)
     }
 
-    /// The public keys that tokens are checked against.
+    /// The public keys that count now, read anew: others keep them for minutes. Those in memory when the store fails.
+    ///
+    /// # Errors
+    /// When the store fails, and there are none in memory.
+    pub async fn published(&self, now: Timestamp) -> Result<Jwks, StoreError> {
+        if let Err(error) = self.read_again(now).await {
+            tracing::warn!(error = %Chain(&error), "the keys in memory are published");
+        }
+        self.public(now).await
+    }
+
+    /// The public keys that tokens are checked against, as they are in memory.
     ///
     /// # Errors
     /// When the store fails.
@@ -120,6 +132,19 @@ impl Logins {
     /// When the store fails.
     pub async fn keys(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
         let (signing, refresh) = tokio::join!(self.signing.ring(now), self.refresh.get(now));
+        Ok(LoginKeys {
+            signing: signing?,
+            refresh: refresh?,
+        })
+    }
+
+    /// The same, read anew: for whoever checks a token, which must not count once its key was ended, and for whoever makes
+    /// the next one, which must count.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keys_now(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
+        let (signing, refresh) = tokio::join!(self.signing.0.read(now), self.refresh.read(now));
         Ok(LoginKeys {
             signing: signing?,
             refresh: refresh?,
@@ -198,6 +223,8 @@ impl Logins {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: user.id.clone(),
+            client_id: self.audience.clone(),
+            jti: format!("{login}.{generation}"),
             sid: login.to_owned(),
             ver: user.ver,
             role: user.role.clone(),
@@ -226,7 +253,8 @@ impl Logins {
         token.is_ours(&keys.refresh, now)
     }
 
-    /// What an access token says, if it is valid. A key that is not known yet is looked for in the table once.
+    /// What an access token says, if it is valid by the keys in memory. A key that is not known yet is looked for in the
+    /// table once. Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
@@ -235,13 +263,32 @@ impl Logins {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<Claims, TokenError>, StoreError> {
-        let verify = |keys: &Jwks| token::verify(keys, token, now, &self.issuer, &self.audience);
-        match verify(&self.signing.public(now).await?) {
-            Err(TokenError::UnknownKey) => {
-                self.signing.read_again(now).await?;
-                Ok(verify(&self.signing.public(now).await?))
-            }
+        match self.verify(token, now).await? {
+            Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
             answer => Ok(answer),
         }
+    }
+
+    /// What an access token says, if it is valid by the keys that count now, read anew.
+    ///
+    /// # Errors
+    /// When the token is refused, or the store fails.
+    pub async fn claims_now(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        self.signing.read_again(now).await?;
+        self.verify(token, now).await
+    }
+
+    async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        let keys = self.signing.public(now).await?;
+        let verified = token::verify(&keys, token, now, &self.issuer, &self.audience);
+        Ok(verified)
     }
 }

@@ -58,7 +58,7 @@ pub async fn refresh(
     clock: &Clock,
 ) -> Result<SignedIn, RefreshError> {
     let now = clock.now();
-    let (keys, login) = tokio::join!(logins.keys(now), logins.table().read(&token.login, now));
+    let (keys, login) = tokio::join!(logins.keys_now(now), logins.table().read(&token.login, now));
     let (keys, login) = (keys?, login?);
     if !logins.is_ours(&keys, token, now) {
         return Err(RefreshError::Refused);
@@ -103,11 +103,12 @@ pub async fn look(
     now: Timestamp,
 ) -> Result<Access, AccessError> {
     let claims = logins.claims(token, now).await??;
-    let login = logins
-        .table()
-        .read(&claims.sid, now)
-        .await?
-        .ok_or(AccessError::Ended)?;
+    let (counts, login) = tokio::join!(
+        logins.claims_now(token, now),
+        logins.table().read(&claims.sid, now)
+    );
+    counts??;
+    let login = login?.ok_or(AccessError::Ended)?;
     let user = user_of(users, &login).await?.ok_or(AccessError::Ended)?;
     match user.id == claims.sub && user.ver == claims.ver {
         true => Ok(Access { user, login }),
@@ -144,7 +145,7 @@ pub async fn sign_out_by_refresh(
     token: &RefreshToken,
     now: Timestamp,
 ) -> Result<(), RefreshError> {
-    let keys = logins.keys(now).await?;
+    let keys = logins.keys_now(now).await?;
     if !logins.is_ours(&keys, token, now) {
         return Err(RefreshError::Refused);
     }
