@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 DEMO = "08123456789"
 HERE = Path(__file__).parent
+# Any other file runs by itself.
 INTERPRETERS = {".mjs": ["node"], ".py": [sys.executable]}
 
 
@@ -75,7 +76,7 @@ def main(local, *verifiers):
                 for verifier in verifiers:
                     print(algorithm, end=" ", flush=True)
                     file = HERE / verifier
-                    subprocess.run([*INTERPRETERS[file.suffix], file], check=True, env=environment)
+                    subprocess.run([*INTERPRETERS.get(file.suffix, []), file], check=True, env=environment)
         finally:
             process.terminate()
             process.wait()
