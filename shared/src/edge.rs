@@ -379,8 +379,10 @@ pub fn required<'a>(
 /// With the fix, when it is missing or no phone number.
 pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
-    Phone::parse(text)
-        .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
+    Phone::parse(text).map_err(|error| {
+        Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string())
+            .with("reason", error.reason())
+    })
 }
 
 /// The account of a field that must be there: a phone number, or an e-mail address where `emails` are accepted.

@@ -6,6 +6,7 @@ use shared::edge::BODY_BYTES_MAX;
 use super::*;
 
 mod properties;
+mod reasons;
 
 const JSON: &str = "application/json";
 

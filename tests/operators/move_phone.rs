@@ -121,3 +121,16 @@ async fn a_password_that_is_changed_meanwhile_moves_along() {
         assert_eq!(sign_in(&system, OTHER, "password").await.status, 200);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_new_phone_is_the_number_that_it_is_however_it_is_typed() {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    let moved = operate(
+        &system,
+        &["users", "move-phone", PHONE, "+62 62812 9876 543"],
+    )
+    .await;
+    assert!(moved.is_ok(), "{moved:?}");
+    assert!(user_of(&system, OTHER).await.is_some());
+}

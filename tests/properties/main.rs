@@ -1,2 +1,3 @@
 //! Rules that hold for inputs nobody thought of.
+mod numbering;
 mod phone;
