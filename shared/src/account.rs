@@ -1,11 +1,14 @@
 //! Users, and the sign-ups that may become one.
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::challenge::ChallengeHash;
 use crate::entropy::Entropy;
 use crate::password::{Password, PasswordHash};
 use crate::phone::Phone;
 use crate::timestamp::Timestamp;
+use crate::typed;
 
 /// A user. Exists only once its phone was confirmed.
 #[derive(Clone, Debug)]
@@ -110,17 +113,17 @@ pub enum NameError {
 }
 
 impl PersonName {
-    /// Reads a name; spaces around it go.
+    /// Reads a name, [cleaned](typed::name); spaces around it go.
     ///
     /// # Errors
     /// When it is empty, too long or has control characters.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let name = text.trim();
+        let name = typed::name(text);
         match name.chars().count() {
             0 => Err(NameError::Empty),
             101.. => Err(NameError::TooLong),
             _ if name.chars().any(char::is_control) => Err(NameError::Control),
-            _ => Ok(Self(name.into())),
+            _ => Ok(Self(name)),
         }
     }
 
@@ -136,7 +139,7 @@ impl fmt::Debug for PersonName {
     }
 }
 
-/// An e-mail address, in lower case. Nobody has proven that it is theirs.
+/// An e-mail address, cleaned, in lower case and in Unicode's form NFC, so that one address is one text. Nobody has proven that it is theirs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -148,13 +151,13 @@ pub struct Email(String);
 pub struct EmailError;
 
 impl Email {
-    /// Reads an address: one `@`, something before it, a domain with a dot after it, at most 254 characters
+    /// Reads an address, [cleaned](typed::plain): one `@`, something before it, a domain with a dot after it, at most 254 characters
     /// (RFC 5321, section 4.5.3.1).
     ///
     /// # Errors
     /// When it does not look like an address.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
-        let address = text.trim().to_lowercase();
+        let address: String = typed::plain(text).to_lowercase().nfc().collect();
         let (local, domain) = address.split_once('@').ok_or(EmailError)?;
         let labels = || domain.split('.');
         let well_formed = address.len() <= 254
@@ -203,6 +206,11 @@ mod tests {
     fn addresses_look_like_addresses() {
         for (typed, address) in [
             (" Siti@Example.COM ", Some("siti@example.com")),
+            (
+                "\u{2068}Rene\u{301}\u{200B}＠Example\u{AD}.com\u{FEFF}",
+                Some("ren\u{e9}@example.com"),
+            ),
+            ("a\u{2011}b@example.com", Some("a-b@example.com")),
             ("a.b+c@sub.example.id", Some("a.b+c@sub.example.id")),
             ("siti@example", None),
             ("@example.com", None),

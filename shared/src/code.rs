@@ -7,6 +7,7 @@ use std::fmt;
 use aws_lc_rs::{constant_time, hmac};
 
 use crate::phone::Phone;
+use crate::typed;
 
 /// What a code is for. A code for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,9 +65,10 @@ pub type Nonce = [u8; 16];
 pub struct Code(String);
 
 impl Code {
-    /// Reads a code as people type or paste it: digits, with spaces or dashes between them. `None` when it cannot be one.
+    /// Reads a code as people type or paste it, [cleaned](typed::plain): digits, with spaces or dashes between them. `None`
+    /// when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits: String = text
+        let digits: String = typed::plain(text)
             .chars()
             .filter(|c| !c.is_whitespace() && *c != '-')
             .take(CODE_DIGITS + 1)

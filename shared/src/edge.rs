@@ -23,6 +23,7 @@ use crate::phone::Phone;
 use crate::report::Chain;
 use crate::sender::Reason;
 use crate::timestamp::Timestamp;
+use crate::typed;
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -369,7 +370,7 @@ pub fn required<'a>(
 ) -> Result<&'a str, Problem> {
     field
         .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
+        .filter(|text| !typed::plain(text).is_empty())
         .ok_or_else(|| Problem::bad_request(code, format!("`{name}` is missing.")))
 }
 
@@ -391,7 +392,7 @@ pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
 /// With the fix, when it is missing or neither.
 pub fn identifier(field: Option<&String>, name: &str, emails: bool) -> Result<Identifier, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
-    match emails && text.contains('@') {
+    match emails && typed::plain(text).contains('@') {
         true => Email::parse(text)
             .map(Identifier::Email)
             .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string())),

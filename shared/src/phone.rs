@@ -24,6 +24,7 @@ mod plans;
 
 use std::fmt;
 
+use crate::typed;
 use plan::Plan;
 
 const INDONESIA: &str = "62";
@@ -130,8 +131,7 @@ impl PhoneError {
 }
 
 impl Phone {
-    /// Reads what people type or paste. Spaces, dashes, dots and brackets of any script, and the invisible marks that come
-    /// along when a number is copied, are dropped; full-width digits count as digits.
+    /// Reads what people type or paste, [cleaned](typed::plain). Spaces, dashes, dots and brackets are dropped.
     ///
     /// # Errors
     /// When it is no phone number; the message tells the fix.
@@ -164,7 +164,7 @@ impl Phone {
         }
         match digits.len() {
             0 => Err(PhoneError::Empty),
-            ..DIGITS_MIN => Err(PhoneError::TooShort),
+            1..DIGITS_MIN => Err(PhoneError::TooShort),
             DIGITS_MIN..=DIGITS_MAX => Ok(Self(digits.to_owned())),
             _ => Err(PhoneError::TooLong),
         }
@@ -209,7 +209,8 @@ struct Typed {
 
 impl Typed {
     fn read(text: &str) -> Result<Self, PhoneError> {
-        if text.trim_end().to_ascii_lowercase().ends_with("@g.us") {
+        let text = typed::plain(text);
+        if text.to_ascii_lowercase().ends_with("@g.us") {
             return Err(PhoneError::Group);
         }
         let mut typed = Self {
@@ -219,11 +220,8 @@ impl Typed {
         for c in text.chars() {
             match c {
                 '0'..='9' => typed.digits.push(c),
-                '０'..='９' => typed
-                    .digits
-                    .extend(char::from_digit(c as u32 - '０' as u32, 10)),
-                '+' | '＋' if !typed.plus && typed.digits.is_empty() => typed.plus = true,
-                _ if is_filler(c) => {}
+                '+' if !typed.plus && typed.digits.is_empty() => typed.plus = true,
+                _ if only_groups(c) => {}
                 _ if c.is_alphabetic() => return Err(PhoneError::Letters),
                 _ => return Err(PhoneError::Signs),
             }
@@ -235,20 +233,26 @@ impl Typed {
     }
 }
 
-/// Whether `c` only groups the digits, or is invisible.
-fn is_filler(c: char) -> bool {
-    match c {
-        '-' | '.' | '(' | ')' | '[' | ']' | '{' | '}' => true,
-        // Hyphens, dashes, the minus sign, and their small, full-width and katakana forms.
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '－' | 'ー' => true,
-        // Middle dots, and the full-width forms of dot and brackets.
-        '·' | '•' | '・' | '．' | '（' | '）' | '［' | '］' => true,
-        // Soft hyphen, zero-width spaces and joiners, marks of writing direction: invisible, and copied with the number.
-        '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' => true,
-        '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => true,
-        // No-break spaces are among these.
-        _ => c.is_whitespace(),
-    }
+/// Whether `c` only groups the digits: spaces, dashes (the katakana one among them), dots and brackets.
+const fn only_groups(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\t'
+            | '\n'
+            | '\r'
+            | '-'
+            | '.'
+            | '('
+            | ')'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | 'ー'
+            | '·'
+            | '•'
+            | '・'
+    )
 }
 
 /// Masked: the last three digits and up to five in front, with at least four hidden between them.
