@@ -112,6 +112,17 @@ pub enum NameError {
     Control,
 }
 
+impl NameError {
+    /// What clients know it by.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Control => "control_characters",
+        }
+    }
+}
+
 impl PersonName {
     /// Reads a name, [cleaned](typed::name); spaces around it go.
     ///

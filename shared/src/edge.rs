@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::account::{Email, Identifier, User};
+use crate::account::{Email, Identifier, PersonName, User};
 use crate::caller::{Caller, TrustedCallers};
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
@@ -215,15 +215,7 @@ impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Store(error) => Self::internal(&error).with("charged", false),
-            SendError::Limited(limited) => Self::limited(
-                &limited,
-                match limited.limit {
-                    Limit::Country => {
-                        "Too many codes went to numbers of this country today. Come back tomorrow."
-                    }
-                    _ => "Too many codes were asked for. Wait before you ask for the next one.",
-                },
-            ),
+            SendError::Limited(limited) => Self::limited(&limited, limit_message(limited.limit)),
             SendError::NoSession => Self::not_sent(
                 "WHATSAPP_CONFIG_ERROR",
                 "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
@@ -272,6 +264,20 @@ impl From<VerifyError> for Problem {
             ),
             VerifyError::Store(error) => Self::internal(&error),
         }
+    }
+}
+
+/// What somebody is told whom a limit refuses a code.
+const fn limit_message(limit: Limit) -> &'static str {
+    match limit {
+        Limit::InProgress => "A code is being sent. Wait a moment before you ask again.",
+        Limit::Cooldown => {
+            "The last code was sent a moment ago. Wait before you ask for the next one."
+        }
+        Limit::Country => {
+            "Too many codes went to numbers of this country today. Come back tomorrow."
+        }
+        _ => "Too many codes were asked for. Wait before you ask for the next one.",
     }
 }
 
@@ -332,25 +338,52 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
             format!("Send at most {BODY_BYTES_MAX} bytes."),
         ));
     }
+    // Some editors and clients put a byte order mark in front; RFC 8259, section 8.1, lets a parser ignore it.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Problem::bad_request(
             "INVALID_JSON",
             "Send a JSON object as the body.",
         ));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        // The parser's own message may repeat what was sent, a password among it; the place is enough.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        match error.is_data() {
-            true => Problem::bad_request(
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        unreadable(Some(field), error.inner())
+    })?;
+    json.end().map_err(|error| unreadable(None, &error))?;
+    Ok(read)
+}
+
+/// What is wrong with a body that the parser refuses. Its own message may repeat what was sent, a password among it: the field
+/// and the place are enough.
+fn unreadable(field: Option<String>, error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if !error.is_data() {
+        return Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."));
+    }
+    let text = error.to_string();
+    // Only names of fields that are known come here: others are skipped whatever they hold.
+    let twice = text
+        .strip_prefix("duplicate field `")
+        .and_then(|rest| rest.split('`').next());
+    match (twice, field) {
+        (Some(field), _) => Problem::bad_request(
+            "INVALID_FIELD",
+            format!("`{field}` is there twice, before {place}."),
+        )
+        .with("field", field)
+        .with("reason", "twice"),
+        (None, field) => {
+            let field = field.unwrap_or_default();
+            Problem::bad_request(
                 "INVALID_FIELD",
-                format!("A field has the wrong type, or is there twice, before {place}."),
-            ),
-            false => {
-                Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."))
-            }
+                format!("`{field}` has the wrong type, before {place}."),
+            )
+            .with("field", field)
+            .with("reason", "wrong_type")
         }
-    })
+    }
 }
 
 /// Whether a media type is JSON (RFC 8259), whatever its parameters.
@@ -414,13 +447,25 @@ pub fn method(method: Option<&str>) -> Result<(), Problem> {
     }
 }
 
+/// The name of a field that must be there.
+///
+/// # Errors
+/// With the fix, when it is missing or no name.
+pub fn name(field: Option<&String>, name: &str) -> Result<PersonName, Problem> {
+    let text = required(field, name, "MISSING_NAME")?;
+    PersonName::parse(text).map_err(|error| {
+        Problem::bad_request("INVALID_NAME", error.to_string()).with("reason", error.reason())
+    })
+}
+
 /// A newly chosen password.
 ///
 /// # Errors
 /// With the fix, when it cannot be chosen.
 pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
-    Password::choose(field.map(String::as_str).unwrap_or_default())
-        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))
+    Password::choose(field.map(String::as_str).unwrap_or_default()).map_err(|error| {
+        Problem::bad_request("INVALID_PASSWORD", error.to_string()).with("reason", error.reason())
+    })
 }
 
 /// The code of a field that must be there.

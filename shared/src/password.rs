@@ -46,6 +46,17 @@ pub enum PasswordError {
     Common,
 }
 
+impl PasswordError {
+    /// What clients know it by.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Common => "common",
+        }
+    }
+}
+
 impl Password {
     /// A newly chosen password: of any characters, 8 to 128 of them, and not a common one in upper or lower case.
     ///

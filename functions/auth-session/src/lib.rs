@@ -86,7 +86,7 @@ fn refused(error: AccessError) -> Problem {
         }
         AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => (
             "INVALID_TOKEN",
-            "The access token is not valid. Sign in again.",
+            "The access token is not valid. Refresh it; if that fails, sign in.",
         ),
         AccessError::Ended => ("SESSION_ENDED", "You were signed out. Sign in again."),
     };

@@ -5,7 +5,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::account::{Applicant, Email, Identifier, PersonName};
+use shared::account::{Applicant, Email, Identifier};
 use shared::caller::{Caller, TrustedCallers};
 use shared::captcha::{Captcha, CaptchaError};
 use shared::clock::Clock;
@@ -124,9 +124,7 @@ async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply
 
 fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let phone = edge::phone(asked.phone.as_ref(), "phone")?;
-    let name = edge::required(asked.name.as_ref(), "name", "MISSING_NAME")?;
-    let name = PersonName::parse(name)
-        .map_err(|error| Problem::bad_request("INVALID_NAME", error.to_string()))?;
+    let name = edge::name(asked.name.as_ref(), "name")?;
     let password = edge::new_password(asked.password.as_ref())?;
     let email = asked
         .email

@@ -114,10 +114,12 @@ pub async fn look(
     }
 }
 
-/// Ends the login of an access token; with `everywhere` every login of its user.
+/// Ends the login of an access token; with `everywhere` every login of its user. What has ended already is ended once more,
+/// so that a client which lost the reply can ask again.
 ///
 /// # Errors
-/// When the token is not valid, or the store fails.
+/// When the token is not valid, or the store fails. With `everywhere` also when its login has ended and others may live:
+/// a token that opens nothing does not end them.
 pub async fn sign_out(
     users: &Users,
     logins: &Logins,
@@ -125,12 +127,32 @@ pub async fn sign_out(
     everywhere: bool,
     now: Timestamp,
 ) -> Result<(), AccessError> {
-    let Access { user, login } = look(users, logins, token, now).await?;
+    let Access { user, login } = match look(users, logins, token, now).await {
+        Err(AccessError::Ended) if !everywhere => return Ok(()),
+        Err(AccessError::Ended) => return all_ended(users, logins, token, now).await,
+        looked => looked?,
+    };
     if everywhere {
         users.end_logins(&user).await?;
     }
     logins.table().close(&login.id).await?;
     Ok(())
+}
+
+/// Whether no login lives that was opened before this token was made.
+async fn all_ended(
+    users: &Users,
+    logins: &Logins,
+    token: &str,
+    now: Timestamp,
+) -> Result<(), AccessError> {
+    let claims = logins.claims(token, now).await??;
+    let user = users.by_id(&claims.sub).await?;
+    if user.is_some_and(|user| user.ver == claims.ver) {
+        Err(AccessError::Ended)
+    } else {
+        Ok(())
+    }
 }
 
 /// The login's user, if the login still counts for it.

@@ -107,6 +107,28 @@ impl Users {
             .transpose()
     }
 
+    /// The user with this id, by two reads, strongly consistent.
+    pub async fn by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
+        const ACT: &str = "look a user's id up";
+        let pointer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(user_id_key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        let Some(pointer) = pointer.item else {
+            return Ok(None);
+        };
+        let phone = pointer.text("phone").map(Phone::from_digits);
+        let phone = phone.and_then(Result::ok);
+        let phone = phone.ok_or(StoreError::unreadable(ACT, "phone"))?;
+        let user = self.by_phone(&phone).await?;
+        Ok(user.filter(|user| user.id == id))
+    }
+
     async fn item_of(&self, act: &'static str, phone: &Phone) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
@@ -139,7 +161,7 @@ impl Users {
         if let Some(email) = &user.wanted_email {
             item.insert("wanted_email".into(), text(email.as_str()));
         }
-        let pointer = self.pointer(format!("user#{}", user.id), &user.phone);
+        let pointer = self.pointer(user_id_key(&user.id), &user.phone);
         [item, pointer]
             .into_iter()
             .map(|item| self.put_new(item))
@@ -368,7 +390,11 @@ impl Users {
 /// The keys of the items that name the user's phone.
 fn pointer_ids(user: &User) -> impl Iterator<Item = String> {
     let email = user.email.as_ref().map(email_id);
-    [format!("user#{}", user.id)].into_iter().chain(email)
+    [user_id_key(&user.id)].into_iter().chain(email)
+}
+
+fn user_id_key(id: &str) -> String {
+    format!("user#{id}")
 }
 
 fn email_id(email: &Email) -> String {

@@ -42,3 +42,90 @@ async fn one_person_has_one_account_however_the_number_is_written() {
         check_problem(&again, 409, "DUPLICATE_PHONE_VERIFIED", json!({}));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_cannot_be_read_is_named() {
+    let system = system().await;
+    for (path, body, field, reason) in [
+        (SIGNIN, r#"{"identifier":1}"#, "identifier", "wrong_type"),
+        (
+            SIGNUP,
+            r#"{"phone":[],"name":"Budi"}"#,
+            "phone",
+            "wrong_type",
+        ),
+        (
+            SIGNUP,
+            r#"{"name":"Budi","password":{"x":1}}"#,
+            "password",
+            "wrong_type",
+        ),
+        (
+            SSO_VERIFY,
+            r#"{"identifier":"0812","challengeId":true}"#,
+            "challengeId",
+            "wrong_type",
+        ),
+        (
+            SIGNIN,
+            r#"{"method":"whatsapp","method":"whatsapp"}"#,
+            "method",
+            "twice",
+        ),
+        (
+            SIGNUP,
+            r#"{"phone":"0812","identifier":"0812"}"#,
+            "phone",
+            "twice",
+        ),
+    ] {
+        let headers = [("content-type", JSON)];
+        let reply = system.request("POST", path, &headers, body).await;
+        let fields = json!({ "field": field, "reason": reason });
+        check_problem(&reply, 400, "INVALID_FIELD", fields);
+        let message = reply.json["message"].as_str().expect("a message");
+        assert!(message.contains(&format!("`{field}`")), "{message}");
+    }
+    check_untouched(&system);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_or_a_password_that_is_refused_has_its_reason() {
+    let system = system().await;
+    let long = "x".repeat(129);
+    for (field, given, code, reason) in [
+        (
+            "name",
+            "Budi\nSantoso",
+            "INVALID_NAME",
+            "control_characters",
+        ),
+        ("name", &long, "INVALID_NAME", "too_long"),
+        ("password", "short", "INVALID_PASSWORD", "too_short"),
+        ("password", &long, "INVALID_PASSWORD", "too_long"),
+        ("password", "password123", "INVALID_PASSWORD", "common"),
+    ] {
+        let mut applicant = applicant(BUDI);
+        applicant[field] = json!(given);
+        let reply = system.post(SIGNUP, applicant).await;
+        check_problem(&reply, 400, code, json!({ "reason": reason }));
+    }
+    check_untouched(&system);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_fields_that_the_earlier_system_had_are_still_read() {
+    let system = system().await;
+    let mut applicant = applicant(BUDI);
+    let phone = applicant["phone"].take();
+    let fields = applicant.as_object_mut().expect("an object");
+    fields.remove("phone");
+    fields.insert("identifier".into(), phone);
+    let sent = check_sent(&system.post(SIGNUP, applicant).await);
+    let code = code_on(&system, BUDI);
+    let confirmed = json!({ "phone": BUDI, "otp": code, "challengeId": sent.challenge });
+    check_ok(&system.post(VERIFY_OTP, confirmed).await);
+    pass(MINUTE).await;
+    let again = json!({ "phone": BUDI, "purpose": "sso" });
+    check_sent(&system.post(SEND_OTP, again).await);
+}
