@@ -7,6 +7,8 @@ use crate::challenge::ChallengeHash;
 use crate::entropy::Entropy;
 use crate::password::{Password, PasswordHash};
 use crate::phone::Phone;
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use crate::timestamp::Timestamp;
 use crate::typed;
 
@@ -99,20 +101,34 @@ pub enum Identifier {
 pub struct PersonName(String);
 
 /// Why a text is no name; `Display` tells the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// Nothing but spaces.
-    #[error("Tell your name.")]
     Empty,
     /// Over 100 characters.
-    #[error("Shorten the name to 100 characters.")]
     TooLong,
     /// Line breaks or other control characters.
-    #[error("Write the name on one line, without control characters.")]
     Control,
 }
 
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().written(Language::English))
+    }
+}
+
+impl std::error::Error for NameError {}
+
 impl NameError {
+    /// What it says to whoever typed it.
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Empty => replies::NAME_EMPTY,
+            Self::TooLong => replies::NAME_TOO_LONG,
+            Self::Control => replies::NAME_CONTROL,
+        }
+    }
+
     /// What clients know it by.
     pub const fn reason(self) -> &'static str {
         match self {
@@ -155,11 +171,16 @@ impl fmt::Debug for PersonName {
 pub struct Email(String);
 
 /// The text is no e-mail address; `Display` tells the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Give an e-mail address like siti@example.com, of at most 254 characters, or leave it out."
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmailError;
+
+impl fmt::Display for EmailError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&replies::EMAIL_INVALID.written(Language::English))
+    }
+}
+
+impl std::error::Error for EmailError {}
 
 impl Email {
     /// Reads an address, [cleaned](typed::plain): one `@`, something before it, a domain with a dot after it, at most 254 characters

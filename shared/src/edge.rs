@@ -8,8 +8,8 @@ use std::time::Duration;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::account::{Email, Identifier, PersonName, User};
@@ -22,6 +22,8 @@ use crate::password::Password;
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::sender::Reason;
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use crate::timestamp::Timestamp;
 use crate::typed;
 
@@ -51,7 +53,21 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
             .map(|context| context.request_id.clone())
             .unwrap_or_default(),
         deadline: deadline_of(deadline, now).minus(RESERVE),
+        language: language(request),
     }
+}
+
+/// The language that a client asks for: by `locale` in the body, or by `Accept-Language`. Otherwise English.
+fn language(request: &Request) -> Language {
+    #[derive(Deserialize)]
+    struct Asked {
+        locale: Option<String>,
+    }
+    let body = request.body().as_ref();
+    let asked = (body.len() <= BODY_BYTES_MAX).then(|| serde_json::from_slice::<Asked>(body));
+    let locale = asked.and_then(|asked| asked.ok()?.locale);
+    Language::asked(locale.as_deref(), header(request, "accept-language"))
+        .unwrap_or(Language::English)
 }
 
 fn deadline_of(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
@@ -75,7 +91,7 @@ pub fn on_behalf(
         let address = given.to_str().ok().map(str::trim);
         let address: Option<IpAddr> = address.and_then(|address| address.parse().ok());
         let address = address.ok_or_else(|| {
-            let message = "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.";
+            let message = replies::CLIENT_ADDRESS;
             Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
         })?;
         (caller.address, caller.remote_ip) = (address.into(), Some(address));
@@ -86,24 +102,21 @@ pub fn on_behalf(
 /// A good answer.
 #[derive(Debug)]
 pub struct Reply {
-    message: &'static str,
+    message: Text,
     data: Value,
 }
 
 impl Reply {
     /// A reply with `data`, an object.
-    pub const fn new(message: &'static str, data: Value) -> Self {
+    pub const fn new(message: Text, data: Value) -> Self {
         Self { message, data }
     }
 
     /// The reply to whoever asked for a code.
     pub fn code_sent(sent: &CodeSent) -> Self {
         let (message, delivery) = match sent.confirmed {
-            true => ("We sent a code to your WhatsApp.", "sent"),
-            false => (
-                "We may have sent a code to your WhatsApp. If it does not arrive, ask again.",
-                "unconfirmed",
-            ),
+            true => (replies::CODE_SENT, "sent"),
+            false => (replies::CODE_UNCONFIRMED, "unconfirmed"),
         };
         Self::new(
             message,
@@ -117,7 +130,7 @@ impl Reply {
     }
 
     /// The reply to whoever signed in.
-    pub fn signed_in(message: &'static str, signed_in: &SignedIn) -> Self {
+    pub fn signed_in(message: Text, signed_in: &SignedIn) -> Self {
         Self::new(
             message,
             json!({
@@ -142,30 +155,30 @@ impl Reply {
 pub struct Problem {
     status: StatusCode,
     code: &'static str,
-    message: String,
+    message: Text,
     more: Map<String, Value>,
     challenge: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem with a code that a client may act on and a message that tells a person what to do.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: Text) -> Self {
         Self {
             status,
             code,
-            message: message.into(),
+            message,
             more: Map::new(),
             challenge: None,
         }
     }
 
     /// A request that has to be changed before it is sent again.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn bad_request(code: &'static str, message: Text) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// An access token that opens nothing. Says so in `WWW-Authenticate`, too (RFC 6750).
-    pub fn refused_token(code: &'static str, message: &str) -> Self {
+    pub fn refused_token(code: &'static str, message: Text) -> Self {
         Self {
             challenge: Some(r#"Bearer realm="api", error="invalid_token""#),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message)
@@ -178,20 +191,20 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVICE_UNAVAILABLE",
-            "Something failed on our side. Nothing was charged; try again in a few seconds.",
+            replies::FAILED_HERE,
         )
         .retry_after(Duration::from_secs(5))
     }
 
     /// A message certainly did not go out, and nothing was charged.
-    pub fn not_sent(code: &'static str, message: &str) -> Self {
+    pub fn not_sent(code: &'static str, message: Text) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
             .with("charged", false)
             .retry_after(Duration::from_secs(5))
     }
 
     /// A limit says no.
-    pub fn limited(limited: &Limited, message: &str) -> Self {
+    pub fn limited(limited: &Limited, message: Text) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
             .with("limit", limited.limit.name())
             .retry_after(limited.retry_after)
@@ -216,15 +229,11 @@ impl From<SendError> for Problem {
         match error {
             SendError::Store(error) => Self::internal(&error).with("charged", false),
             SendError::Limited(limited) => Self::limited(&limited, limit_message(limited.limit)),
-            SendError::NoSession => Self::not_sent(
-                "WHATSAPP_CONFIG_ERROR",
-                "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
-            ),
-            SendError::NotSent(Reason::NotOnWhatsApp) => Self::bad_request(
-                "NOT_ON_WHATSAPP",
-                "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
-            )
-            .with("charged", false),
+            SendError::NoSession => Self::not_sent("WHATSAPP_CONFIG_ERROR", replies::NOT_SET_UP),
+            SendError::NotSent(Reason::NotOnWhatsApp) => {
+                Self::bad_request("NOT_ON_WHATSAPP", replies::NOT_ON_WHATSAPP)
+                    .with("charged", false)
+            }
             SendError::NotSent(reason) => {
                 let (code, message) = not_sent(reason);
                 let problem = Self::not_sent(code, message);
@@ -242,25 +251,18 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Wrong { tries_left } => {
-                Self::bad_request("INVALID_OTP", "The code is wrong. Check it and try again.")
+                Self::bad_request("INVALID_OTP", replies::CODE_WRONG)
                     .with("attemptsLeft", tries_left)
             }
             VerifyError::Exhausted => {
-                Self::bad_request("INVALID_OTP", "Too many wrong codes. Ask for a new code.")
-                    .with("attemptsLeft", 0)
+                Self::bad_request("INVALID_OTP", replies::CODE_EXHAUSTED).with("attemptsLeft", 0)
             }
-            VerifyError::Unknown => Self::bad_request(
-                "INVALID_OTP",
-                "There is no such code. Use the challengeId of your last request, or ask for a new code.",
-            ),
-            VerifyError::Expired => Self::bad_request(
-                "OTP_EXPIRED",
-                "The code has expired or was used. Ask for a new one.",
-            ),
+            VerifyError::Unknown => Self::bad_request("INVALID_OTP", replies::CODE_UNKNOWN),
+            VerifyError::Expired => Self::bad_request("OTP_EXPIRED", replies::CODE_EXPIRED),
             VerifyError::Overtaken => Self::new(
                 StatusCode::CONFLICT,
                 "DUPLICATE_PHONE_VERIFIED",
-                "This phone number is registered. Sign in instead.",
+                replies::PHONE_TAKEN,
             ),
             VerifyError::Store(error) => Self::internal(&error),
         }
@@ -268,50 +270,30 @@ impl From<VerifyError> for Problem {
 }
 
 /// What somebody is told whom a limit refuses a code.
-const fn limit_message(limit: Limit) -> &'static str {
+const fn limit_message(limit: Limit) -> Text {
     match limit {
-        Limit::InProgress => "A code is being sent. Wait a moment before you ask again.",
-        Limit::Cooldown => {
-            "The last code was sent a moment ago. Wait before you ask for the next one."
-        }
-        Limit::Country => {
-            "Too many codes went to numbers of this country today. Come back tomorrow."
-        }
-        _ => "Too many codes were asked for. Wait before you ask for the next one.",
+        Limit::InProgress => replies::CODE_BEING_SENT,
+        Limit::Cooldown => replies::LAST_CODE_FRESH,
+        Limit::Country => replies::COUNTRY_FULL,
+        _ => replies::TOO_MANY_CODES,
     }
 }
 
 /// The codes that clients of the earlier system know.
-const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
+const fn not_sent(reason: Reason) -> (&'static str, Text) {
     match reason {
-        Reason::Busy => (
-            "WHATSAPP_SERVICE_UNAVAILABLE",
-            "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
-        ),
+        Reason::Busy => ("WHATSAPP_SERVICE_UNAVAILABLE", replies::WHATSAPP_BUSY),
         Reason::SessionDown | Reason::NeedsPairing => (
             "WHATSAPP_SERVICE_UNAVAILABLE",
-            "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",
+            replies::NOT_SENT_RECONNECTING,
         ),
-        Reason::GatewayUnreachable => (
-            "WHATSAPP_NETWORK_ERROR",
-            "WhatsApp cannot be reached. The code was not sent and nothing was charged; try again shortly.",
-        ),
-        Reason::Deadline => (
-            "WHATSAPP_TIMEOUT",
-            "WhatsApp took too long. The code was not sent and nothing was charged; try again shortly.",
-        ),
-        Reason::Misconfigured => (
-            "WHATSAPP_AUTH_ERROR",
-            "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
-        ),
-        Reason::Restricted => (
-            "WHATSAPP_OTP_FAILED",
-            "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
-        ),
-        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Rejected => (
-            "WHATSAPP_OTP_FAILED",
-            "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
-        ),
+        Reason::GatewayUnreachable => ("WHATSAPP_NETWORK_ERROR", replies::WHATSAPP_UNREACHABLE),
+        Reason::Deadline => ("WHATSAPP_TIMEOUT", replies::WHATSAPP_TOO_SLOW),
+        Reason::Misconfigured => ("WHATSAPP_AUTH_ERROR", replies::GATEWAY_REFUSES_SYSTEM),
+        Reason::Restricted => ("WHATSAPP_OTP_FAILED", replies::WHATSAPP_RESTRICTS),
+        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Rejected => {
+            ("WHATSAPP_OTP_FAILED", replies::WHATSAPP_REFUSED)
+        }
     }
 }
 
@@ -327,7 +309,7 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
-            "Send a JSON object as the body, with `Content-Type: application/json`.",
+            replies::NOT_DECLARED_JSON,
         ));
     }
     let body = request.body().as_ref();
@@ -335,16 +317,13 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "PAYLOAD_TOO_LARGE",
-            format!("Send at most {BODY_BYTES_MAX} bytes."),
+            replies::TOO_LARGE.with("bytes", BODY_BYTES_MAX.to_string()),
         ));
     }
     // Some editors and clients put a byte order mark in front; RFC 8259, section 8.1, lets a parser ignore it.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(Problem::bad_request(
-            "INVALID_JSON",
-            "Send a JSON object as the body.",
-        ));
+        return Err(Problem::bad_request("INVALID_JSON", replies::NO_OBJECT));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -360,7 +339,7 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
 fn unreadable(field: Option<String>, error: &serde_json::Error) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     if !error.is_data() {
-        return Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."));
+        return Problem::bad_request("INVALID_JSON", replies::NO_JSON.with("place", place));
     }
     let text = error.to_string();
     // Only names of fields that are known come here: others are skipped whatever they hold.
@@ -370,7 +349,9 @@ fn unreadable(field: Option<String>, error: &serde_json::Error) -> Problem {
     match (twice, field) {
         (Some(field), _) => Problem::bad_request(
             "INVALID_FIELD",
-            format!("`{field}` is there twice, before {place}."),
+            replies::FIELD_TWICE
+                .with("field", field)
+                .with("place", place),
         )
         .with("field", field)
         .with("reason", "twice"),
@@ -378,7 +359,9 @@ fn unreadable(field: Option<String>, error: &serde_json::Error) -> Problem {
             let field = field.unwrap_or_default();
             Problem::bad_request(
                 "INVALID_FIELD",
-                format!("`{field}` has the wrong type, before {place}."),
+                replies::FIELD_WRONG_TYPE
+                    .with("field", field.clone())
+                    .with("place", place),
             )
             .with("field", field)
             .with("reason", "wrong_type")
@@ -404,7 +387,7 @@ pub fn required<'a>(
     field
         .map(|text| text.trim())
         .filter(|text| !typed::plain(text).is_empty())
-        .ok_or_else(|| Problem::bad_request(code, format!("`{name}` is missing.")))
+        .ok_or_else(|| Problem::bad_request(code, replies::FIELD_MISSING.with("field", name)))
 }
 
 /// The phone number of a field that must be there.
@@ -414,8 +397,7 @@ pub fn required<'a>(
 pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
     Phone::parse(text).map_err(|error| {
-        Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string())
-            .with("reason", error.reason())
+        Problem::bad_request("INVALID_PHONE_FORMAT", error.text()).with("reason", error.reason())
     })
 }
 
@@ -428,7 +410,7 @@ pub fn identifier(field: Option<&String>, name: &str, emails: bool) -> Result<Id
     match emails && typed::plain(text).contains('@') {
         true => Email::parse(text)
             .map(Identifier::Email)
-            .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string())),
+            .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID)),
         false => phone(field, name).map(Identifier::Phone),
     }
 }
@@ -441,7 +423,7 @@ pub fn method(method: Option<&str>) -> Result<(), Problem> {
     match method {
         None | Some("whatsapp") => Ok(()),
         Some(_) => {
-            let message = "Use the method `whatsapp`, or leave it out.";
+            let message = replies::METHOD_UNKNOWN;
             Err(Problem::bad_request("UNSUPPORTED_METHOD", message))
         }
     }
@@ -454,7 +436,7 @@ pub fn method(method: Option<&str>) -> Result<(), Problem> {
 pub fn name(field: Option<&String>, name: &str) -> Result<PersonName, Problem> {
     let text = required(field, name, "MISSING_NAME")?;
     PersonName::parse(text).map_err(|error| {
-        Problem::bad_request("INVALID_NAME", error.to_string()).with("reason", error.reason())
+        Problem::bad_request("INVALID_NAME", error.text()).with("reason", error.reason())
     })
 }
 
@@ -464,7 +446,7 @@ pub fn name(field: Option<&String>, name: &str) -> Result<PersonName, Problem> {
 /// With the fix, when it cannot be chosen.
 pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
     Password::choose(field.map(String::as_str).unwrap_or_default()).map_err(|error| {
-        Problem::bad_request("INVALID_PASSWORD", error.to_string()).with("reason", error.reason())
+        Problem::bad_request("INVALID_PASSWORD", error.text()).with("reason", error.reason())
     })
 }
 
@@ -474,12 +456,7 @@ pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
 /// With the fix, when it is missing or no code.
 pub fn code(field: Option<&String>, name: &str) -> Result<Code, Problem> {
     let text = required(field, name, "MISSING_OTP")?;
-    Code::parse(text).ok_or_else(|| {
-        Problem::bad_request(
-            "INVALID_OTP",
-            "A code has six digits. Copy it from the message.",
-        )
-    })
+    Code::parse(text).ok_or_else(|| Problem::bad_request("INVALID_OTP", replies::CODE_DIGITS))
 }
 
 /// What a user may know of itself.
@@ -505,7 +482,7 @@ pub fn bearer(request: &Request) -> Result<&str, Problem> {
         .map(|(_, token)| token.trim())
         .filter(|token| !token.is_empty())
         .ok_or_else(|| {
-            let message = "Send the access token as `Authorization: Bearer …`.";
+            let message = replies::TOKEN_MISSING;
             Problem {
                 challenge: Some(r#"Bearer realm="api""#),
                 ..Problem::new(StatusCode::UNAUTHORIZED, "MISSING_TOKEN", message)
@@ -522,7 +499,8 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body> {
     let (status, retry_after, challenge, body) = match answer {
         Ok(reply) => {
-            let body = json!({ "success": true, "message": reply.message, "data": reply.data });
+            let message = reply.message.written(caller.language);
+            let body = json!({ "success": true, "message": message, "data": reply.data });
             (StatusCode::OK, None, None, body)
         }
         Err(problem) => {
@@ -532,7 +510,8 @@ pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body
                 .and_then(Value::as_u64);
             let mut body = problem.more;
             body.insert("success".into(), false.into());
-            body.insert("message".into(), problem.message.into());
+            let message = problem.message.written(caller.language);
+            body.insert("message".into(), message.into());
             body.insert("error".into(), problem.code.into());
             body.insert("requestId".into(), caller.request_id.clone().into());
             let (status, challenge) = (problem.status, problem.challenge);

@@ -15,6 +15,8 @@ use std::panic;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use scheme::Scheme;
 pub use scheme::SchemeError;
 
@@ -29,24 +31,34 @@ const COMMON: &str = include_str!("password/common.txt");
 pub struct Password(String);
 
 /// Why a password cannot be chosen; `Display` tells whoever chose it the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordError {
     /// Fewer than 8 characters.
-    #[error(
-        "The password is too short. Use at least 8 characters; a few words together are easy to remember"
-    )]
     TooShort,
     /// More than 128 characters.
-    #[error("The password is too long. Use at most 128 characters")]
     TooLong,
     /// One of those that are guessed first.
-    #[error(
-        "This password is one of the most common and easily guessed. Use another; a few words together are good"
-    )]
     Common,
 }
 
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().written(Language::English))
+    }
+}
+
+impl std::error::Error for PasswordError {}
+
 impl PasswordError {
+    /// What it says to whoever typed it.
+    pub const fn text(self) -> Text {
+        match self {
+            Self::TooShort => replies::PASSWORD_TOO_SHORT,
+            Self::TooLong => replies::PASSWORD_TOO_LONG,
+            Self::Common => replies::PASSWORD_COMMON,
+        }
+    }
+
     /// What clients know it by.
     pub const fn reason(self) -> &'static str {
         match self {

@@ -24,6 +24,8 @@ mod plans;
 
 use std::fmt;
 
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use crate::typed;
 use plan::Plan;
 
@@ -49,54 +51,58 @@ const MOBILE_DIGITS: std::ops::RangeInclusive<usize> = 9..=13;
 pub struct Phone(String);
 
 /// Why a text is no phone number; `Display` tells whoever typed it the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhoneError {
     /// There is no digit in it.
-    #[error("Enter a phone number: use 62812... or +62812...")]
     Empty,
     /// The address of a WhatsApp group.
-    #[error(
-        "This is a WhatsApp group. Enter the phone number of a person: use 62812... or +62812..."
-    )]
     Group,
     /// A letter is in it.
-    #[error("A phone number has no letters. Enter the digits only: use 62812... or +62812...")]
     Letters,
     /// A sign is in it that phone numbers do not have, or a `+` that is not in front.
-    #[error("A phone number has digits only, and a + only in front: use 62812... or +62812...")]
     Signs,
     /// A 0 stands where the country code begins.
-    #[error("The country code is missing after + or 00: use 62812... or +62812...")]
     NoCountryCode,
     /// A country code that no country has.
-    #[error("No country has this code. Check the number: use 62812... or +62812...")]
     NoSuchCountry,
     /// A country code that may have been typed twice.
-    #[error("The country code may be there twice. Enter it once: use 62812... or +62812...")]
     CountryCodeTwice,
     /// A 0 after a country code whose numbers do not begin with it.
-    #[error(
-        "No number of this country begins with 0. Leave it out after the country code: use 62812... or +62812..."
-    )]
     LeadingZero,
     /// Too few digits.
-    #[error(
-        "The phone number is too short. Enter all of it, with its country code: use 62812... or +62812..."
-    )]
     TooShort,
     /// Too many digits.
-    #[error(
-        "The phone number is too long. Enter one number, at most 15 digits: use 62812... or +62812..."
-    )]
     TooLong,
     /// A length between those that the country's numbers have.
-    #[error(
-        "Numbers of this country have more or fewer digits. Check the number: use 62812... or +62812..."
-    )]
     WrongLength,
 }
 
+impl fmt::Display for PhoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().written(Language::English))
+    }
+}
+
+impl std::error::Error for PhoneError {}
+
 impl PhoneError {
+    /// What it says to whoever typed it.
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Empty => replies::PHONE_EMPTY,
+            Self::Group => replies::PHONE_GROUP,
+            Self::Letters => replies::PHONE_LETTERS,
+            Self::Signs => replies::PHONE_SIGNS,
+            Self::NoCountryCode => replies::PHONE_NO_COUNTRY_CODE,
+            Self::NoSuchCountry => replies::PHONE_NO_SUCH_COUNTRY,
+            Self::CountryCodeTwice => replies::PHONE_COUNTRY_CODE_TWICE,
+            Self::LeadingZero => replies::PHONE_LEADING_ZERO,
+            Self::TooShort => replies::PHONE_TOO_SHORT,
+            Self::TooLong => replies::PHONE_TOO_LONG,
+            Self::WrongLength => replies::PHONE_WRONG_LENGTH,
+        }
+    }
+
     /// Every reason.
     pub const ALL: [Self; 11] = [
         Self::Empty,

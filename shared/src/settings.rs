@@ -11,6 +11,7 @@ use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
 use crate::limits::{Policy, WindowLimit};
 use crate::test_numbers::TestNumbers;
+use crate::texts::Brand;
 
 /// The names of the DynamoDB tables. On one machine they are the logical ids of `template.yaml`.
 #[derive(Clone, Debug)]
@@ -97,6 +98,8 @@ pub struct Settings {
     pub region: String,
     /// The keys to AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub credentials: Option<Credentials>,
+    /// Whom messages are from: `BRAND_NAME`.
+    pub brand: Brand,
     /// Another DynamoDB than the region's: `AWS_ENDPOINT_URL_DYNAMODB`.
     pub dynamodb_url: Option<String>,
     /// The certificate authority of a DynamoDB that has its own, as PEM: `DYNAMODB_CA_PEM`.
@@ -120,6 +123,7 @@ impl Default for Settings {
             trusted_callers: TrustedCallers::default(),
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),
+            brand: Brand::default(),
             region: "ap-southeast-3".into(),
             credentials: None,
             dynamodb_url: None,
@@ -222,6 +226,7 @@ impl Settings {
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
             token_audience: text("TOKEN_AUDIENCE", defaults.token_audience),
+            brand: vars.brand()?,
             region: text("AWS_REGION", defaults.region),
             credentials: vars.credentials()?,
             dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
@@ -327,6 +332,18 @@ impl Vars {
                 refuse(r#"give numbers with six digits each, such as {"628000000001":"123456"}"#)
             }),
         }
+    }
+
+    fn brand(&self) -> Result<Brand, SettingsError> {
+        let Some(name) = self.get("BRAND_NAME") else {
+            return Ok(Brand::default());
+        };
+        Brand::parse(name).ok_or_else(|| SettingsError {
+            variable: "BRAND_NAME",
+            problem:
+                "give a name of at most 30 characters on one line, without `:`, `/`, `{` and `}`"
+                    .into(),
+        })
     }
 
     fn captcha(&self) -> Result<Option<Arc<CaptchaSettings>>, SettingsError> {
@@ -448,6 +465,7 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         for (variable, value) in [
             ("WHATSAPP_SERVER_API", "wa.example.com"),
+            ("BRAND_NAME", "https://example.com"),
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),

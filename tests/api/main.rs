@@ -13,6 +13,7 @@ mod auth_verify_password_reset_otp;
 mod bad_input;
 mod costs;
 mod health;
+mod languages;
 mod pasted;
 
 use std::fs;

@@ -13,6 +13,7 @@ use shared::refresh::RefreshToken;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -65,17 +66,17 @@ async fn refresh(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         Problem::new(
             StatusCode::UNAUTHORIZED,
             "INVALID_REFRESH_TOKEN",
-            "The refresh token is not valid. Sign in again.",
+            replies::REFRESH_INVALID,
         )
     };
     let token = RefreshToken::parse(token).ok_or_else(refused)?;
     match session::refresh(&app.users, &app.logins, &token, now).await {
-        Ok(signed_in) => Ok(Reply::signed_in("Here are your next tokens.", &signed_in)),
+        Ok(signed_in) => Ok(Reply::signed_in(replies::NEXT_TOKENS, &signed_in)),
         Err(RefreshError::Refused) => Err(refused()),
         Err(RefreshError::Reused) => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "REFRESH_TOKEN_REUSED",
-            "This refresh token was used before, so you were signed out. Sign in again.",
+            replies::REFRESH_REUSED,
         )),
         Err(RefreshError::Store(error)) => Err(Problem::internal(&error)),
     }

@@ -9,6 +9,7 @@ use shared::flows::session::{self, AccessError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 use shared::token::TokenError;
 
@@ -55,7 +56,7 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Pro
     match session::look(&app.users, &app.logins, token, now).await {
         Ok(access) => {
             let data = json!({ "user": edge::user_view(&access.user) });
-            Ok(Reply::new("You are signed in.", data))
+            Ok(Reply::new(replies::SIGNED_IN, data))
         }
         Err(error) => Err(refused(error)),
     }
@@ -68,12 +69,12 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
         None | Some(["false"]) => false,
         Some(["true"]) => true,
         Some(_) => {
-            let message = "Use `all=true` once to sign out everywhere, or leave it out.";
+            let message = replies::ALL_ONCE;
             return Err(Problem::bad_request("INVALID_PARAMETER", message));
         }
     };
     match session::sign_out(&app.users, &app.logins, token, everywhere, now).await {
-        Ok(()) => Ok(Reply::new("You are signed out.", json!({}))),
+        Ok(()) => Ok(Reply::new(replies::SIGNED_OUT, json!({}))),
         Err(error) => Err(refused(error)),
     }
 }
@@ -81,14 +82,11 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
 fn refused(error: AccessError) -> Problem {
     let (code, message) = match error {
         AccessError::Store(error) => return Problem::internal(&error),
-        AccessError::Token(TokenError::Expired) => {
-            ("TOKEN_EXPIRED", "The access token has expired. Refresh it.")
+        AccessError::Token(TokenError::Expired) => ("TOKEN_EXPIRED", replies::TOKEN_EXPIRED),
+        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => {
+            ("INVALID_TOKEN", replies::TOKEN_INVALID)
         }
-        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => (
-            "INVALID_TOKEN",
-            "The access token is not valid. Refresh it; if that fails, sign in.",
-        ),
-        AccessError::Ended => ("SESSION_ENDED", "You were signed out. Sign in again."),
+        AccessError::Ended => ("SESSION_ENDED", replies::SESSION_ENDED),
     };
     Problem::refused_token(code, message)
 }

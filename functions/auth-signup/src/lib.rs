@@ -16,7 +16,7 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
-use shared::texts::Language;
+use shared::texts::{Language, replies};
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -105,19 +105,18 @@ async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply
         Ok(sent) => Ok(Reply::code_sent(&sent)),
         Err(RegisterError::Send(error)) => Err(error.into()),
         Err(RegisterError::Captcha(CaptchaError::Failed)) => {
-            let message =
-                "Solve the CAPTCHA, once for each request, and send its token as `captchaToken`.";
+            let message = replies::CAPTCHA_FAILED;
             Err(Problem::bad_request("CAPTCHA_FAILED", message).with("charged", false))
         }
         Err(RegisterError::Captcha(CaptchaError::Unavailable)) => Err(Problem::not_sent(
             "CAPTCHA_UNAVAILABLE",
-            "The CAPTCHA cannot be checked. The code was not sent and nothing was charged; solve it again shortly.",
+            replies::CAPTCHA_UNAVAILABLE,
         )),
         Err(error @ RegisterError::Hash(_)) => Err(Problem::internal(&error)),
         Err(RegisterError::PhoneTaken) => Err(Problem::new(
             StatusCode::CONFLICT,
             "DUPLICATE_PHONE_VERIFIED",
-            "This phone number is registered. Sign in instead.",
+            replies::PHONE_TAKEN,
         )),
     }
 }
@@ -133,7 +132,7 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let email = email
         .map(Email::parse)
         .transpose()
-        .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string()))?;
+        .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID))?;
     Ok(Applicant {
         phone,
         name,

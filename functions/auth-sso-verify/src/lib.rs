@@ -10,6 +10,7 @@ use shared::flows::sso;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -70,5 +71,5 @@ async fn verify(app: &App, request: &Request, now: Timestamp) -> Result<Reply, P
         challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
     };
     let signed_in = sso::verify(&app.codes, &app.users, &app.logins, &answer, now).await?;
-    Ok(Reply::signed_in("You are signed in.", &signed_in))
+    Ok(Reply::signed_in(replies::SIGNED_IN, &signed_in))
 }

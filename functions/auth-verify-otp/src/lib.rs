@@ -15,6 +15,7 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::{EmailClaim, Users};
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -85,7 +86,7 @@ async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         ..
     } = app;
     let confirmed = signup::confirm(codes, users, registrations, logins, &answer, now).await?;
-    let reply = Reply::signed_in("Your phone number is confirmed.", &confirmed.signed_in);
+    let reply = Reply::signed_in(replies::PHONE_CONFIRMED, &confirmed.signed_in);
     Ok(match confirmed.email {
         None => reply,
         Some(EmailClaim::Claimed) => reply.with("email", "claimed"),

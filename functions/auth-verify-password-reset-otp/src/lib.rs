@@ -12,6 +12,7 @@ use shared::flows::password_reset::{self, ResetError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -72,10 +73,7 @@ async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Re
     };
     let password = edge::new_password(given.new_password.as_ref())?;
     match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
-        Ok(()) => Ok(Reply::new(
-            "Your password is changed. Sign in with it.",
-            json!({}),
-        )),
+        Ok(()) => Ok(Reply::new(replies::PASSWORD_CHANGED, json!({}))),
         Err(ResetError::Code(error)) => Err(error.into()),
         Err(error @ ResetError::Hash(_)) => Err(Problem::internal(&error)),
     }

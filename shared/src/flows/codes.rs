@@ -33,7 +33,7 @@ use crate::store::challenges::{
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
 use crate::test_numbers::TestNumbers;
-use crate::texts::{Language, code_message};
+use crate::texts::{Brand, CodeMessage, Language};
 use crate::timestamp::Timestamp;
 
 /// A code request aims at an answer within this time.
@@ -61,6 +61,7 @@ pub struct Codes {
     sender: Sender,
     policy: Policy,
     test_numbers: TestNumbers,
+    brand: Brand,
     clock: Clock,
     entropy: Entropy,
 }
@@ -255,6 +256,7 @@ impl Codes {
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),
             test_numbers: backends.settings.test_numbers.clone(),
+            brand: backends.settings.brand.clone(),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
         }
@@ -414,12 +416,12 @@ impl Codes {
             Recipient::Nobody => Content::Nobody,
             Recipient::Applicant | Recipient::User => {
                 let life = code.expires_at.since(now);
-                Content::Text(code_message(
-                    order.purpose,
-                    order.language,
-                    &prepared.secret,
+                Content::Text(self.brand.code_message(&CodeMessage {
+                    purpose: order.purpose,
+                    language: order.language,
+                    code: &prepared.secret,
                     life,
-                ))
+                }))
             }
         };
         let outgoing = Outgoing {
