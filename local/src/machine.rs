@@ -203,7 +203,9 @@ impl Machine {
                 in_turn: self.cli.environments.into(),
                 ..Environments::default()
             };
-            let api = ApiGateway::new(&self.template, &self.backends, environments)?.router();
+            let api = ApiGateway::new(&self.template, &self.backends, environments)?
+                .behind_front_door(&self.template, self.cli.throttle.into())
+                .router();
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)
