@@ -47,6 +47,9 @@ impl Backends {
     /// # Errors
     /// When there are no keys to AWS, or the gateway's URL or certificate authority cannot be used.
     pub fn from_settings(settings: Settings) -> Result<Self, Error> {
+        if let Some(phone) = settings.test_numbers.review() {
+            tracing::warn!(%phone, "[WhatsApp System] a review number has a fixed code");
+        }
         let credentials = settings
             .credentials
             .clone()

@@ -221,7 +221,7 @@ impl Settings {
             },
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             country_caps: vars.country_caps()?,
-            test_numbers: vars.test_numbers()?,
+            test_numbers: vars.fixed_codes()?,
             captcha: vars.captcha()?,
             trusted_callers: vars.trusted_callers()?,
             token_issuer: text("TOKEN_ISSUER", defaults.token_issuer),
@@ -318,6 +318,20 @@ impl Vars {
             variable: "COUNTRY_DAILY_CAPS",
             problem: r#"give codes per day by country code, such as {"62":5000,"*":50}"#.into(),
         })
+    }
+
+    fn fixed_codes(&self) -> Result<TestNumbers, SettingsError> {
+        let test_numbers = self.test_numbers()?;
+        let Some(review) = self.get("REVIEW_NUMBER") else {
+            return Ok(test_numbers);
+        };
+        test_numbers
+            .with_review_number(review)
+            .ok_or_else(|| SettingsError {
+                variable: "REVIEW_NUMBER",
+                problem: r#"give one number with six digits, such as {"628000000002":"493027"}, that is no test number"#
+                    .into(),
+            })
     }
 
     fn test_numbers(&self) -> Result<TestNumbers, SettingsError> {
@@ -489,6 +503,7 @@ mod tests {
             ("COUNTRY_CAP_MODE", "on"),
             ("COUNTRY_DAILY_CAPS", "5000"),
             ("TEST_NUMBERS", r#"{"628000000001":"123456"}"#),
+            ("REVIEW_NUMBER", "628000000002"),
             ("TRUSTED_CALLER_KEYS", "my-key"),
             ("WARMUP", "no"),
         ] {

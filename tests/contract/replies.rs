@@ -304,8 +304,8 @@ impl Asker {
         let everywhere = format!("{SESSION}?all=true");
         for (method, path) in [
             ("GET", SESSION),
-            ("DELETE", &everywhere),
             ("DELETE", SESSION),
+            ("DELETE", &everywhere),
             ("GET", SESSION),
         ] {
             self.ask(system, method, path, token, String::new()).await;

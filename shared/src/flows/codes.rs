@@ -32,7 +32,7 @@ use crate::store::challenges::{
 };
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
-use crate::test_numbers::TestNumbers;
+use crate::test_numbers::{REVIEW_CODES_PER_DAY, REVIEW_NUMBER_USED, TestNumbers};
 use crate::texts::{Brand, CodeMessage, Language};
 use crate::timestamp::Timestamp;
 
@@ -339,7 +339,7 @@ impl Codes {
         limits::decide(
             &survey.state,
             order.purpose,
-            &self.policy,
+            &self.policy_of(order.phone),
             order.verified,
             now,
         )
@@ -454,8 +454,14 @@ impl Codes {
         } = *going.order;
         let mut state = survey.state.clone();
         for _ in 0..RACES_MAX {
-            let sends = limits::decide(&state, purpose, &self.policy, verified, now)
-                .map_err(SendError::Limited)?;
+            let sends = limits::decide(
+                &state,
+                purpose,
+                &self.policy_of(going.order.phone),
+                verified,
+                now,
+            )
+            .map_err(SendError::Limited)?;
             let prepared = self.prepare(state, sends, survey, going, open.clone(), now)?;
             let also = going.companion.with_reservation(&going.challenge)?;
             let reserved = self
@@ -562,8 +568,25 @@ impl Codes {
         }
     }
 
+    /// The limits of a phone: those of all, or fewer codes a day for the review number.
+    fn policy_of(&self, phone: &Phone) -> Policy {
+        let mut policy = self.policy.clone();
+        if self.test_numbers.is_review(phone) {
+            for most in [
+                &mut policy.messages_per_day,
+                &mut policy.messages_per_day_verified,
+            ] {
+                *most = REVIEW_CODES_PER_DAY.min(*most);
+            }
+        }
+        policy
+    }
+
     /// The code that goes to the phone.
     fn secret(&self, key: &Key, code: &IssuedCode, purpose: Purpose, phone: &Phone) -> Code {
+        if self.test_numbers.is_review(phone) {
+            tracing::warn!(%phone, purpose = purpose.name(), "{REVIEW_NUMBER_USED}");
+        }
         match self.test_numbers.code(phone) {
             None => Code::derive(&key.secret, &code.nonce, purpose, phone),
             Some(fixed) => fixed.clone(),
@@ -640,7 +663,13 @@ impl Codes {
             ..PhoneState::default()
         };
         after.sends.push(send);
-        let next = limits::decide(&after, purpose, &self.policy, verified, at);
+        let next = limits::decide(
+            &after,
+            purpose,
+            &self.policy_of(going.order.phone),
+            verified,
+            at,
+        );
         Ok(CodeSent {
             challenge,
             expires_at,
