@@ -310,6 +310,11 @@ impl Asker {
         ] {
             self.ask(system, method, path, token, String::new()).await;
         }
+        let applicant = json!({ "identifier": NEW_PHONE, "password": PASSWORD });
+        let again = self.post(system, SIGN_IN, applicant).await;
+        let token = &again.json["data"]["token"];
+        self.ask(system, "DELETE", &everywhere, token, String::new())
+            .await;
     }
 
     /// Asks for a number that is not on WhatsApp, and at every path that limits client addresses as a trusted caller that

@@ -32,7 +32,7 @@ fn possible(text: &str) -> Option<String> {
 }
 
 fn is_mobile(text: &str) -> bool {
-    let number = PHONE_NUMBER_UTIL.parse(text, None).unwrap();
+    let number = PHONE_NUMBER_UTIL.parse(text, None).expect("a number");
     let kind = PHONE_NUMBER_UTIL.get_number_type(&number);
     matches!(
         kind,
@@ -74,7 +74,8 @@ fn valid_number() -> impl Strategy<Value = String> {
 /// A number of some country that the oracle holds valid, as its country code and its national number.
 fn valid_parts() -> impl Strategy<Value = (String, String)> {
     valid_number().prop_map(|digits| {
-        let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).unwrap();
+        let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None);
+        let number = number.expect("a number");
         let code = number.country_code.to_string();
         let national = digits[code.len()..].to_owned();
         (code, national)

@@ -9,7 +9,7 @@ use shared::typed;
 
 /// Every character of a Unicode class, in the words of a regular expression.
 fn class(pattern: &str) -> Vec<char> {
-    let class = Regex::new(&format!("^{pattern}$")).unwrap();
+    let class = Regex::new(&format!("^{pattern}$")).expect("a pattern");
     let all = ('\0'..=char::MAX).filter(|c| class.is_match(c.encode_utf8(&mut [0; 4])));
     all.collect()
 }
