@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::{Email, Identifier, User};
 use crate::caller::{Caller, TrustedCallers};
+use crate::challenge::ChallengeId;
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
@@ -22,6 +23,7 @@ use crate::password::Password;
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::sender::Reason;
+use crate::settings::Settings;
 use crate::timestamp::Timestamp;
 
 /// The largest body that is read.
@@ -29,6 +31,9 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// Of the time that Lambda gives, this much is kept to record the result and to answer.
 const RESERVE: Duration = Duration::from_millis(1_500);
+
+/// The last of that time, in which nothing is done any more but to answer: Lambda ends a function without an answer.
+const RESERVE_TO_ANSWER: Duration = Duration::from_millis(500);
 
 /// What a function may take when nobody says how long: a request without a Lambda context, in a test, or one with a
 /// deadline long past, from `cargo lambda watch`.
@@ -82,6 +87,26 @@ pub fn on_behalf(
     Ok(caller)
 }
 
+/// Does `work` until half a second before Lambda would end the function, and then answers without it. What was begun is left
+/// as a process that dies leaves it.
+///
+/// # Errors
+/// Those of `work`, or that there was no time left.
+pub async fn within<T>(
+    caller: &Caller,
+    now: Timestamp,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let left = caller.deadline.plus(RESERVE - RESERVE_TO_ANSWER).since(now);
+    match tokio::time::timeout(left, work).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::error!("request ran out of time");
+            Err(Problem::out_of_time())
+        }
+    }
+}
+
 /// A good answer.
 #[derive(Debug)]
 pub struct Reply {
@@ -110,6 +135,7 @@ impl Reply {
                 "challengeId": sent.challenge.expose(),
                 "expiresAt": sent.expires_at.rfc3339(),
                 "resendAfterSeconds": seconds_up(sent.resend_after),
+                "codeDigits": sent.digits,
                 "delivery": delivery,
             }),
         )
@@ -180,6 +206,25 @@ impl Problem {
             "Something failed on our side. Nothing was charged; try again in a few seconds.",
         )
         .retry_after(Duration::from_secs(5))
+    }
+
+    /// The time of the request is over, and what it was about may have happened or not.
+    fn out_of_time() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            "That took too long on our side. Send the same again in a few seconds.",
+        )
+        .retry_after(Duration::from_secs(5))
+    }
+
+    /// The phone has a user.
+    pub fn phone_taken() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "DUPLICATE_PHONE_VERIFIED",
+            "This phone number is registered. Sign in instead.",
+        )
     }
 
     /// A message certainly did not go out, and nothing was charged.
@@ -264,10 +309,10 @@ impl From<VerifyError> for Problem {
                 "OTP_EXPIRED",
                 "The code has expired or was used. Ask for a new one.",
             ),
-            VerifyError::Overtaken => Self::new(
-                StatusCode::CONFLICT,
-                "DUPLICATE_PHONE_VERIFIED",
-                "This phone number is registered. Sign in instead.",
+            VerifyError::Overtaken => Self::phone_taken(),
+            VerifyError::Limited(limited) => Self::limited(
+                &limited,
+                "Too many wrong codes came from your network. Wait before you try again.",
             ),
             VerifyError::Store(error) => Self::internal(&error),
         }
@@ -429,9 +474,43 @@ pub fn code(field: Option<&String>, name: &str) -> Result<Code, Problem> {
     Code::parse(text).ok_or_else(|| {
         Problem::bad_request(
             "INVALID_OTP",
-            "A code has six digits. Copy it from the message.",
+            "A code has six or eight digits. Copy it from the message.",
         )
     })
+}
+
+/// Whether a code may be guessed without the challenge id of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeIds {
+    /// It may not.
+    Required,
+    /// It may: `UNBOUND_GUESSES` is on.
+    Optional,
+}
+
+impl ChallengeIds {
+    /// As configured.
+    pub const fn of(settings: &Settings) -> Self {
+        if settings.unbound_guesses {
+            Self::Optional
+        } else {
+            Self::Required
+        }
+    }
+}
+
+/// The challenge id that a guess comes with.
+///
+/// # Errors
+/// When it is missing and has to be there.
+pub fn challenge_id(
+    field: Option<&String>,
+    ids: ChallengeIds,
+) -> Result<Option<ChallengeId>, Problem> {
+    if ids == ChallengeIds::Required {
+        required(field, "challengeId", "MISSING_CHALLENGE_ID")?;
+    }
+    Ok(field.map(|id| ChallengeId::presented(id)))
 }
 
 /// What a user may know of itself.

@@ -76,6 +76,9 @@ pub struct Settings {
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
     /// nobody has proven that an address is theirs; codes go to the account's phone all the same.
     pub email_identifier: bool,
+    /// Whether a code may be guessed without its challenge id: `UNBOUND_GUESSES=on`, for clients of the earlier system. Never
+    /// for sign-ups.
+    pub unbound_guesses: bool,
     /// Codes per day and country: `COUNTRY_DAILY_CAPS`, such as `{"62":5000,"1":100,"*":50}` by the first digits of the
     /// number, `*` for all other numbers together; without it nothing is counted. `COUNTRY_CAP_MODE` is `record`, which only
     /// logs what a cap would refuse, or `enforce`.
@@ -114,6 +117,7 @@ impl Default for Settings {
             sessions: Vec::new(),
             policy: Policy::default(),
             email_identifier: false,
+            unbound_guesses: false,
             country_caps: CountryCaps::default(),
             test_numbers: TestNumbers::default(),
             captcha: None,
@@ -167,6 +171,8 @@ impl Settings {
         let window = vars.seconds("CODE_WINDOW_SECONDS", policy.window)?;
         let password_window =
             vars.seconds("PASSWORD_WINDOW_SECONDS", policy.passwords_per_phone.window)?;
+        let guess_window =
+            vars.seconds("GUESS_WINDOW_SECONDS", policy.guesses_per_address.window)?;
         let session = vars
             .get("WHATSAPP_USER_TOKEN")
             .map(|token| SessionSettings {
@@ -205,6 +211,15 @@ impl Settings {
                     window,
                 },
                 not_on_whatsapp: vars.seconds("NOT_ON_WHATSAPP_SECONDS", policy.not_on_whatsapp)?,
+                guesses_per_address: WindowLimit {
+                    places: vars.count("GUESSES_PER_ADDRESS", policy.guesses_per_address.places)?,
+                    window: guess_window,
+                },
+                passwords_before_code: WindowLimit {
+                    places: vars
+                        .count("PASSWORDS_BEFORE_CODE", policy.passwords_before_code.places)?,
+                    window: password_window,
+                },
                 passwords_per_phone: WindowLimit {
                     places: vars.count("PASSWORDS_PER_PHONE", policy.passwords_per_phone.places)?,
                     window: password_window,
@@ -216,6 +231,7 @@ impl Settings {
                 },
             },
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
+            unbound_guesses: vars.switch("UNBOUND_GUESSES", defaults.unbound_guesses)?,
             country_caps: vars.country_caps()?,
             test_numbers: vars.test_numbers()?,
             captcha: vars.captcha()?,

@@ -1,6 +1,11 @@
 //! `POST /api/auth/verify-password-reset-otp`
 use super::*;
 
+/// The usual system, where clients of the earlier system may guess without a challenge id.
+async fn system() -> TestSystem {
+    lenient().await
+}
+
 const NEW: &str = "a long enough secret";
 const OTHER: &str = "another long secret";
 

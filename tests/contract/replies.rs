@@ -249,7 +249,44 @@ impl Asker {
             "identifier": NEW_PHONE, "purpose": "signup", "challengeId": challenge,
         });
         tokio::time::sleep(Duration::from_secs(61)).await;
+        self.post(system, SEND_AGAIN, again.clone()).await;
+        add_user(system, NEW_PHONE).await;
         self.post(system, SEND_AGAIN, again).await;
+    }
+
+    /// Gives the right code again and again; and a wrong one, until none is compared any more.
+    async fn verify_and_guess(&mut self, [send, path]: [&str; 2]) {
+        for right in [true, false] {
+            let system = system(None).await;
+            let asked = self.post(&system, send, body(send)).await;
+            let phone = if send == SIGN_UP { NEW_PHONE } else { PHONE };
+            let mut given = body(path);
+            given["identifier"] = json!(phone);
+            given["challengeId"] = asked.json["data"]["challengeId"].clone();
+            given["otp"] = match right {
+                true => json!(code_of(&system, phone)),
+                false => json!("000000"),
+            };
+            for _ in 0..6 {
+                self.post(&system, path, given.clone()).await;
+            }
+        }
+    }
+
+    /// Gives wrong codes and passwords where one is too many.
+    async fn guess_too_often(&mut self, verifies: [[&str; 2]; 3]) {
+        for verify in verifies {
+            let system = TestSystem::builder().settings(|settings| {
+                settings.policy.guesses_per_address.places = 1;
+                settings.policy.passwords_before_code.places = 1;
+            });
+            let system = system.build().await;
+            add_user(&system, PHONE).await;
+            self.verify(&system, verify, Duration::ZERO).await;
+            for _ in 0..2 {
+                self.post(&system, SIGN_IN, body(SIGN_IN)).await;
+            }
+        }
     }
 
     /// Asks for a code, then verifies at `path` after `wait`: with a wrong code, then with the right one.
@@ -333,7 +370,10 @@ impl Asker {
             settings.trusted_callers = TrustedCallers::parse(HASH).expect("a hash");
         });
         let system = system.build().await;
-        for path in SENDS.into_iter().chain([SIGN_IN]) {
+        for path in SENDS
+            .into_iter()
+            .chain([SIGN_IN, VERIFY, SSO_VERIFY, RESET])
+        {
             let headers = [JSON, ("x-caller-key", KEY), ("x-client-address", "nowhere")];
             let body = body(path).to_string();
             self.send(&system, "POST", path, &headers, body).await;
@@ -434,6 +474,10 @@ pub async fn ask_for_everything() -> Asker {
 
     asker.ask_as_strangers_do().await;
     asker.sign_up_with_captcha().await;
+    asker.guess_too_often(verifies).await;
+    for verify in verifies {
+        Box::pin(asker.verify_and_guess(verify)).await;
+    }
 
     let prompt = system(None).await;
     for verify in verifies {

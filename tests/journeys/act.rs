@@ -32,6 +32,12 @@ pub async fn system() -> TestSystem {
     with_user(TestSystem::start().await).await
 }
 
+/// The same, where clients of the earlier system may guess without a challenge id.
+pub async fn lenient() -> TestSystem {
+    let system = TestSystem::builder().settings(|settings| settings.unbound_guesses = true);
+    with_user(system.build().await).await
+}
+
 pub async fn with_user(system: TestSystem) -> TestSystem {
     add_user(&system, &phone(1)).await;
     system

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use local::database::Faults;
 use local::simulator::Scenario;
+use shared::account::Identifier;
 use shared::challenge::ChallengeId;
 use shared::code::Purpose;
+use shared::phone::Phone;
 use tests::{Reply, TestSystem};
 use tokio::time::{Instant, sleep};
 
@@ -108,7 +110,10 @@ async fn those_who_are_refused_hold_nobody_up() {
 #[tokio::test(start_paused = true)]
 async fn of_a_hundred_wrong_guesses_at_once_five_are_compared() {
     for database in databases() {
-        let system = system().await.with_faults(database);
+        let system = TestSystem::builder().settings(|settings| {
+            settings.policy.guesses_per_address.places = 1_000;
+        });
+        let system = with_user(system.build().await).await.with_faults(database);
         let asked = sign_in(&system, &phone(1)).await;
         let (id, code) = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
         // Under a challenge id that nobody was given, none is even counted.
@@ -147,7 +152,8 @@ fn is_compared(reply: &Reply) -> bool {
 async fn counted(system: &TestSystem, id: &str) -> (i64, i64) {
     let state = state_of(system, &phone(1)).await;
     let code = state.code(Purpose::Sso).unwrap();
-    let left = code.bound[&ChallengeId::presented(id).hash()];
+    let who = Identifier::Phone(Phone::parse(&phone(1)).unwrap());
+    let left = code.bound[&ChallengeId::presented(id).hash(&who)].tries;
     (state.failures, left)
 }
 

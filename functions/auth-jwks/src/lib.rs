@@ -39,9 +39,10 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
-    match published(app, now).await {
+    let caller = edge::caller(&request, now);
+    match edge::within(&caller, now, published(app, now)).await {
         Ok(response) => response,
-        Err(problem) => edge::respond(&edge::caller(&request, now), Err(problem)),
+        Err(problem) => edge::respond(&caller, Err(problem)),
     }
 }
 

@@ -53,7 +53,7 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = refresh(app, &request, now).await;
+    let answer = edge::within(&caller, now, refresh(app, &request, now)).await;
     edge::respond(&caller, answer)
 }
 

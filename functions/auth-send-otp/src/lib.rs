@@ -69,7 +69,7 @@ struct Asked {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = send_again(app, &caller, &request, now).await;
+    let answer = edge::within(&caller, now, send_again(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
@@ -121,6 +121,7 @@ async fn send_again(
 fn refused(error: ResendError) -> Problem {
     match error {
         ResendError::Send(error) => error.into(),
+        ResendError::PhoneTaken => Problem::phone_taken(),
         ResendError::NoRegistration => Problem::bad_request(
             "UNKNOWN_CHALLENGE",
             "There is no sign-up with this challengeId that waits for a code. Sign up again.",

@@ -43,10 +43,13 @@ impl App {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = match *request.method() {
-        Method::DELETE => sign_out(app, &request, now).await,
-        _ => look(app, &request, now).await,
+    let answer = async {
+        match *request.method() {
+            Method::DELETE => sign_out(app, &request, now).await,
+            _ => look(app, &request, now).await,
+        }
     };
+    let answer = edge::within(&caller, now, answer).await;
     edge::respond(&caller, answer)
 }
 

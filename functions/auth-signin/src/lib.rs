@@ -51,7 +51,7 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = sign_in(app, &caller, &request, now).await;
+    let answer = edge::within(&caller, now, sign_in(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
@@ -73,6 +73,11 @@ async fn sign_in(
             StatusCode::UNAUTHORIZED,
             "INVALID_CREDENTIALS",
             "The phone number or the password is wrong.",
+        )),
+        Err(SignInError::CodeRequired) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "CODE_REQUIRED",
+            "Too many wrong passwords were given for this number. Sign in with a code.",
         )),
         Err(SignInError::Limited(limited)) => Err(Problem::limited(
             &limited,

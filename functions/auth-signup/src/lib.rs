@@ -67,8 +67,9 @@ struct Asked {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let caller = edge::caller(&request, app.clock.now());
-    let answer = register(app, &caller, &request).await;
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = edge::within(&caller, now, register(app, &caller, &request)).await;
     edge::respond(&caller, answer)
 }
 

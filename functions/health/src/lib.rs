@@ -54,13 +54,14 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let caller = edge::caller(&request, app.clock.now());
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
     let path = request.uri().path();
     let answer = match (request.method(), path) {
         (&Method::GET, "/api/health") => {
             Ok(Reply::new("The API is up.", json!({ "status": "up" })))
         }
-        (&Method::GET, "/api/status") => channel(app).await,
+        (&Method::GET, "/api/status") => edge::within(&caller, now, channel(app)).await,
         _ => return no_route(&caller, request.method(), path),
     };
     edge::respond(&caller, answer)

@@ -44,9 +44,8 @@ pub(super) async fn run(
         let mut writes = user;
         writes.push(challenges.forget(phone, &state)?);
         writes.push(window.clone());
-        // A sign-up stands under the hash of its challenge id, which the phone's code names.
-        let code = state.code(Purpose::Signup);
-        for challenge in code.iter().flat_map(|code| code.bound.keys()) {
+        // A sign-up stands under the hash of its challenge id, which the phone's code names, or the send under way.
+        for challenge in state.ids(Purpose::Signup) {
             writes.push(registrations.drop(challenge)?);
         }
         let user = if has_user { "a user" } else { "no user" };

@@ -172,6 +172,14 @@ impl Logins {
         self.tokens(keys, user, &used.login, 0, used.at)
     }
 
+    /// The login of `used`, if it still lives: what a repeated answer is answered with again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn of_use(&self, used: &Used, now: Timestamp) -> Result<Option<Login>, StoreError> {
+        self.table.read(&used.login, now).await
+    }
+
     /// The tokens of a generation of a login, made at `at`.
     ///
     /// # Errors

@@ -67,6 +67,11 @@ impl Login {
             expires_at: now.plus(LOGIN_LIFE),
         }
     }
+
+    /// Whether it is a login of `user` that nothing has ended since it was opened.
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user_id == user.id && self.ver == user.ver
+    }
 }
 
 impl LoginsTable {

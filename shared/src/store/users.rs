@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 
+use super::challenges::Challenges;
 use super::{
     Fields, Item, StoreError, Transacted, condition_failed, number, retrying_conflicts, text,
     transact,
@@ -181,9 +182,16 @@ impl Users {
         }
     }
 
-    /// Gives the user of `from` the phone `to`, with its pointers, and ends all logins made before. One transaction, made
-    /// again when the user changes meanwhile.
-    pub async fn change_phone(&self, from: &Phone, to: &Phone) -> Result<Moved, StoreError> {
+    /// Gives the user of `from` the phone `to`, with its pointers, ends all logins made before, and forgets the codes of both
+    /// phones: one that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when
+    /// the user or a code changes meanwhile.
+    pub async fn change_phone(
+        &self,
+        challenges: &Challenges,
+        from: &Phone,
+        to: &Phone,
+        now: Timestamp,
+    ) -> Result<Moved, StoreError> {
         const ACT: &str = "change a phone";
         for _ in 0..RACES_MAX {
             let Some(before) = self.item_of(ACT, from).await? else {
@@ -194,6 +202,10 @@ impl Users {
             after.insert("id".into(), phone_key(to));
             after.insert("ver".into(), number(user.ver + 1));
             let mut writes = vec![self.put_new(after)?, self.delete_seen(&before)?];
+            for phone in [from, to] {
+                let seen = challenges.read(phone, now).await?;
+                writes.push(challenges.forget(phone, &seen)?);
+            }
             for pointer in pointer_ids(&user) {
                 let update = Update::builder()
                     .table_name(&self.table)
