@@ -12,6 +12,7 @@ mod auth_verify_otp;
 mod auth_verify_password_reset_otp;
 mod bad_input;
 mod costs;
+mod deadlines;
 mod health;
 
 use std::fs;
