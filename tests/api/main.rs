@@ -14,6 +14,7 @@ mod bad_input;
 mod costs;
 mod deadlines;
 mod health;
+mod taps;
 
 use std::fs;
 use std::net::IpAddr;

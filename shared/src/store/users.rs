@@ -314,7 +314,8 @@ impl Users {
             .expression_attribute_values(":user", text(&user.id))
     }
 
-    /// Makes `email` the alias of `user`, unless another user has it. One transaction.
+    /// Makes `email` the alias of `user`, unless another user has it. One transaction, which changes nothing when it is the
+    /// user's already: the same confirmation may come twice at once.
     pub async fn claim_email(&self, user: &User, email: &Email) -> Result<EmailClaim, StoreError> {
         const ACT: &str = "claim an e-mail address";
         let alias = self
@@ -323,8 +324,15 @@ impl Users {
             .expression_attribute_values(":email", text(email.as_str()))
             .build()
             .map_err(StoreError::building(ACT))?;
+        let pointer = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.pointer(email_id(email), &user.phone)))
+            .condition_expression("attribute_not_exists(id) OR phone = :phone")
+            .expression_attribute_values(":phone", text(user.phone.digits()))
+            .build()
+            .map_err(StoreError::building(ACT))?;
         let writes = vec![
-            self.put_new(self.pointer(email_id(email), &user.phone))?,
+            TransactWriteItem::builder().put(pointer).build(),
             TransactWriteItem::builder().update(alias).build(),
         ];
         match transact(ACT, &self.client, writes).await? {
