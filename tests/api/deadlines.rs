@@ -31,7 +31,8 @@ async fn a_store_that_takes_its_time_is_not_waited_for_to_the_end() {
         assert!(took <= LATEST, "{path}: {took:?}");
         cut += usize::from(took == LATEST);
     }
-    assert!(cut >= 4, "only {cut} ran out of time");
+    // The others gave up before by themselves.
+    assert!(cut >= 2, "only {cut} ran out of time");
 }
 
 #[tokio::test(start_paused = true)]

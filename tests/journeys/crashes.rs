@@ -88,10 +88,12 @@ async fn drop_at<T>(number: u64, process: impl Future<Output = T>) -> Option<T> 
     .await
 }
 
-/// A system with a user and a small window: one address gets two codes of four.
+/// A system with a user who is at home, and a small window.
 async fn two_codes_per_window() -> TestSystem {
-    let system = TestSystem::builder().settings(|settings| settings.policy.codes_per_window = 4);
-    with_user(system.build().await).await
+    let system = TestSystem::builder().settings(|settings| settings.policy.codes_per_window = 2);
+    let system = with_user(system.build().await).await;
+    at_home(&system, &phone(1)).await;
+    system
 }
 
 /// Asks as often as the replies allow, until the window was full and has room again. It never has more messages than it

@@ -23,8 +23,8 @@ What remains, and until when:
   ended within a few days. The delivery records of 30 days and the logs have the number with its middle masked. Backups of
   the tables can be restored for 35 days. What WhatsApp and the gateway keep is theirs.
 
-  Limits of the phone begin anew. A sign-in that is under way may leave a login that opens nothing: erase once more after a
-  minute. Erasing again is always safe.";
+  Limits of the phone begin anew, but for wrong passwords of the last quarter of an hour. A sign-in that is under way may
+  leave a login that opens nothing: erase once more after a minute. Erasing again is always safe.";
 
 /// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
 pub(super) async fn run(

@@ -6,7 +6,7 @@
 //!
 //! What a send will bring stands in `open` until its message went out: a new code, or the challenge id that the live one is
 //! to be bound to. So whatever happens meanwhile, a release takes `open` away and leaves the rest as it is.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -467,13 +467,14 @@ impl Challenges {
     ) -> Result<Updated, StoreError> {
         let sent = retrying_conflicts(|| {
             let change = change.clone();
+            let names = change.names();
             self.client
                 .update_item()
                 .table_name(&self.table)
                 .key("phone", text(phone.digits()))
                 .update_expression(change.expression())
                 .condition_expression(change.condition)
-                .set_expression_attribute_names(Some(change.names.into_iter().collect()))
+                .set_expression_attribute_names(names)
                 .set_expression_attribute_values(Some(change.values.into_iter().collect()))
                 .return_values(ReturnValue::AllNew)
                 .return_values_on_condition_check_failure(
@@ -498,12 +499,13 @@ impl Challenges {
         phone: &Phone,
         change: Change,
     ) -> Result<TransactWriteItem, StoreError> {
+        let names = change.names();
         let update = Update::builder()
             .table_name(&self.table)
             .key("phone", text(phone.digits()))
             .update_expression(change.expression())
             .condition_expression(change.condition)
-            .set_expression_attribute_names(Some(change.names.into_iter().collect()))
+            .set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(change.values.into_iter().collect()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
@@ -587,6 +589,12 @@ impl Change {
     fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.into(), value);
         self
+    }
+
+    /// The placeholders, of which DynamoDB takes no empty map.
+    fn names(&self) -> Option<HashMap<String, String>> {
+        let names = self.names.clone().into_iter().collect();
+        Some(names).filter(|names: &HashMap<_, _>| !names.is_empty())
     }
 
     fn expression(&self) -> String {
