@@ -922,7 +922,7 @@ impl Checking<'_> {
             counted = match counted {
                 Counted::Compare(state, code) => return self.compare(&state, code, now),
                 Counted::Refused(state) => match self.refused(&state, now).await? {
-                    Refused::Again(right) => return Ok(right),
+                    Refused::Again(right) => return Ok(*right),
                     Refused::CountAgain => {
                         let challenges = &self.codes.challenges;
                         challenges.count_guess(self.phone, &self.guess).await?
@@ -998,7 +998,8 @@ impl Checking<'_> {
             return match self.is_right(code, now) {
                 true => {
                     let right = self.right(state, code.clone());
-                    Ok(Refused::Again(RightGuess::Again(used.clone(), right)))
+                    let again = RightGuess::Again(used.clone(), right);
+                    Ok(Refused::Again(Box::new(again)))
                 }
                 false => Err(VerifyError::Expired),
             };
@@ -1027,7 +1028,7 @@ impl Checking<'_> {
 /// What to do about a guess that was not counted.
 enum Refused {
     /// It repeats a right one.
-    Again(RightGuess),
+    Again(Box<RightGuess>),
     /// Something was in the way that is not any more.
     CountAgain,
     /// The right guess may be under way elsewhere, about to be answered.

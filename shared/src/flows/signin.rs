@@ -166,7 +166,7 @@ impl PasswordGuess<'_> {
         WindowKey::PasswordOf(self.phone)
     }
 
-    const fn from_address(&self) -> WindowKey<'static> {
+    const fn of_address(&self) -> WindowKey<'static> {
         WindowKey::PasswordFrom(self.address)
     }
 
@@ -191,7 +191,7 @@ impl PasswordGuess<'_> {
                 now
             ),
             windows.mark(
-                self.from_address(),
+                self.of_address(),
                 self.phone,
                 &policy.passwords_per_address,
                 now
@@ -277,7 +277,7 @@ impl PasswordGuess<'_> {
         let (windows, attempt) = (&self.passwords.windows, &self.attempt);
         let unmark = async {
             match marked {
-                Mark::Ours => windows.unmark(self.from_address(), self.phone).await,
+                Mark::Ours => windows.unmark(self.of_address(), self.phone).await,
                 Mark::Older => Ok(()),
             }
         };
