@@ -310,7 +310,6 @@ async fn of_ten_thousand_requests_no_more_messages_leave_than_the_limits_allow()
     assert!(messages.len() > 500, "{}", messages.len());
     for limit in [
         "address",
-        "code_address",
         "cooldown",
         "day",
         "in_progress",
