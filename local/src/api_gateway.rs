@@ -1,5 +1,6 @@
 //! A small API Gateway: it makes events of requests, as an HTTP API does, and responses of answers, with its limits.
 mod event;
+mod front;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,13 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
 use shared::runtime::Backends;
+use shared::timestamp::Timestamp;
 
 use crate::functions::{self, Start};
 use crate::lambda::{Environments, InvokeError, Lambda};
 use crate::template::{Route, Template};
 use event::Origin;
+use front::FrontDoor;
 use routes::Routes;
 
 /// The largest request body, in bytes.
@@ -35,7 +38,21 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP API of a template, with the functions behind it. Clones are the same API.
 #[derive(Clone, Debug)]
-pub struct ApiGateway(Arc<Deployment>);
+pub struct ApiGateway {
+    deployment: Arc<Deployment>,
+    /// Lets everything in when there is none.
+    door: Option<Arc<FrontDoor>>,
+    throttles: Throttles,
+}
+
+/// Whether the throttles of the template hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttles {
+    /// They do.
+    On,
+    /// Every route takes all requests.
+    Off,
+}
 
 #[derive(Debug)]
 struct Deployment {
@@ -77,20 +94,54 @@ impl ApiGateway {
             Ok((name.to_owned(), lambda))
         };
         let functions: anyhow::Result<_> = template.routes.iter().map(lambda).collect();
-        Ok(Self(Arc::new(Deployment {
-            routes: Routes::new(template.routes.clone()),
-            functions: functions?,
-            backends: backends.clone(),
-        })))
+        Ok(Self {
+            deployment: Arc::new(Deployment {
+                routes: Routes::new(template.routes.clone()),
+                functions: functions?,
+                backends: backends.clone(),
+            }),
+            door: None,
+            throttles: Throttles::Off,
+        })
+    }
+
+    /// The same behind the CORS and the throttles of `template`.
+    #[must_use]
+    pub fn behind_front_door(self, template: &Template, throttles: Throttles) -> Self {
+        Self {
+            door: Some(Arc::new(FrontDoor::new(template.front.clone()))),
+            throttles,
+            ..self
+        }
     }
 
     /// Answers one request from `source_ip`. Dropping this kills the function that works on it.
     pub async fn handle(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
+        let Some(door) = &self.door else {
+            return self.answer(request, source_ip).await;
+        };
+        if let Some(preflight) = door.preflight(request.method(), request.headers()) {
+            return preflight;
+        }
+        let asked = request.headers().clone();
+        let mut response = self.answer(request, source_ip).await;
+        door.open(&asked, response.headers_mut());
+        response
+    }
+
+    /// Whether the throttle of `route` takes one more request now.
+    fn admits(&self, route: &Route, now: Timestamp) -> bool {
+        let door = self.door.as_ref();
+        let door = door.filter(|_| self.throttles == Throttles::On);
+        door.is_none_or(|door| door.admits(&route.key(), now))
+    }
+
+    async fn answer(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
         let Deployment {
             routes,
             functions,
             backends,
-        } = &*self.0;
+        } = &*self.deployment;
         let (request, body) = request.into_parts();
         if body.len() > BODY_MAX {
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
@@ -106,6 +157,9 @@ impl ApiGateway {
         let Some(matched) = routes.find(method, path) else {
             return refuse(StatusCode::NOT_FOUND, "Not Found");
         };
+        if !self.admits(matched.route, backends.clock.now()) {
+            return refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        }
         let Some(lambda) = functions.get(&matched.route.function) else {
             return failed();
         };

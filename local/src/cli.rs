@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::api_gateway::Throttles;
 use crate::operate::Command;
 use crate::simulator::Profile;
 
@@ -54,9 +55,31 @@ pub struct Cli {
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     pub environments: u8,
 
+    /// Whether the throttles of the routes hold, as on AWS
+    #[arg(long, value_enum, default_value_t = Throttle::On)]
+    pub throttle: Throttle,
+
     /// What to do instead of starting everything
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Whether the throttles of the routes hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Throttle {
+    /// As on AWS.
+    On,
+    /// Every route takes all requests.
+    Off,
+}
+
+impl From<Throttle> for Throttles {
+    fn from(throttle: Throttle) -> Self {
+        match throttle {
+            Throttle::On => Self::On,
+            Throttle::Off => Self::Off,
+        }
+    }
 }
 
 const ENVIRONMENT: &str = "\

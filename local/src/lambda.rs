@@ -9,6 +9,8 @@ use std::time::Duration;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::runtime::Backends;
+use shared::runtime::log::request_span;
+use tracing::Instrument;
 
 use crate::functions::{Environment, Start};
 
@@ -100,7 +102,8 @@ impl Lambda {
         let mut running = self.take().ok_or(InvokeError::Throttled)?;
         let environment = running.environment.clone();
         let mut adapter = Adapter::from(service_fn(move |request| {
-            let answer = environment(request);
+            let span = request_span(&request);
+            let answer = environment(request).instrument(span);
             async { Ok::<_, Infallible>(answer.await) }
         }));
         let invocation = async {

@@ -55,6 +55,10 @@ impl Machine {
                  the simulated one"
             ),
         };
+        if let Some((_, address)) = &api {
+            let base_url = || format!("http://{address}");
+            settings.public_base_url.get_or_insert_with(base_url);
+        }
         settings
             .credentials
             .get_or_insert_with(|| Credentials::new("local", "local", None, None, "local"));
@@ -203,7 +207,9 @@ impl Machine {
                 in_turn: self.cli.environments.into(),
                 ..Environments::default()
             };
-            let api = ApiGateway::new(&self.template, &self.backends, environments)?.router();
+            let api = ApiGateway::new(&self.template, &self.backends, environments)?
+                .behind_front_door(&self.template, self.cli.throttle.into())
+                .router();
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)

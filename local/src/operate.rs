@@ -18,6 +18,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use shared::keys::RingName;
 use shared::phone::Phone;
 use shared::runtime::Backends;
+use shared::token::SigningAlgorithm;
 
 pub use place::backends;
 
@@ -91,6 +92,10 @@ pub enum KeysCommand {
         /// or tokens before their time, which is right after a key was stolen
         #[arg(long, value_name = "TIME", value_parser = rotate::duration)]
         retire_after: Option<Duration>,
+        /// What the new key signs access tokens with; otherwise what the newest one does. The keys of both live side by side
+        /// until the old ones retire
+        #[arg(long, value_name = "NAME")]
+        algorithm: Option<AlgorithmArgument>,
         /// Where and whether
         #[command(flatten)]
         how: How,
@@ -126,6 +131,26 @@ impl From<RingArgument> for RingName {
             RingArgument::Codes => Self::Codes,
             RingArgument::Signing => Self::Signing,
             RingArgument::Refresh => Self::Refresh,
+        }
+    }
+}
+
+/// The algorithms of access tokens, as they are typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AlgorithmArgument {
+    /// ECDSA on P-256
+    #[value(name = "ES256")]
+    Es256,
+    /// RSA with 2048 bits, for verifiers that take nothing else
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl From<AlgorithmArgument> for SigningAlgorithm {
+    fn from(algorithm: AlgorithmArgument) -> Self {
+        match algorithm {
+            AlgorithmArgument::Es256 => Self::Es256,
+            AlgorithmArgument::Rs256 => Self::Rs256,
         }
     }
 }
@@ -173,7 +198,16 @@ pub async fn run(
             move_phone::run(backends, from, to, dry_run, out).await
         }
         Command::Keys(KeysCommand::Rotate {
-            ring, retire_after, ..
-        }) => rotate::run(backends, (*ring).into(), *retire_after, dry_run, out).await,
+            ring,
+            retire_after,
+            algorithm,
+            ..
+        }) => {
+            let wish = rotate::Wish {
+                retire_after: *retire_after,
+                algorithm: algorithm.map(Into::into),
+            };
+            rotate::run(backends, (*ring).into(), &wish, dry_run, out).await
+        }
     }
 }

@@ -26,6 +26,51 @@ pub struct Template {
     pub routes: Vec<Route>,
     /// The time limit of each function, under its folder name.
     pub timeouts: BTreeMap<String, Duration>,
+    /// What stands before the functions.
+    pub front: Front,
+}
+
+/// What an HTTP API does before a function sees a request.
+#[derive(Clone, Debug, Default)]
+pub struct Front {
+    /// What pages may do.
+    pub cors: Cors,
+    default_throttle: Option<Throttle>,
+    throttles: BTreeMap<String, Throttle>,
+}
+
+impl Front {
+    /// The throttle of the route with this key; a route without one takes what API Gateway takes.
+    pub fn throttle(&self, route: &str) -> Throttle {
+        let own = self.throttles.get(route).or(self.default_throttle.as_ref());
+        own.copied().unwrap_or(Throttle {
+            rate: 10_000.0,
+            burst: 5_000.0,
+        })
+    }
+}
+
+/// How many requests a route takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throttle {
+    /// A second, in the long run.
+    pub rate: f64,
+    /// At once.
+    pub burst: f64,
+}
+
+/// What pages of other origins may do. Which origins, the stack's parameter says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Cors {
+    /// The methods that they may use.
+    pub allow_methods: Vec<String>,
+    /// The headers that they may send.
+    pub allow_headers: Vec<String>,
+    /// The headers that they may read.
+    pub expose_headers: Vec<String>,
+    /// How many seconds a browser remembers this.
+    pub max_age: u32,
 }
 
 /// One route of the HTTP API.
@@ -67,6 +112,7 @@ impl Template {
             tables: Vec::new(),
             routes: Vec::new(),
             timeouts: BTreeMap::new(),
+            front: Front::default(),
         };
         for (id, resource) in document.resources {
             let id = id.as_str().context("a resource's name is no text")?;
@@ -76,6 +122,12 @@ impl Template {
                     name: id.to_owned(),
                     properties: read(resource.properties).with_context(|| id.to_owned())?,
                 }),
+                "AWS::Serverless::HttpApi" => {
+                    let api: HttpApi = read(resource.properties).with_context(|| id.to_owned())?;
+                    template.front = api
+                        .front(&document.parameters)
+                        .with_context(|| id.to_owned())?;
+                }
                 "AWS::Serverless::Function" => {
                     let function: Function =
                         read(resource.properties).with_context(|| id.to_owned())?;
@@ -116,6 +168,72 @@ impl Template {
         }
         Ok(())
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HttpApi {
+    #[serde(default)]
+    cors_configuration: Cors,
+    default_route_settings: Option<RouteSettings>,
+    #[serde(default)]
+    route_settings: BTreeMap<String, RouteSettings>,
+}
+
+impl HttpApi {
+    fn front(self, parameters: &BTreeMap<String, Parameter>) -> anyhow::Result<Front> {
+        let default = self.default_route_settings;
+        let throttles = self.route_settings.into_iter().map(|(route, settings)| {
+            let throttle = settings.throttle(parameters);
+            Ok((route.clone(), throttle.with_context(|| route)?))
+        });
+        Ok(Front {
+            cors: self.cors_configuration,
+            default_throttle: default
+                .map(|settings| settings.throttle(parameters))
+                .transpose()?,
+            throttles: throttles.collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RouteSettings {
+    throttling_rate_limit: Value,
+    throttling_burst_limit: Value,
+}
+
+impl RouteSettings {
+    fn throttle(&self, parameters: &BTreeMap<String, Parameter>) -> anyhow::Result<Throttle> {
+        Ok(Throttle {
+            rate: number(&self.throttling_rate_limit, parameters)?,
+            burst: number(&self.throttling_burst_limit, parameters)?,
+        })
+    }
+}
+
+/// A parameter of the stack.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter {
+    default: Option<Value>,
+}
+
+/// A number, or the default of the parameter that is named in its place.
+fn number(value: &Value, parameters: &BTreeMap<String, Parameter>) -> anyhow::Result<f64> {
+    let named = match value {
+        Value::Tagged(tagged) => tagged.value.as_str(),
+        _ => None,
+    };
+    let value = match named {
+        Some(name) => parameters
+            .get(name)
+            .and_then(|parameter| parameter.default.as_ref())
+            .with_context(|| format!("the parameter {name} has no default"))?,
+        None => value,
+    };
+    value.as_f64().context("a throttle is no number")
 }
 
 #[derive(Clone, Debug)]
@@ -205,6 +323,8 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, serde_yaml_ng::Error> {
 struct Document {
     #[serde(default)]
     globals: Globals,
+    #[serde(default)]
+    parameters: BTreeMap<String, Parameter>,
     resources: serde_yaml_ng::Mapping,
 }
 

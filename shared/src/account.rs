@@ -1,11 +1,16 @@
 //! Users, and the sign-ups that may become one.
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::challenge::ChallengeHash;
 use crate::entropy::Entropy;
 use crate::password::{Password, PasswordHash};
 use crate::phone::Phone;
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use crate::timestamp::Timestamp;
+use crate::typed;
 
 /// A user. Exists only once its phone was confirmed.
 #[derive(Clone, Debug)]
@@ -96,31 +101,56 @@ pub enum Identifier {
 pub struct PersonName(String);
 
 /// Why a text is no name; `Display` tells the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// Nothing but spaces.
-    #[error("Tell your name.")]
     Empty,
     /// Over 100 characters.
-    #[error("Shorten the name to 100 characters.")]
     TooLong,
     /// Line breaks or other control characters.
-    #[error("Write the name on one line, without control characters.")]
     Control,
 }
 
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().written(Language::English))
+    }
+}
+
+impl std::error::Error for NameError {}
+
+impl NameError {
+    /// What it says to whoever typed it.
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Empty => replies::NAME_EMPTY,
+            Self::TooLong => replies::NAME_TOO_LONG,
+            Self::Control => replies::NAME_CONTROL,
+        }
+    }
+
+    /// What clients know it by.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Control => "control_characters",
+        }
+    }
+}
+
 impl PersonName {
-    /// Reads a name; spaces around it go.
+    /// Reads a name, [cleaned](typed::name); spaces around it go.
     ///
     /// # Errors
     /// When it is empty, too long or has control characters.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let name = text.trim();
+        let name = typed::name(text);
         match name.chars().count() {
             0 => Err(NameError::Empty),
             101.. => Err(NameError::TooLong),
             _ if name.chars().any(char::is_control) => Err(NameError::Control),
-            _ => Ok(Self(name.into())),
+            _ => Ok(Self(name)),
         }
     }
 
@@ -136,25 +166,30 @@ impl fmt::Debug for PersonName {
     }
 }
 
-/// An e-mail address, in lower case. Nobody has proven that it is theirs.
+/// An e-mail address, cleaned, in lower case and in Unicode's form NFC, so that one address is one text. Nobody has proven that it is theirs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 /// The text is no e-mail address; `Display` tells the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Give an e-mail address like siti@example.com, of at most 254 characters, or leave it out."
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmailError;
 
+impl fmt::Display for EmailError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&replies::EMAIL_INVALID.written(Language::English))
+    }
+}
+
+impl std::error::Error for EmailError {}
+
 impl Email {
-    /// Reads an address: one `@`, something before it, a domain with a dot after it, at most 254 characters
+    /// Reads an address, [cleaned](typed::plain): one `@`, something before it, a domain with a dot after it, at most 254 characters
     /// (RFC 5321, section 4.5.3.1).
     ///
     /// # Errors
     /// When it does not look like an address.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
-        let address = text.trim().to_lowercase();
+        let address: String = typed::plain(text).to_lowercase().nfc().collect();
         let (local, domain) = address.split_once('@').ok_or(EmailError)?;
         let labels = || domain.split('.');
         let well_formed = address.len() <= 254
@@ -203,6 +238,11 @@ mod tests {
     fn addresses_look_like_addresses() {
         for (typed, address) in [
             (" Siti@Example.COM ", Some("siti@example.com")),
+            (
+                "\u{2068}Rene\u{301}\u{200B}＠Example\u{AD}.com\u{FEFF}",
+                Some("ren\u{e9}@example.com"),
+            ),
+            ("a\u{2011}b@example.com", Some("a-b@example.com")),
             ("a.b+c@sub.example.id", Some("a.b+c@sub.example.id")),
             ("siti@example", None),
             ("@example.com", None),

@@ -1,6 +1,6 @@
 //! The address of whoever asks, as the API's front door saw it.
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A client address that limits count: an IPv4 address, or the /64 network of an IPv6 one, since one customer of a
 /// provider usually holds all of it (RFC 6177).
@@ -16,6 +16,21 @@ impl From<IpAddr> for ClientAddress {
             }
             address => address,
         })
+    }
+}
+
+impl ClientAddress {
+    /// The network that it is in: the /24 of an IPv4 address, the /64 of an IPv6 one. Who is in the same one is taken for
+    /// the same person, as far as a phone that has signed in from there is concerned: providers change the last part.
+    #[must_use]
+    pub fn network(self) -> Self {
+        match self.0 {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Self(IpAddr::V4(Ipv4Addr::new(a, b, c, 0)))
+            }
+            IpAddr::V6(_) => self,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use aws_lc_rs::{constant_time, digest};
 
 use crate::address::ClientAddress;
+use crate::texts::Language;
 use crate::timestamp::Timestamp;
 
 /// Who asks, and until when an answer is of use.
@@ -18,6 +19,8 @@ pub struct Caller {
     pub request_id: String,
     /// When the work must be done; the time to record the result and to answer is already taken off.
     pub deadline: Timestamp,
+    /// The language of the reply.
+    pub language: Language,
 }
 
 /// The keys of callers who may say for whom they ask: a backend that calls for its users. Only hashes are kept.

@@ -38,6 +38,47 @@ pub struct CaptchaSettings {
     pub verify_url: String,
     /// What it knows this system by.
     pub secret: CaptchaSecret,
+    /// What a solved CAPTCHA must say.
+    pub rules: CaptchaRules,
+}
+
+/// What a solved CAPTCHA must say of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptchaRules {
+    /// The least score, from 0 to 1, where the service gives one: reCAPTCHA v3 takes every token, and only the score says
+    /// whether a person sent it. 0 accepts any.
+    pub least_score: f64,
+    /// The host names of the pages that show the CAPTCHA; any when there is none.
+    pub hostnames: Vec<String>,
+    /// The action that it was solved for; any when there is none.
+    pub action: Option<String>,
+}
+
+impl Default for CaptchaRules {
+    fn default() -> Self {
+        Self {
+            least_score: 0.5,
+            hostnames: Vec::new(),
+            action: None,
+        }
+    }
+}
+
+impl CaptchaRules {
+    /// The first thing in the answer that is not as it must be, if there is one.
+    fn broken_by(&self, answer: &Answer) -> Option<&'static str> {
+        let hostname = answer.hostname.as_deref().unwrap_or_default();
+        let is_ours = |ours: &String| ours.eq_ignore_ascii_case(hostname);
+        if answer.score.is_some_and(|score| score < self.least_score) {
+            Some("score")
+        } else if !self.hostnames.is_empty() && !self.hostnames.iter().any(is_ours) {
+            Some("hostname")
+        } else if self.action.is_some() && self.action != answer.action {
+            Some("action")
+        } else {
+            None
+        }
+    }
 }
 
 /// What the service knows this system by. Never shown.
@@ -106,6 +147,9 @@ struct Answer {
     success: bool,
     #[serde(rename = "error-codes")]
     errors: Option<Vec<String>>,
+    score: Option<f64>,
+    hostname: Option<String>,
+    action: Option<String>,
 }
 
 impl Captcha {
@@ -169,7 +213,7 @@ impl Captcha {
             }
             body.extend_from_slice(&chunk);
         }
-        verdict(status, &body)
+        verdict(&settings.rules, status, &body)
     }
 }
 
@@ -183,11 +227,17 @@ fn question(settings: &CaptchaSettings, token: &str, address: Option<IpAddr>) ->
     form.finish()
 }
 
-fn verdict(status: u16, body: &[u8]) -> Result<bool, NoVerdict> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| NoVerdict::Unreadable)?;
-    let errors = answer.errors.unwrap_or_default();
+fn verdict(rules: &CaptchaRules, status: u16, body: &[u8]) -> Result<bool, NoVerdict> {
+    let mut answer: Answer = serde_json::from_slice(body).map_err(|_| NoVerdict::Unreadable)?;
+    let errors = answer.errors.take().unwrap_or_default();
     match (answer.success, status) {
-        (true, 200) => Ok(true),
+        (true, 200) => {
+            let broken = rules.broken_by(&answer);
+            if let Some(rule) = broken {
+                tracing::warn!(rule, "a CAPTCHA is not accepted");
+            }
+            Ok(broken.is_none())
+        }
         (true, _) => Err(NoVerdict::Status(status)),
         (false, _) if errors.iter().any(|error| FAULTS.contains(&error.as_str())) => {
             Err(NoVerdict::Fault(errors))
@@ -223,6 +273,8 @@ mod tests {
                 r#"{"success":true,"error-codes":[],"score":0.9}"#,
                 Some(true),
             ),
+            (200, r#"{"success":true,"score":0.4}"#, Some(false)),
+            (200, r#"{"success":true,"score":"0.9"}"#, None),
             (400, r#"{"success":true}"#, None),
             (200, r#"{"success":false}"#, Some(false)),
             (
@@ -255,7 +307,8 @@ mod tests {
             (200, "true", None),
             (200, "", None),
         ] {
-            assert_eq!(verdict(status, body.as_bytes()).ok(), expected, "{body}");
+            let verdict = verdict(&CaptchaRules::default(), status, body.as_bytes());
+            assert_eq!(verdict.ok(), expected, "{body}");
         }
     }
 }

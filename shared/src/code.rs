@@ -7,6 +7,7 @@ use std::fmt;
 use aws_lc_rs::{constant_time, hmac};
 
 use crate::phone::Phone;
+use crate::typed;
 
 /// What a code is for. A code for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,8 +54,46 @@ impl fmt::Display for Purpose {
     }
 }
 
+/// Wrong guesses in a row from which a phone's new codes are longer, until one is right. Nobody waits for it.
+const FAILURES_SHORT: i64 = 10;
+
 /// How many digits a code has.
-pub const CODE_DIGITS: usize = 6;
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeLength {
+    /// Six.
+    #[default]
+    Six,
+    /// Eight.
+    Eight,
+}
+
+impl CodeLength {
+    /// The length of a new code after so many wrong guesses in a row.
+    pub const fn after(failures: i64) -> Self {
+        if failures < FAILURES_SHORT {
+            Self::Six
+        } else {
+            Self::Eight
+        }
+    }
+
+    /// The length of `digits` digits.
+    pub const fn of(digits: usize) -> Option<Self> {
+        match digits {
+            6 => Some(Self::Six),
+            8 => Some(Self::Eight),
+            _ => None,
+        }
+    }
+
+    /// The digits.
+    pub const fn digits(self) -> usize {
+        match self {
+            Self::Six => 6,
+            Self::Eight => 8,
+        }
+    }
+}
 
 /// The random part of one code: 128 bits.
 pub type Nonce = [u8; 16];
@@ -64,22 +103,29 @@ pub type Nonce = [u8; 16];
 pub struct Code(String);
 
 impl Code {
-    /// Reads a code as people type or paste it: digits, with spaces or dashes between them. `None` when it cannot be one.
+    /// Reads a code as people type or paste it, [cleaned](typed::plain): digits, with spaces or dashes between them. `None`
+    /// when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits: String = text
+        let digits: String = typed::plain(text)
             .chars()
             .filter(|c| !c.is_whitespace() && *c != '-')
-            .take(CODE_DIGITS + 1)
+            .take(CodeLength::Eight.digits() + 1)
             .collect();
-        let well_formed =
-            digits.len() == CODE_DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
+        CodeLength::of(digits.len())?;
+        let well_formed = digits.bytes().all(|digit| digit.is_ascii_digit());
         well_formed.then_some(Self(digits))
     }
 
     /// The code of `nonce` for one purpose and one phone.
     ///
-    /// The first 64 bits of HMAC-SHA-256, modulo 10^6: the bias of the remainder is below 2^-44.
-    pub fn derive(key: &[u8], nonce: &Nonce, purpose: Purpose, phone: &Phone) -> Self {
+    /// The first 64 bits of HMAC-SHA-256, modulo 10^6 or 10^8: the bias of the remainder is below 2^-37.
+    pub fn derive(
+        key: &[u8],
+        nonce: &Nonce,
+        purpose: Purpose,
+        phone: &Phone,
+        length: CodeLength,
+    ) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let mut mac = hmac::Context::with_key(&key);
         for part in [
@@ -95,7 +141,10 @@ impl Code {
         let number = tag.as_ref()[..8]
             .iter()
             .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-        Self(format!("{:06}", number % 1_000_000))
+        Self(match length {
+            CodeLength::Six => format!("{:06}", number % 1_000_000),
+            CodeLength::Eight => format!("{:08}", number % 100_000_000),
+        })
     }
 
     /// Whether both are the same code, in constant time.
@@ -123,6 +172,10 @@ mod tests {
         Phone::parse(text).expect("a phone number")
     }
 
+    fn derive(key: &[u8], nonce: &Nonce, purpose: Purpose, phone: &Phone) -> Code {
+        Code::derive(key, nonce, purpose, phone, CodeLength::Six)
+    }
+
     #[test]
     fn a_code_is_read_with_spaces_and_dashes() {
         for (typed, code) in [
@@ -131,8 +184,10 @@ mod tests {
             ("123-456", Some("123456")),
             ("12345", None),
             ("1234567", None),
+            ("1234 5678", Some("12345678")),
+            ("123456789", None),
             ("12345a", None),
-            ("１２３４５６", None),
+            ("１２３４５６", Some("123456")),
             ("", None),
         ] {
             assert_eq!(
@@ -144,16 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn from_the_tenth_wrong_guess_in_a_row_codes_have_eight_digits() {
+        let siti = phone("628123456789");
+        for (failures, digits) in [(0, 6), (9, 6), (10, 8), (i64::MAX, 8)] {
+            let length = CodeLength::after(failures);
+            let code = Code::derive(&[7; 32], &[9; 16], Purpose::Sso, &siti, length);
+            assert_eq!(code.digits().len(), digits, "{failures}");
+        }
+    }
+
+    #[test]
     fn a_code_depends_on_key_nonce_purpose_and_phone() {
         let (key, nonce) = ([7; 32], [9; 16]);
         let (siti, budi) = (phone("628123456789"), phone("628123456780"));
-        let code = Code::derive(&key, &nonce, Purpose::Sso, &siti);
-        assert!(code.matches(&Code::derive(&key, &nonce, Purpose::Sso, &siti)));
+        let code = derive(&key, &nonce, Purpose::Sso, &siti);
+        assert!(code.matches(&derive(&key, &nonce, Purpose::Sso, &siti)));
         for other in [
-            Code::derive(&[8; 32], &nonce, Purpose::Sso, &siti),
-            Code::derive(&key, &[8; 16], Purpose::Sso, &siti),
-            Code::derive(&key, &nonce, Purpose::Signup, &siti),
-            Code::derive(&key, &nonce, Purpose::Sso, &budi),
+            derive(&[8; 32], &nonce, Purpose::Sso, &siti),
+            derive(&key, &[8; 16], Purpose::Sso, &siti),
+            derive(&key, &nonce, Purpose::Signup, &siti),
+            derive(&key, &nonce, Purpose::Sso, &budi),
         ] {
             assert!(!code.matches(&other));
         }
@@ -163,12 +228,8 @@ mod tests {
     fn codes_are_spread_evenly_over_the_first_digit() {
         let mut counts = [0_u32; 10];
         for n in 0_u128..20_000 {
-            let code = Code::derive(
-                &[1; 32],
-                &n.to_be_bytes(),
-                Purpose::Sso,
-                &phone("628123456789"),
-            );
+            let siti = phone("628123456789");
+            let code = derive(&[1; 32], &n.to_be_bytes(), Purpose::Sso, &siti);
             counts[usize::from(code.digits().as_bytes()[0] - b'0')] += 1;
         }
         // Chi-square with 9 degrees of freedom: 27.9 is passed by chance once in a thousand seeds; this seed is fixed.

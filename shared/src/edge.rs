@@ -8,21 +8,28 @@ use std::time::Duration;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::account::{Email, Identifier, User};
+use crate::account::{Email, Identifier, PersonName, User};
 use crate::caller::{Caller, TrustedCallers};
+use crate::challenge::ChallengeId;
 use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
+use crate::flows::session::RefreshError;
 use crate::limits::{Limit, Limited};
-use crate::password::Password;
+use crate::password::{Password, PasswordError};
 use crate::phone::Phone;
 use crate::report::Chain;
+use crate::runtime::log;
 use crate::sender::Reason;
+use crate::settings::Settings;
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use crate::timestamp::Timestamp;
+use crate::typed;
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -36,6 +43,9 @@ const HUMAN_TAKES: Duration = Duration::from_secs(300);
 /// Of the time that Lambda gives, this much is kept to record the result and to answer.
 const RESERVE: Duration = Duration::from_millis(1_500);
 
+/// The last of that time, in which nothing is done any more but to answer: Lambda ends a function without an answer.
+const RESERVE_TO_ANSWER: Duration = Duration::from_millis(500);
+
 /// What a function may take when nobody says how long: a request without a Lambda context, in a test, or one with a
 /// deadline long past, from `cargo lambda watch`.
 const TIME_ASSUMED: Duration = Duration::from_secs(20);
@@ -47,6 +57,9 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
         _ => None,
     };
     let remote_ip: Option<IpAddr> = source_ip.and_then(|address| address.parse().ok());
+    if let Some(address) = remote_ip {
+        log::name_address(address);
+    }
     let context = request.lambda_context_ref();
     let deadline = context.map(|context| context.deadline().into());
     Caller {
@@ -56,7 +69,21 @@ pub fn caller(request: &Request, now: Timestamp) -> Caller {
             .map(|context| context.request_id.clone())
             .unwrap_or_default(),
         deadline: deadline_of(deadline, now).minus(RESERVE),
+        language: language(request),
     }
+}
+
+/// The language that a client asks for: by `locale` in the body, or by `Accept-Language`. Otherwise English.
+fn language(request: &Request) -> Language {
+    #[derive(Deserialize)]
+    struct Asked {
+        locale: Option<String>,
+    }
+    let body = request.body().as_ref();
+    let asked = (body.len() <= BODY_BYTES_MAX).then(|| serde_json::from_slice::<Asked>(body));
+    let locale = asked.and_then(|asked| asked.ok()?.locale);
+    Language::asked(locale.as_deref(), header(request, "accept-language"))
+        .unwrap_or(Language::English)
 }
 
 fn deadline_of(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
@@ -80,35 +107,97 @@ pub fn on_behalf(
         let address = given.to_str().ok().map(str::trim);
         let address: Option<IpAddr> = address.and_then(|address| address.parse().ok());
         let address = address.ok_or_else(|| {
-            let message = "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.";
+            let message = replies::CLIENT_ADDRESS;
             Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
         })?;
         (caller.address, caller.remote_ip) = (address.into(), Some(address));
+        log::name_address(address);
     }
     Ok(caller)
+}
+
+/// Does `work` until half a second before Lambda would end the function, and then answers without it. What was begun is left
+/// as a process that dies leaves it.
+///
+/// # Errors
+/// Those of `work`, or that there was no time left.
+pub async fn within<T>(
+    caller: &Caller,
+    now: Timestamp,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let left = caller.deadline.plus(RESERVE - RESERVE_TO_ANSWER).since(now);
+    match tokio::time::timeout(left, work).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::error!("request ran out of time");
+            Err(Problem::out_of_time())
+        }
+    }
 }
 
 /// A good answer.
 #[derive(Debug)]
 pub struct Reply {
-    message: &'static str,
+    message: Text,
     data: Value,
+    event: Option<SecurityEvent>,
+}
+
+/// What the log keeps of a good answer, because it changes who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityEvent {
+    /// Somebody signed in with a password.
+    SignedInWithPassword,
+    /// Somebody signed in with a code.
+    SignedInWithCode,
+    /// A user was made, and signed in.
+    SignedUp,
+    /// A password was set with a code, which ended every login.
+    PasswordReset,
+    /// A login was ended.
+    SignedOut,
+    /// All logins of a user were ended.
+    SignedOutEverywhere,
+}
+
+impl SecurityEvent {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SignedInWithPassword => "signed_in_with_password",
+            Self::SignedInWithCode => "signed_in_with_code",
+            Self::SignedUp => "signed_up",
+            Self::PasswordReset => "password_reset",
+            Self::SignedOut => "signed_out",
+            Self::SignedOutEverywhere => "signed_out_everywhere",
+        }
+    }
 }
 
 impl Reply {
     /// A reply with `data`, an object.
-    pub const fn new(message: &'static str, data: Value) -> Self {
-        Self { message, data }
+    pub const fn new(message: Text, data: Value) -> Self {
+        Self {
+            message,
+            data,
+            event: None,
+        }
+    }
+
+    /// Leaves a line in the log.
+    #[must_use]
+    pub fn logged_as(self, event: SecurityEvent) -> Self {
+        Self {
+            event: Some(event),
+            ..self
+        }
     }
 
     /// The reply to whoever asked for a code.
     pub fn code_sent(sent: &CodeSent) -> Self {
         let (message, delivery) = match sent.confirmed {
-            true => ("We sent a code to your WhatsApp.", "sent"),
-            false => (
-                "We may have sent a code to your WhatsApp. If it does not arrive, ask again.",
-                "unconfirmed",
-            ),
+            true => (replies::CODE_SENT, "sent"),
+            false => (replies::CODE_UNCONFIRMED, "unconfirmed"),
         };
         Self::new(
             message,
@@ -116,13 +205,14 @@ impl Reply {
                 "challengeId": sent.challenge.expose(),
                 "expiresAt": sent.expires_at.rfc3339(),
                 "resendAfterSeconds": seconds_up(sent.resend_after),
+                "codeDigits": sent.digits,
                 "delivery": delivery,
             }),
         )
     }
 
     /// The reply to whoever signed in.
-    pub fn signed_in(message: &'static str, signed_in: &SignedIn) -> Self {
+    pub fn signed_in(message: Text, signed_in: &SignedIn) -> Self {
         Self::new(
             message,
             json!({
@@ -142,61 +232,85 @@ impl Reply {
     }
 }
 
-/// Any other answer: what the client hears. What the log keeps was logged where it was known.
+/// Any other answer: what the client hears, and what only the log keeps.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     code: &'static str,
-    message: String,
+    message: Text,
     more: Map<String, Value>,
     challenge: Option<&'static str>,
+    /// What failed here, with everything that caused it.
+    cause: Option<String>,
 }
 
 impl Problem {
     /// A problem with a code that a client may act on and a message that tells a person what to do.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: Text) -> Self {
         Self {
             status,
             code,
-            message: message.into(),
+            message,
             more: Map::new(),
             challenge: None,
+            cause: None,
         }
     }
 
     /// A request that has to be changed before it is sent again.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn bad_request(code: &'static str, message: Text) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// An access token that opens nothing. Says so in `WWW-Authenticate`, too (RFC 6750).
-    pub fn refused_token(code: &'static str, message: &str) -> Self {
+    pub fn refused_token(code: &'static str, message: Text) -> Self {
         Self {
             challenge: Some(r#"Bearer realm="api", error="invalid_token""#),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message)
         }
     }
 
-    /// Something failed here. Logs the whole chain of causes, once.
+    /// Something failed here. The log keeps the whole chain of causes.
     pub fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = %Chain(error), "request failed");
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            replies::FAILED_HERE,
+        );
+        Self {
+            cause: Some(Chain(error).to_string()),
+            ..problem.retry_after(Duration::from_secs(5))
+        }
+    }
+
+    /// The time of the request is over, and what it was about may have happened or not.
+    fn out_of_time() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVICE_UNAVAILABLE",
-            "Something failed on our side. Nothing was charged; try again in a few seconds.",
+            replies::TOOK_TOO_LONG,
         )
         .retry_after(Duration::from_secs(5))
     }
 
+    /// The phone has a user.
+    pub fn phone_taken() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "DUPLICATE_PHONE_VERIFIED",
+            replies::PHONE_TAKEN,
+        )
+    }
+
     /// A message certainly did not go out, and nothing was charged.
-    pub fn not_sent(code: &'static str, message: &str) -> Self {
+    pub fn not_sent(code: &'static str, message: Text) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
             .with("charged", false)
             .retry_after(AGAIN_SOON)
     }
 
     /// A limit says no.
-    pub fn limited(limited: &Limited, message: &str) -> Self {
+    pub fn limited(limited: &Limited, message: Text) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
             .with("limit", limited.limit.name())
             .retry_after(limited.retry_after)
@@ -207,6 +321,32 @@ impl Problem {
     pub fn with(mut self, field: &str, value: impl Serialize) -> Self {
         self.more.insert(field.into(), json!(value));
         self
+    }
+
+    /// The one line that a refusal leaves: an error when something failed here, a warning when an operator or a security
+    /// team may have to act, and otherwise for the record.
+    fn log(&self) {
+        let (error, status) = (self.code, self.status.as_u16());
+        let limit = self.more.get("limit").and_then(Value::as_str);
+        if let Some(cause) = &self.cause {
+            tracing::error!(error, status, cause, "request failed");
+        } else if self.is_alarming() {
+            tracing::warn!(error, status, limit, "request refused");
+        } else {
+            tracing::info!(error, status, limit, "request refused");
+        }
+    }
+
+    /// Whether it tells of an outage, an attack or a limit, rather than of a client that has to be corrected or a login
+    /// that has ended.
+    fn is_alarming(&self) -> bool {
+        const OF_CLIENTS: [&str; 3] = ["MISSING_TOKEN", "SESSION_ENDED", "TOKEN_EXPIRED"];
+        match self.status {
+            StatusCode::UNAUTHORIZED => !OF_CLIENTS.contains(&self.code),
+            StatusCode::BAD_REQUEST => ["CAPTCHA_FAILED", "INVALID_OTP"].contains(&self.code),
+            StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => true,
+            status => status.is_server_error(),
+        }
     }
 
     /// Says when to come back, in the body and as `Retry-After`.
@@ -220,36 +360,22 @@ impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Store(error) => Self::internal(&error).with("charged", false),
-            SendError::Limited(limited) => Self::limited(
-                &limited,
-                match limited.limit {
-                    Limit::Country => {
-                        "Too many codes went to numbers of this country today. Come back tomorrow."
-                    }
-                    _ => "Too many codes were asked for. Wait before you ask for the next one.",
-                },
-            ),
-            SendError::NoSession => Self::not_sent(
-                "WHATSAPP_CONFIG_ERROR",
-                "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
-            )
-            .with("recovering", false)
-            .retry_after(HUMAN_TAKES),
+            SendError::Limited(limited) => Self::limited(&limited, limit_message(limited.limit)),
+            SendError::NoSession => Self::not_sent("WHATSAPP_CONFIG_ERROR", replies::NOT_SET_UP)
+                .with("recovering", false)
+                .retry_after(HUMAN_TAKES),
             SendError::NotSent {
                 reason: Reason::NotOnWhatsApp,
                 ..
-            } => Self::bad_request(
-                "NOT_ON_WHATSAPP",
-                "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
-            )
-            .with("charged", false),
+            } => Self::bad_request("NOT_ON_WHATSAPP", replies::NOT_ON_WHATSAPP)
+                .with("charged", false),
             SendError::NotSent {
                 reason,
                 retry_after,
             } => {
                 let (code, message) = not_sent(reason);
-                let problem = Self::not_sent(code, message)
-                    .retry_after(retry_after.unwrap_or(AGAIN_SOON));
+                let problem =
+                    Self::not_sent(code, message).retry_after(retry_after.unwrap_or(AGAIN_SOON));
                 if reason.needs_human() {
                     problem.with("recovering", false)
                 } else {
@@ -264,66 +390,66 @@ impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Wrong { tries_left } => {
-                Self::bad_request("INVALID_OTP", "The code is wrong. Check it and try again.")
+                Self::bad_request("INVALID_OTP", replies::CODE_WRONG)
                     .with("attemptsLeft", tries_left)
             }
             VerifyError::Exhausted => {
-                Self::bad_request("INVALID_OTP", "Too many wrong codes. Ask for a new code.")
-                    .with("attemptsLeft", 0)
+                Self::bad_request("INVALID_OTP", replies::CODE_EXHAUSTED).with("attemptsLeft", 0)
             }
-            VerifyError::Unknown => Self::bad_request(
-                "INVALID_OTP",
-                "There is no such code. Use the challengeId of your last request, or ask for a new code.",
-            ),
-            VerifyError::Expired => Self::bad_request(
-                "OTP_EXPIRED",
-                "The code has expired or was used. Ask for a new one.",
-            ),
-            VerifyError::Overtaken => Self::new(
-                StatusCode::CONFLICT,
-                "DUPLICATE_PHONE_VERIFIED",
-                "This phone number is registered. Sign in instead.",
-            ),
+            VerifyError::Unknown => Self::bad_request("INVALID_OTP", replies::CODE_UNKNOWN),
+            VerifyError::Expired => Self::bad_request("OTP_EXPIRED", replies::CODE_EXPIRED),
+            VerifyError::Overtaken => Self::phone_taken(),
+            VerifyError::Limited(limited) => Self::limited(&limited, replies::TOO_MANY_WRONG_CODES),
             VerifyError::Store(error) => Self::internal(&error),
         }
     }
 }
 
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let (code, message) = match error {
+            RefreshError::Refused => ("INVALID_REFRESH_TOKEN", replies::REFRESH_INVALID),
+            RefreshError::Reused => ("REFRESH_TOKEN_REUSED", replies::REFRESH_REUSED),
+            RefreshError::Store(error) => return Self::internal(&error),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        Self::bad_request("INVALID_PASSWORD", error.text()).with("reason", error.reason())
+    }
+}
+
+/// What somebody is told whom a limit refuses a code.
+const fn limit_message(limit: Limit) -> Text {
+    match limit {
+        Limit::InProgress => replies::CODE_BEING_SENT,
+        Limit::Cooldown => replies::LAST_CODE_FRESH,
+        Limit::Country => replies::COUNTRY_FULL,
+        _ => replies::TOO_MANY_CODES,
+    }
+}
+
 /// The codes that clients of the earlier system know.
-const fn not_sent(reason: Reason) -> (&'static str, &'static str) {
+const fn not_sent(reason: Reason) -> (&'static str, Text) {
     match reason {
-        Reason::Busy => (
-            "WHATSAPP_SERVICE_UNAVAILABLE",
-            "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
-        ),
+        Reason::Busy => ("WHATSAPP_SERVICE_UNAVAILABLE", replies::WHATSAPP_BUSY),
         Reason::SessionDown => (
             "WHATSAPP_SERVICE_UNAVAILABLE",
-            "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",
+            replies::NOT_SENT_RECONNECTING,
         ),
-        Reason::NeedsPairing | Reason::NeedsRestart => (
-            "WHATSAPP_SERVICE_UNAVAILABLE",
-            "WhatsApp is out of order until an operator repairs it. The code was not sent and nothing was charged; sign in with your password, or try again later.",
-        ),
-        Reason::GatewayUnreachable => (
-            "WHATSAPP_NETWORK_ERROR",
-            "WhatsApp cannot be reached. The code was not sent and nothing was charged; try again shortly.",
-        ),
-        Reason::Deadline => (
-            "WHATSAPP_TIMEOUT",
-            "WhatsApp took too long. The code was not sent and nothing was charged; try again shortly.",
-        ),
-        Reason::Misconfigured => (
-            "WHATSAPP_AUTH_ERROR",
-            "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
-        ),
-        Reason::Restricted => (
-            "WHATSAPP_OTP_FAILED",
-            "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
-        ),
-        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Rejected => (
-            "WHATSAPP_OTP_FAILED",
-            "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
-        ),
+        Reason::NeedsPairing | Reason::NeedsRestart => {
+            ("WHATSAPP_SERVICE_UNAVAILABLE", replies::OUT_OF_ORDER)
+        }
+        Reason::GatewayUnreachable => ("WHATSAPP_NETWORK_ERROR", replies::WHATSAPP_UNREACHABLE),
+        Reason::Deadline => ("WHATSAPP_TIMEOUT", replies::WHATSAPP_TOO_SLOW),
+        Reason::Misconfigured => ("WHATSAPP_AUTH_ERROR", replies::GATEWAY_REFUSES_SYSTEM),
+        Reason::Restricted => ("WHATSAPP_OTP_FAILED", replies::WHATSAPP_RESTRICTS),
+        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Rejected => {
+            ("WHATSAPP_OTP_FAILED", replies::WHATSAPP_REFUSED)
+        }
     }
 }
 
@@ -339,7 +465,7 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
-            "Send a JSON object as the body, with `Content-Type: application/json`.",
+            replies::NOT_DECLARED_JSON,
         ));
     }
     let body = request.body().as_ref();
@@ -347,28 +473,56 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "PAYLOAD_TOO_LARGE",
-            format!("Send at most {BODY_BYTES_MAX} bytes."),
+            replies::TOO_LARGE.with("bytes", BODY_BYTES_MAX.to_string()),
         ));
     }
+    // Some editors and clients put a byte order mark in front; RFC 8259, section 8.1, lets a parser ignore it.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(Problem::bad_request(
-            "INVALID_JSON",
-            "Send a JSON object as the body.",
-        ));
+        return Err(Problem::bad_request("INVALID_JSON", replies::NO_OBJECT));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        // The parser's own message may repeat what was sent, a password among it; the place is enough.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        match error.is_data() {
-            true => Problem::bad_request(
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        unreadable(Some(field), error.inner())
+    })?;
+    json.end().map_err(|error| unreadable(None, &error))?;
+    Ok(read)
+}
+
+/// What is wrong with a body that the parser refuses. Its own message may repeat what was sent, a password among it: the field
+/// and the place are enough.
+fn unreadable(field: Option<String>, error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if !error.is_data() {
+        return Problem::bad_request("INVALID_JSON", replies::NO_JSON.with("place", place));
+    }
+    let text = error.to_string();
+    // Only names of fields that are known come here: others are skipped whatever they hold.
+    let twice = text
+        .strip_prefix("duplicate field `")
+        .and_then(|rest| rest.split('`').next());
+    match (twice, field) {
+        (Some(field), _) => Problem::bad_request(
+            "INVALID_FIELD",
+            replies::FIELD_TWICE
+                .with("field", field)
+                .with("place", place),
+        )
+        .with("field", field)
+        .with("reason", "twice"),
+        (None, field) => {
+            let field = field.unwrap_or_default();
+            Problem::bad_request(
                 "INVALID_FIELD",
-                format!("A field has the wrong type, or is there twice, before {place}."),
-            ),
-            false => {
-                Problem::bad_request("INVALID_JSON", format!("The body is no JSON at {place}."))
-            }
+                replies::FIELD_WRONG_TYPE
+                    .with("field", field.clone())
+                    .with("place", place),
+            )
+            .with("field", field)
+            .with("reason", "wrong_type")
         }
-    })
+    }
 }
 
 /// Whether a media type is JSON (RFC 8259), whatever its parameters.
@@ -388,8 +542,8 @@ pub fn required<'a>(
 ) -> Result<&'a str, Problem> {
     field
         .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| Problem::bad_request(code, format!("`{name}` is missing.")))
+        .filter(|text| !typed::plain(text).is_empty())
+        .ok_or_else(|| Problem::bad_request(code, replies::FIELD_MISSING.with("field", name)))
 }
 
 /// The phone number of a field that must be there.
@@ -398,8 +552,11 @@ pub fn required<'a>(
 /// With the fix, when it is missing or no phone number.
 pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
-    Phone::parse(text)
-        .map_err(|error| Problem::bad_request("INVALID_PHONE_FORMAT", error.to_string()))
+    let phone = Phone::parse(text).map_err(|error| {
+        Problem::bad_request("INVALID_PHONE_FORMAT", error.text()).with("reason", error.reason())
+    })?;
+    log::name_phone(&phone);
+    Ok(phone)
 }
 
 /// The account of a field that must be there: a phone number, or an e-mail address where `emails` are accepted.
@@ -408,10 +565,10 @@ pub fn phone(field: Option<&String>, name: &str) -> Result<Phone, Problem> {
 /// With the fix, when it is missing or neither.
 pub fn identifier(field: Option<&String>, name: &str, emails: bool) -> Result<Identifier, Problem> {
     let text = required(field, name, "MISSING_IDENTIFIER")?;
-    match emails && text.contains('@') {
+    match emails && typed::plain(text).contains('@') {
         true => Email::parse(text)
             .map(Identifier::Email)
-            .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string())),
+            .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID)),
         false => phone(field, name).map(Identifier::Phone),
     }
 }
@@ -424,19 +581,30 @@ pub fn method(method: Option<&str>) -> Result<(), Problem> {
     match method {
         None | Some("whatsapp") => Ok(()),
         Some(_) => {
-            let message = "Use the method `whatsapp`, or leave it out.";
+            let message = replies::METHOD_UNKNOWN;
             Err(Problem::bad_request("UNSUPPORTED_METHOD", message))
         }
     }
 }
 
-/// A newly chosen password.
+/// The name of a field that must be there.
+///
+/// # Errors
+/// With the fix, when it is missing or no name.
+pub fn name(field: Option<&String>, name: &str) -> Result<PersonName, Problem> {
+    let text = required(field, name, "MISSING_NAME")?;
+    PersonName::parse(text).map_err(|error| {
+        Problem::bad_request("INVALID_NAME", error.text()).with("reason", error.reason())
+    })
+}
+
+/// A newly chosen password. `known` is what others may know of whoever chooses it.
 ///
 /// # Errors
 /// With the fix, when it cannot be chosen.
-pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
-    Password::choose(field.map(String::as_str).unwrap_or_default())
-        .map_err(|error| Problem::bad_request("INVALID_PASSWORD", error.to_string()))
+pub fn new_password(field: Option<&String>, known: &[&str]) -> Result<Password, Problem> {
+    let text = field.map(String::as_str).unwrap_or_default();
+    Ok(Password::choose(text, known)?)
 }
 
 /// The code of a field that must be there.
@@ -445,12 +613,41 @@ pub fn new_password(field: Option<&String>) -> Result<Password, Problem> {
 /// With the fix, when it is missing or no code.
 pub fn code(field: Option<&String>, name: &str) -> Result<Code, Problem> {
     let text = required(field, name, "MISSING_OTP")?;
-    Code::parse(text).ok_or_else(|| {
-        Problem::bad_request(
-            "INVALID_OTP",
-            "A code has six digits. Copy it from the message.",
-        )
-    })
+    Code::parse(text).ok_or_else(|| Problem::bad_request("INVALID_OTP", replies::CODE_DIGITS))
+}
+
+/// Whether a code may be guessed without the challenge id of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeIds {
+    /// It may not.
+    Required,
+    /// It may: `UNBOUND_GUESSES` is on.
+    Optional,
+}
+
+impl ChallengeIds {
+    /// As configured.
+    pub const fn of(settings: &Settings) -> Self {
+        if settings.unbound_guesses {
+            Self::Optional
+        } else {
+            Self::Required
+        }
+    }
+}
+
+/// The challenge id that a guess comes with.
+///
+/// # Errors
+/// When it is missing and has to be there.
+pub fn challenge_id(
+    field: Option<&String>,
+    ids: ChallengeIds,
+) -> Result<Option<ChallengeId>, Problem> {
+    if ids == ChallengeIds::Required {
+        required(field, "challengeId", "MISSING_CHALLENGE_ID")?;
+    }
+    Ok(field.map(|id| ChallengeId::presented(id)))
 }
 
 /// What a user may know of itself.
@@ -476,7 +673,7 @@ pub fn bearer(request: &Request) -> Result<&str, Problem> {
         .map(|(_, token)| token.trim())
         .filter(|token| !token.is_empty())
         .ok_or_else(|| {
-            let message = "Send the access token as `Authorization: Bearer …`.";
+            let message = replies::TOKEN_MISSING;
             Problem {
                 challenge: Some(r#"Bearer realm="api""#),
                 ..Problem::new(StatusCode::UNAUTHORIZED, "MISSING_TOKEN", message)
@@ -489,21 +686,28 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-/// Puts an answer into the envelope.
+/// Puts an answer into the envelope, and into the log what of it belongs there.
 pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body> {
     let (status, retry_after, challenge, body) = match answer {
         Ok(reply) => {
-            let body = json!({ "success": true, "message": reply.message, "data": reply.data });
+            if let Some(event) = reply.event {
+                let user = reply.data["user"]["id"].as_str();
+                tracing::info!(event = event.name(), user, "login changed");
+            }
+            let message = reply.message.written(caller.language);
+            let body = json!({ "success": true, "message": message, "data": reply.data });
             (StatusCode::OK, None, None, body)
         }
         Err(problem) => {
+            problem.log();
             let retry_after = problem
                 .more
                 .get("retryAfterSeconds")
                 .and_then(Value::as_u64);
             let mut body = problem.more;
             body.insert("success".into(), false.into());
-            body.insert("message".into(), problem.message.into());
+            let message = problem.message.written(caller.language);
+            body.insert("message".into(), message.into());
             body.insert("error".into(), problem.code.into());
             body.insert("requestId".into(), caller.request_id.clone().into());
             let (status, challenge) = (problem.status, problem.challenge);
@@ -524,6 +728,9 @@ pub fn respond(caller: &Caller, answer: Result<Reply, Problem>) -> Response<Body
     response
 }
 
+/// For two years browsers come by HTTPS only. They heed it only in a reply that came so.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
 /// A JSON response that nobody may cache.
 pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::Text(body.to_string()));
@@ -538,6 +745,7 @@ pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     response
 }
 

@@ -54,12 +54,22 @@ impl RingName {
 }
 
 /// When a new key is used, and when those before it stop to count.
+///
+/// Whoever checks a token of a login reads the ring anew, so that a key that was ended counts nowhere from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// From the making of a key to its first use: time in which everybody learns of it.
     pub lead: Duration,
     /// From its first use to the end of the keys before it.
     pub keep: Duration,
+}
+
+impl Turn {
+    /// The new key is used from now on, and those before it count no more: after one was stolen.
+    pub const AT_ONCE: Self = Self {
+        lead: Duration::ZERO,
+        keep: Duration::ZERO,
+    };
 }
 
 /// One key of a ring.

@@ -2,6 +2,9 @@
 //!
 //! In reading order:
 
+/// What people type and paste, cleaned.
+pub mod typed;
+
 /// Phone numbers: what people type, as E.164 digits.
 pub mod phone;
 

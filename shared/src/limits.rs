@@ -4,18 +4,12 @@
 //! passed by requests that run side by side.
 use std::time::Duration;
 
-use crate::challenge::{Certainty, PhoneState, SendMade};
+use crate::challenge::{Certainty, NetworkHash, PhoneState, SendMade};
 use crate::code::Purpose;
 use crate::timestamp::Timestamp;
 
 /// The day of the per-day limits.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Wrong guesses in a row from which each new code waits longer.
-const FAILURES_FREE: i64 = 20;
-
-/// The longest wait that wrong guesses bring.
-const FAILURES_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The limits of a deployment.
 #[derive(Clone, Debug)]
@@ -36,9 +30,13 @@ pub struct Policy {
     pub codes_per_address: WindowLimit,
     /// How long a number is remembered not to be on WhatsApp.
     pub not_on_whatsapp: Duration,
-    /// Wrong passwords per phone.
+    /// Wrong codes per client address.
+    pub guesses_per_address: WindowLimit,
+    /// Wrong passwords per phone and client address.
     pub passwords_per_phone: WindowLimit,
-    /// Wrong passwords per client address.
+    /// Wrong passwords per phone from anywhere, before a password alone is not enough.
+    pub passwords_before_code: WindowLimit,
+    /// Phones per client address that a wrong password was given for.
     pub passwords_per_address: WindowLimit,
 }
 
@@ -65,8 +63,16 @@ impl Default for Policy {
                 window: Duration::from_secs(600),
             },
             not_on_whatsapp: Duration::from_secs(6 * 60 * 60),
+            guesses_per_address: WindowLimit {
+                places: 100,
+                window: Duration::from_secs(900),
+            },
             passwords_per_phone: WindowLimit {
                 places: 10,
+                window: Duration::from_secs(900),
+            },
+            passwords_before_code: WindowLimit {
+                places: 100,
                 window: Duration::from_secs(900),
             },
             passwords_per_address: WindowLimit {
@@ -88,15 +94,15 @@ pub enum Limit {
     Window,
     /// Too many messages to this phone in a day.
     Day,
-    /// Too many wrong guesses in a row.
-    Failures,
     /// Too many codes asked from one client address.
     Address,
     /// Too many codes for one country in a day.
     Country,
-    /// Too many wrong passwords for a phone.
+    /// Too many wrong codes from one client address.
+    CodeAddress,
+    /// Too many wrong passwords for a phone from one client address.
     Password,
-    /// Too many wrong passwords from one client address.
+    /// A wrong password for yet another phone from one client address.
     PasswordAddress,
 }
 
@@ -108,9 +114,9 @@ impl Limit {
             Self::Cooldown => "cooldown",
             Self::Window => "window",
             Self::Day => "day",
-            Self::Failures => "failures",
             Self::Address => "address",
             Self::Country => "country",
+            Self::CodeAddress => "code_address",
             Self::Password => "password",
             Self::PasswordAddress => "password_address",
         }
@@ -126,84 +132,54 @@ pub struct Limited {
     pub retry_after: Duration,
 }
 
-/// Decides whether one more message for `purpose` may go out now, and answers the messages to remember when it does:
-/// those of the last day, and the one whose lapsed reservation it replaces.
+/// Who asks for one more message, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// What for.
+    pub purpose: Purpose,
+    /// Whether the phone gets as many messages a day as one with a user.
+    pub verified: bool,
+    /// The network that the request comes from.
+    pub from: NetworkHash,
+}
+
+/// The messages that take a place now.
+struct Places {
+    /// Those to remember when one more is granted.
+    kept: Vec<SendMade>,
+    /// Those that went out, or may have, the oldest first.
+    sent: Vec<SendMade>,
+    /// Those under way, as late as they can go out.
+    under_way: Vec<SendMade>,
+    asker: Asker,
+    /// Whether somebody has signed in from the asker's network.
+    at_home: bool,
+}
+
+/// Decides whether one more message may go out now, and answers the messages to remember when it does: those of the last
+/// day, and the one whose lapsed reservation it replaces.
+///
+/// The last part of a phone's window and day belongs to the networks that somebody has signed in from, so that no stranger
+/// uses all of it up; nor does a stranger's message make its owner wait.
 ///
 /// # Errors
 /// The limit that lasts longest, of those that say no.
 pub fn decide(
     state: &PhoneState,
-    purpose: Purpose,
+    asker: Asker,
     policy: &Policy,
-    verified: bool,
     now: Timestamp,
 ) -> Result<Vec<SendMade>, Limited> {
-    let mut kept = state.sends.clone();
-    let mut sends = state.sends.clone();
-    let mut under_way = Vec::new();
-    for (of, challenge) in &state.challenges {
-        let Some(open) = &challenge.open else {
-            continue;
-        };
-        // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
-        let place = SendMade {
-            at: open.until,
-            purpose: *of,
-            certainty: Certainty::Lapsed,
-        };
-        if now < open.until {
-            under_way.push((place, open.until));
-            continue;
-        }
-        sends.push(place);
-        // This one's reservation gives way to the new one; those of other purposes stay where they are.
-        if *of == purpose {
-            kept.push(place);
-        }
-    }
-    for list in [&mut kept, &mut sends] {
-        list.retain(|send| now < send.at.plus(DAY));
-        list.sort_by_key(|send| send.at);
-    }
-
-    let mut refusals = Vec::new();
-    if let Some((_, until)) = under_way.iter().find(|(place, _)| place.purpose == purpose) {
-        refusals.push((Limit::InProgress, *until));
-    }
-    let same: Vec<&SendMade> = sends
-        .iter()
-        .filter(|send| send.purpose == purpose)
-        .collect();
-    refusals.extend(
-        same.iter()
-            .map(|send| (Limit::Cooldown, send.at.plus(policy.wait_after(send)))),
-    );
-    let failures = failures_wait(state.failures);
-    if let Some(last) = same.last().filter(|_| !failures.is_zero()) {
-        refusals.push((Limit::Failures, last.at.plus(failures)));
-    }
-    let in_window: Vec<Timestamp> = same
-        .iter()
-        .map(|send| send.at)
-        .filter(|at| now < at.plus(policy.window))
-        .collect();
-    refusals.extend(
-        frees_a_place(&in_window, policy.codes_per_window)
-            .map(|at| (Limit::Window, at.plus(policy.window))),
-    );
-    // Whoever may sign up has no account yet: what was asked for as if there were one went out to nobody.
-    let went_out = |send: &&SendMade| purpose != Purpose::Signup || send.purpose == purpose;
-    let places = sends.iter().chain(under_way.iter().map(|(place, _)| place));
-    let in_day: Vec<Timestamp> = places.filter(went_out).map(|send| send.at).collect();
-    let per_day = if verified {
-        policy.messages_per_day_verified
-    } else {
-        policy.messages_per_day
-    };
-    refusals.extend(frees_a_place(&in_day, per_day).map(|at| (Limit::Day, at.plus(DAY))));
-
+    let places = Places::of(state, asker, now);
+    let refusals = [
+        places.in_progress(),
+        places.cooldown(state, policy),
+        places.window(policy, now),
+        places.day(policy),
+    ];
     match refusals
         .into_iter()
+        .flatten()
         .filter(|(_, until)| *until > now)
         .max_by_key(|(_, until)| *until)
     {
@@ -211,8 +187,136 @@ pub fn decide(
             limit,
             retry_after: until.since(now),
         }),
-        None => Ok(kept),
+        None => Ok(places.kept),
     }
+}
+
+/// A limit that says no, and until when.
+type Refusal = Option<(Limit, Timestamp)>;
+
+impl Places {
+    fn of(state: &PhoneState, asker: Asker, now: Timestamp) -> Self {
+        let mut kept = state.sends.clone();
+        let mut sent = state.sends.clone();
+        let mut under_way = Vec::new();
+        for (purpose, challenge) in &state.challenges {
+            let Some(open) = &challenge.open else {
+                continue;
+            };
+            // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
+            let place = open.lapsed(*purpose);
+            if now < open.until {
+                under_way.push(place);
+                continue;
+            }
+            sent.push(place);
+            // This one's reservation gives way to the new one; those of other purposes stay where they are.
+            if *purpose == asker.purpose {
+                kept.push(place);
+            }
+        }
+        for list in [&mut kept, &mut sent] {
+            list.retain(|send| now < send.at.plus(DAY));
+            list.sort_by_key(|send| send.at);
+        }
+        Self {
+            kept,
+            sent,
+            under_way,
+            asker,
+            at_home: state.known.contains(&asker.from),
+        }
+    }
+
+    fn same_purpose(&self) -> impl Iterator<Item = &SendMade> {
+        let purpose = self.asker.purpose;
+        self.sent.iter().filter(move |send| send.purpose == purpose)
+    }
+
+    fn in_progress(&self) -> Refusal {
+        let mut under_way = self.under_way.iter();
+        let same = under_way.find(|send| send.purpose == self.asker.purpose)?;
+        Some((Limit::InProgress, same.at))
+    }
+
+    /// Whoever is at home does not wait for what somebody asked for elsewhere.
+    fn cooldown(&self, state: &PhoneState, policy: &Policy) -> Refusal {
+        let elsewhere =
+            |send: &SendMade| send.from.is_some_and(|from| !state.known.contains(&from));
+        self.same_purpose()
+            .filter(|send| !(self.at_home && elsewhere(send)))
+            .map(|send| (Limit::Cooldown, send.at.plus(policy.wait_after(send))))
+            .max_by_key(|(_, until)| *until)
+    }
+
+    fn window(&self, policy: &Policy, now: Timestamp) -> Refusal {
+        let within: Vec<SendMade> = self
+            .same_purpose()
+            .filter(|send| now < send.at.plus(policy.window))
+            .copied()
+            .collect();
+        let all = policy.codes_per_window;
+        let share = Share {
+            of_one: (all * 3 / 5).max(1),
+            of_strangers: all - all * 2 / 5,
+            of_all: all,
+        };
+        let frees = self.frees_a_place(&within, share)?;
+        Some((Limit::Window, frees.plus(policy.window)))
+    }
+
+    fn day(&self, policy: &Policy) -> Refusal {
+        let all = if self.asker.verified {
+            policy.messages_per_day_verified
+        } else {
+            policy.messages_per_day
+        };
+        // Whoever may sign up has no account yet: what was asked for as if there were one went out to nobody.
+        let purpose = self.asker.purpose;
+        let within: Vec<SendMade> = self
+            .sent
+            .iter()
+            .chain(&self.under_way)
+            .filter(|send| purpose != Purpose::Signup || send.purpose == purpose)
+            .copied()
+            .collect();
+        let share = Share {
+            of_one: (all / 3).max(1),
+            of_strangers: all - all / 3,
+            of_all: all,
+        };
+        let frees = self.frees_a_place(&within, share)?;
+        Some((Limit::Day, frees.plus(DAY)))
+    }
+
+    /// When one of `sends` leaves and makes room for one more of this asker, if there is none.
+    fn frees_a_place(&self, sends: &[SendMade], share: Share) -> Option<Timestamp> {
+        let all = sends.iter().map(|send| send.at).collect();
+        if self.at_home {
+            return nth_last(all, share.of_all);
+        }
+        let own = sends
+            .iter()
+            .filter(|send| send.from == Some(self.asker.from));
+        let own = nth_last(own.map(|send| send.at).collect(), share.of_one);
+        // Nobody has signed in with a phone that signs up: what is kept for its owner would be kept for nobody.
+        let of_strangers = match self.asker.purpose {
+            Purpose::Signup => share.of_all,
+            Purpose::Sso | Purpose::PasswordReset => share.of_strangers,
+        };
+        own.max(nth_last(all, of_strangers))
+    }
+}
+
+/// How a limit is shared out.
+#[derive(Clone, Copy)]
+struct Share {
+    /// For one network that nobody has signed in from.
+    of_one: usize,
+    /// For all of those together.
+    of_strangers: usize,
+    /// For everybody together.
+    of_all: usize,
 }
 
 impl Policy {
@@ -225,24 +329,17 @@ impl Policy {
     }
 }
 
-/// The send whose leaving makes room for one more, when `sends` (oldest first) fill `places`.
-fn frees_a_place(sends: &[Timestamp], places: usize) -> Option<Timestamp> {
-    let leaving = sends.len().checked_sub(places.max(1))?;
-    sends.get(leaving).copied()
-}
-
-/// 2^n minutes for the n-th failure past the free ones, at most an hour.
-fn failures_wait(failures: i64) -> Duration {
-    match failures - FAILURES_FREE {
-        ..0 => Duration::ZERO,
-        past => Duration::from_secs(60 << past.min(6)).min(FAILURES_WAIT_MAX),
-    }
+/// The `places`th of `times` counted from the last: when it leaves, one more has room.
+fn nth_last(mut times: Vec<Timestamp>, places: usize) -> Option<Timestamp> {
+    times.sort();
+    let leaving = times.len().checked_sub(places.max(1))?;
+    times.get(leaving).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::challenge::{AttemptId, Challenge, Open};
+    use crate::challenge::{AttemptId, Challenge, ChallengeHash, Open, Origin};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -255,12 +352,35 @@ mod tests {
             at: ago(seconds_ago),
             purpose,
             certainty: Certainty::Sent,
+            from: Some(HOME),
+        }
+    }
+
+    /// A network that somebody has signed in from.
+    const HOME: NetworkHash = NetworkHash([1; 8]);
+    /// Two that nobody has.
+    const AWAY: NetworkHash = NetworkHash([2; 8]);
+    const FAR_AWAY: NetworkHash = NetworkHash([3; 8]);
+
+    fn asker(purpose: Purpose, verified: bool, from: NetworkHash) -> Asker {
+        Asker {
+            purpose,
+            verified,
+            from,
+        }
+    }
+
+    fn from(network: NetworkHash, send: SendMade) -> SendMade {
+        SendMade {
+            from: Some(network),
+            ..send
         }
     }
 
     fn state(sends: &[SendMade]) -> PhoneState {
         PhoneState {
             sends: sends.to_vec(),
+            known: vec![HOME],
             ..PhoneState::default()
         }
     }
@@ -277,6 +397,10 @@ mod tests {
             session: "s".into(),
             at,
             until,
+            from: Some(HOME),
+            challenge: ChallengeHash("c".into()),
+            origin: Origin::Drawn,
+            code: None,
         };
         state.challenges.insert(
             purpose,
@@ -290,9 +414,76 @@ mod tests {
 
     /// `None` is a yes; otherwise the limit and the seconds to wait.
     fn check(state: &PhoneState, expected: Option<(Limit, u64)>) {
-        let verdict = decide(state, Purpose::Sso, &Policy::default(), true, NOW);
+        check_from(HOME, state, expected);
+    }
+
+    fn check_from(network: NetworkHash, state: &PhoneState, expected: Option<(Limit, u64)>) {
+        let asker = asker(Purpose::Sso, true, network);
+        let verdict = decide(state, asker, &Policy::default(), NOW);
         let said = verdict.err().map(|no| (no.limit, no.retry_after.as_secs()));
         assert_eq!(said, expected, "{state:?}");
+    }
+
+    #[test]
+    fn strangers_use_three_of_a_window_and_the_owner_all_of_it() {
+        let strangers: Vec<SendMade> = (1..=3)
+            .map(|n| from(AWAY, sent(Purpose::Sso, 600 - n * 60)))
+            .collect();
+        for network in [AWAY, FAR_AWAY] {
+            check_from(network, &state(&strangers), Some((Limit::Window, 60)));
+            check_from(network, &state(&strangers[1..]), None);
+        }
+        check(&state(&strangers), None);
+        let mut all = strangers;
+        all.push(sent(Purpose::Sso, 100));
+        check(&state(&all), None);
+        all.push(sent(Purpose::Sso, 70));
+        check(&state(&all), Some((Limit::Window, 60)));
+    }
+
+    #[test]
+    fn a_stranger_uses_ten_of_a_day_all_of_them_twenty_and_the_owner_thirty() {
+        let day = |network, count: u64| {
+            let sends =
+                (0..count).map(move |n| from(network, sent(Purpose::Sso, 40_000 - n * 700)));
+            sends.collect::<Vec<_>>()
+        };
+        let left = 86_400 - 40_000;
+        check_from(AWAY, &state(&day(AWAY, 9)), None);
+        check_from(AWAY, &state(&day(AWAY, 10)), Some((Limit::Day, left)));
+        check_from(FAR_AWAY, &state(&day(AWAY, 10)), None);
+        check_from(FAR_AWAY, &state(&day(AWAY, 20)), Some((Limit::Day, left)));
+        check(&state(&day(AWAY, 29)), None);
+        check(&state(&day(AWAY, 30)), Some((Limit::Day, left)));
+    }
+
+    #[test]
+    fn whoever_signs_up_shares_with_nobody_at_home() {
+        let policy = Policy::default();
+        let decide = |network, sends: &[SendMade]| {
+            let asker = asker(Purpose::Signup, false, network);
+            let state = PhoneState {
+                known: vec![],
+                ..state(sends)
+            };
+            decide(&state, asker, &policy, NOW).map_err(|no| no.limit)
+        };
+        let sends: Vec<SendMade> = (1..=3)
+            .map(|n| from(AWAY, sent(Purpose::Signup, 600 - n * 60)))
+            .collect();
+        assert_eq!(decide(AWAY, &sends), Err(Limit::Day));
+        assert_eq!(decide(FAR_AWAY, &sends), Ok(sends));
+    }
+
+    #[test]
+    fn a_stranger_s_message_makes_the_owner_wait_for_nothing() {
+        let strangers = state(&[from(AWAY, sent(Purpose::Sso, 10))]);
+        check(&strangers, None);
+        check_from(AWAY, &strangers, Some((Limit::Cooldown, 50)));
+        let owners = state(&[sent(Purpose::Sso, 10)]);
+        for network in [HOME, AWAY] {
+            check_from(network, &owners, Some((Limit::Cooldown, 50)));
+        }
     }
 
     #[test]
@@ -353,7 +544,12 @@ mod tests {
             .map(|n| sent(Purpose::Sso, 40_000 - n * 700))
             .collect();
         let policy = Policy::default();
-        let verdict = decide(&state(&sends), Purpose::Signup, &policy, false, NOW);
+        let verdict = decide(
+            &state(&sends),
+            asker(Purpose::Signup, false, HOME),
+            &policy,
+            NOW,
+        );
         assert_eq!(verdict.as_ref(), Ok(&sends));
     }
 
@@ -362,7 +558,12 @@ mod tests {
         let sends: Vec<SendMade> = (0..10)
             .map(|n| sent(Purpose::Sso, 40_000 - n * 700))
             .collect();
-        let verdict = decide(&state(&sends), Purpose::Sso, &Policy::default(), false, NOW);
+        let verdict = decide(
+            &state(&sends),
+            asker(Purpose::Sso, false, HOME),
+            &Policy::default(),
+            NOW,
+        );
         assert_eq!(verdict.map_err(|no| no.limit), Err(Limit::Day));
     }
 
@@ -370,15 +571,18 @@ mod tests {
     fn a_send_under_way_blocks_its_purpose_until_its_lease_ends_and_then_takes_a_place() {
         let until = NOW.plus(Duration::from_secs(7));
         check(
-            &with_open(PhoneState::default(), Purpose::Sso, ago(1), until),
+            &with_open(state(&[]), Purpose::Sso, ago(1), until),
             Some((Limit::InProgress, 7)),
         );
-        check(
-            &with_open(PhoneState::default(), Purpose::Signup, ago(1), until),
-            None,
-        );
-        let lapsed = with_open(PhoneState::default(), Purpose::Sso, ago(30), ago(1));
-        let sends = decide(&lapsed, Purpose::Sso, &Policy::default(), true, NOW).expect("granted");
+        check(&with_open(state(&[]), Purpose::Signup, ago(1), until), None);
+        let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));
+        let sends = decide(
+            &lapsed,
+            asker(Purpose::Sso, true, HOME),
+            &Policy::default(),
+            NOW,
+        )
+        .expect("granted");
         assert_eq!(
             sends,
             [SendMade {
@@ -390,44 +594,29 @@ mod tests {
 
     #[test]
     fn a_lapsed_send_takes_one_place_however_many_codes_follow_for_another_purpose() {
-        let lapsed = with_open(PhoneState::default(), Purpose::Sso, ago(30), ago(1));
+        let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));
         let policy = Policy::default();
-        let kept = decide(&lapsed, Purpose::Signup, &policy, true, NOW);
+        let kept = decide(&lapsed, asker(Purpose::Signup, true, HOME), &policy, NOW);
         assert_eq!(kept, Ok(vec![]));
         let policy = Policy {
             messages_per_day_verified: 1,
             ..policy
         };
-        let verdict = decide(&lapsed, Purpose::PasswordReset, &policy, true, NOW);
+        let verdict = decide(
+            &lapsed,
+            asker(Purpose::PasswordReset, true, HOME),
+            &policy,
+            NOW,
+        );
         assert_eq!(verdict.map_err(|no| no.limit), Err(Limit::Day));
-    }
-
-    #[test]
-    fn from_twenty_failures_each_new_code_waits_longer_but_never_over_an_hour() {
-        for (failures, wait) in [
-            (19, 0),
-            (20, 60),
-            (21, 120),
-            (25, 1_920),
-            (26, 3_600),
-            (i64::MAX, 3_600),
-        ] {
-            let state = PhoneState {
-                failures,
-                ..state(&[sent(Purpose::Sso, 60)])
-            };
-            let left = (wait > 60).then(|| (Limit::Failures, wait - 60));
-            check(&state, left);
-        }
     }
 
     #[test]
     fn what_is_older_than_a_day_is_forgotten() {
         let sends = decide(
             &state(&[sent(Purpose::Sso, 86_400), sent(Purpose::Sso, 86_399)]),
-            Purpose::Sso,
+            asker(Purpose::Sso, true, HOME),
             &Policy::default(),
-            true,
             NOW,
         );
         assert_eq!(sends, Ok(vec![sent(Purpose::Sso, 86_399)]));

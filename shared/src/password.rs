@@ -6,6 +6,7 @@
 //! The same word can be typed as different characters: `é` is one or two, and some keyboards write full-width letters. So
 //! what is hashed is the password in Unicode's form NFKC, one of the two that NIST SP 800-63B names. A password that is not
 //! in this form is also checked as it was given, because other systems hashed it so.
+mod guess;
 mod scheme;
 
 use std::borrow::Cow;
@@ -15,43 +16,68 @@ use std::panic;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::texts::Language;
+use crate::texts::replies::{self, Text};
 use scheme::Scheme;
 pub use scheme::SchemeError;
 
 /// The lengths of a password in characters: NIST SP 800-63B asks for at least 8, and for room for 64 or more.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
 
-/// Passwords that are tried first by whoever guesses, in lower case, sorted, one a line.
-const COMMON: &str = include_str!("password/common.txt");
-
 /// A password that somebody may have. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Password(String);
 
 /// Why a password cannot be chosen; `Display` tells whoever chose it the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordError {
     /// Fewer than 8 characters.
-    #[error(
-        "The password is too short. Use at least 8 characters; a few words together are easy to remember"
-    )]
     TooShort,
     /// More than 128 characters.
-    #[error("The password is too long. Use at most 128 characters")]
     TooLong,
     /// One of those that are guessed first.
-    #[error(
-        "This password is one of the most common and easily guessed. Use another; a few words together are good"
-    )]
     Common,
+    /// The name, the phone number or the e-mail address, and little else.
+    Personal,
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().written(Language::English))
+    }
+}
+
+impl std::error::Error for PasswordError {}
+
+impl PasswordError {
+    /// What it says to whoever typed it.
+    pub const fn text(self) -> Text {
+        match self {
+            Self::TooShort => replies::PASSWORD_TOO_SHORT,
+            Self::TooLong => replies::PASSWORD_TOO_LONG,
+            Self::Common => replies::PASSWORD_COMMON,
+            Self::Personal => replies::PASSWORD_PERSONAL,
+        }
+    }
+
+    /// What clients know it by.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Common => "common",
+            Self::Personal => "personal",
+        }
+    }
 }
 
 impl Password {
-    /// A newly chosen password: of any characters, 8 to 128 of them, and not a common one in upper or lower case.
+    /// A newly chosen password: of any characters, 8 to 128 of them, and not one that is guessed first, in upper or lower
+    /// case. `known` is what others may know of whoever chooses it.
     ///
     /// # Errors
     /// When it cannot be chosen; the message tells the fix.
-    pub fn choose(text: &str) -> Result<Self, PasswordError> {
+    pub fn choose(text: &str, known: &[&str]) -> Result<Self, PasswordError> {
         let characters = text.chars().count();
         if characters < *CHARACTERS.start() {
             return Err(PasswordError::TooShort);
@@ -60,11 +86,22 @@ impl Password {
             return Err(PasswordError::TooLong);
         }
         let password = Self(text.to_owned());
-        let lower = password.normal().to_lowercase();
-        match COMMON.lines().any(|common| common == lower) {
-            true => Err(PasswordError::Common),
-            false => Ok(password),
+        if guess::is_common(&password.normal().to_lowercase()) {
+            return Err(PasswordError::Common);
         }
+        password.check_against(known)?;
+        Ok(password)
+    }
+
+    /// Refuses a password that is made of what others may know of its owner.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check_against(&self, known: &[&str]) -> Result<(), PasswordError> {
+        if guess::is_personal(&self.normal().to_lowercase(), known) {
+            return Err(PasswordError::Personal);
+        }
+        Ok(())
     }
 
     /// A password that somebody gives for one chosen earlier. The rules of [`choose`](Self::choose) may have been others
@@ -209,7 +246,8 @@ mod tests {
 
     fn check(rows: &[(&str, Option<PasswordError>)]) {
         for (text, expected) in rows {
-            assert_eq!(Password::choose(text).err(), *expected, "{text:?}");
+            let chosen = Password::choose(text, &["Rahmawati", "628123456789"]);
+            assert_eq!(chosen.err(), *expected, "{text:?}");
         }
     }
 
@@ -229,29 +267,22 @@ mod tests {
     }
 
     #[test]
-    fn common_passwords_are_refused_in_any_case() {
+    fn what_is_guessed_first_is_refused_in_any_case() {
         check(&[
             ("12345678", Some(PasswordError::Common)),
             ("Password1", Some(PasswordError::Common)),
             ("BISMILLAH", Some(PasswordError::Common)),
             ("SayangKu", Some(PasswordError::Common)),
+            ("P@ssword123!", Some(PasswordError::Common)),
+            ("RAHMAwati", Some(PasswordError::Personal)),
+            ("0812 3456 789", Some(PasswordError::Personal)),
             ("sayangku dan bismillah", None),
         ]);
     }
 
-    #[test]
-    fn the_list_of_common_passwords_is_sorted_and_holds_only_what_could_be_chosen() {
-        let lines: Vec<_> = COMMON.lines().collect();
-        assert!(lines.is_sorted_by(|one, next| one < next));
-        for line in lines {
-            assert!(CHARACTERS.contains(&line.chars().count()), "{line}");
-            assert_eq!(line, line.to_lowercase());
-        }
-    }
-
     #[tokio::test]
     async fn only_the_password_that_was_hashed_is_right() {
-        let password = Password::choose("hujan di bulan juni").unwrap();
+        let password = Password::choose("hujan di bulan juni", &[]).unwrap();
         let hash = hash(&password, SALT).await.unwrap();
         assert!(hash.phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         let stored = PasswordHash::stored(hash.phc());
@@ -367,7 +398,7 @@ mod tests {
         )
         .await;
         assert_eq!(
-            Password::choose("１２３４５６７８").err(),
+            Password::choose("１２３４５６７８", &[]).err(),
             Some(PasswordError::Common)
         );
     }

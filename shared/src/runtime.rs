@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::{Body, Request, Response, service_fn};
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -14,6 +15,9 @@ use crate::store::StoreError;
 
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
+
+/// What is written to the log, and how.
+pub mod log;
 
 pub use lambda_http::Error;
 
@@ -38,7 +42,7 @@ impl Backends {
     /// # Errors
     /// When a variable is missing or cannot be read; the message names it.
     pub fn from_env() -> Result<Self, Error> {
-        log_as_json();
+        log::log_as_json();
         Self::from_settings(Settings::from_env()?)
     }
 
@@ -47,6 +51,9 @@ impl Backends {
     /// # Errors
     /// When there are no keys to AWS, or the gateway's URL or certificate authority cannot be used.
     pub fn from_settings(settings: Settings) -> Result<Self, Error> {
+        if let Some(phone) = settings.test_numbers.review() {
+            tracing::warn!(%phone, "[WhatsApp System] a review number has a fixed code");
+        }
         let credentials = settings
             .credentials
             .clone()
@@ -89,18 +96,6 @@ const WARM_UP_MAX: Duration = Duration::from_millis(300);
 /// Never called: without `WHATSAPP_SERVER_API` no session is configured. The name cannot exist (RFC 2606).
 const NO_GATEWAY: &str = "http://gateway.invalid";
 
-/// Writes events to standard output, one JSON line each.
-pub fn log_as_json() {
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_max_level(tracing::Level::INFO);
-    // A second start in the same process keeps the first one's log.
-    let _ = subscriber.try_init();
-}
-
 /// Serves requests until Lambda ends the process.
 ///
 /// # Errors
@@ -111,7 +106,8 @@ where
     F: Future<Output = Response<Body>> + Send,
 {
     lambda_http::run(service_fn(|request| {
-        let answer = handle(request);
+        let span = log::request_span(&request);
+        let answer = handle(request).instrument(span);
         async { Ok::<_, std::convert::Infallible>(answer.await) }
     }))
     .await

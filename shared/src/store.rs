@@ -263,10 +263,11 @@ fn is_refused(error: &TransactWriteItemsError) -> bool {
     names_reason(error, "ConditionalCheckFailed")
 }
 
-/// Whether only other transactions were in the way.
+/// Whether only other transactions were in the way, so that nothing was written: it may be sent again as a new one. A
+/// transaction that is in progress is none of those: it is this very one, which the SDK asks for again under its own token.
+/// As a new one it would be done twice.
 fn is_conflict(error: &TransactWriteItemsError) -> bool {
-    error.is_transaction_in_progress_exception()
-        || names_reason(error, "TransactionConflict") && !is_refused(error)
+    names_reason(error, "TransactionConflict") && !is_refused(error)
 }
 
 fn names_reason(error: &TransactWriteItemsError, code: &str) -> bool {
@@ -282,9 +283,19 @@ fn names_reason(error: &TransactWriteItemsError, code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::types::CancellationReason;
-    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use aws_sdk_dynamodb::types::error::{
+        TransactionCanceledException, TransactionInProgressException,
+    };
 
     use super::*;
+
+    #[test]
+    fn a_transaction_in_progress_is_not_sent_again_as_another_one() {
+        let error = TransactWriteItemsError::TransactionInProgressException(
+            TransactionInProgressException::builder().build(),
+        );
+        assert_eq!((is_conflict(&error), is_refused(&error)), (false, false));
+    }
 
     #[test]
     fn a_cancelled_transaction_is_repeated_only_when_nothing_but_others_was_in_the_way() {

@@ -3,6 +3,9 @@
 //!
 //! A request for a code is answered the same with an account and without, as for any phone. What shows is that a number is a
 //! test number: it is answered at once, and while WhatsApp is down too.
+//!
+//! The review number is the one exception that production may have: the reviewers of the app stores sign in with it, to an
+//! account made for them. It has fewer codes a day than others, and each use of it is in the log, where an alarm reads it.
 use std::collections::{BTreeMap, HashMap};
 
 use crate::code::Code;
@@ -10,7 +13,16 @@ use crate::phone::Phone;
 
 /// The test numbers of a deployment, with their codes. No message is sent to them; every limit counts them like others.
 #[derive(Clone, Debug, Default)]
-pub struct TestNumbers(HashMap<Phone, Code>);
+pub struct TestNumbers {
+    codes: HashMap<Phone, Code>,
+    review: Option<Phone>,
+}
+
+/// The most codes that the review number gets in a day.
+pub const REVIEW_CODES_PER_DAY: usize = 10;
+
+/// What the log says when the review number was used. The template's alarm looks for it.
+pub const REVIEW_NUMBER_USED: &str = "[WhatsApp System] the review number was used";
 
 impl TestNumbers {
     /// Reads numbers with their codes, such as `{"628000000001":"123456"}`; `None` when they are none, or one is there twice.
@@ -20,12 +32,33 @@ impl TestNumbers {
             .iter()
             .map(|(phone, code)| Some((Phone::parse(phone).ok()?, Code::parse(code)?)));
         let numbers: HashMap<Phone, Code> = read.collect::<Option<_>>()?;
-        (numbers.len() == typed.len()).then_some(Self(numbers))
+        (numbers.len() == typed.len()).then_some(Self {
+            codes: numbers,
+            review: None,
+        })
+    }
+
+    /// The same with a review number, written like a single test number; `None` when it is none, or several, or a test number.
+    pub fn with_review_number(mut self, json: &str) -> Option<Self> {
+        let numbers = Self::parse(json)?.codes;
+        let [(phone, code)] = numbers.into_iter().collect::<Vec<_>>().try_into().ok()?;
+        self.review = Some(phone.clone());
+        self.codes.insert(phone, code).is_none().then_some(self)
+    }
+
+    /// The review number, if there is one.
+    pub fn review(&self) -> Option<&Phone> {
+        self.review.as_ref()
+    }
+
+    /// Whether `phone` is the review number.
+    pub fn is_review(&self, phone: &Phone) -> bool {
+        self.review.as_ref() == Some(phone)
     }
 
     /// The code of `phone`, if it is a test number.
     pub fn code(&self, phone: &Phone) -> Option<&Code> {
-        self.0.get(phone)
+        self.codes.get(phone)
     }
 }
 
@@ -47,6 +80,28 @@ mod tests {
             assert_eq!(numbers.code(&phone).map(Code::digits), code);
         }
         assert!(!format!("{numbers:?}").contains("123456"));
+    }
+
+    #[test]
+    fn there_is_one_review_number_or_none() {
+        let none = TestNumbers::default();
+        let one = r#"{"628000000002":"123456"}"#;
+        let with = none.clone().with_review_number(one).expect("one");
+        let phone = Phone::parse("08000000002").expect("a phone number");
+        assert!(with.is_review(&phone));
+        assert_eq!(with.code(&phone).map(Code::digits), Some("123456"));
+        for (label, numbers, json) in [
+            ("none", none.clone(), "{}"),
+            (
+                "two",
+                none.clone(),
+                r#"{"628000000002":"123456","628000000003":"1"}"#,
+            ),
+            ("unreadable", none, "628000000002"),
+            ("a test number", TestNumbers::parse(one).expect("one"), one),
+        ] {
+            assert!(numbers.with_review_number(json).is_none(), "{label}");
+        }
     }
 
     #[test]

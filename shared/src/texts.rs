@@ -1,9 +1,12 @@
-//! What the messages say, per purpose and language: the files in `texts/`, compiled in.
+//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: [`replies`].
+pub mod replies;
+
 use std::time::Duration;
 
 use crate::account::Identifier;
 use crate::code::{Code, Purpose};
 use crate::gateway::MessageBody;
+use crate::typed;
 
 /// A language that messages are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,33 +28,69 @@ impl Language {
         }
     }
 
-    /// The language for a message: the one asked for, then the first known one of an `Accept-Language` header in its
-    /// order, then the one of the phone's country; Indonesian for an e-mail address.
+    /// The language for a message: the one [asked for](Self::asked), otherwise the one of the phone's country; Indonesian for
+    /// an e-mail address.
     pub fn choose(locale: Option<&str>, accept_language: Option<&str>, who: &Identifier) -> Self {
+        Self::asked(locale, accept_language).unwrap_or(match who {
+            Identifier::Phone(phone) if !phone.digits().starts_with("62") => Self::English,
+            Identifier::Phone(_) | Identifier::Email(_) => Self::Indonesian,
+        })
+    }
+
+    /// The language that a client asks for: by `locale`, otherwise the first known one of an `Accept-Language` header in its
+    /// order.
+    pub fn asked(locale: Option<&str>, accept_language: Option<&str>) -> Option<Self> {
         let accepted = accept_language.unwrap_or_default().split(',');
         locale
             .into_iter()
             .chain(accepted.map(|range| range.split(';').next().unwrap_or_default()))
             .find_map(Self::of_tag)
-            .unwrap_or(match who {
-                Identifier::Phone(phone) if !phone.digits().starts_with("62") => Self::English,
-                Identifier::Phone(_) | Identifier::Email(_) => Self::Indonesian,
-            })
     }
 }
 
-/// The message that carries a code, which works for `life` from now.
-pub fn code_message(
-    purpose: Purpose,
-    language: Language,
-    code: &Code,
-    life: Duration,
-) -> MessageBody {
-    let text = template(purpose, language)
-        .trim_end()
-        .replace("{minutes}", &(life.as_secs() / 60).max(1).to_string())
-        .replace("{code}", code.digits());
-    MessageBody(text)
+/// A code as its message carries it.
+#[derive(Debug)]
+pub struct CodeMessage<'a> {
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// The language to write in.
+    pub language: Language,
+    /// The code.
+    pub code: &'a Code,
+    /// How long it works from now.
+    pub life: Duration,
+}
+
+/// The name that stands at the beginning of every message, so that people know whom it is from; or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brand(Option<String>);
+
+impl Brand {
+    /// Reads a name of 1 to 30 characters on one line; `None` when it is none, or looks like a link or a code.
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = typed::name(text);
+        let fits = (1..=30).contains(&name.chars().count())
+            && !name
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '{' | '}' | '/' | ':'))
+            && name.chars().any(|c| !c.is_ascii_digit());
+        fits.then_some(Self(Some(name)))
+    }
+
+    /// The message that carries a code.
+    pub fn code_message(&self, message: &CodeMessage<'_>) -> MessageBody {
+        let text = template(message.purpose, message.language)
+            .trim_end()
+            .replace(
+                "{minutes}",
+                &(message.life.as_secs() / 60).max(1).to_string(),
+            )
+            .replace("{code}", message.code.digits());
+        MessageBody(match &self.0 {
+            Some(brand) => format!("{brand}: {text}"),
+            None => text,
+        })
+    }
 }
 
 const fn template(purpose: Purpose, language: Language) -> &'static str {
@@ -75,13 +114,19 @@ mod tests {
     #[test]
     fn every_text_names_the_code_once_and_first_its_life_and_the_warning() {
         let code = Code::parse("123456").expect("a code");
+        let brand = Brand::parse(" Tokoku\u{200B} ").expect("a name");
         for purpose in Purpose::ALL {
             for (language, minutes, warning) in [
                 (Language::Indonesian, "10 menit", "Jangan berikan"),
                 (Language::English, "10 minutes", "Do not share"),
             ] {
-                let MessageBody(text) =
-                    code_message(purpose, language, &code, Duration::from_secs(600));
+                let message = CodeMessage {
+                    purpose,
+                    language,
+                    code: &code,
+                    life: Duration::from_secs(600),
+                };
+                let MessageBody(text) = Brand::default().code_message(&message);
                 assert!(text.starts_with("123456 "), "{text}");
                 assert_eq!(text.matches("123456").count(), 1, "{text}");
                 assert!(text.contains(minutes) && text.contains(warning), "{text}");
@@ -89,7 +134,26 @@ mod tests {
                     !text.contains(['{', '\n']) && text.chars().count() < 160,
                     "{text}"
                 );
+                let MessageBody(branded) = brand.code_message(&message);
+                assert_eq!(branded, format!("Tokoku: {text}"));
             }
+        }
+    }
+
+    #[test]
+    fn a_brand_is_a_short_name_on_one_line() {
+        for (text, fits) in [
+            ("Tokoku", true),
+            ("PT Maju & Mundur", true),
+            ("7-Eleven", true),
+            (" ", false),
+            ("Toko\nku", false),
+            ("https://tokoku.example", false),
+            ("123456", false),
+            ("{code}", false),
+            ("a name of more than thirty chars", false),
+        ] {
+            assert_eq!(Brand::parse(text).is_some(), fits, "{text}");
         }
     }
 

@@ -1,16 +1,19 @@
-//! Access tokens: JWTs signed with ES256, and the public keys that anybody can check them with.
+//! Access tokens: JWTs signed with ES256, or with RS256 for verifiers that take nothing else, and the public keys that
+//! anybody can check them with.
 //!
-//! The algorithm and the type `at+jwt` (RFC 9068) are fixed in both directions: what a token says of itself never chooses how
-//! it is checked (RFC 8725, sections 3.1 and 3.11).
+//! The type `at+jwt` (RFC 9068) is fixed in both directions, and the algorithm is the key's: what a token says of itself
+//! never chooses how it is checked (RFC 8725, sections 3.1 and 3.11).
 use std::fmt;
 use std::time::Duration;
 
+use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::jwk::PublicKeyUse;
 /// A public key and a set of them, as JSON Web Keys (RFC 7517): what is published, and what [`verify`] takes.
 pub use jsonwebtoken::jwk::{Jwk, JwkSet as Jwks};
+use jsonwebtoken::jwk::{KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +22,50 @@ use crate::timestamp::Timestamp;
 /// How long an access token is valid.
 pub const LIFE: Duration = Duration::from_secs(15 * 60);
 
-const ALGORITHM: Algorithm = Algorithm::ES256;
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256.
+    Es256,
+    /// RSA with 2048 bits, PKCS#1 v1.5: for verifiers that take nothing else, such as API Gateway's JWT authorizers.
+    Rs256,
+}
+
+impl SigningAlgorithm {
+    /// Its name in a token and a key (RFC 7518).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    const fn of_jwt(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::ES256,
+            Self::Rs256 => Algorithm::RS256,
+        }
+    }
+
+    /// The algorithm of a published key.
+    pub const fn of_published(key: &Jwk) -> Option<Self> {
+        match key.common.key_algorithm {
+            Some(KeyAlgorithm::ES256) => Some(Self::Es256),
+            Some(KeyAlgorithm::RS256) => Some(Self::Rs256),
+            _ => None,
+        }
+    }
+}
+
+/// After its first seven bytes, how an RSA key begins as PKCS#8: the algorithm, then the key itself, which has a length of two bytes
+/// when it has 2048 bits (RFC 5208, RFC 8017).
+const RSA_IN_PKCS8: [u8; 17] = [
+    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x04,
+    0x82,
+];
+const RSA_ALGORITHM_AT: usize = 7;
+const RSA_KEY_AT: usize = 26;
+
 const TYPE: &str = "at+jwt";
 
 /// How far the clock of the function that signed may be ahead of the one that checks.
@@ -34,6 +80,12 @@ pub struct Claims {
     pub aud: String,
     /// The subject: the user's id.
     pub sub: String,
+    /// For which application it was made: the audience, which is the only one (RFC 9068, section 2.2).
+    #[serde(default)]
+    pub client_id: String,
+    /// The token's own id: its login and the generation of it.
+    #[serde(default)]
+    pub jti: String,
     /// The id of the login that the token belongs to.
     pub sid: String,
     /// The user's version when the token was made: a raised one tells that all earlier logins have ended.
@@ -67,6 +119,7 @@ impl fmt::Debug for AccessToken {
 #[derive(Clone)]
 pub struct SigningKey {
     kid: String,
+    algorithm: SigningAlgorithm,
     private: EncodingKey,
     public: Jwk,
 }
@@ -81,12 +134,19 @@ impl SigningKey {
     ///
     /// # Panics
     /// When the operating system has no randomness to give: nothing here can work without.
-    pub fn generate() -> Vec<u8> {
-        let generator = SystemRandom::new();
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &generator)
-            .expect("the operating system gives random bytes")
-            .as_ref()
-            .to_vec()
+    pub fn generate(algorithm: SigningAlgorithm) -> Vec<u8> {
+        const RANDOM: &str = "the operating system gives random bytes";
+        match algorithm {
+            SigningAlgorithm::Es256 => {
+                let (kind, generator) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+                let key = EcdsaKeyPair::generate_pkcs8(kind, &generator).expect(RANDOM);
+                key.as_ref().to_vec()
+            }
+            SigningAlgorithm::Rs256 => {
+                let key = rsa::KeyPair::generate(KeySize::Rsa2048).and_then(|key| key.as_der());
+                key.expect(RANDOM).as_ref().to_vec()
+            }
+        }
     }
 
     /// Reads what [`generate`](Self::generate) made. `kid` is the name under which its public half is published.
@@ -94,12 +154,22 @@ impl SigningKey {
     /// # Errors
     /// When it is no such key.
     pub fn from_pkcs8(kid: &str, pkcs8: &[u8]) -> Result<Self, KeyError> {
-        let private = EncodingKey::from_ec_der(pkcs8);
-        let mut public = Jwk::from_encoding_key(&private, ALGORITHM).map_err(KeyError)?;
+        let is_rsa = pkcs8
+            .get(RSA_ALGORITHM_AT..)
+            .is_some_and(|rest| rest.starts_with(&RSA_IN_PKCS8));
+        let (algorithm, private) = if is_rsa {
+            let key = pkcs8.get(RSA_KEY_AT..).unwrap_or_default();
+            (SigningAlgorithm::Rs256, EncodingKey::from_rsa_der(key))
+        } else {
+            (SigningAlgorithm::Es256, EncodingKey::from_ec_der(pkcs8))
+        };
+        let public = Jwk::from_encoding_key(&private, algorithm.of_jwt());
+        let mut public = public.map_err(KeyError)?;
         public.common.key_id = Some(kid.to_owned());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         Ok(Self {
             kid: kid.to_owned(),
+            algorithm,
             private,
             public,
         })
@@ -110,7 +180,12 @@ impl SigningKey {
         &self.kid
     }
 
-    /// Its public half, with `kty`, `crv`, `x`, `y`, `kid`, `alg` and `use`.
+    /// What it signs with.
+    pub const fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// Its public half: `kty`, `kid`, `alg` and `use`, and `crv`, `x` and `y` or, of an RSA key, `n` and `e`.
     pub fn public(&self) -> Jwk {
         self.public.clone()
     }
@@ -127,7 +202,7 @@ impl fmt::Debug for SigningKey {
 /// # Errors
 /// When the key cannot be used.
 pub fn sign(key: &SigningKey, claims: &Claims) -> Result<AccessToken, KeyError> {
-    let mut header = Header::new(ALGORITHM);
+    let mut header = Header::new(key.algorithm.of_jwt());
     header.typ = Some(TYPE.to_owned());
     header.kid = Some(key.kid.clone());
     jsonwebtoken::encode(&header, claims, &key.private)
@@ -161,7 +236,7 @@ pub fn verify(
     audience: &str,
 ) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(refused)?;
-    if header.alg != ALGORITHM {
+    if !matches!(header.alg, Algorithm::ES256 | Algorithm::RS256) {
         return Err(TokenError::Refused("algorithm"));
     }
     if header.typ.as_deref() != Some(TYPE) {
@@ -169,10 +244,15 @@ pub fn verify(
     }
     let kid = header.kid.ok_or(TokenError::Refused("no key named"))?;
     let key = keys.find(&kid).ok_or(TokenError::UnknownKey)?;
+    let algorithm = SigningAlgorithm::of_published(key).ok_or(TokenError::Refused("algorithm"))?;
+    if header.alg != algorithm.of_jwt() {
+        return Err(TokenError::Refused("algorithm"));
+    }
     let key = DecodingKey::from_jwk(key).map_err(refused)?;
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation(issuer, audience))
-        .map_err(refused)?
-        .claims;
+    let claims =
+        jsonwebtoken::decode::<Claims>(token, &key, &validation(algorithm, issuer, audience))
+            .map_err(refused)?
+            .claims;
     if claims.iat > now.seconds() + CLOCK_SKEW_SECONDS {
         return Err(TokenError::Refused("made in the future"));
     }
@@ -183,8 +263,8 @@ pub fn verify(
 }
 
 /// All that the library checks but time, which it would read from the machine's clock.
-fn validation(issuer: &str, audience: &str) -> Validation {
-    let mut validation = Validation::new(ALGORITHM);
+fn validation(algorithm: SigningAlgorithm, issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(algorithm.of_jwt());
     validation.validate_exp = false;
     validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
     validation.set_issuer(&[issuer]);
@@ -214,7 +294,11 @@ mod tests {
     const AUDIENCE: &str = "app";
 
     fn key(kid: &str) -> SigningKey {
-        SigningKey::from_pkcs8(kid, &SigningKey::generate()).unwrap()
+        key_of(kid, SigningAlgorithm::Es256)
+    }
+
+    fn key_of(kid: &str, algorithm: SigningAlgorithm) -> SigningKey {
+        SigningKey::from_pkcs8(kid, &SigningKey::generate(algorithm)).unwrap()
     }
 
     fn published(keys: &[&SigningKey]) -> Jwks {
@@ -228,6 +312,8 @@ mod tests {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub: "user-1".to_owned(),
+            client_id: AUDIENCE.to_owned(),
+            jti: "login-1.0".to_owned(),
             sid: "login-1".to_owned(),
             ver: 3,
             role: "user".to_owned(),
@@ -241,7 +327,8 @@ mod tests {
         let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
         let message = format!("{}.{}", part(header), part(claims));
         let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &key.private, ALGORITHM).unwrap();
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key.private, key.algorithm.of_jwt())
+                .unwrap();
         format!("{message}.{signature}")
     }
 
@@ -318,6 +405,43 @@ mod tests {
         ] {
             let token = signed(&key, &header, &claims);
             check(&[&key], &token, Err(TokenError::Refused(reason)));
+        }
+    }
+
+    #[test]
+    fn keys_of_both_algorithms_live_side_by_side() {
+        let (ec, rsa) = (key("ec"), key_of("rsa", SigningAlgorithm::Rs256));
+        for (key, algorithm) in [(&ec, "ES256"), (&rsa, "RS256")] {
+            let token = sign(key, &claims()).unwrap();
+            check(&[&ec, &rsa], token.expose(), Ok(claims()));
+            let header = jsonwebtoken::decode_header(token.expose()).unwrap();
+            assert_eq!(format!("{:?}", header.alg), algorithm);
+        }
+        let published = serde_json::to_value(rsa.public()).unwrap();
+        let mut names: Vec<_> = published.as_object().unwrap().keys().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"]);
+        assert_eq!(
+            (&published["alg"], &published["e"]),
+            (&json!("RS256"), &json!("AQAB"))
+        );
+        let modulus = published["n"].as_str().unwrap();
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(modulus).unwrap().len(), 256);
+    }
+
+    #[test]
+    fn a_token_never_chooses_the_algorithm_of_a_key() {
+        let (ec, rsa) = (key("k1"), key_of("k1", SigningAlgorithm::Rs256));
+        let claims_json = serde_json::to_value(claims()).unwrap();
+        for (signer, published) in [(&ec, &rsa), (&rsa, &ec)] {
+            let header = |key: &SigningKey| {
+                let algorithm = key.algorithm.name();
+                json!({"alg": algorithm, "typ": "at+jwt", "kid": "k1"})
+            };
+            let token = signed(signer, &header(signer), &claims_json);
+            check(&[published], &token, Err(TokenError::Refused("algorithm")));
+            let token = signed(signer, &header(published), &claims_json);
+            check(&[published], &token, Err(TokenError::Refused("signature")));
         }
     }
 
@@ -440,8 +564,10 @@ mod tests {
 
     #[test]
     fn a_damaged_private_key_is_refused() {
-        let pkcs8 = SigningKey::generate();
-        assert!(SigningKey::from_pkcs8("k1", &pkcs8[..pkcs8.len() - 1]).is_err());
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256] {
+            let pkcs8 = SigningKey::generate(algorithm);
+            assert!(SigningKey::from_pkcs8("k1", &pkcs8[..pkcs8.len() - 1]).is_err());
+        }
         assert!(SigningKey::from_pkcs8("k1", b"").is_err());
     }
 

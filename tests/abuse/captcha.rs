@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::caller::TrustedCallers;
-use shared::captcha::{CaptchaSecret, CaptchaSettings};
+use shared::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use tests::{Reply, TestSystem};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,6 +46,7 @@ async fn service(asked: Asked) -> String {
                 "garbage" => (200, "<html>".into()),
                 "much" => (200, format!(r#"{{"success":true}}{}"#, " ".repeat(20_000))),
                 "misconfigured" => (200, no("invalid-input-secret")),
+                scored if scored.starts_with("scored") => (200, scored_answer(scored)),
                 solved if !solved.starts_with("solved") => (400, no("invalid-input-response")),
                 solved if !spent.insert(solved.to_owned()) => (200, no("timeout-or-duplicate")),
                 _ => (200, r#"{"success":true,"error-codes":[]}"#.into()),
@@ -59,6 +60,16 @@ async fn service(asked: Asked) -> String {
         }
     });
     format!("http://{address}/siteverify")
+}
+
+/// What reCAPTCHA v3 says of `scored-0.9-www.example.com-signup`.
+fn scored_answer(token: &str) -> String {
+    let parts: Vec<_> = token.splitn(4, '-').collect();
+    let [_, score, hostname, action] = parts[..] else {
+        panic!("{token}: no score, hostname and action");
+    };
+    let score: f64 = score.parse().unwrap();
+    json!({ "success": true, "score": score, "hostname": hostname, "action": action }).to_string()
 }
 
 /// The body of one request.
@@ -81,9 +92,18 @@ async fn form(caller: &mut TcpStream) -> String {
 }
 
 async fn system_asking(verify_url: String) -> TestSystem {
+    system_with(verify_url, CaptchaRules::default()).await
+}
+
+async fn system_with(verify_url: String, rules: CaptchaRules) -> TestSystem {
     let system = TestSystem::builder().settings(|settings| {
         let secret = CaptchaSecret::new(SECRET);
-        settings.captcha = Some(CaptchaSettings { verify_url, secret }.into());
+        let captcha = CaptchaSettings {
+            verify_url,
+            secret,
+            rules,
+        };
+        settings.captcha = Some(captcha.into());
         settings.trusted_callers = TrustedCallers::parse(KEY_HASH).unwrap();
     });
     system.build().await
@@ -137,6 +157,43 @@ async fn a_captcha_that_was_not_solved_stops_a_sign_up_before_anything_is_read()
     let reply = sign_up_with(&system, "unsolved").await;
     check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
     check(&sign_up_with(&system, "solved").await, 200, None, None);
+}
+
+#[tokio::test]
+async fn a_score_that_is_too_low_is_no_person() {
+    let (system, _) = system().await;
+    for token in ["scored-0-x-y", "scored-0.1-x-y", "scored-0.49-x-y"] {
+        let reply = sign_up_with(&system, token).await;
+        check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
+    }
+    let reply = sign_up_with(&system, "scored-0.5-x-y").await;
+    check(&reply, 200, None, None);
+}
+
+#[tokio::test]
+async fn a_captcha_of_another_page_or_for_another_action_lets_nobody_pass() {
+    let verify_url = service(Asked::default()).await;
+    let rules = CaptchaRules {
+        least_score: 0.7,
+        hostnames: vec!["www.example.com".into(), "example.com".into()],
+        action: Some("signup".into()),
+    };
+    let system = system_with(verify_url, rules).await;
+    for token in [
+        "scored-0.6-www.example.com-signup",
+        "scored-0.9-evil.example-signup",
+        "scored-0.9-www.example.com.evil.example-signup",
+        "scored-0.9--signup",
+        "scored-0.9-www.example.com-login",
+        "scored-0.9-www.example.com-",
+        // Without a hostname and an action.
+        "solved",
+    ] {
+        let reply = sign_up_with(&system, token).await;
+        check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
+    }
+    let reply = sign_up_with(&system, "scored-0.7-WWW.example.com-signup").await;
+    check(&reply, 200, None, None);
 }
 
 #[tokio::test]

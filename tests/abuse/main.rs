@@ -5,7 +5,7 @@ mod act;
 mod captcha;
 mod country_caps;
 mod flood;
-mod growing_waits;
 mod not_on_whatsapp;
+mod strangers;
 mod test_numbers;
 mod trusted_callers;

@@ -14,6 +14,34 @@ fn builder() -> TestSystemBuilder {
     })
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_review_number_has_its_code_and_ten_of_them_a_day() {
+    let system = TestSystem::builder().settings(|settings| {
+        let review = TestNumbers::default().with_review_number(r#"{"628000000001":"123456"}"#);
+        settings.test_numbers = review.unwrap();
+    });
+    let system = system.build().await;
+    let asked = sign_up(&system, PHONE).await;
+    check(&asked, 200, None, None);
+    let confirmed = answer(&system, "/api/auth/verify-otp", &asked, CODE).await;
+    check(&confirmed, 200, None, None);
+    for _ in 1..10 {
+        tokio::time::advance(std::time::Duration::from_secs(600)).await;
+        let asked = sign_in(&system, PHONE).await;
+        check(&asked, 200, None, None);
+        let signed_in = answer(&system, "/api/auth/sso-verify", &asked, CODE).await;
+        check(&signed_in, 200, None, None);
+    }
+    tokio::time::advance(std::time::Duration::from_secs(600)).await;
+    check(
+        &sign_in(&system, PHONE).await,
+        429,
+        Some("RATE_LIMITED"),
+        Some("day"),
+    );
+    assert_eq!(system.simulator().calls().count("/chat/send/text"), 0);
+}
+
 async fn answer(system: &TestSystem, path: &str, asked: &Reply, code: &str) -> Reply {
     let challenge = &asked.json["data"]["challengeId"];
     let body = json!({

@@ -79,7 +79,7 @@ async fn an_id_that_is_not_of_this_phones_code_is_not_taken_over() {
         add_user(&system, BUDI).await;
         let sent = check_sent(&send_again(&system, BUDI, "sso", strange).await);
         assert_ne!(sent.challenge, strange);
-        pass(3 * MINUTE).await;
+        pass(4 * MINUTE).await;
     }
 }
 

@@ -84,10 +84,8 @@ async fn an_ended_login_and_an_expired_token_are_told_apart() {
     let system = system().await;
     let login = logged_in(&system).await;
     check_ok(&session(&system, "DELETE", "?all=false", &login["token"]).await);
-    for method in ["GET", "DELETE"] {
-        let reply = session(&system, method, "", &login["token"]).await;
-        check_refused(&reply, "SESSION_ENDED");
-    }
+    let reply = session(&system, "GET", "", &login["token"]).await;
+    check_refused(&reply, "SESSION_ENDED");
     pass(15 * MINUTE).await;
     for method in ["GET", "DELETE"] {
         let reply = session(&system, method, "", &login["token"]).await;
@@ -118,10 +116,28 @@ async fn a_login_ends_with_its_user() {
     let system = system().await;
     let login = logged_in(&system).await;
     remove_user(&system, SITI).await;
-    for method in ["GET", "DELETE"] {
-        let reply = session(&system, method, "", &login["token"]).await;
-        check_refused(&reply, "SESSION_ENDED");
+    let reply = session(&system, "GET", "", &login["token"]).await;
+    check_refused(&reply, "SESSION_ENDED");
+    check_ok(&session(&system, "DELETE", "", &login["token"]).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_again_is_signing_out() {
+    let system = system().await;
+    let first = logged_in(&system).await;
+    pass(MINUTE).await;
+    let second = logged_in(&system).await;
+    for _ in 0..2 {
+        check_ok(&session(&system, "DELETE", "", &first["token"]).await);
     }
+    // A token that opens nothing does not end the login that lives.
+    let everywhere = session(&system, "DELETE", "?all=true", &first["token"]).await;
+    check_refused(&everywhere, "SESSION_ENDED");
+    check_ok(&session(&system, "GET", "", &second["token"]).await);
+    for _ in 0..2 {
+        check_ok(&session(&system, "DELETE", "?all=true", &second["token"]).await);
+    }
+    check_ok(&session(&system, "DELETE", "?all=true", &first["token"]).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,7 @@ async fn the_method_may_be_named_and_other_fields_are_ignored() {
 #[tokio::test(start_paused = true)]
 async fn every_way_to_type_a_phone_reaches_the_same_one() {
     let system = system().await;
+    at_home(&system, SITI).await;
     let typings = [
         "08123456789",
         "8123456789",
@@ -116,6 +117,7 @@ async fn the_message_is_in_the_language_asked_for_or_accepted_or_of_the_country(
 #[tokio::test(start_paused = true)]
 async fn a_code_is_repeated_with_its_expiry_while_it_is_of_use_and_then_replaced() {
     let system = system().await;
+    at_home(&system, SITI).await;
     let first = check_sent(&ask_code(&system, SITI).await);
     let code = code_on(&system, SITI);
     for minute in 1..=2 {

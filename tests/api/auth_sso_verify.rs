@@ -1,6 +1,11 @@
 //! `POST /api/auth/sso-verify`
 use super::*;
 
+/// The usual system, where clients of the earlier system may guess without a challenge id.
+async fn system() -> TestSystem {
+    lenient().await
+}
+
 /// Checks the refusal of a guess that was compared, or would have been had there been tries.
 #[track_caller]
 fn check_wrong(reply: &Reply, attempts_left: u32) {
@@ -191,6 +196,19 @@ async fn a_guess_with_a_wrong_challenge_id_is_neither_compared_nor_counted() {
         4,
     );
     check_wrong(&guess(&system, SITI, wrong(&code), None).await, 4);
+    check_ok(&guess(&system, SITI, &code, Some(&challenge)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_without_its_challenge_id_is_refused_unless_the_deployment_allows_it() {
+    let system = super::system().await;
+    let (challenge, code) = sent_code(&system, SITI).await;
+    system.database().forget_calls();
+    for id in [None, Some(""), Some(" ")] {
+        let reply = guess(&system, SITI, &code, id).await;
+        check_problem(&reply, 400, "MISSING_CHALLENGE_ID", json!({}));
+    }
+    assert_eq!(system.database().calls(), []);
     check_ok(&guess(&system, SITI, &code, Some(&challenge)).await);
 }
 

@@ -1,6 +1,11 @@
 //! `POST /api/auth/verify-password-reset-otp`
 use super::*;
 
+/// The usual system, where clients of the earlier system may guess without a challenge id.
+async fn system() -> TestSystem {
+    lenient().await
+}
+
 const NEW: &str = "a long enough secret";
 const OTHER: &str = "another long secret";
 
@@ -40,6 +45,7 @@ async fn a_request_that_has_to_be_changed_says_how_and_takes_no_try() {
         ("newPassword", Value::Null, "INVALID_PASSWORD"),
         ("newPassword", json!("1234567"), "INVALID_PASSWORD"),
         ("newPassword", json!("Password123"), "INVALID_PASSWORD"),
+        ("newPassword", json!(SITI), "INVALID_PASSWORD"),
         ("newPassword", json!("é".repeat(129)), "INVALID_PASSWORD"),
     ] {
         let mut bad = good.clone();
@@ -48,6 +54,17 @@ async fn a_request_that_has_to_be_changed_says_how_and_takes_no_try() {
     }
     assert_eq!(system.database().calls(), []);
     check_ok(&system.post(RESET, good).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_name_is_no_password_and_the_code_is_not_used_up_by_it() {
+    let system = system().await;
+    let (challenge, code) = sent_reset(&system, SITI).await;
+    // The name is not known before the code is right.
+    let named = reset(&system, SITI, &code, Some(&challenge), "Siti siti!").await;
+    check_problem(&named, 400, "INVALID_PASSWORD", json!({}));
+    check_ok(&reset(&system, SITI, &code, Some(&challenge), NEW).await);
+    check_signed_in(&system, &sign_in(&system, SITI, NEW).await);
 }
 
 #[tokio::test(start_paused = true)]

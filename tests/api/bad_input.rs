@@ -6,6 +6,7 @@ use shared::edge::BODY_BYTES_MAX;
 use super::*;
 
 mod properties;
+mod reasons;
 
 const JSON: &str = "application/json";
 
@@ -37,7 +38,7 @@ async fn check_bodies(content_type: &str, bodies: &[&[u8]], status: u16, code: &
 async fn a_body_that_is_no_json_object_is_refused() {
     let deep = r#"{"x":"#.repeat(2_000);
     let deep_array = format!(r#"{{"x":{}"#, "[".repeat(BODY_BYTES_MAX - 10));
-    let bodies: [&[u8]; 20] = [
+    let bodies: [&[u8]; 21] = [
         b"",
         b" \n ",
         b"null",
@@ -54,12 +55,21 @@ async fn a_body_that_is_no_json_object_is_refused() {
         br#"{'identifier':'08123456789'}"#,
         b"identifier=08123456789&method=whatsapp",
         b"<xml/>",
-        b"\xef\xbb\xbf{}",
+        b"\xef\xbb\xbf",
+        b"{}\xef\xbb\xbf",
         b"{\"identifier\":\"\xff\xfe\"",
         deep.as_bytes(),
         deep_array.as_bytes(),
     ];
     check_bodies(JSON, &bodies, 400, "INVALID_JSON").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_before_the_body_is_skipped() {
+    let system = system().await;
+    let body = format!("\u{FEFF}{}", json!({ "identifier": SITI }));
+    let reply = system.request("POST", SIGNIN, &[("content-type", JSON)], body);
+    check_sent(&reply.await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::account::{PersonName, User};
 use shared::caller::TrustedCallers;
-use shared::captcha::{CaptchaSecret, CaptchaSettings};
+use shared::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sender::Sender;
@@ -42,11 +42,14 @@ const SEND_RESET: &str = "/api/auth/send-password-reset-otp";
 const RESET: &str = "/api/auth/verify-password-reset-otp";
 const SIGN_IN: &str = "/api/auth/signin";
 const REFRESH: &str = "/api/auth/refresh";
+const SIGN_OUT: &str = "/api/auth/signout";
 const SESSION: &str = "/api/auth/session";
 
 /// What takes no body.
-const WITHOUT_BODY: [(&str, &str); 5] = [
+const WITHOUT_BODY: [(&str, &str); 7] = [
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/oauth-authorization-server"),
+    ("GET", "/.well-known/openid-configuration"),
     ("GET", "/api/health"),
     ("GET", "/api/status"),
     ("GET", SESSION),
@@ -57,7 +60,7 @@ const WITHOUT_BODY: [(&str, &str); 5] = [
 const SENDS: [&str; 4] = [SIGN_UP, SSO_SIGN_IN, SEND_AGAIN, SEND_RESET];
 
 /// A body for each path that takes one, with every field whose absence or value can be wrong.
-fn bodies() -> [(&'static str, Value); 9] {
+fn bodies() -> [(&'static str, Value); 10] {
     let applicant = json!({
         "phone": NEW_PHONE, "name": "Siti", "password": PASSWORD, "email": "siti@example.com",
     });
@@ -87,6 +90,10 @@ fn bodies() -> [(&'static str, Value); 9] {
         ),
         (
             REFRESH,
+            json!({ "refreshToken": format!("{:032}.0.AAAA", 0) }),
+        ),
+        (
+            SIGN_OUT,
             json!({ "refreshToken": format!("{:032}.0.AAAA", 0) }),
         ),
     ]
@@ -249,7 +256,44 @@ impl Asker {
             "identifier": NEW_PHONE, "purpose": "signup", "challengeId": challenge,
         });
         tokio::time::sleep(Duration::from_secs(61)).await;
+        self.post(system, SEND_AGAIN, again.clone()).await;
+        add_user(system, NEW_PHONE).await;
         self.post(system, SEND_AGAIN, again).await;
+    }
+
+    /// Gives the right code again and again; and a wrong one, until none is compared any more.
+    async fn verify_and_guess(&mut self, [send, path]: [&str; 2]) {
+        for right in [true, false] {
+            let system = system(None).await;
+            let asked = self.post(&system, send, body(send)).await;
+            let phone = if send == SIGN_UP { NEW_PHONE } else { PHONE };
+            let mut given = body(path);
+            given["identifier"] = json!(phone);
+            given["challengeId"] = asked.json["data"]["challengeId"].clone();
+            given["otp"] = match right {
+                true => json!(code_of(&system, phone)),
+                false => json!("000000"),
+            };
+            for _ in 0..6 {
+                self.post(&system, path, given.clone()).await;
+            }
+        }
+    }
+
+    /// Gives wrong codes and passwords where one is too many.
+    async fn guess_too_often(&mut self, verifies: [[&str; 2]; 3]) {
+        for verify in verifies {
+            let system = TestSystem::builder().settings(|settings| {
+                settings.policy.guesses_per_address.places = 1;
+                settings.policy.passwords_before_code.places = 1;
+            });
+            let system = system.build().await;
+            add_user(&system, PHONE).await;
+            self.verify(&system, verify, Duration::ZERO).await;
+            for _ in 0..2 {
+                self.post(&system, SIGN_IN, body(SIGN_IN)).await;
+            }
+        }
     }
 
     /// Asks for a code, then verifies at `path` after `wait`: with a wrong code, then with the right one.
@@ -304,12 +348,17 @@ impl Asker {
         let everywhere = format!("{SESSION}?all=true");
         for (method, path) in [
             ("GET", SESSION),
-            ("DELETE", &everywhere),
             ("DELETE", SESSION),
+            ("DELETE", &everywhere),
             ("GET", SESSION),
         ] {
             self.ask(system, method, path, token, String::new()).await;
         }
+        let applicant = json!({ "identifier": NEW_PHONE, "password": PASSWORD });
+        let again = self.post(system, SIGN_IN, applicant).await;
+        let token = &again.json["data"]["token"];
+        self.ask(system, "DELETE", &everywhere, token, String::new())
+            .await;
     }
 
     /// Asks for a number that is not on WhatsApp, and at every path that limits client addresses as a trusted caller that
@@ -333,7 +382,10 @@ impl Asker {
             settings.trusted_callers = TrustedCallers::parse(HASH).expect("a hash");
         });
         let system = system.build().await;
-        for path in SENDS.into_iter().chain([SIGN_IN]) {
+        for path in SENDS
+            .into_iter()
+            .chain([SIGN_IN, VERIFY, SSO_VERIFY, RESET])
+        {
             let headers = [JSON, ("x-caller-key", KEY), ("x-client-address", "nowhere")];
             let body = body(path).to_string();
             self.send(&system, "POST", path, &headers, body).await;
@@ -346,6 +398,7 @@ impl Asker {
             let captcha = CaptchaSettings {
                 verify_url: "http://127.0.0.1:1".into(),
                 secret: CaptchaSecret::new("hush"),
+                rules: CaptchaRules::default(),
             };
             settings.captcha = Some(captcha.into());
         });
@@ -434,6 +487,10 @@ pub async fn ask_for_everything() -> Asker {
 
     asker.ask_as_strangers_do().await;
     asker.sign_up_with_captcha().await;
+    asker.guess_too_often(verifies).await;
+    for verify in verifies {
+        Box::pin(asker.verify_and_guess(verify)).await;
+    }
 
     let prompt = system(None).await;
     for verify in verifies {
@@ -449,11 +506,12 @@ pub async fn ask_for_everything() -> Asker {
     add_user_with(&prompt, OTHER_PHONE, Some(imported)).await;
     let given = json!({ "identifier": OTHER_PHONE, "password": "password" });
     asker.post(&prompt, SIGN_IN, given).await;
+    let refresh = json!({ "refreshToken": login["refreshToken"] });
     for _ in 0..2 {
-        let refresh = json!({ "refreshToken": login["refreshToken"] });
-        asker.post(&prompt, REFRESH, refresh).await;
-        tokio::time::sleep(Duration::from_secs(11)).await;
+        asker.post(&prompt, REFRESH, refresh.clone()).await;
+        tokio::time::sleep(Duration::from_secs(61)).await;
     }
+    asker.post(&prompt, SIGN_OUT, refresh).await;
 
     asker.resend(&system(None).await).await;
     let emails = TestSystem::builder().settings(|settings| settings.email_identifier = true);

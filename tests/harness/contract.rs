@@ -83,12 +83,12 @@ fn response(method: &str, path: &str, status: u16) -> Option<Place> {
         .and_then(|route| route.get(&method.to_ascii_lowercase()));
     let shared = match (&route, &operation) {
         (_, Some(operation)) => return operation.get("responses")?.get(&status.to_string()),
-        (Some(_), None) if status == 405 => "MethodNotAllowed",
-        (None, _) if status == 404 => "NotFound",
+        (Some(_), None) if status == 405 => "/x-without-route/MethodNotAllowed",
+        (None, _) if status == 404 => "/x-without-route/NotFound",
         // API Gateway's own answers, which no route is needed for.
-        _ => "Crashed",
+        _ => "/components/responses/Crashed",
     };
-    Place::at("/components/responses")?.get(shared)
+    Place::at(shared)
 }
 
 /// Holds a reply against `openapi.yaml`.

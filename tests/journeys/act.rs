@@ -7,7 +7,7 @@ use local::simulator::{InboxMessage, Scenario};
 use serde_json::json;
 use shared::account::User;
 use shared::address::ClientAddress;
-use shared::challenge::PhoneState;
+use shared::challenge::{NetworkHash, PhoneState};
 use shared::phone::Phone;
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
@@ -30,6 +30,12 @@ pub fn phone(number: u64) -> String {
 /// A system whose first phone has a user.
 pub async fn system() -> TestSystem {
     with_user(TestSystem::start().await).await
+}
+
+/// The same, where clients of the earlier system may guess without a challenge id.
+pub async fn lenient() -> TestSystem {
+    let system = TestSystem::builder().settings(|settings| settings.unbound_guesses = true);
+    with_user(system.build().await).await
 }
 
 pub async fn with_user(system: TestSystem) -> TestSystem {
@@ -120,6 +126,16 @@ pub async fn claims_of(system: &TestSystem, reply: &Reply) -> Result<Claims, Tok
 /// Everything that went wrong with WhatsApp is over.
 pub fn heal(system: &TestSystem) {
     system.simulator().play(&Scenario::Healthy);
+}
+
+/// Somebody has signed in with that phone from the address that everybody here asks from.
+pub async fn at_home(system: &TestSystem, phone: &str) {
+    let (phone, address) = (parsed(phone), IpAddr::from([203, 0, 113, 1]));
+    let network = NetworkHash::of(&phone, address.into());
+    let challenges = Challenges::new(&system.looking());
+    let seen = challenges.read(&phone, system.now()).await.unwrap();
+    let known = challenges.know_network(&phone, seen, network, system.now());
+    known.await.unwrap();
 }
 
 /// What the store knows of a phone.

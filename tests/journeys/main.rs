@@ -7,6 +7,7 @@ mod crashes;
 mod crowds;
 mod limits;
 mod outages;
+mod owner;
 mod strangers;
 mod stumbles;
 mod whole;

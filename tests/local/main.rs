@@ -4,4 +4,5 @@
 mod api_gateway;
 mod database;
 mod deployment;
+mod front_door;
 mod machine;

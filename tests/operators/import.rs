@@ -178,3 +178,27 @@ async fn a_dry_run_reads_everything_and_writes_nothing() {
     assert!(said.contains("line 3: missing field `phone`"), "{said}");
     assert!(rows(&system, "UsersTable").await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_is_imported_as_the_number_that_it_is() {
+    let system = TestSystem::start().await;
+    let line = |phone: &str| {
+        format!(r#"{{"phone":"{phone}","name":"Budi","verifiedAt":"2024-05-01T08:30:00Z"}}"#)
+    };
+    let lines = [
+        "+62 62812 9876 543",
+        "+52 1 55 1234 5678",
+        "+52 55 1234 5678",
+        "+60 12",
+    ];
+    let lines = lines.map(line).join("\n");
+    let said = import(&system, &lines).await.unwrap_err();
+    assert!(said.contains("line 3: line 2 has the same phone"), "{said}");
+    assert!(
+        said.contains("line 4: phone: The phone number is too short"),
+        "{said}"
+    );
+    for phone in [OTHER, "+525512345678"] {
+        assert!(user_of(&system, phone).await.is_some(), "{phone}");
+    }
+}

@@ -1,4 +1,5 @@
 //! Giving a user another phone.
+use serde_json::json;
 use tests::TestSystem;
 
 use super::act::*;
@@ -120,4 +121,59 @@ async fn a_password_that_is_changed_meanwhile_moves_along() {
         assert_eq!(rows(&system, "UsersTable").await.len(), 2);
         assert_eq!(sign_in(&system, OTHER, "password").await.status, 200);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_phone_is_the_number_that_it_is_however_it_is_typed() {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    let moved = operate(
+        &system,
+        &["users", "move-phone", PHONE, "+62 62812 9876 543"],
+    )
+    .await;
+    assert!(moved.is_ok(), "{moved:?}");
+    assert!(user_of(&system, OTHER).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_was_sent_before_the_move_opens_nothing_of_whoever_has_the_number_afterwards() {
+    let system = TestSystem::start().await;
+    let third = "08121111111";
+    add_user(&system, PHONE, BCRYPT).await;
+    add_user(&system, OTHER, BCRYPT).await;
+    let asked = |path: &'static str, phone: &str| {
+        let (system, body) = (system.clone(), json!({ "identifier": phone }));
+        async move {
+            let sent = system.post(path, body).await;
+            let message = system.simulator().messages(None).pop().unwrap();
+            let id = sent.json["data"]["challengeId"].clone();
+            (id, message.text[..6].to_owned())
+        }
+    };
+    let (id, code) = asked("/api/auth/sso-signin", PHONE).await;
+    let used = json!({ "identifier": PHONE, "otp": code, "challengeId": id });
+    let opened = system.post("/api/auth/sso-verify", used.clone()).await;
+    assert_eq!(opened.status, 200, "{}", opened.json);
+    let (id, code) = asked("/api/auth/send-password-reset-otp", PHONE).await;
+    let pending = json!({
+        "identifier": PHONE, "otp": code, "challengeId": id, "newPassword": "sapi-tidur-nyenyak",
+    });
+
+    // The two swap their numbers.
+    for [from, to] in [[PHONE, third], [OTHER, PHONE], [third, OTHER]] {
+        let moved = operate(&system, &["users", "move-phone", from, to]).await;
+        assert!(moved.is_ok(), "{moved:?}");
+    }
+    for (path, body) in [
+        ("/api/auth/sso-verify", used),
+        ("/api/auth/verify-password-reset-otp", pending),
+    ] {
+        let late = system.post(path, body).await;
+        assert_eq!(
+            (late.status, &late.json["error"]),
+            (400, &json!("INVALID_OTP"))
+        );
+    }
+    assert_eq!(sign_in(&system, PHONE, "password").await.status, 200);
 }

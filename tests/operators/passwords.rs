@@ -39,9 +39,9 @@ async fn somebody_is_signed_in_even_when_the_new_hash_cannot_be_stored() {
     add_user(&system, usual, BCRYPT).await;
     sign_in(&system.with_faults(good.clone()), usual, "password").await;
 
-    // The new hash is the last that is written, before the two places in the limits are given back.
+    // The new hash is the last that is written, before the three places in the limits are given back.
     add_user(&system, other, BCRYPT).await;
-    let faults = Faults::none().from(good.attempts() - 2, Fault::RequestLost);
+    let faults = Faults::none().from(good.attempts() - 3, Fault::RequestLost);
     let reply = sign_in(&system.with_faults(faults), other, "password").await;
     assert_eq!(reply.status, 200, "{}", reply.json);
     let hash = user_of(&system, other).await.unwrap().password.unwrap();

@@ -5,7 +5,7 @@ use local::database::Faults;
 use serde_json::{Value, json};
 use shared::store::Fields;
 use shared::timestamp::Timestamp;
-use shared::token::{self, Claims, Jwks, TokenError};
+use shared::token::{self, Claims, Jwks, SigningAlgorithm, TokenError};
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 
@@ -255,9 +255,12 @@ async fn a_rotation_says_what_will_happen_when() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stolen_key_can_be_ended_at_once() {
+async fn a_stolen_key_counts_nowhere_from_the_moment_at_which_it_is_ended() {
     let system = TestSystem::start().await;
     let held = signed_up(&system, PHONE).await;
+    // Every environment remembers the rings for the next minute.
+    warm(&system).await;
+    assert_eq!(session(&system, &held["token"]).await.status, 200);
     for ring in ["signing", "refresh"] {
         let hasty = ["keys", "rotate", ring, "--retire-after", "0s"];
         let said = operate(&system, &hasty).await.unwrap();
@@ -266,20 +269,21 @@ async fn a_stolen_key_can_be_ended_at_once() {
             "{said}"
         );
     }
-    assert_eq!(
-        session(&system, &held["token"]).await.status,
-        200,
-        "not used yet"
-    );
-    seconds(661).await;
-    let ended = session(&system, &held["token"]).await;
-    assert_eq!(ended.status, 401, "{}", ended.json);
-    let ended = refresh(&system, &held["refreshToken"]).await;
-    assert_eq!(ended.status, 401, "{}", ended.json);
-    assert_eq!(
-        sign_in(&system, PHONE, "kuda-lari-kencang").await.status,
-        200
-    );
+    assert_eq!(published(&system).await.keys.len(), 1);
+    for _ in 0..4 {
+        let ended = session(&system, &held["token"]).await;
+        assert_eq!(ended.status, 401, "{}", ended.json);
+        let ended = refresh(&system, &held["refreshToken"]).await;
+        assert_eq!(ended.status, 401, "{}", ended.json);
+    }
+    // A minute later everybody makes tokens with the new key.
+    seconds(60).await;
+    let again = sign_in(&system, PHONE, "kuda-lari-kencang").await.json["data"].clone();
+    for _ in 0..4 {
+        assert_eq!(session(&system, &again["token"]).await.status, 200);
+    }
+    let next = refresh(&system, &again["refreshToken"]).await;
+    assert_eq!(next.status, 200, "{}", next.json);
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,4 +334,44 @@ async fn a_ring_does_not_grow_without_end() {
         .await
         .unwrap();
     assert_eq!(kids(&system, "refresh").await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_of_two_algorithms_live_side_by_side_during_the_change() {
+    let system = TestSystem::start().await;
+    let mut held = signed_up(&system, PHONE).await;
+    let wrong = operate(
+        &system,
+        &["keys", "rotate", "codes", "--algorithm", "RS256"],
+    )
+    .await;
+    assert!(
+        wrong
+            .unwrap_err()
+            .contains("only the keys of the ring `signing`")
+    );
+    // Without a word the next key is of the newest one's algorithm.
+    for (typed, algorithms) in [
+        (&["--algorithm", "RS256"][..], ["ES256", "RS256"]),
+        (&[], ["RS256", "RS256"]),
+        (&["--algorithm", "ES256"], ["RS256", "ES256"]),
+    ] {
+        let typed = [&["keys", "rotate", "signing"], typed].concat();
+        operate(&system, &typed).await.unwrap();
+        seconds(700).await;
+        let keys = published(&system).await;
+        let named = keys.keys.iter().filter_map(SigningAlgorithm::of_published);
+        assert_eq!(
+            named.map(SigningAlgorithm::name).collect::<Vec<_>>(),
+            algorithms
+        );
+        let next = refresh(&system, &held["refreshToken"]).await.json["data"].clone();
+        for token in [&held["token"], &next["token"]] {
+            assert!(verify(&system, &keys, token).is_ok(), "{algorithms:?}");
+            assert_eq!(session(&system, token).await.status, 200, "{algorithms:?}");
+        }
+        // The oldest key retires.
+        seconds(3 * 60 * 60).await;
+        held = refresh(&system, &next["refreshToken"]).await.json["data"].clone();
+    }
 }

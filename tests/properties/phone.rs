@@ -24,6 +24,22 @@ fn oracle(text: &str) -> Option<String> {
     valid.then(|| e164_digits(&number))
 }
 
+/// The digits that the oracle reads in `text`, when there could be such a number.
+fn possible(text: &str) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(text, Some(Region::ID)).ok()?;
+    let possible = PHONE_NUMBER_UTIL.is_possible_number(&number);
+    possible.then(|| e164_digits(&number))
+}
+
+fn is_mobile(text: &str) -> bool {
+    let number = PHONE_NUMBER_UTIL.parse(text, None).expect("a number");
+    let kind = PHONE_NUMBER_UTIL.get_number_type(&number);
+    matches!(
+        kind,
+        PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile
+    )
+}
+
 fn e164_digits(number: &PhoneNumber) -> String {
     let e164 = PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164);
     e164.trim_start_matches('+').to_owned()
@@ -53,6 +69,17 @@ fn valid_number() -> impl Strategy<Value = String> {
         .prop_filter("valid to the oracle", |digits| {
             oracle(&format!("+{digits}")).is_some()
         })
+}
+
+/// A number of some country that the oracle holds valid, as its country code and its national number.
+fn valid_parts() -> impl Strategy<Value = (String, String)> {
+    valid_number().prop_map(|digits| {
+        let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None);
+        let number = number.expect("a number");
+        let code = number.country_code.to_string();
+        let national = digits[code.len()..].to_owned();
+        (code, national)
+    })
 }
 
 /// An Indonesian mobile number that the oracle holds valid, from its 8 on.
@@ -85,7 +112,7 @@ fn separators() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
     fn an_indonesian_mobile_is_read_in_every_typing_as_the_oracle_reads_it(
@@ -121,12 +148,83 @@ proptest! {
         front in select(&["+", "00"][..]),
         digits in "[1-9][0-9]{0,17}",
     ) {
-        let expected = match digits.strip_prefix("62") {
-            Some(national) => format!("62{}", national.trim_start_matches('0')),
-            None => digits.clone(),
-        };
         if let Ok(read) = parsed(&format!("{front}{digits}")) {
-            prop_assert_eq!(read, expected, "{}", digits);
+            prop_assert!(
+                read.starts_with(&digits[..1]) && read.len() <= digits.len(),
+                "{} {}", digits, read
+            );
+        }
+    }
+
+    #[test]
+    fn the_prefix_that_is_dialled_at_home_goes_where_the_oracle_takes_it_away(
+        number in valid_parts(),
+        front in select(&["+", "00", "＋", "(+", ""][..]),
+        trunk in select(&["0", "(0)", "0-", "06", "8", "1", "80", "8-0"][..]),
+        separators in separators(),
+        wide in any::<Index>(),
+    ) {
+        let (code, national) = number;
+        let canonical = Ok(format!("{code}{national}"));
+        let text = format!("{front}{code}{trunk}{}", typed(&national, &separators, wide));
+        let taken_away = oracle(&format!("+{code}{trunk}{national}")) == canonical.as_ref().ok().cloned();
+        let read = parsed(&text);
+        if !front.is_empty() {
+            if taken_away {
+                prop_assert_eq!(&read, &canonical, "{}", text);
+            }
+            let expected = [canonical.ok(), possible(&format!("+{code}{trunk}{national}"))];
+            prop_assert!(read.is_err() || expected.contains(&read.clone().ok()), "{} {:?}", text, read);
+        } else if !(code.starts_with('8') || code.starts_with('0')) {
+            // Without plus it is read as with one, or is too short to have its country code.
+            let with_plus = parsed(&format!("+{text}"));
+            prop_assert!(read == with_plus || read == Err(PhoneError::TooShort), "{} {:?}", text, read);
+        }
+    }
+
+    #[test]
+    fn a_country_code_typed_twice_counts_once_or_is_refused(
+        number in valid_parts(),
+        front in select(&["+", "00", "+ ", "(+"][..]),
+        between in select(&["", " ", " 0", " 00", ") "][..]),
+    ) {
+        let (code, national) = number;
+        let text = format!("{front}{code}{between}{code}{national}");
+        let as_typed = match is_mobile(&format!("+{code}{national}")) {
+            true => oracle(&format!("+{code}{code}{national}")),
+            // A landline that is possible as it was typed is left so: where area codes begin like the country code.
+            false => possible(&format!("+{code}{code}{national}")),
+        };
+        let expected = [Some(format!("{code}{national}")), as_typed];
+        let read = parsed(&text);
+        prop_assert!(read.is_err() || expected.contains(&read.clone().ok()), "{} {:?}", text, read);
+    }
+
+    #[test]
+    fn nobody_loses_a_number_that_begins_like_its_country_code(number in valid_parts(), end in "[0-9]{14}") {
+        let (code, national) = number;
+        let own = format!("{code}{end}");
+        let own = format!("+{code}{}", &own[..national.len()]);
+        prop_assume!(oracle(&own).is_some());
+        let read = parsed(&own);
+        let expected = oracle(&own).ok_or(PhoneError::CountryCodeTwice);
+        prop_assert!(read == expected || read == Err(PhoneError::CountryCodeTwice), "{} {:?}", own, read);
+    }
+
+    #[test]
+    fn a_number_is_refused_where_the_oracle_holds_its_length_impossible(
+        number in valid_parts(),
+        digits in "[2-9][0-9]{0,14}",
+    ) {
+        let (code, _) = number;
+        let text = format!("+{code}{digits}");
+        if let (Ok(read), Ok(number)) = (parsed(&text), PHONE_NUMBER_UTIL.parse(&text, None)) {
+            let same = read == e164_digits(&number);
+            let possible = PHONE_NUMBER_UTIL.is_possible_number(&number);
+            let marked = ["52", "54"].contains(&code.as_str());
+            prop_assert!(possible || marked || !same, "{} {}", text, read);
+            let again = PHONE_NUMBER_UTIL.parse(format!("+{read}"), None);
+            prop_assert!(again.is_ok_and(|again| PHONE_NUMBER_UTIL.is_possible_number(&again)), "{} {}", text, read);
         }
     }
 

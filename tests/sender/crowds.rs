@@ -7,7 +7,7 @@ use shared::sender::{Busy, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::stage::{DEADLINE, SESSION, Sent, Stage, outgoing, send};
+use super::stage::{DEADLINE, Sent, Stage, outgoing, send};
 
 const CROWD: u64 = 100;
 

@@ -1,19 +1,20 @@
 //! `POST /api/auth/refresh`: the next access token of a login for its refresh token, which is spent by it.
+//! `POST /api/auth/signout`: ends the login of a refresh token.
 //!
-//! The same refresh token once more within ten seconds gets the same answer; after that it ends the login, since somebody
-//! else may have it.
-use lambda_http::http::StatusCode;
+//! The same refresh token once more within a minute (`REFRESH_GRACE_SECONDS`) gets the same answer; after that it ends the
+//! login, since somebody else may have it.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
+use serde_json::json;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, RefreshError};
 use shared::refresh::RefreshToken;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::timestamp::Timestamp;
+use shared::texts::replies;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -53,30 +54,31 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = refresh(app, &request, now).await;
+    let work = async {
+        match request.uri().path() {
+            "/api/auth/signout" => sign_out(app, &request).await,
+            _ => refresh(app, &request).await,
+        }
+    };
+    let answer = edge::within(&caller, now, work).await;
     edge::respond(&caller, answer)
 }
 
-async fn refresh(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+async fn refresh(app: &App, request: &Request) -> Result<Reply, Problem> {
+    let token = token(request)?;
+    let signed_in = session::refresh(&app.users, &app.logins, &token, &app.clock).await?;
+    Ok(Reply::signed_in(replies::NEXT_TOKENS, &signed_in))
+}
+
+async fn sign_out(app: &App, request: &Request) -> Result<Reply, Problem> {
+    let token = token(request)?;
+    session::sign_out_by_refresh(&app.logins, &token, app.clock.now()).await?;
+    Ok(Reply::new(replies::SIGNED_OUT, json!({})).logged_as(SecurityEvent::SignedOut))
+}
+
+fn token(request: &Request) -> Result<RefreshToken, Problem> {
     let given: Given = edge::json_body(request)?;
     let token = given.refresh_token.as_ref();
     let token = edge::required(token, "refreshToken", "MISSING_REFRESH_TOKEN")?;
-    let refused = || {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "INVALID_REFRESH_TOKEN",
-            "The refresh token is not valid. Sign in again.",
-        )
-    };
-    let token = RefreshToken::parse(token).ok_or_else(refused)?;
-    match session::refresh(&app.users, &app.logins, &token, now).await {
-        Ok(signed_in) => Ok(Reply::signed_in("Here are your next tokens.", &signed_in)),
-        Err(RefreshError::Refused) => Err(refused()),
-        Err(RefreshError::Reused) => Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "REFRESH_TOKEN_REUSED",
-            "This refresh token was used before, so you were signed out. Sign in again.",
-        )),
-        Err(RefreshError::Store(error)) => Err(Problem::internal(&error)),
-    }
+    Ok(RefreshToken::parse(token).ok_or(RefreshError::Refused)?)
 }

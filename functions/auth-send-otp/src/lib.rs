@@ -16,7 +16,7 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
-use shared::texts::Language;
+use shared::texts::{Language, replies};
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -69,7 +69,7 @@ struct Asked {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = send_again(app, &caller, &request, now).await;
+    let answer = edge::within(&caller, now, send_again(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
@@ -84,7 +84,7 @@ async fn send_again(
     let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     let purpose = edge::required(asked.purpose.as_ref(), "purpose", "MISSING_PURPOSE")?;
     let purpose = Purpose::named(purpose).ok_or_else(|| {
-        let message = "Use the purpose `sso`, `signup` or `password-reset`.";
+        let message = replies::PURPOSE_UNKNOWN;
         Problem::bad_request("UNSUPPORTED_PURPOSE", message)
     })?;
     edge::method(asked.method.as_deref())?;
@@ -121,9 +121,9 @@ async fn send_again(
 fn refused(error: ResendError) -> Problem {
     match error {
         ResendError::Send(error) => error.into(),
-        ResendError::NoRegistration => Problem::bad_request(
-            "UNKNOWN_CHALLENGE",
-            "There is no sign-up with this challengeId that waits for a code. Sign up again.",
-        ),
+        ResendError::PhoneTaken => Problem::phone_taken(),
+        ResendError::NoRegistration => {
+            Problem::bad_request("UNKNOWN_CHALLENGE", replies::CHALLENGE_UNKNOWN)
+        }
     }
 }

@@ -3,12 +3,13 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, AccessError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 use shared::token::TokenError;
 
@@ -43,10 +44,13 @@ impl App {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = match *request.method() {
-        Method::DELETE => sign_out(app, &request, now).await,
-        _ => look(app, &request, now).await,
+    let answer = async {
+        match *request.method() {
+            Method::DELETE => sign_out(app, &request, now).await,
+            _ => look(app, &request, now).await,
+        }
     };
+    let answer = edge::within(&caller, now, answer).await;
     edge::respond(&caller, answer)
 }
 
@@ -55,7 +59,7 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Pro
     match session::look(&app.users, &app.logins, token, now).await {
         Ok(access) => {
             let data = json!({ "user": edge::user_view(&access.user) });
-            Ok(Reply::new("You are signed in.", data))
+            Ok(Reply::new(replies::SIGNED_IN, data))
         }
         Err(error) => Err(refused(error)),
     }
@@ -68,12 +72,19 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
         None | Some(["false"]) => false,
         Some(["true"]) => true,
         Some(_) => {
-            let message = "Use `all=true` once to sign out everywhere, or leave it out.";
+            let message = replies::ALL_ONCE;
             return Err(Problem::bad_request("INVALID_PARAMETER", message));
         }
     };
     match session::sign_out(&app.users, &app.logins, token, everywhere, now).await {
-        Ok(()) => Ok(Reply::new("You are signed out.", json!({}))),
+        Ok(()) => {
+            let event = if everywhere {
+                SecurityEvent::SignedOutEverywhere
+            } else {
+                SecurityEvent::SignedOut
+            };
+            Ok(Reply::new(replies::SIGNED_OUT, json!({})).logged_as(event))
+        }
         Err(error) => Err(refused(error)),
     }
 }
@@ -81,14 +92,11 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
 fn refused(error: AccessError) -> Problem {
     let (code, message) = match error {
         AccessError::Store(error) => return Problem::internal(&error),
-        AccessError::Token(TokenError::Expired) => {
-            ("TOKEN_EXPIRED", "The access token has expired. Refresh it.")
+        AccessError::Token(TokenError::Expired) => ("TOKEN_EXPIRED", replies::TOKEN_EXPIRED),
+        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => {
+            ("INVALID_TOKEN", replies::TOKEN_INVALID)
         }
-        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => (
-            "INVALID_TOKEN",
-            "The access token is not valid. Sign in again.",
-        ),
-        AccessError::Ended => ("SESSION_ENDED", "You were signed out. Sign in again."),
+        AccessError::Ended => ("SESSION_ENDED", replies::SESSION_ENDED),
     };
     Problem::refused_token(code, message)
 }

@@ -4,11 +4,12 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::signin::{self, Passwords, SignInError};
 use shared::password::Password;
 use shared::runtime::Backends;
 use shared::store::StoreError;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -51,7 +52,7 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = sign_in(app, &caller, &request, now).await;
+    let answer = edge::within(&caller, now, sign_in(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
@@ -68,16 +69,21 @@ async fn sign_in(
     // Spaces around a password belong to it.
     let password = Password::given(given.password.as_deref().unwrap_or_default());
     match signin::sign_in(&app.passwords, &who, &password, caller, now).await {
-        Ok(signed_in) => Ok(Reply::signed_in("You are signed in.", &signed_in)),
+        Ok(signed_in) => Ok(Reply::signed_in(replies::SIGNED_IN, &signed_in)
+            .logged_as(SecurityEvent::SignedInWithPassword)),
         Err(SignInError::Wrong) => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "INVALID_CREDENTIALS",
-            "The phone number or the password is wrong.",
+            replies::CREDENTIALS_WRONG,
         )),
-        Err(SignInError::Limited(limited)) => Err(Problem::limited(
-            &limited,
-            "Too many wrong passwords. Wait, or sign in with a code.",
+        Err(SignInError::CodeRequired) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "CODE_REQUIRED",
+            replies::CODE_REQUIRED,
         )),
+        Err(SignInError::Limited(limited)) => {
+            Err(Problem::limited(&limited, replies::TOO_MANY_PASSWORDS))
+        }
         Err(SignInError::Hash(error)) => Err(Problem::internal(&error)),
         Err(SignInError::Store(error)) => Err(Problem::internal(&error)),
     }

@@ -5,7 +5,7 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::account::{Applicant, Email, Identifier, PersonName};
+use shared::account::{Applicant, Email, Identifier};
 use shared::caller::{Caller, TrustedCallers};
 use shared::captcha::{Captcha, CaptchaError};
 use shared::clock::Clock;
@@ -16,7 +16,7 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
-use shared::texts::Language;
+use shared::texts::{Language, replies};
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -67,8 +67,9 @@ struct Asked {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let caller = edge::caller(&request, app.clock.now());
-    let answer = register(app, &caller, &request).await;
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
+    let answer = edge::within(&caller, now, register(app, &caller, &request)).await;
     edge::respond(&caller, answer)
 }
 
@@ -105,29 +106,25 @@ async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply
         Ok(sent) => Ok(Reply::code_sent(&sent)),
         Err(RegisterError::Send(error)) => Err(error.into()),
         Err(RegisterError::Captcha(CaptchaError::Failed)) => {
-            let message =
-                "Solve the CAPTCHA, once for each request, and send its token as `captchaToken`.";
+            let message = replies::CAPTCHA_FAILED;
             Err(Problem::bad_request("CAPTCHA_FAILED", message).with("charged", false))
         }
         Err(RegisterError::Captcha(CaptchaError::Unavailable)) => Err(Problem::not_sent(
             "CAPTCHA_UNAVAILABLE",
-            "The CAPTCHA cannot be checked. The code was not sent and nothing was charged; solve it again shortly.",
+            replies::CAPTCHA_UNAVAILABLE,
         )),
         Err(error @ RegisterError::Hash(_)) => Err(Problem::internal(&error)),
         Err(RegisterError::PhoneTaken) => Err(Problem::new(
             StatusCode::CONFLICT,
             "DUPLICATE_PHONE_VERIFIED",
-            "This phone number is registered. Sign in instead.",
+            replies::PHONE_TAKEN,
         )),
     }
 }
 
 fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let phone = edge::phone(asked.phone.as_ref(), "phone")?;
-    let name = edge::required(asked.name.as_ref(), "name", "MISSING_NAME")?;
-    let name = PersonName::parse(name)
-        .map_err(|error| Problem::bad_request("INVALID_NAME", error.to_string()))?;
-    let password = edge::new_password(asked.password.as_ref())?;
+    let name = edge::name(asked.name.as_ref(), "name")?;
     let email = asked
         .email
         .as_deref()
@@ -135,7 +132,10 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
     let email = email
         .map(Email::parse)
         .transpose()
-        .map_err(|error| Problem::bad_request("INVALID_EMAIL", error.to_string()))?;
+        .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID))?;
+    let address = email.as_ref().map_or("", Email::as_str);
+    let known = [name.as_str(), phone.digits(), address];
+    let password = edge::new_password(asked.password.as_ref(), &known)?;
     Ok(Applicant {
         phone,
         name,

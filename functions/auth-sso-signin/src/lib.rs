@@ -58,7 +58,7 @@ struct Asked {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = send_code(app, &caller, &request, now).await;
+    let answer = edge::within(&caller, now, send_code(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 

@@ -1,15 +1,16 @@
 //! `POST /api/auth/sso-verify`: signs in with the code that `auth-sso-signin` sent.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::challenge::ChallengeId;
+use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::sso;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -18,8 +19,10 @@ pub struct App {
     codes: Codes,
     users: Users,
     logins: Logins,
+    trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
+    ids: ChallengeIds,
 }
 
 impl App {
@@ -29,8 +32,10 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             logins: Logins::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
+            ids: ChallengeIds::of(&backends.settings),
         }
     }
 
@@ -45,7 +50,8 @@ impl App {
     }
 }
 
-/// `{"identifier":"08123456789","otp":"123456","challengeId":"…"}`; clients of the earlier system leave the last one out.
+/// `{"identifier":"08123456789","otp":"123456","challengeId":"…"}`; clients of the earlier system leave the last one
+/// out, where `UNBOUND_GUESSES` lets them.
 #[derive(Deserialize)]
 struct Given {
     identifier: Option<String>,
@@ -58,17 +64,24 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = verify(app, &request, now).await;
+    let answer = edge::within(&caller, now, verify(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
-async fn verify(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+async fn verify(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let given: Given = edge::json_body(request)?;
     let answer = Answer {
         who: edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?,
         code: edge::code(given.otp.as_ref(), "otp")?,
-        challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
+        challenge: edge::challenge_id(given.challenge_id.as_ref(), app.ids)?,
+        address: caller.address,
     };
     let signed_in = sso::verify(&app.codes, &app.users, &app.logins, &answer, now).await?;
-    Ok(Reply::signed_in("You are signed in.", &signed_in))
+    Ok(Reply::signed_in(replies::SIGNED_IN, &signed_in).logged_as(SecurityEvent::SignedInWithCode))
 }

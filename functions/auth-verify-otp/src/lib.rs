@@ -5,9 +5,10 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::account::Identifier;
+use shared::caller::{Caller, TrustedCallers};
 use shared::challenge::ChallengeId;
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::signup;
@@ -15,6 +16,7 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::{EmailClaim, Users};
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -24,6 +26,7 @@ pub struct App {
     users: Users,
     registrations: Registrations,
     logins: Logins,
+    trusted: TrustedCallers,
     clock: Clock,
 }
 
@@ -35,6 +38,7 @@ impl App {
             users: Users::new(backends),
             registrations: Registrations::new(backends),
             logins: Logins::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
         }
     }
@@ -64,11 +68,17 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = confirm(app, &request, now).await;
+    let answer = edge::within(&caller, now, confirm(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
-async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+async fn confirm(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let given: Given = edge::json_body(request)?;
     let challenge = given.challenge_id.as_ref();
     let challenge = edge::required(challenge, "challengeId", "MISSING_CHALLENGE_ID")?;
@@ -76,6 +86,7 @@ async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         who: Identifier::Phone(edge::phone(given.identifier.as_ref(), "identifier")?),
         code: edge::code(given.otp.as_ref(), "otp")?,
         challenge: Some(ChallengeId::presented(challenge)),
+        address: caller.address,
     };
     let App {
         codes,
@@ -85,7 +96,8 @@ async fn confirm(app: &App, request: &Request, now: Timestamp) -> Result<Reply, 
         ..
     } = app;
     let confirmed = signup::confirm(codes, users, registrations, logins, &answer, now).await?;
-    let reply = Reply::signed_in("Your phone number is confirmed.", &confirmed.signed_in);
+    let reply = Reply::signed_in(replies::PHONE_CONFIRMED, &confirmed.signed_in)
+        .logged_as(SecurityEvent::SignedUp);
     Ok(match confirmed.email {
         None => reply,
         Some(EmailClaim::Claimed) => reply.with("email", "claimed"),

@@ -4,14 +4,16 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::challenge::ChallengeId;
+use shared::account::Identifier;
+use shared::caller::{Caller, TrustedCallers};
 use shared::clock::Clock;
-use shared::edge::{self, Problem, Reply};
+use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::password_reset::{self, ResetError};
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
+use shared::texts::replies;
 use shared::timestamp::Timestamp;
 
 /// What this function may touch.
@@ -19,8 +21,10 @@ use shared::timestamp::Timestamp;
 pub struct App {
     codes: Codes,
     users: Users,
+    trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
+    ids: ChallengeIds,
 }
 
 impl App {
@@ -29,8 +33,10 @@ impl App {
         Self {
             codes: Codes::new(backends),
             users: Users::new(backends),
+            trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
+            ids: ChallengeIds::of(&backends.settings),
         }
     }
 
@@ -44,7 +50,7 @@ impl App {
 }
 
 /// `{"identifier":"08123456789","otp":"123456","newPassword":"…","challengeId":"…"}`; clients of the earlier system leave the
-/// last one out.
+/// last one out, where `UNBOUND_GUESSES` lets them.
 #[derive(Deserialize)]
 struct Given {
     identifier: Option<String>,
@@ -59,24 +65,34 @@ struct Given {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let now = app.clock.now();
     let caller = edge::caller(&request, now);
-    let answer = set_password(app, &request, now).await;
+    let answer = edge::within(&caller, now, set_password(app, &caller, &request, now)).await;
     edge::respond(&caller, answer)
 }
 
-async fn set_password(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
+async fn set_password(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, Problem> {
+    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let given: Given = edge::json_body(request)?;
     let answer = Answer {
         who: edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?,
         code: edge::code(given.otp.as_ref(), "otp")?,
-        challenge: given.challenge_id.as_deref().map(ChallengeId::presented),
+        challenge: edge::challenge_id(given.challenge_id.as_ref(), app.ids)?,
+        address: caller.address,
     };
-    let password = edge::new_password(given.new_password.as_ref())?;
+    let known = match &answer.who {
+        Identifier::Phone(phone) => phone.digits(),
+        Identifier::Email(email) => email.as_str(),
+    };
+    let password = edge::new_password(given.new_password.as_ref(), &[known])?;
     match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
-        Ok(()) => Ok(Reply::new(
-            "Your password is changed. Sign in with it.",
-            json!({}),
-        )),
+        Ok(()) => Ok(Reply::new(replies::PASSWORD_CHANGED, json!({}))
+            .logged_as(SecurityEvent::PasswordReset)),
         Err(ResetError::Code(error)) => Err(error.into()),
+        Err(ResetError::Password(error)) => Err(error.into()),
         Err(error @ ResetError::Hash(_)) => Err(Problem::internal(&error)),
     }
 }

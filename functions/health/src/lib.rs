@@ -9,15 +9,19 @@ use shared::edge::{self, Problem, Reply};
 use shared::runtime::Backends;
 use shared::sender::{ChannelState, Sender};
 use shared::store::StoreError;
+use shared::texts::replies;
 
 /// The methods of each path of the API, as `Allow` names them. A test holds this against `template.yaml`.
 pub const METHODS: &[(&str, &str)] = &[
     ("/.well-known/jwks.json", "GET"),
+    ("/.well-known/oauth-authorization-server", "GET"),
+    ("/.well-known/openid-configuration", "GET"),
     ("/api/auth/refresh", "POST"),
     ("/api/auth/send-otp", "POST"),
     ("/api/auth/send-password-reset-otp", "POST"),
     ("/api/auth/session", "DELETE, GET"),
     ("/api/auth/signin", "POST"),
+    ("/api/auth/signout", "POST"),
     ("/api/auth/signup", "POST"),
     ("/api/auth/sso-signin", "POST"),
     ("/api/auth/sso-verify", "POST"),
@@ -54,13 +58,12 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let caller = edge::caller(&request, app.clock.now());
+    let now = app.clock.now();
+    let caller = edge::caller(&request, now);
     let path = request.uri().path();
     let answer = match (request.method(), path) {
-        (&Method::GET, "/api/health") => {
-            Ok(Reply::new("The API is up.", json!({ "status": "up" })))
-        }
-        (&Method::GET, "/api/status") => channel(app).await,
+        (&Method::GET, "/api/health") => Ok(Reply::new(replies::API_UP, json!({ "status": "up" }))),
+        (&Method::GET, "/api/status") => edge::within(&caller, now, channel(app)).await,
         _ => return no_route(&caller, request.method(), path),
     };
     edge::respond(&caller, answer)
@@ -72,14 +75,14 @@ fn no_route(caller: &Caller, method: &Method, path: &str) -> Response<Body> {
     // A known path with its own method comes here only when it was written in some other way, such as with `%2F`.
     let another = known.filter(|(_, methods)| methods.split(", ").all(|known| known != method));
     let Some((_, methods)) = another else {
-        let message = "There is no such route. Check the path.";
+        let message = replies::NO_ROUTE;
         let problem = Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
         return edge::respond(caller, Err(problem));
     };
     let problem = Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",
-        format!("Use {methods} for this path."),
+        replies::OTHER_METHOD.with("methods", *methods),
     );
     let mut response = edge::respond(caller, Err(problem));
     let methods = HeaderValue::from_static(methods);
@@ -92,20 +95,14 @@ async fn channel(app: &App) -> Result<Reply, Problem> {
     let channel = app.sender.channel().await;
     let channel = channel.map_err(|error| Problem::internal(&error))?;
     let (state, message) = match channel.state {
-        ChannelState::Usable => ("usable", "Messages go out."),
-        ChannelState::Recovering => ("recovering", "WhatsApp is being reconnected."),
-        ChannelState::NeedsPairing => ("needs_pairing", "Somebody has to pair WhatsApp again."),
-        ChannelState::NeedsRestart => (
-            "needs_restart",
-            "Somebody has to restart the WhatsApp gateway.",
-        ),
-        ChannelState::Down => ("down", "WhatsApp is down."),
-        ChannelState::Restricted => ("restricted", "WhatsApp keeps the account from sending."),
-        ChannelState::Misconfigured => (
-            "misconfigured",
-            "The gateway refuses its token, or is none.",
-        ),
-        ChannelState::Unknown => ("unknown", "Nothing was sent yet."),
+        ChannelState::Usable => ("usable", replies::MESSAGES_GO_OUT),
+        ChannelState::Recovering => ("recovering", replies::RECONNECTING),
+        ChannelState::NeedsPairing => ("needs_pairing", replies::NEEDS_PAIRING),
+        ChannelState::NeedsRestart => ("needs_restart", replies::NEEDS_RESTART),
+        ChannelState::Down => ("down", replies::WHATSAPP_DOWN),
+        ChannelState::Restricted => ("restricted", replies::ACCOUNT_RESTRICTED),
+        ChannelState::Misconfigured => ("misconfigured", replies::GATEWAY_REFUSES),
+        ChannelState::Unknown => ("unknown", replies::NOTHING_SENT_YET),
     };
     let since = channel.since.map(|since| since.rfc3339());
     let seen = channel.seen_at.map(|seen| seen.rfc3339());

@@ -36,6 +36,7 @@ pub struct Faults {
     delay: Option<(f64, Duration)>,
     spare_last_attempts: bool,
     script: Vec<(RangeInclusive<u64>, Fault)>,
+    tables: Vec<(String, Fault)>,
     attempts: Arc<AtomicU64>,
     stopped: watch::Sender<bool>,
 }
@@ -50,6 +51,7 @@ impl Faults {
             delay: None,
             spare_last_attempts: false,
             script: Vec::new(),
+            tables: Vec::new(),
             attempts: Arc::default(),
             stopped: watch::Sender::new(false),
         }
@@ -110,6 +112,13 @@ impl Faults {
         self
     }
 
+    /// Breaks every attempt that names `table`.
+    #[must_use]
+    pub fn on_table(mut self, table: &str, fault: Fault) -> Self {
+        self.tables.push((table.to_owned(), fault));
+        self
+    }
+
     /// Ends the process at the `number`th attempt, before its effect.
     #[must_use]
     pub fn stop_before(self, number: u64) -> Self {
@@ -153,8 +162,11 @@ impl Faults {
             tokio::time::sleep(delay).await;
         }
         let scripted = self.script.iter().find(|(when, _)| when.contains(&number));
+        let named = request.tables();
+        let of_table = self.tables.iter().find(|(table, _)| named.contains(table));
         scripted
             .map(|(_, fault)| *fault)
+            .or(of_table.map(|(_, fault)| *fault))
             .or(drawn)
             .filter(|fault| *fault != Fault::Conflict || request.may_conflict())
     }

@@ -23,8 +23,8 @@ What remains, and until when:
   ended within a few days. The delivery records of 30 days and the logs have the number with its middle masked. Backups of
   the tables can be restored for 35 days. What WhatsApp and the gateway keep is theirs.
 
-  Limits of the phone begin anew. A sign-in that is under way may leave a login that opens nothing: erase once more after a
-  minute. Erasing again is always safe.";
+  Limits of the phone begin anew, but for wrong passwords of the last quarter of an hour. A sign-in that is under way may
+  leave a login that opens nothing: erase once more after a minute. Erasing again is always safe.";
 
 /// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
 pub(super) async fn run(
@@ -44,9 +44,8 @@ pub(super) async fn run(
         let mut writes = user;
         writes.push(challenges.forget(phone, &state)?);
         writes.push(window.clone());
-        // A sign-up stands under the hash of its challenge id, which the phone's code names.
-        let code = state.code(Purpose::Signup);
-        for challenge in code.iter().flat_map(|code| code.bound.keys()) {
+        // A sign-up stands under the hash of its challenge id, which the phone's code names, or the send under way.
+        for challenge in state.ids(Purpose::Signup) {
             writes.push(registrations.drop(challenge)?);
         }
         let user = if has_user { "a user" } else { "no user" };

@@ -4,6 +4,7 @@ use std::io::Write;
 use anyhow::bail;
 use shared::phone::Phone;
 use shared::runtime::Backends;
+use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;
 use shared::store::users::{Moved, Users};
 
@@ -30,7 +31,10 @@ pub(super) async fn run(
             writeln!(out, "The user of {from} would get the phone {to}.")?;
             return Ok(());
         }
-        (Some(_), None) => users.change_phone(from, to).await?,
+        (Some(_), None) => {
+            let (challenges, now) = (Challenges::new(backends), backends.clock.now());
+            users.change_phone(&challenges, from, to, now).await?
+        }
     };
     match moved {
         Moved::Done => {}

@@ -7,25 +7,40 @@ use shared::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
 use shared::runtime::Backends;
 use shared::store::keys::{KeyRing, Rotated};
 use shared::timestamp::Timestamp;
+use shared::token::SigningAlgorithm;
+
+/// What is asked for beyond the usual.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// When the other keys retire.
+    pub retire_after: Option<Duration>,
+    /// What the new key signs with.
+    pub algorithm: Option<SigningAlgorithm>,
+}
 
 /// Adds a key to the ring, and tells what happens when.
 pub(super) async fn run(
     backends: &Backends,
     name: RingName,
-    retire_after: Option<Duration>,
+    wish: &Wish,
     dry_run: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let usual = name.turn();
-    let turn = Turn {
-        keep: retire_after.unwrap_or(usual.keep),
-        ..usual
+    let turn = match wish.retire_after {
+        None => usual,
+        // Whoever has the stolen key makes what counts for as long as it counts: nobody waits until all know the new one.
+        Some(Duration::ZERO) => Turn::AT_ONCE,
+        Some(keep) => Turn { keep, ..usual },
     };
+    if wish.algorithm.is_some() && name != RingName::Signing {
+        bail!("only the keys of the ring `signing` have an algorithm");
+    }
     let now = backends.clock.now();
     let keys = KeyRing::new(backends, name);
     let ring = match dry_run {
-        true => keys.plan(turn, now).await?,
-        false => match keys.rotate(turn, now).await? {
+        true => keys.plan(turn, wish.algorithm, now).await?,
+        false => match keys.rotate(turn, wish.algorithm, now).await? {
             Rotated::Done(ring) => ring,
             Rotated::LostRace => bail!(
                 "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",
@@ -43,6 +58,13 @@ pub(super) async fn run(
         writeln!(
             out,
             "\nThat is early: {made} made before may end before their time. The usual is {least} minutes."
+        )?;
+    }
+    if turn == Turn::AT_ONCE {
+        writeln!(
+            out,
+            "For a minute some functions still make {} with the old key, and these do not count either.",
+            made_by(name)
         )?;
     }
     Ok(())

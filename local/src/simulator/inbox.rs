@@ -73,8 +73,13 @@ impl Inbox {
 pub(super) fn digits_of(phone: &str) -> String {
     match Phone::parse(phone) {
         Ok(phone) => phone.digits().to_owned(),
-        Err(_) => phone.chars().filter(char::is_ascii_digit).collect(),
+        Err(_) => own_digits(phone),
     }
+}
+
+/// The digits of a number as WhatsApp itself has it, which may be another than people's: `521…` for a phone of Mexico.
+pub(super) fn own_digits(number: &str) -> String {
+    number.chars().filter(char::is_ascii_digit).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::directory::ToStranger;
 use super::faults::{LoginRefusal, Refusal, Restriction, SendFault, SessionFaults, Share};
-use super::inbox::digits_of;
+use super::inbox::{digits_of, own_digits};
 use super::network::Network;
 use super::options::Conditions;
 use super::proxy::Proxy;
@@ -44,7 +44,7 @@ impl World {
                 self.are_strangers(phones, taken);
             }
             Scenario::MovedNumber { phone, to } => {
-                self.directory.moved(digits_of(phone), digits_of(to));
+                self.directory.moved(digits_of(phone), own_digits(to));
             }
             Scenario::CheckThrottled => self.check_throttled = true,
             Scenario::GatewayDown { lasts_ms } => self.crash(life(*lasts_ms), now),

@@ -37,9 +37,9 @@ pub async fn send_code(
     let keep = wish.keep.clone();
     let order = Order {
         phone,
+        who: &wish.who,
         purpose,
         caller,
-        counts_for_country: matches!(wish.who, Identifier::Phone(_)),
         // Limited like a user, whoever it is: the eleventh request of a day must not tell.
         verified: true,
         recipient: match user {
@@ -47,7 +47,7 @@ pub async fn send_code(
             None => Recipient::Nobody,
         },
         language: wish.language,
-        keep: keep.filter(|challenge| Codes::is_bound(&survey, purpose, challenge)),
+        keep: keep.filter(|id| Codes::is_bound(&survey, purpose, &id.hash(&wish.who))),
     };
     codes.send(survey, &order, &Alone, now).await
 }

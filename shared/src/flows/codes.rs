@@ -10,16 +10,17 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::country_cap::CountryDays;
 use crate::account::{Identifier, random_id};
+use crate::address::ClientAddress;
 use crate::caller::Caller;
 use crate::challenge::{
-    AttemptId, CODE_LIFE, Certainty, ChallengeHash, ChallengeId, IssuedCode, Open, PhoneState,
-    SendMade, TRIES, Used,
+    AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NetworkHash, Open, Origin,
+    PhoneState, SendMade, Used,
 };
 use crate::clock::Clock;
-use crate::code::{Code, Purpose};
+use crate::code::{Code, CodeLength, Purpose};
 use crate::entropy::Entropy;
 use crate::keys::{Key, Ring, RingName};
-use crate::limits::{self, Limit, Limited, Policy};
+use crate::limits::{self, Asker, Limit, Limited, Policy};
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::runtime::Backends;
@@ -27,13 +28,11 @@ use crate::sender::{
     Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
 };
 use crate::store::StoreError;
-use crate::store::challenges::{
-    Challenges, Counted, Guess, Reservation, Reserved, Undo, UseOfCode,
-};
+use crate::store::challenges::{Challenges, Counted, Guess, Reservation, Reserved, UseOfCode};
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
-use crate::test_numbers::TestNumbers;
-use crate::texts::{Language, code_message};
+use crate::test_numbers::{REVIEW_CODES_PER_DAY, REVIEW_NUMBER_USED, TestNumbers};
+use crate::texts::{Brand, CodeMessage, Language};
 use crate::timestamp::Timestamp;
 
 /// A code request aims at an answer within this time.
@@ -48,8 +47,12 @@ const LEASE_SLACK: Duration = Duration::from_secs(2);
 /// How often a reservation is tried when others change the phone's state meanwhile.
 const RACES_MAX: usize = 5;
 
-/// Out of tries, with the right one perhaps being served elsewhere: how often and how long apart to look.
-const LOOKS_FOR_USE: (usize, Duration) = (3, Duration::from_millis(100));
+/// Out of tries, the right guess may have been the last one, whose request is still writing what it opens: so long after
+/// the last guess that is waited for.
+const USE_AWAITED: Duration = Duration::from_secs(3);
+
+/// Between two looks for that.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Codes: sending them and checking guesses.
 #[derive(Clone, Debug)]
@@ -60,7 +63,9 @@ pub struct Codes {
     ring: KeyRing,
     sender: Sender,
     policy: Policy,
+    unbound_guesses: bool,
     test_numbers: TestNumbers,
+    brand: Brand,
     clock: Clock,
     entropy: Entropy,
 }
@@ -80,13 +85,12 @@ pub struct Survey {
 pub struct Order<'a> {
     /// To whom.
     pub phone: &'a Phone,
+    /// What the request named that phone by.
+    pub who: &'a Identifier,
     /// What for.
     pub purpose: Purpose,
     /// Who asks.
     pub caller: &'a Caller,
-    /// Whether it counts for the phone's country. Not when an e-mail address asks: one without an account has no country,
-    /// and its answer must not tell.
-    pub counts_for_country: bool,
     /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
@@ -148,6 +152,8 @@ pub struct CodeSent {
     pub resend_after: Duration,
     /// Whether the gateway's word is there.
     pub confirmed: bool,
+    /// How many digits it has.
+    pub digits: usize,
 }
 
 /// Why no code went out. Nothing was charged.
@@ -200,15 +206,27 @@ pub struct Answer {
     pub challenge: Option<ChallengeId>,
     /// The code.
     pub code: Code,
+    /// Where the request came from.
+    pub address: ClientAddress,
 }
 
 /// A right guess.
 #[derive(Debug)]
 pub enum RightGuess {
     /// For the first time. The code is still to be used up.
-    First(IssuedCode),
+    First(Right),
     /// Once more, within a minute and with the same challenge id.
-    Again(Used),
+    Again(Used, Right),
+}
+
+/// What a right guess was counted as, to be taken back.
+#[derive(Clone, Debug)]
+pub struct Right {
+    code: IssuedCode,
+    guess: Guess,
+    /// The networks to be known once the code is used.
+    known: Vec<NetworkHash>,
+    address: ClientAddress,
 }
 
 /// Why a guess opens nothing.
@@ -232,6 +250,9 @@ pub enum VerifyError {
     /// Right, but what it was to open is there already.
     #[error("somebody else was faster")]
     Overtaken,
+    /// Not compared, not counted: too many wrong codes came from the same address.
+    #[error("the limit `{}` says no", .0.limit.name())]
+    Limited(Limited),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -240,6 +261,7 @@ pub enum VerifyError {
 /// A send that is under way.
 struct Going<'a> {
     order: &'a Order<'a>,
+    asker: Asker,
     attempt: &'a AttemptId,
     challenge: ChallengeHash,
     companion: &'a dyn Companion,
@@ -255,7 +277,8 @@ struct Places<'a> {
 /// A reservation that was granted.
 struct Prepared {
     reservation: Reservation,
-    undo: Undo,
+    /// The code that its message carries, once it is bound to the request's challenge id.
+    code: IssuedCode,
     secret: Code,
 }
 
@@ -269,7 +292,9 @@ impl Codes {
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),
+            unbound_guesses: backends.settings.unbound_guesses,
             test_numbers: backends.settings.test_numbers.clone(),
+            brand: backends.settings.brand.clone(),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
         }
@@ -324,9 +349,9 @@ impl Codes {
     }
 
     /// Whether the phone's present code, working or not, is bound to `challenge`.
-    pub fn is_bound(survey: &Survey, purpose: Purpose, challenge: &ChallengeId) -> bool {
+    pub fn is_bound(survey: &Survey, purpose: Purpose, challenge: &ChallengeHash) -> bool {
         let code = survey.state.code(purpose);
-        code.is_some_and(|code| code.bound.contains_key(&challenge.hash()))
+        code.is_some_and(|code| code.bound.contains_key(challenge))
     }
 
     /// Whether a send would be granted as things stand. Writes nothing.
@@ -351,9 +376,8 @@ impl Codes {
         }
         limits::decide(
             &survey.state,
-            order.purpose,
-            &self.policy,
-            order.verified,
+            asker(order),
+            &self.policy_of(order.phone),
             now,
         )
         .map(drop)
@@ -373,8 +397,10 @@ impl Codes {
     ) -> Result<CodeSent, SendError> {
         self.may_send(&survey, order, now)?;
         let attempt = AttemptId::draw(&self.entropy);
-        let challenge = order.keep.clone();
-        let challenge = challenge.unwrap_or_else(|| ChallengeId::draw(&self.entropy));
+        let (challenge, origin) = match order.keep.clone() {
+            Some(shown) => (shown, Origin::Shown),
+            None => (ChallengeId::draw(&self.entropy), Origin::Drawn),
+        };
         let message_id = crate::sender::message_id(&self.entropy);
         let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
         let open = Open {
@@ -386,13 +412,18 @@ impl Codes {
             },
             at: now,
             until: deadline.plus(LEASE_SLACK),
+            from: Some(asker(order).from),
+            challenge: challenge.hash(order.who),
+            origin,
+            code: None,
         };
         let address = WindowKey::CodesFrom(order.caller.address);
         let limit = &self.policy.codes_per_address;
         let going = Going {
             order,
+            asker: asker(order),
             attempt: &attempt,
-            challenge: challenge.hash(),
+            challenge: challenge.hash(order.who),
             companion,
         };
         let (prepared, grant, country, place) = tokio::join!(
@@ -424,17 +455,17 @@ impl Codes {
             }
         };
 
-        let code = &prepared.reservation.code;
+        let code = &prepared.code;
         let content = match order.recipient {
             Recipient::Nobody => Content::Nobody,
             Recipient::Applicant | Recipient::User => {
                 let life = code.expires_at.since(now);
-                Content::Text(code_message(
-                    order.purpose,
-                    order.language,
-                    &prepared.secret,
+                Content::Text(self.brand.code_message(&CodeMessage {
+                    purpose: order.purpose,
+                    language: order.language,
+                    code: &prepared.secret,
                     life,
-                ))
+                }))
             }
         };
         let outgoing = Outgoing {
@@ -461,21 +492,17 @@ impl Codes {
         open: &Open,
         now: Timestamp,
     ) -> Result<Prepared, SendError> {
-        let Order {
-            phone,
-            purpose,
-            verified,
-            ..
-        } = *going.order;
+        let phone = going.order.phone;
         let mut state = survey.state.clone();
         for _ in 0..RACES_MAX {
-            let sends = limits::decide(&state, purpose, &self.policy, verified, now)
-                .map_err(SendError::Limited)?;
+            let policy = self.policy_of(phone);
+            let sends =
+                limits::decide(&state, going.asker, &policy, now).map_err(SendError::Limited)?;
             let prepared = self.prepare(state, sends, survey, going, open.clone(), now)?;
             let also = going.companion.with_reservation(&going.challenge)?;
             let reserved = self
                 .challenges
-                .reserve(phone, purpose, &prepared.reservation, also)
+                .reserve(phone, &prepared.reservation, also)
                 .await;
             match reserved {
                 Ok(Reserved::Granted) => return Ok(prepared),
@@ -504,46 +531,45 @@ impl Codes {
         now: Timestamp,
     ) -> Result<Prepared, StoreError> {
         let order = going.order;
-        let live = state.code(order.purpose);
+        let live = match state.open(order.purpose) {
+            // Its message may have gone out: what it brought is what is on the phone.
+            Some(died) => died.adopted(state.code(order.purpose)),
+            None => state.code(order.purpose).cloned(),
+        };
         let repeated = live
-            .filter(|code| code.repeatable(now) && !code.is_exhausted(&going.challenge))
+            .as_ref()
+            .filter(|code| code.repeatable(&going.challenge, now))
             .and_then(|code| Some((code, survey.ring.find(&code.kid, now)?)));
-        let (code, key, undo) = match repeated {
-            Some((code, key)) => {
-                let mut code = code.clone();
-                let challenge = &going.challenge;
-                let undo = match code.bound.contains_key(challenge) {
-                    true => Undo::Again,
-                    false => {
-                        code.bound.insert(challenge.clone(), i64::from(TRIES));
-                        Undo::Repeat(challenge.clone())
-                    }
-                };
-                (code, key, undo)
-            }
+        let (code, key, fresh) = match repeated {
+            Some((code, key)) => (code.clone().bind(&going.challenge), key, None),
             None => {
                 let key = survey
                     .ring
                     .current(now)
                     .ok_or(StoreError::unreadable("find a key for the code", "keys"))?;
-                let nonce = self.entropy.bytes();
-                let code = IssuedCode::fresh(nonce, key.kid.clone(), going.challenge.clone(), now);
-                let code = match live {
+                let (nonce, kid) = (self.entropy.bytes(), key.kid.clone());
+                let length = CodeLength::after(state.failures);
+                let code = IssuedCode::fresh(nonce, kid, length, &going.challenge, now);
+                let code = match &live {
                     Some(live) => live.replaced_by(code, now),
                     None => code,
                 };
-                (code, key, Undo::Fresh(live.cloned()))
+                (code.clone(), key, Some(code))
             }
         };
         let secret = self.secret(key, &code, order.purpose, order.phone);
         Ok(Prepared {
             reservation: Reservation {
+                purpose: order.purpose,
                 seen: state,
                 sends,
-                code,
-                open,
+                live,
+                open: Open {
+                    code: fresh,
+                    ..open
+                },
             },
-            undo,
+            code,
             secret,
         })
     }
@@ -554,9 +580,10 @@ impl Codes {
         attempt: &AttemptId,
         now: Timestamp,
     ) -> Result<Option<WindowKey<'_>>, SendError> {
-        match order.counts_for_country {
-            true => self.countries.grant(order.phone, attempt, now).await,
-            false => Ok(None),
+        match order.recipient {
+            Recipient::Applicant => self.countries.grant(order.phone, attempt, now).await,
+            // A cap is about messages to people without an account: nobody gets one, and a user has an account.
+            Recipient::User | Recipient::Nobody => Ok(None),
         }
     }
 
@@ -580,10 +607,27 @@ impl Codes {
         }
     }
 
+    /// The limits of a phone: those of all, or fewer codes a day for the review number.
+    fn policy_of(&self, phone: &Phone) -> Policy {
+        let mut policy = self.policy.clone();
+        if self.test_numbers.is_review(phone) {
+            for most in [
+                &mut policy.messages_per_day,
+                &mut policy.messages_per_day_verified,
+            ] {
+                *most = REVIEW_CODES_PER_DAY.min(*most);
+            }
+        }
+        policy
+    }
+
     /// The code that goes to the phone.
     fn secret(&self, key: &Key, code: &IssuedCode, purpose: Purpose, phone: &Phone) -> Code {
+        if self.test_numbers.is_review(phone) {
+            tracing::warn!(%phone, purpose = purpose.name(), "{REVIEW_NUMBER_USED}");
+        }
         match self.test_numbers.code(phone) {
-            None => Code::derive(&key.secret, &code.nonce, purpose, phone),
+            None => Code::derive(&key.secret, &code.nonce, purpose, phone, code.length),
             Some(fixed) => fixed.clone(),
         }
     }
@@ -611,12 +655,19 @@ impl Codes {
                 Certainty::Sent
             }
             Outcome::NotSent(reason) => {
+                let unknown = reason == Reason::NotOnWhatsApp;
                 let took_a_message = prepared.reservation.seen.took_a_message();
-                let not_on_whatsapp_until = (reason == Reason::NotOnWhatsApp && !took_a_message)
+                let not_on_whatsapp_until = (unknown && !took_a_message)
                     .then(|| self.clock.now().plus(self.policy.not_on_whatsapp));
+                let give_back = async {
+                    // To find that out cost a look-up, which whoever tries numbers out pays for.
+                    if !unknown {
+                        self.give_back(places, going.attempt).await;
+                    }
+                };
                 tokio::join!(
                     self.release(going, &prepared, not_on_whatsapp_until),
-                    self.give_back(places, going.attempt),
+                    give_back,
                     record,
                 );
                 return Err(SendError::NotSent {
@@ -625,28 +676,27 @@ impl Codes {
                 });
             }
         };
-        let Order {
-            phone,
-            purpose,
-            verified,
-            ..
-        } = *going.order;
+        let Order { phone, purpose, .. } = *going.order;
         let Prepared {
-            reservation, undo, ..
+            reservation,
+            code,
+            secret,
         } = prepared;
         let at = self.clock.now();
         let send = SendMade {
             at,
             purpose,
             certainty,
+            from: reservation.open.from,
         };
-        let expires_at = match undo {
-            Undo::Again | Undo::Repeat(_) => reservation.code.expires_at,
-            Undo::Fresh(_) => at.plus(CODE_LIFE),
+        let code = match &reservation.open.code {
+            None => code,
+            Some(_) => code.starting(&going.challenge, at),
         };
+        let expires_at = code.expires_at;
         let (committed, ()) = tokio::join!(
             self.challenges
-                .commit(phone, going.attempt, send, expires_at),
+                .commit(phone, &reservation.open, send, &code),
             record,
         );
         if let Err(error) = committed {
@@ -658,16 +708,18 @@ impl Codes {
         }
         let mut after = PhoneState {
             sends: reservation.sends,
-            failures: reservation.seen.failures,
+            known: reservation.seen.known,
             ..PhoneState::default()
         };
         after.sends.push(send);
-        let next = limits::decide(&after, purpose, &self.policy, verified, at);
+        let policy = self.policy_of(phone);
+        let next = limits::decide(&after, going.asker, &policy, at);
         Ok(CodeSent {
             challenge,
             expires_at,
             resend_after: next.map_or_else(|limited| limited.retry_after, |_| Duration::ZERO),
             confirmed: certainty == Certainty::Sent,
+            digits: secret.digits().len(),
         })
     }
 
@@ -677,18 +729,11 @@ impl Codes {
         prepared: &Prepared,
         not_on_whatsapp_until: Option<Timestamp>,
     ) {
-        let Order { phone, purpose, .. } = *going.order;
+        let (phone, reservation) = (going.order.phone, &prepared.reservation);
         let released = match going.companion.with_release(&going.challenge) {
             Ok(also) => {
                 self.challenges
-                    .release(
-                        phone,
-                        purpose,
-                        going.attempt,
-                        &prepared.undo,
-                        not_on_whatsapp_until,
-                        also,
-                    )
+                    .release(phone, reservation, not_on_whatsapp_until, also)
                     .await
             }
             Err(error) => Err(error),
@@ -711,7 +756,7 @@ impl Codes {
         }
     }
 
-    /// Counts an answer as a guess for `phone`, then compares it.
+    /// Counts an answer as a guess for `phone` and from its address, then compares it.
     ///
     /// # Errors
     /// When the guess is not right, or the store fails.
@@ -722,61 +767,123 @@ impl Codes {
         answer: &Answer,
         now: Timestamp,
     ) -> Result<RightGuess, VerifyError> {
-        let Answer {
-            challenge,
-            code: guessed,
-            ..
-        } = answer;
-        if challenge.is_none() && purpose.requires_challenge_id() {
+        let challenge = answer.challenge.as_ref().map(|id| id.hash(&answer.who));
+        if challenge.is_none() && (purpose.requires_challenge_id() || !self.unbound_guesses) {
             return Err(VerifyError::Unknown);
         }
-        let mut ring = self.ring.get(now).await?;
-        let mut guess = Guess {
+        let ring = self.ring.get(now).await?;
+        let guess = Guess {
             purpose,
-            challenge: challenge.as_ref().map(ChallengeId::hash),
+            challenge,
             id: AttemptId::draw(&self.entropy).0,
             kids: kids(&ring, now),
+            at: now,
         };
-        let (mut looks, mut reread) = (LOOKS_FOR_USE.0, false);
-        loop {
-            let state = match self.challenges.count_guess(phone, &guess, now).await? {
-                Counted::Refused(state) => state,
-                Counted::Compare(code) => {
-                    return match self.is_right(&ring, phone, purpose, &code, guessed, now) {
-                        true => Ok(RightGuess::First(code)),
-                        false => Err(VerifyError::Wrong {
-                            tries_left: tries_left(&code, &guess).unwrap_or(0),
-                        }),
-                    };
+        let mut checking = Checking {
+            codes: self,
+            phone,
+            answer,
+            ring,
+            guess,
+            adopted: false,
+            reread: false,
+        };
+        let limit = &self.policy.guesses_per_address;
+        let attempt = AttemptId(checking.guess.id.clone());
+        let place = guesses_from(answer.address, limit.window, now);
+        let (counted, granted) = tokio::join!(
+            self.challenges.count_guess(phone, &checking.guess),
+            self.windows
+                .grant_until(place.key, &attempt, place.ends, limit.places),
+        );
+        let checked = match granted {
+            Ok(Grant::Granted) => match counted {
+                Ok(counted) => checking.check(counted, now).await,
+                Err(error) => Err(error.into()),
+            },
+            // A phone's own addresses are limited by its ids alone, or neighbours would shut each other out.
+            Ok(Grant::Full(window)) => match counted? {
+                Counted::Compare(state, code) if !state.known.contains(&checking.network()) => {
+                    self.uncount(phone, &checking.guess, &code).await;
+                    return Err(VerifyError::Limited(Limited {
+                        limit: Limit::CodeAddress,
+                        retry_after: window.ends.since(now),
+                    }));
                 }
-            };
-            let code = state.code(purpose).ok_or(VerifyError::Unknown)?;
-            let tries_left = tries_left(code, &guess).ok_or(VerifyError::Unknown)?;
-            if let Some(used) = answered_again(code, &guess, now) {
-                // Whoever holds this challenge id has given the right code before: nothing is left to be guessed.
-                return match self.is_right(&ring, phone, purpose, code, guessed, now) {
-                    true => Ok(RightGuess::Again(used.clone())),
-                    false => Err(VerifyError::Expired),
-                };
+                counted => checking.check(counted, now).await,
+            },
+            Err(error) => {
+                if let Counted::Compare(_, code) = counted? {
+                    self.uncount(phone, &checking.guess, &code).await;
+                }
+                return Err(error.into());
             }
-            if code.used.is_some() || code.expires_at <= now {
-                return Err(VerifyError::Expired);
-            }
-            if tries_left > 0 && !reread {
-                // The key may be newer than the ring in memory: it is read again before the try is counted.
-                reread = true;
-                ring = self.ring.read(now).await?;
-                guess.kids = kids(&ring, now);
-            } else if tries_left > 0 {
-                return Err(VerifyError::Expired);
-            } else if looks > 0 && guess.challenge.is_some() {
-                // The same right guess may be under way elsewhere, about to be answered.
-                looks -= 1;
-                tokio::time::sleep(LOOKS_FOR_USE.1).await;
-            } else {
-                return Err(VerifyError::Exhausted);
-            }
+        };
+        // Wrong codes stay counted, and those of ids that were never given out; right ones until they are used.
+        if let Err(VerifyError::Expired | VerifyError::Store(_)) = checked {
+            self.leave_guess(answer.address, &attempt, now).await;
         }
+        checked
+    }
+
+    /// Gives the place of a guess back that was not wrong.
+    async fn leave_guess(&self, address: ClientAddress, attempt: &AttemptId, at: Timestamp) {
+        let place = guesses_from(address, self.policy.guesses_per_address.window, at);
+        if let Err(error) = self.windows.give_back(place.key, attempt).await {
+            log_store_error("an address keeps a guess that was not wrong", &error);
+        }
+    }
+
+    async fn uncount(&self, phone: &Phone, guess: &Guess, code: &IssuedCode) {
+        let uncounted = self.challenges.uncount_guess(phone, guess, &code.nonce);
+        if let Err(error) = uncounted.await {
+            log_store_error("a guess that was not wrong stays counted", &error);
+        }
+    }
+
+    /// What a right guess has opened; when that failed on our side, nothing of the guess stays counted.
+    ///
+    /// # Errors
+    /// Those of `opened`.
+    pub async fn settle_guess<T, E: OurFailure>(
+        &self,
+        phone: &Phone,
+        right: &Right,
+        opened: Result<T, E>,
+    ) -> Result<T, E> {
+        if opened.as_ref().is_err_and(OurFailure::is_ours) {
+            tokio::join!(
+                self.uncount(phone, &right.guess, &right.code),
+                self.was_right(right),
+            );
+        }
+        opened
+    }
+
+    /// Gives the place of a right guess back: no wrong code came from its address.
+    pub async fn was_right(&self, right: &Right) {
+        let attempt = AttemptId(right.guess.id.clone());
+        self.leave_guess(right.address, &attempt, right.guess.at)
+            .await;
+    }
+
+    /// Whether the code of a right guess was used by the same answer meanwhile: what was read beside a guess says nothing
+    /// about that. Nothing when it was not.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn use_of(&self, phone: &Phone, right: &Right) -> Result<Option<Used>, StoreError> {
+        let Guess {
+            purpose,
+            challenge,
+            at,
+            ..
+        } = &right.guess;
+        let state = self.challenges.read(phone, *at).await?;
+        let code = state.code(*purpose);
+        let code = code.filter(|code| code.nonce == right.code.nonce);
+        let used = code.and_then(|code| code.answered_again(challenge.as_ref()?, *at));
+        Ok(used.cloned())
     }
 
     fn is_right(
@@ -799,17 +906,21 @@ impl Codes {
     /// When somebody else was faster, or the store fails.
     pub async fn redeem(
         &self,
-        purpose: Purpose,
         phone: &Phone,
-        code: &IssuedCode,
+        right: &Right,
         used: Used,
         also: Vec<TransactWriteItem>,
     ) -> Result<Used, VerifyError> {
-        match self
-            .challenges
-            .use_code(phone, purpose, code, &used, also)
-            .await?
-        {
+        let Right {
+            code, guess, known, ..
+        } = right;
+        let purpose = guess.purpose;
+        let (used_up, ()) = tokio::join!(
+            self.challenges
+                .use_code(phone, purpose, code, &used, known, also),
+            self.was_right(right),
+        );
+        match used_up? {
             UseOfCode::Done => Ok(used),
             UseOfCode::OtherRefused => Err(VerifyError::Overtaken),
             UseOfCode::Gone(state) => {
@@ -824,10 +935,183 @@ impl Codes {
     }
 }
 
+/// Errors that may be no fault of whoever asked.
+pub trait OurFailure {
+    /// Whether something failed on our side.
+    fn is_ours(&self) -> bool;
+}
+
+impl OurFailure for VerifyError {
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
+/// One answer on its way to a verdict.
+struct Checking<'a> {
+    codes: &'a Codes,
+    phone: &'a Phone,
+    answer: &'a Answer,
+    ring: Arc<Ring>,
+    guess: Guess,
+    adopted: bool,
+    reread: bool,
+}
+
+impl Checking<'_> {
+    fn network(&self) -> NetworkHash {
+        NetworkHash::of(self.phone, self.answer.address)
+    }
+
+    async fn check(
+        &mut self,
+        mut counted: Counted,
+        now: Timestamp,
+    ) -> Result<RightGuess, VerifyError> {
+        loop {
+            counted = match counted {
+                Counted::Compare(state, code) => return self.compare(&state, code, now),
+                Counted::Refused(state) => match self.refused(&state, now).await? {
+                    Refused::Again(right) => return Ok(*right),
+                    Refused::CountAgain => {
+                        let challenges = &self.codes.challenges;
+                        challenges.count_guess(self.phone, &self.guess).await?
+                    }
+                    Refused::Wait => {
+                        tokio::time::sleep(LOOK_EVERY).await;
+                        Counted::Refused(self.codes.challenges.read(self.phone, now).await?)
+                    }
+                },
+            };
+        }
+    }
+
+    fn compare(
+        &self,
+        state: &PhoneState,
+        code: IssuedCode,
+        now: Timestamp,
+    ) -> Result<RightGuess, VerifyError> {
+        if !self.is_right(&code, now) {
+            return Err(VerifyError::Wrong {
+                tries_left: tries_left(&code, &self.guess).unwrap_or(0),
+            });
+        }
+        Ok(RightGuess::First(self.right(state, code)))
+    }
+
+    fn right(&self, state: &PhoneState, code: IssuedCode) -> Right {
+        Right {
+            code,
+            guess: self.guess.clone(),
+            known: state.knowing(self.network()),
+            address: self.answer.address,
+        }
+    }
+
+    fn is_right(&self, code: &IssuedCode, now: Timestamp) -> bool {
+        let (codes, purpose) = (self.codes, self.guess.purpose);
+        codes.is_right(
+            &self.ring,
+            self.phone,
+            purpose,
+            code,
+            &self.answer.code,
+            now,
+        )
+    }
+
+    /// Why a guess was not counted, and what to do next.
+    async fn refused(
+        &mut self,
+        state: &PhoneState,
+        now: Timestamp,
+    ) -> Result<Refused, VerifyError> {
+        let Guess {
+            purpose, challenge, ..
+        } = &self.guess;
+        let open = state.open(*purpose);
+        let open = open.filter(|open| open.counts_as_sent(challenge.as_ref(), now));
+        if let Some(open) = open.filter(|_| !self.adopted) {
+            // Its message may be on the phone, and nobody could say so: now it counts as sent.
+            if let Some(code) = open.adopted(state.code(*purpose)) {
+                let (challenges, send) = (&self.codes.challenges, open.lapsed(*purpose));
+                challenges.commit(self.phone, open, send, &code).await?;
+            }
+            self.adopted = true;
+            return Ok(Refused::CountAgain);
+        }
+        let code = state.code(*purpose).ok_or(VerifyError::Unknown)?;
+        let tries_left = tries_left(code, &self.guess).ok_or(VerifyError::Unknown)?;
+        if let Some(used) = answered_again(code, &self.guess, now) {
+            // Whoever holds this challenge id has given the right code before: nothing is left to be guessed.
+            return match self.is_right(code, now) {
+                true => {
+                    let right = self.right(state, code.clone());
+                    let again = RightGuess::Again(used.clone(), right);
+                    Ok(Refused::Again(Box::new(again)))
+                }
+                false => Err(VerifyError::Expired),
+            };
+        }
+        if code.used.is_some() || code.expires_at <= now {
+            return Err(VerifyError::Expired);
+        }
+        if tries_left > 0 && !self.reread {
+            // The key may be newer than the ring in memory: it is read again before the try is counted.
+            self.reread = true;
+            self.ring = self.codes.ring.read(now).await?;
+            self.guess.kids = kids(&self.ring, now);
+            return Ok(Refused::CountAgain);
+        }
+        if tries_left > 0 {
+            return Err(VerifyError::Expired);
+        }
+        let last = code.last_guess.as_ref().filter(|_| challenge.is_some());
+        match last.is_some_and(|last| self.codes.clock.now() < last.at.plus(USE_AWAITED)) {
+            true => Ok(Refused::Wait),
+            false => Err(VerifyError::Exhausted),
+        }
+    }
+}
+
+/// What to do about a guess that was not counted.
+enum Refused {
+    /// It repeats a right one.
+    Again(Box<RightGuess>),
+    /// Something was in the way that is not any more.
+    CountAgain,
+    /// The right guess may be under way elsewhere, about to be answered.
+    Wait,
+}
+
+/// The place of guesses from an address: windows that begin at fixed times, so that one write is enough.
+struct GuessPlace {
+    key: WindowKey<'static>,
+    ends: Timestamp,
+}
+
+fn guesses_from(address: ClientAddress, window: Duration, at: Timestamp) -> GuessPlace {
+    let length = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
+    let number = at.millis().div_euclid(length);
+    GuessPlace {
+        key: WindowKey::GuessesFrom { address, number },
+        ends: Timestamp::from_millis((number + 1).saturating_mul(length)),
+    }
+}
+
+fn asker(order: &Order<'_>) -> Asker {
+    Asker {
+        purpose: order.purpose,
+        verified: order.verified,
+        from: NetworkHash::of(order.phone, order.caller.address),
+    }
+}
+
 fn tries_left(code: &IssuedCode, guess: &Guess) -> Option<i64> {
     match &guess.challenge {
         None => Some(code.unbound),
-        Some(challenge) => code.bound.get(challenge).copied(),
+        Some(challenge) => code.bound.get(challenge).map(|bound| bound.tries),
     }
 }
 

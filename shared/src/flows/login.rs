@@ -1,5 +1,6 @@
 //! What a confirmed user gets: a login, an access token that names it, and a refresh token for the next ones.
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
@@ -8,6 +9,7 @@ use crate::challenge::{ChallengeHash, Used};
 use crate::entropy::Entropy;
 use crate::keys::{Ring, RingName};
 use crate::refresh::RefreshToken;
+use crate::report::Chain;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::keys::KeyRing;
@@ -27,6 +29,7 @@ pub struct Logins {
     refresh: KeyRing,
     issuer: String,
     audience: String,
+    refresh_grace: Duration,
     entropy: Entropy,
 }
 
@@ -80,7 +83,18 @@ impl SigningKeys {
         self.0.read(now).await.map(drop)
     }
 
-    /// The public keys that tokens are checked against.
+    /// The public keys that count now, read anew: others keep them for minutes. Those in memory when the store fails.
+    ///
+    /// # Errors
+    /// When the store fails, and there are none in memory.
+    pub async fn published(&self, now: Timestamp) -> Result<Jwks, StoreError> {
+        if let Err(error) = self.read_again(now).await {
+            tracing::warn!(error = %Chain(&error), "the keys in memory are published");
+        }
+        self.public(now).await
+    }
+
+    /// The public keys that tokens are checked against, as they are in memory.
     ///
     /// # Errors
     /// When the store fails.
@@ -107,6 +121,7 @@ impl Logins {
             refresh: KeyRing::new(backends, RingName::Refresh),
             issuer: settings.token_issuer.clone(),
             audience: settings.token_audience.clone(),
+            refresh_grace: settings.refresh_grace,
             entropy: backends.entropy.clone(),
         }
     }
@@ -123,9 +138,27 @@ impl Logins {
         })
     }
 
+    /// The same, read anew: for whoever checks a token, which must not count once its key was ended, and for whoever makes
+    /// the next one, which must count.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keys_now(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
+        let (signing, refresh) = tokio::join!(self.signing.0.read(now), self.refresh.read(now));
+        Ok(LoginKeys {
+            signing: signing?,
+            refresh: refresh?,
+        })
+    }
+
     /// The table of logins.
     pub const fn table(&self) -> &LoginsTable {
         &self.table
+    }
+
+    /// How long a refresh token that was used is answered with the same tokens again.
+    pub const fn refresh_grace(&self) -> Duration {
+        self.refresh_grace
     }
 
     /// Reads the keys before they are needed, in a single attempt each.
@@ -172,6 +205,14 @@ impl Logins {
         self.tokens(keys, user, &used.login, 0, used.at)
     }
 
+    /// The login of `used`, if it still lives: what a repeated answer is answered with again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn of_use(&self, used: &Used, now: Timestamp) -> Result<Option<Login>, StoreError> {
+        self.table.read(&used.login, now).await
+    }
+
     /// The tokens of a generation of a login, made at `at`.
     ///
     /// # Errors
@@ -190,6 +231,8 @@ impl Logins {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: user.id.clone(),
+            client_id: self.audience.clone(),
+            jti: format!("{login}.{generation}"),
             sid: login.to_owned(),
             ver: user.ver,
             role: user.role.clone(),
@@ -218,7 +261,8 @@ impl Logins {
         token.is_ours(&keys.refresh, now)
     }
 
-    /// What an access token says, if it is valid. A key that is not known yet is looked for in the table once.
+    /// What an access token says, if it is valid by the keys in memory. A key that is not known yet is looked for in the
+    /// table once. Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
@@ -227,13 +271,32 @@ impl Logins {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<Claims, TokenError>, StoreError> {
-        let verify = |keys: &Jwks| token::verify(keys, token, now, &self.issuer, &self.audience);
-        match verify(&self.signing.public(now).await?) {
-            Err(TokenError::UnknownKey) => {
-                self.signing.read_again(now).await?;
-                Ok(verify(&self.signing.public(now).await?))
-            }
+        match self.verify(token, now).await? {
+            Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
             answer => Ok(answer),
         }
+    }
+
+    /// What an access token says, if it is valid by the keys that count now, read anew.
+    ///
+    /// # Errors
+    /// When the token is refused, or the store fails.
+    pub async fn claims_now(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        self.signing.read_again(now).await?;
+        self.verify(token, now).await
+    }
+
+    async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        let keys = self.signing.public(now).await?;
+        let verified = token::verify(&keys, token, now, &self.issuer, &self.audience);
+        Ok(verified)
     }
 }

@@ -1,11 +1,12 @@
 //! Setting a new password with a code. `account.rs` sends the code.
 //!
 //! The user is not signed in by it, and every login made before ends.
-use super::codes::{Answer, Codes, RightGuess, VerifyError};
-use crate::account::User;
-use crate::challenge::{ChallengeId, Used};
+use super::codes::{Answer, Codes, OurFailure, Right, RightGuess, VerifyError};
+use crate::account::{Email, User};
+use crate::challenge::Used;
 use crate::code::Purpose;
-use crate::password::{self, HashError, Match, Password};
+use crate::password::{self, HashError, Match, Password, PasswordError};
+use crate::phone::Phone;
 use crate::store::StoreError;
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
@@ -16,6 +17,9 @@ pub enum ResetError {
     /// The code is not right.
     #[error(transparent)]
     Code(#[from] VerifyError),
+    /// The code is right, and it can be used again with a password that is not made of what is known of the user.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -24,6 +28,16 @@ pub enum ResetError {
 impl From<StoreError> for ResetError {
     fn from(error: StoreError) -> Self {
         Self::Code(error.into())
+    }
+}
+
+impl OurFailure for ResetError {
+    fn is_ours(&self) -> bool {
+        match self {
+            Self::Code(error) => error.is_ours(),
+            Self::Password(_) => false,
+            Self::Hash(_) => true,
+        }
     }
 }
 
@@ -44,47 +58,84 @@ pub async fn set_password(
         codes.check(Purpose::PasswordReset, &phone, answer, now),
         users.by_phone(&phone),
     );
-    let guess = guess?;
-    // Nobody was sent the code of a phone without a user: it is right for no one.
-    let user = user?.ok_or(VerifyError::Expired)?;
-    let code = match guess {
-        RightGuess::First(code) => code,
-        RightGuess::Again(_) => return set_before(&user, password).await,
+    let resetting = Resetting {
+        codes,
+        users,
+        phone: &phone,
+        password,
+        now,
     };
-    let hash = password::hash(password, codes.salt()).await?;
-    let used = Used {
-        at: now,
-        by: answer.challenge.as_ref().map(ChallengeId::hash),
-        login: codes.use_id(),
-    };
-    let change = users.change_password(&user, &hash)?;
-    let redeemed = codes
-        .redeem(
-            Purpose::PasswordReset,
-            &phone,
-            &code,
-            used.clone(),
-            vec![change],
-        )
-        .await;
-    match redeemed {
-        Ok(counts) if counts == used => Ok(()),
-        // Another request with this answer was faster; it may have been about another password.
-        Ok(_) => {
-            let user = users.by_phone(&phone).await?.ok_or(VerifyError::Expired)?;
-            set_before(&user, password).await
+    match guess? {
+        RightGuess::First(right) => {
+            let reset = resetting.first(&right, answer, user).await;
+            codes.settle_guess(&phone, &right, reset).await
         }
-        // The user has just gone, and the code with it.
-        Err(VerifyError::Overtaken) => Err(VerifyError::Expired.into()),
-        Err(error) => Err(error.into()),
+        RightGuess::Again(_, right) => {
+            let (again, ()) = tokio::join!(resetting.again(), codes.was_right(&right));
+            again
+        }
     }
 }
 
-/// The same answer again, if it is about the same password.
-async fn set_before(user: &User, password: &Password) -> Result<(), ResetError> {
-    let hash = user.password.as_ref().ok_or(VerifyError::Expired)?;
-    match password::verify(password, hash).await? {
-        Match::Wrong => Err(VerifyError::Expired.into()),
-        _ => Ok(()),
+/// What a right guess sets a password with.
+struct Resetting<'a> {
+    codes: &'a Codes,
+    users: &'a Users,
+    phone: &'a Phone,
+    password: &'a Password,
+    now: Timestamp,
+}
+
+impl Resetting<'_> {
+    async fn first(
+        &self,
+        right: &Right,
+        answer: &Answer,
+        user: Result<Option<User>, StoreError>,
+    ) -> Result<(), ResetError> {
+        let user = match user? {
+            Some(user) => user,
+            // It was read beside the guess, and may be there by now. Nobody was sent the code of a phone without a user: it
+            // is right for no one.
+            None => self.user().await?,
+        };
+        let email = user.email.as_ref().map_or("", Email::as_str);
+        let known = [user.name.as_str(), user.phone.digits(), email];
+        self.password.check_against(&known)?;
+        let hash = password::hash(self.password, self.codes.salt()).await?;
+        let used = Used {
+            at: self.now,
+            by: answer.challenge.as_ref().map(|id| id.hash(&answer.who)),
+            login: self.codes.use_id(),
+        };
+        let change = self.users.change_password(&user, &hash)?;
+        let redeemed = self
+            .codes
+            .redeem(self.phone, right, used.clone(), vec![change])
+            .await;
+        match redeemed {
+            Ok(counts) if counts == used => Ok(()),
+            // Another request with this answer was faster.
+            Ok(_) => self.again().await,
+            // The user has just gone, and the code with it.
+            Err(VerifyError::Overtaken) => Err(VerifyError::Expired.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same answer again, if it is about the same password. The user is read now: what was read beside the guess may be
+    /// older than the answer before.
+    async fn again(&self) -> Result<(), ResetError> {
+        let user = self.user().await?;
+        let hash = user.password.as_ref().ok_or(VerifyError::Expired)?;
+        match password::verify(self.password, hash).await? {
+            Match::Wrong => Err(VerifyError::Expired.into()),
+            Match::Right | Match::RightButOutdated => Ok(()),
+        }
+    }
+
+    async fn user(&self) -> Result<User, ResetError> {
+        let user = self.users.by_phone(self.phone).await?;
+        Ok(user.ok_or(VerifyError::Expired)?)
     }
 }

@@ -1,17 +1,13 @@
 //! What somebody does with a login: refresh it, look at it, end it.
-use std::time::Duration;
-
 use super::login::{Logins, SignedIn};
 use crate::account::User;
+use crate::clock::Clock;
 use crate::refresh::RefreshToken;
 use crate::store::StoreError;
 use crate::store::logins::{Login, Rotated};
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
 use crate::token::TokenError;
-
-/// A refresh token used before works once more within this time, and is answered with the same tokens: replies get lost.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a login was not refreshed.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +46,8 @@ pub struct Access {
     pub login: Login,
 }
 
-/// Gives the next tokens of a login for its refresh token, which is spent by it.
+/// Gives the next tokens of a login for its refresh token, which is spent by it. Asked again within the settings'
+/// `refresh_grace` after that, it gives the same tokens: replies get lost, and clients come back later than they gave up.
 ///
 /// # Errors
 /// When the token is not valid or was used before, or the store fails.
@@ -58,9 +55,10 @@ pub async fn refresh(
     users: &Users,
     logins: &Logins,
     token: &RefreshToken,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<SignedIn, RefreshError> {
-    let (keys, login) = tokio::join!(logins.keys(now), logins.table().read(&token.login, now));
+    let now = clock.now();
+    let (keys, login) = tokio::join!(logins.keys_now(now), logins.table().read(&token.login, now));
     let (keys, login) = (keys?, login?);
     if !logins.is_ours(&keys, token, now) {
         return Err(RefreshError::Refused);
@@ -71,15 +69,18 @@ pub async fn refresh(
         return Err(RefreshError::Refused);
     };
     let next = token.generation + 1;
-    let rotated = match login.generation == token.generation {
-        true => logins.table().rotate(&login, now).await?,
-        false => Rotated::LostRace(Some(login)),
+    // The reads may have taken seconds, and the grace begins with the write.
+    let rotated_at = clock.now();
+    let rotated = if login.generation == token.generation {
+        logins.table().rotate(&login, rotated_at).await?
+    } else {
+        Rotated::LostRace(Some(login))
     };
     let at = match rotated {
-        Rotated::Done => now,
+        Rotated::Done => rotated_at,
         Rotated::LostRace(None) => return Err(RefreshError::Refused),
         Rotated::LostRace(Some(login))
-            if login.generation == next && now < login.rotated_at.plus(GRACE) =>
+            if login.generation == next && now < login.rotated_at.plus(logins.refresh_grace()) =>
         {
             login.rotated_at
         }
@@ -102,11 +103,12 @@ pub async fn look(
     now: Timestamp,
 ) -> Result<Access, AccessError> {
     let claims = logins.claims(token, now).await??;
-    let login = logins
-        .table()
-        .read(&claims.sid, now)
-        .await?
-        .ok_or(AccessError::Ended)?;
+    let (counts, login) = tokio::join!(
+        logins.claims_now(token, now),
+        logins.table().read(&claims.sid, now)
+    );
+    counts??;
+    let login = login?.ok_or(AccessError::Ended)?;
     let user = user_of(users, &login).await?.ok_or(AccessError::Ended)?;
     match user.id == claims.sub && user.ver == claims.ver {
         true => Ok(Access { user, login }),
@@ -114,10 +116,12 @@ pub async fn look(
     }
 }
 
-/// Ends the login of an access token; with `everywhere` every login of its user.
+/// Ends the login of an access token; with `everywhere` every login of its user. What has ended already is ended once more,
+/// so that a client which lost the reply can ask again.
 ///
 /// # Errors
-/// When the token is not valid, or the store fails.
+/// When the token is not valid, or the store fails. With `everywhere` also when its login has ended and others may live:
+/// a token that opens nothing does not end them.
 pub async fn sign_out(
     users: &Users,
     logins: &Logins,
@@ -125,12 +129,49 @@ pub async fn sign_out(
     everywhere: bool,
     now: Timestamp,
 ) -> Result<(), AccessError> {
-    let Access { user, login } = look(users, logins, token, now).await?;
+    let Access { user, login } = match look(users, logins, token, now).await {
+        Err(AccessError::Ended) if !everywhere => return Ok(()),
+        Err(AccessError::Ended) => return all_ended(users, logins, token, now).await,
+        looked => looked?,
+    };
     if everywhere {
         users.end_logins(&user).await?;
     }
     logins.table().close(&login.id).await?;
     Ok(())
+}
+
+/// Ends the login of a refresh token, for whoever has no access token that still counts. A login that has ended already
+/// stays ended.
+///
+/// # Errors
+/// When the token is not ours, or the store fails.
+pub async fn sign_out_by_refresh(
+    logins: &Logins,
+    token: &RefreshToken,
+    now: Timestamp,
+) -> Result<(), RefreshError> {
+    let keys = logins.keys_now(now).await?;
+    if !logins.is_ours(&keys, token, now) {
+        return Err(RefreshError::Refused);
+    }
+    Ok(logins.table().close(&token.login).await?)
+}
+
+/// Whether no login lives that was opened before this token was made.
+async fn all_ended(
+    users: &Users,
+    logins: &Logins,
+    token: &str,
+    now: Timestamp,
+) -> Result<(), AccessError> {
+    let claims = logins.claims(token, now).await??;
+    let user = users.by_id(&claims.sub).await?;
+    if user.is_some_and(|user| user.ver == claims.ver) {
+        Err(AccessError::Ended)
+    } else {
+        Ok(())
+    }
 }
 
 /// The login's user, if the login still counts for it.

@@ -7,16 +7,17 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::account::Wish;
 use super::codes::{
-    Answer, CodeSent, Codes, Companion, Order, Recipient, RightGuess, SendError, VerifyError,
+    Answer, CodeSent, Codes, Companion, Order, Recipient, Right, RightGuess, SendError, VerifyError,
 };
 use super::login::{LoginKeys, Logins, SignedIn};
-use crate::account::{Applicant, Registration, User};
+use crate::account::{Applicant, Identifier, Registration, User};
 use crate::caller::Caller;
 use crate::captcha::{Captcha, CaptchaError};
-use crate::challenge::{CODE_LIFE, ChallengeHash, ChallengeId, Used};
+use crate::challenge::{CODE_LIFE, ChallengeHash, Used};
 use crate::clock::Clock;
 use crate::code::Purpose;
 use crate::password::{self, HashError, PasswordHash};
+use crate::phone::Phone;
 use crate::report::Chain;
 use crate::store::StoreError;
 use crate::store::registrations::Registrations;
@@ -61,6 +62,9 @@ pub enum ResendError {
     /// There is no registration of that challenge id and phone.
     #[error("there is no such registration")]
     NoRegistration,
+    /// The phone has a user by now.
+    #[error("the phone has a user")]
+    PhoneTaken,
     /// No code went out.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -116,6 +120,7 @@ impl Companion for Waiting<'_> {
 struct Longer<'a> {
     registrations: &'a Registrations,
     expires_at: Timestamp,
+    expired_at_before: Timestamp,
 }
 
 impl Companion for Longer<'_> {
@@ -128,8 +133,12 @@ impl Companion for Longer<'_> {
         ])
     }
 
-    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
-        Ok(Vec::new())
+    fn with_release(
+        &self,
+        challenge: &ChallengeHash,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let before = self.expired_at_before;
+        Ok(vec![self.registrations.prolong(challenge, before)?])
     }
 }
 
@@ -164,9 +173,9 @@ pub async fn register(
     let survey = survey?;
     let order = Order {
         phone,
+        who: &Identifier::Phone(phone.clone()),
         purpose: Purpose::Signup,
         caller,
-        counts_for_country: true,
         verified: false,
         recipient: Recipient::Applicant,
         language: *language,
@@ -196,23 +205,30 @@ pub async fn resend(
     now: Timestamp,
 ) -> Result<CodeSent, ResendError> {
     let phone = &users.phone_of(&wish.who).await?;
-    let challenge = wish.keep.as_ref().map(ChallengeId::hash);
+    let challenge = wish.keep.as_ref().map(|id| id.hash(&wish.who));
     let waiting = async {
         match &challenge {
             Some(challenge) => registrations.read(challenge, now).await,
             None => Ok(None),
         }
     };
-    let (waiting, survey) = tokio::join!(waiting, codes.survey(phone, caller, now));
+    let (waiting, user, survey) = tokio::join!(
+        waiting,
+        users.by_phone(phone),
+        codes.survey(phone, caller, now),
+    );
     // Without a registration nothing may be charged: it would keep the phone's owner from signing up.
-    waiting?
+    let registration = waiting?
         .filter(|registration| registration.phone == *phone)
         .ok_or(ResendError::NoRegistration)?;
+    if user?.is_some() {
+        return Err(ResendError::PhoneTaken);
+    }
     let order = Order {
         phone,
+        who: &wish.who,
         purpose: Purpose::Signup,
         caller,
-        counts_for_country: true,
         verified: false,
         recipient: Recipient::Applicant,
         language: wish.language,
@@ -221,6 +237,7 @@ pub async fn resend(
     let longer = Longer {
         registrations,
         expires_at: now.plus(REGISTRATION_LIFE),
+        expired_at_before: registration.expires_at,
     };
     Ok(codes.send(survey?, &order, &longer, now).await?)
 }
@@ -238,48 +255,108 @@ pub async fn confirm(
     now: Timestamp,
 ) -> Result<Confirmed, VerifyError> {
     let phone = &users.phone_of(&answer.who).await?;
-    let challenge = answer
-        .challenge
-        .as_ref()
-        .ok_or(VerifyError::Unknown)?
-        .hash();
-    let (guess, registration, user, keys) = tokio::join!(
+    let challenge = answer.challenge.as_ref().ok_or(VerifyError::Unknown)?;
+    let challenge = challenge.hash(&answer.who);
+    let (guess, registration, keys) = tokio::join!(
         codes.check(Purpose::Signup, phone, answer, now),
         registrations.read(&challenge, now),
-        users.by_phone(phone),
         logins.keys(now),
     );
-    let (guess, registration, user, keys) = (guess?, registration?, user?, keys?);
-    let code = match guess {
-        RightGuess::First(code) => code,
-        RightGuess::Again(used) => {
-            let user = user.ok_or(VerifyError::Expired)?;
-            return signed_in(users, logins, &keys, user, &used).await;
-        }
+    let confirming = Confirming {
+        codes,
+        users,
+        registrations,
+        logins,
+        phone,
+        challenge,
+        now,
     };
-    let registration = registration
-        .filter(|registration| registration.phone == *phone)
-        .ok_or(VerifyError::Expired)?;
-    let user = registration.into_user(logins.user_id(), now);
-    let ours = logins.first_use(Some(challenge.clone()), now);
-    let mut also = users.create(&user)?;
-    also.push(logins.open(&ours, &user)?);
-    also.push(registrations.take(&challenge, now)?);
-    let redeemed = codes
-        .redeem(Purpose::Signup, phone, &code, ours.clone(), also)
-        .await;
-    let used = match redeemed {
-        // Refused beside the code: the phone has a user by now, or the registration has just ended.
-        Err(VerifyError::Overtaken) if users.by_phone(phone).await?.is_none() => {
+    match guess? {
+        RightGuess::First(right) => {
+            let confirmed = confirming.first(&right, registration, keys).await;
+            codes.settle_guess(phone, &right, confirmed).await
+        }
+        RightGuess::Again(used, right) => {
+            let (again, ()) = tokio::join!(confirming.again(keys, &used), codes.was_right(&right));
+            again
+        }
+    }
+}
+
+/// What a right guess confirms a sign-up with.
+struct Confirming<'a> {
+    codes: &'a Codes,
+    users: &'a Users,
+    registrations: &'a Registrations,
+    logins: &'a Logins,
+    phone: &'a Phone,
+    challenge: ChallengeHash,
+    now: Timestamp,
+}
+
+impl Confirming<'_> {
+    async fn first(
+        &self,
+        right: &Right,
+        registration: Result<Option<Registration>, StoreError>,
+        keys: Result<LoginKeys, StoreError>,
+    ) -> Result<Confirmed, VerifyError> {
+        let keys = keys?;
+        let registration = registration?.filter(|found| found.phone == *self.phone);
+        let Some(registration) = registration else {
+            return self.perhaps_again(right, keys).await;
+        };
+        let user = registration.into_user(self.logins.user_id(), self.now);
+        let challenge = &self.challenge;
+        let ours = self.logins.first_use(Some(challenge.clone()), self.now);
+        let mut also = self.users.create(&user)?;
+        also.push(self.logins.open(&ours, &user)?);
+        also.push(self.registrations.take(challenge, self.now)?);
+        let redeemed = self
+            .codes
+            .redeem(self.phone, right, ours.clone(), also)
+            .await;
+        match redeemed {
+            Ok(used) if used == ours => {
+                signed_in(self.users, self.logins, &keys, user, &used).await
+            }
+            Ok(used) => self.again(Ok(keys), &used).await,
+            // Refused beside the code: the phone has a user by now, or the registration has just ended.
+            Err(VerifyError::Overtaken) if self.users.by_phone(self.phone).await?.is_none() => {
+                self.perhaps_again(right, keys).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The registration is gone: because the same answer was faster, or because it has ended.
+    async fn perhaps_again(
+        &self,
+        right: &Right,
+        keys: LoginKeys,
+    ) -> Result<Confirmed, VerifyError> {
+        let used = self.codes.use_of(self.phone, right).await?;
+        self.again(Ok(keys), &used.ok_or(VerifyError::Expired)?)
+            .await
+    }
+
+    /// The same answer once more, as long as its login lives and is the user's.
+    async fn again(
+        &self,
+        keys: Result<LoginKeys, StoreError>,
+        used: &Used,
+    ) -> Result<Confirmed, VerifyError> {
+        let keys = keys?;
+        let (user, login) = tokio::join!(
+            self.users.by_phone(self.phone),
+            self.logins.of_use(used, self.now),
+        );
+        let user = user?.ok_or(VerifyError::Expired)?;
+        if !login?.is_some_and(|login| login.is_of(&user)) {
             return Err(VerifyError::Expired);
         }
-        redeemed => redeemed?,
-    };
-    if used != ours {
-        let user = users.by_phone(phone).await?.ok_or(VerifyError::Expired)?;
-        return signed_in(users, logins, &keys, user, &used).await;
+        signed_in(self.users, self.logins, &keys, user, used).await
     }
-    signed_in(users, logins, &keys, user, &used).await
 }
 
 /// The answer to a confirmation: the same however often it is asked for, also when the first request died before it had

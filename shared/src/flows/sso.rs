@@ -1,8 +1,11 @@
 //! Signing in with a code alone. `account.rs` sends the code.
-use super::codes::{Answer, Codes, RightGuess, VerifyError};
-use super::login::{Logins, SignedIn};
-use crate::challenge::ChallengeId;
+use super::codes::{Answer, Codes, Right, RightGuess, VerifyError};
+use super::login::{LoginKeys, Logins, SignedIn};
+use crate::account::User;
+use crate::challenge::Used;
 use crate::code::Purpose;
+use crate::phone::Phone;
+use crate::store::StoreError;
 use crate::store::users::Users;
 use crate::timestamp::Timestamp;
 
@@ -23,19 +26,79 @@ pub async fn verify(
         users.by_phone(&phone),
         logins.keys(now),
     );
-    let (guess, keys) = (guess?, keys?);
-    // Nobody was sent the code of a phone without a user: it is right for no one.
-    let user = user?.ok_or(VerifyError::Expired)?;
-    let used = match guess {
-        RightGuess::Again(used) => used,
-        RightGuess::First(code) => {
-            let by = answer.challenge.as_ref().map(ChallengeId::hash);
-            let used = logins.first_use(by, now);
-            let login = logins.open(&used, &user)?;
-            codes
-                .redeem(Purpose::Sso, &phone, &code, used, vec![login])
-                .await?
-        }
+    let opening = Opening {
+        codes,
+        users,
+        logins,
+        phone: &phone,
+        now,
     };
-    Ok(logins.first_tokens(&keys, user, &used)?)
+    match guess? {
+        RightGuess::First(right) => {
+            let opened = opening.first(&right, answer, user, keys).await;
+            codes.settle_guess(&phone, &right, opened).await
+        }
+        RightGuess::Again(used, right) => {
+            let (again, ()) = tokio::join!(opening.again(keys, &used), codes.was_right(&right));
+            again
+        }
+    }
+}
+
+/// What a right guess opens a login with.
+struct Opening<'a> {
+    codes: &'a Codes,
+    users: &'a Users,
+    logins: &'a Logins,
+    phone: &'a Phone,
+    now: Timestamp,
+}
+
+impl Opening<'_> {
+    async fn first(
+        &self,
+        right: &Right,
+        answer: &Answer,
+        user: Result<Option<User>, StoreError>,
+        keys: Result<LoginKeys, StoreError>,
+    ) -> Result<SignedIn, VerifyError> {
+        let keys = keys?;
+        let user = match user? {
+            Some(user) => user,
+            // It was read beside the guess, and may be there by now. Nobody was sent the code of a phone without a user: it
+            // is right for no one.
+            None => self.user().await?,
+        };
+        let by = answer.challenge.as_ref().map(|id| id.hash(&answer.who));
+        let used = self.logins.first_use(by, self.now);
+        let login = self.logins.open(&used, &user)?;
+        let counts = self
+            .codes
+            .redeem(self.phone, right, used.clone(), vec![login])
+            .await?;
+        if counts != used {
+            return self.again(Ok(keys), &counts).await;
+        }
+        Ok(self.logins.first_tokens(&keys, user, &used)?)
+    }
+
+    /// The same answer once more, as long as its login lives and is the user's.
+    async fn again(
+        &self,
+        keys: Result<LoginKeys, StoreError>,
+        used: &Used,
+    ) -> Result<SignedIn, VerifyError> {
+        let keys = keys?;
+        let (user, login) = tokio::join!(self.user(), self.logins.of_use(used, self.now));
+        let user = user?;
+        if !login?.is_some_and(|login| login.is_of(&user)) {
+            return Err(VerifyError::Expired);
+        }
+        Ok(self.logins.first_tokens(&keys, user, used)?)
+    }
+
+    async fn user(&self) -> Result<User, VerifyError> {
+        let user = self.users.by_phone(self.phone).await?;
+        user.ok_or(VerifyError::Expired)
+    }
 }

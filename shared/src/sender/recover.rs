@@ -415,7 +415,7 @@ impl Run<'_> {
             ConnectRight::Won(_) => Ok(true),
             ConnectRight::Lost(item) => {
                 recovery.asks = false;
-                recovery.item = item;
+                recovery.item = *item;
                 Ok(false)
             }
         }
@@ -450,7 +450,7 @@ impl Run<'_> {
                 .take_connect_right(GATEWAY, gateway, &claim);
             match right.await? {
                 ConnectRight::Won(_) => return Ok(self.now() < last),
-                ConnectRight::Lost(item) => recovery.gateway = item,
+                ConnectRight::Lost(item) => recovery.gateway = *item,
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The table of challenges: one item per phone.
 //!
-//! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps),
-//! `not_on_whatsapp_until` when a send has shown that, and per purpose a map
+//! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), `known` (list of
+//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, and per purpose a map
 //! named after it with `code` and `open`. Times inside are milliseconds. Every write raises `rev`.
-use std::collections::BTreeMap;
+//!
+//! What a send will bring stands in `open` until its message went out: a new code, or the challenge id that the live one is
+//! to be bound to. So whatever happens meanwhile, a release takes `open` away and leaves the rest as it is.
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -17,15 +20,19 @@ use super::{
     retrying_conflicts, text, transact,
 };
 use crate::challenge::{
-    AttemptId, Certainty, Challenge, ChallengeHash, IssuedCode, Open, PhoneState, SendMade, Used,
+    AttemptId, Bound, Certainty, Challenge, ChallengeHash, IssuedCode, LastGuess, NetworkHash,
+    Open, Origin, PhoneState, SendMade, Used,
 };
-use crate::code::Purpose;
+use crate::code::{CodeLength, Nonce, Purpose};
 use crate::phone::Phone;
 use crate::runtime::Backends;
 use crate::timestamp::Timestamp;
 
 /// How long a phone is remembered after its last code: longer than any limit, so that failures keep adding up.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How often a network is remembered anew when others change the phone's state meanwhile.
+const NETWORK_RACES_MAX: usize = 5;
 
 /// The challenges of all phones.
 #[derive(Clone, Debug)]
@@ -37,12 +44,14 @@ pub struct Challenges {
 /// What `reserve` writes, all at once.
 #[derive(Clone, Debug)]
 pub struct Reservation {
+    /// What for.
+    pub purpose: Purpose,
     /// The state that the decision was made on.
     pub seen: PhoneState,
     /// The messages to remember, as [`crate::limits::decide`] answered them.
     pub sends: Vec<SendMade>,
-    /// The code that the message will carry, with the new challenge id among its bound ones.
-    pub code: IssuedCode,
+    /// The code that is live beside the send, and stays so if nothing is sent.
+    pub live: Option<IssuedCode>,
     /// The send that is now under way.
     pub open: Open,
 }
@@ -54,17 +63,6 @@ pub enum Reserved {
     Granted,
     /// The state changed since it was read.
     LostRace,
-}
-
-/// How a reservation is undone.
-#[derive(Clone, Debug)]
-pub enum Undo {
-    /// It repeated the live code for a challenge id that it was bound to before: nothing but the reservation goes.
-    Again,
-    /// It repeated the live code for one more challenge id: that id goes.
-    Repeat(ChallengeHash),
-    /// It made a new code: the one that was live before comes back.
-    Fresh(Option<IssuedCode>),
 }
 
 /// What became of the use of a code.
@@ -89,13 +87,15 @@ pub struct Guess {
     pub id: String,
     /// The key ids at hand. A code of another key is not counted yet.
     pub kids: Vec<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Whether a guess may be compared.
 #[derive(Debug)]
 pub enum Counted {
-    /// It was counted; compare it with this code.
-    Compare(IssuedCode),
+    /// It was counted; compare it with the code of this state.
+    Compare(PhoneState, IssuedCode),
     /// It was not counted: the state says why.
     Refused(PhoneState),
 }
@@ -138,163 +138,182 @@ impl Challenges {
     }
 
     /// Writes the reservation if the state is still the one that was seen, in one conditional update; together with `also`
-    /// in one transaction when there is more to write.
+    /// in one transaction when there is more to write. What the state does not have is removed: TTL may be late.
     pub async fn reserve(
         &self,
         phone: &Phone,
-        purpose: Purpose,
         reservation: &Reservation,
         also: Vec<TransactWriteItem>,
     ) -> Result<Reserved, StoreError> {
         const ACT: &str = "reserve a code";
-        let change = Change::new(purpose)
-            .condition(match reservation.seen.rev {
-                0 => "attribute_not_exists(phone)",
-                _ => "rev = :seen",
-            })
-            .set("sends = :sends, expires_at = :expires_at, #p = :challenge")
-            .value(":sends", list_of_sends(&reservation.sends))
-            .value(
-                ":expires_at",
-                number(reservation.open.at.plus(KEPT).seconds_up()),
-            )
-            .value(
-                ":challenge",
-                challenge_item(&reservation.code, &reservation.open),
-            );
-        let change = match reservation.seen.rev {
-            0 => change,
-            rev => change.value(":seen", number(rev)),
+        let Reservation {
+            purpose,
+            seen,
+            sends,
+            live,
+            open,
+        } = reservation;
+        let set = "sends = :sends, failures = :failures, expires_at = :expires_at, #p = :challenge";
+        let change = Change::new(*purpose)
+            .if_seen(seen)
+            .set(set)
+            .value(":sends", list_of_sends(sends))
+            .value(":failures", number(seen.failures))
+            .value(":expires_at", number(open.at.plus(KEPT).seconds_up()))
+            .value(":challenge", challenge_item(live.as_ref(), Some(open)));
+        let change = remove_unseen(change, *purpose, seen);
+        let ours = |state: PhoneState| match is_open(&state, *purpose, &open.attempt) {
+            true => Reserved::Granted,
+            false => Reserved::LostRace,
         };
-        let ours = |state: PhoneState| {
-            let open = state
-                .challenges
-                .get(&purpose)
-                .and_then(|challenge| challenge.open.as_ref());
-            match open.is_some_and(|open| open.attempt == reservation.open.attempt) {
-                true => Reserved::Granted,
-                false => Reserved::LostRace,
-            }
-        };
-        Ok(self
-            .write(ACT, phone, change, also)
-            .await?
-            .map_or(Reserved::Granted, ours))
+        Ok(match self.write(ACT, phone, change, also).await? {
+            Written::Done => Reserved::Granted,
+            Written::Refused(state) => ours(state),
+            Written::OtherRefused => Reserved::LostRace,
+        })
     }
 
-    /// Ends the reservation of `attempt` with a message that was sent (or may have been): charges the limits and fixes the
-    /// code's end. Does nothing when the reservation has lapsed and was taken over.
+    /// Ends the reservation of `open` with a message that was sent (or may have been): charges the limits, and turns the code
+    /// into `code`, which [`Open::adopted`] answers. Does nothing when the reservation has ended already.
     pub async fn commit(
         &self,
         phone: &Phone,
-        attempt: &AttemptId,
+        open: &Open,
         send: SendMade,
-        code_expires_at: Timestamp,
+        code: &IssuedCode,
     ) -> Result<(), StoreError> {
-        let charged = AttributeValue::L(vec![send_item(&send)]);
         let change = Change::new(send.purpose)
             .condition("#p.#open.#attempt = :attempt")
-            .set("sends = list_append(sends, :charged), #p.#code.#expires_at = :ends")
+            .set("sends = list_append(sends, :charged)")
             .remove("#p.#open")
             .name("#open", "open")
             .name("#attempt", "attempt")
             .name("#code", "code")
-            .name("#expires_at", "expires_at")
-            .value(":attempt", text(&attempt.0))
-            .value(":charged", charged)
-            .value(":ends", number(code_expires_at.millis()));
+            .value(":attempt", text(&open.attempt.0))
+            .value(":charged", list_of_sends(&[send]));
+        let change = match (&open.code, code.bound.get(&open.challenge)) {
+            (Some(_), _) | (None, None) => change
+                .set("#p.#code = :code")
+                .value(":code", AttributeValue::M(code_item(code))),
+            // The live code may have been guessed at meanwhile: nothing of it changes but the id.
+            (None, Some(bound)) => change
+                .set("#p.#code.#bound.#id = if_not_exists(#p.#code.#bound.#id, :tries)")
+                .set("#p.#code.#ends.#id = if_not_exists(#p.#code.#ends.#id, :ends)")
+                .name("#bound", "bound")
+                .name("#ends", "ends")
+                .name("#id", &open.challenge.0)
+                .value(":tries", number(bound.tries))
+                .value(":ends", number(bound.until.millis())),
+        };
         self.update("commit a code", phone, change).await.map(drop)
     }
 
-    /// Ends the reservation of `attempt` as if it had never been, and remembers until when the number is taken not to be on
-    /// WhatsApp, if the send has shown that. Writes `also` in the same transaction when there is more to undo.
-    ///
-    /// A new code that somebody has guessed at meanwhile is the exception: it takes its place in the limits like a message
-    /// that went out, or guesses at codes that cannot be sent would be free. Two writes then.
+    /// Ends the reservation as if it had never been, and remembers until when the number is taken not to be on WhatsApp, if
+    /// the send has shown that. Writes `also` in the same transaction when there is more to undo. A reservation whose write
+    /// is still on its way finds the state changed when it arrives.
     pub async fn release(
         &self,
         phone: &Phone,
-        purpose: Purpose,
-        attempt: &AttemptId,
-        undo: &Undo,
+        reservation: &Reservation,
         not_on_whatsapp_until: Option<Timestamp>,
         also: Vec<TransactWriteItem>,
     ) -> Result<(), StoreError> {
         const ACT: &str = "release a code";
-        let change = |condition: &str| {
-            let change = Change::new(purpose)
-                .condition(condition)
-                .name("#open", "open")
-                .name("#attempt", "attempt")
-                .value(":attempt", text(&attempt.0));
-            match not_on_whatsapp_until {
-                None => change,
-                Some(until) => change
-                    .set("not_on_whatsapp_until = :until")
-                    .value(":until", number(until.millis())),
-            }
+        let Reservation {
+            purpose,
+            seen,
+            live,
+            open,
+            ..
+        } = reservation;
+        let change = Change::new(*purpose)
+            .condition("#p.#open.#attempt = :attempt")
+            .remove(match live {
+                Some(_) => "#p.#open",
+                None => "#p",
+            })
+            .name("#open", "open")
+            .name("#attempt", "attempt")
+            .value(":attempt", text(&open.attempt.0));
+        let change = match not_on_whatsapp_until {
+            None => change,
+            Some(until) => change
+                .set("not_on_whatsapp_until = :until")
+                .value(":until", number(until.millis())),
         };
-        const OURS: &str = "#p.#open.#attempt = :attempt";
-        const NOT_GUESSED: &str =
-            "#p.#open.#attempt = :attempt AND attribute_not_exists(#p.#code.#last)";
-        let undoing = match undo {
-            Undo::Again => change(OURS).remove("#p.#open"),
-            Undo::Repeat(challenge) => change(OURS)
-                .remove("#p.#open, #p.#code.#bound.#id")
-                .name("#code", "code")
-                .name("#bound", "bound")
-                .name("#id", &challenge.0),
-            Undo::Fresh(None) => change(NOT_GUESSED)
-                .remove("#p.#open, #p.#code")
-                .name("#code", "code")
-                .name("#last", "last_guess"),
-            Undo::Fresh(Some(before)) => change(NOT_GUESSED)
-                .set("#p.#code = :before")
-                .remove("#p.#open")
-                .name("#code", "code")
-                .name("#last", "last_guess")
-                .value(":before", AttributeValue::M(code_item(before))),
-        };
-        let Some(state) = self.write(ACT, phone, undoing, also.clone()).await? else {
+        let mut released = self.write(ACT, phone, change.clone(), also).await?;
+        if let Written::OtherRefused = released {
+            // What was to be undone beside it is gone already.
+            released = self.write(ACT, phone, change, Vec::new()).await?;
+        }
+        let Written::Refused(state) = released else {
             return Ok(());
         };
-        let open = state
-            .challenges
-            .get(&purpose)
-            .and_then(|live| live.open.as_ref());
-        let Some(open) = open.filter(|open| open.attempt == *attempt) else {
+        if state.rev != seen.rev {
             // It has lapsed and was taken over, or this very release was written and only its reply lost.
             return Ok(());
-        };
-        let lapsed = SendMade {
-            at: open.at,
-            purpose,
-            certainty: Certainty::Lapsed,
-        };
-        let lapsing = change(OURS)
-            .set("sends = list_append(sends, :lapsed)")
-            .remove("#p.#open, #p.#code")
-            .name("#code", "code")
-            .value(":lapsed", list_of_sends(&[lapsed]));
-        self.write(ACT, phone, lapsing, also).await.map(drop)
+        }
+        let closing = Change::new(*purpose)
+            .if_seen(seen)
+            .set("sends = if_not_exists(sends, :none), expires_at = if_not_exists(expires_at, :expires_at)")
+            .value(":none", list_of_sends(&[]))
+            .value(":expires_at", number(open.until.seconds_up()))
+            .without_purpose();
+        match self.update(ACT, phone, closing).await? {
+            Updated::Refused(state) if is_open(&state, *purpose, &open.attempt) => {
+                Err(StoreError::unreadable(ACT, "open"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers that somebody has signed in from `network`, on the state that was seen; another one is read again.
+    pub async fn know_network(
+        &self,
+        phone: &Phone,
+        seen: PhoneState,
+        network: NetworkHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const ACT: &str = "remember a network";
+        let mut seen = seen;
+        for _ in 0..NETWORK_RACES_MAX {
+            if seen.known.first() == Some(&network) {
+                return Ok(());
+            }
+            let change = Change::new(Purpose::Sso)
+                .if_seen(&seen)
+                .set("sends = :sends, failures = :failures, expires_at = :expires_at, known = :known")
+                .value(":sends", list_of_sends(&seen.sends))
+                .value(":failures", number(seen.failures))
+                .value(":expires_at", number(now.plus(KEPT).seconds_up()))
+                .value(":known", list_of_networks(&seen.knowing(network)));
+            let change = match seen.challenges.contains_key(&Purpose::Sso) {
+                true => change.without_purpose(),
+                false => change.remove("#p"),
+            };
+            let change = remove_unseen(change, Purpose::Sso, &seen);
+            match self.update(ACT, phone, change).await? {
+                Updated::Done(_) => return Ok(()),
+                Updated::Refused(_) => seen = self.read(phone, now).await?,
+            }
+        }
+        Ok(())
     }
 
     /// Counts a guess before it is compared, in one conditional update. Counts it once, however often the store's reply is
     /// lost.
-    pub async fn count_guess(
-        &self,
-        phone: &Phone,
-        guess: &Guess,
-        now: Timestamp,
-    ) -> Result<Counted, StoreError> {
+    pub async fn count_guess(&self, phone: &Phone, guess: &Guess) -> Result<Counted, StoreError> {
         let kids: Vec<String> = (0..guess.kids.len()).map(|n| format!(":kid{n}")).collect();
+        // A send that died may have brought another code: that is settled first.
         let condition = format!(
-            "#p.#code.#tries > :zero AND attribute_not_exists(#p.#code.#used) AND #p.#code.#expires_at > :now \
+            "(attribute_not_exists(#p.#open) OR #p.#open.#until > :now) AND #p.#code.#tries > :zero \
+             AND attribute_not_exists(#p.#code.#used) AND #p.#code.#expires_at > :now \
              AND #p.#code.#kid IN ({}) AND (attribute_not_exists(#p.#code.#last) OR #p.#code.#last <> :guess)",
             kids.join(", ")
         );
         let set = "#p.#code.#tries = #p.#code.#tries - :one, #p.#code.#last = :guess, \
-                   failures = if_not_exists(failures, :zero) + :one";
+                   #p.#code.#last_at = :now, failures = if_not_exists(failures, :zero) + :one";
         let mut change = Change::new(guess.purpose)
             .condition(condition.replace("#tries", tries_path(guess)))
             .set(&set.replace("#tries", tries_path(guess)))
@@ -303,49 +322,74 @@ impl Challenges {
             .name("#expires_at", "expires_at")
             .name("#kid", "kid")
             .name("#last", "last_guess")
+            .name("#last_at", "last_guess_at")
+            .name("#open", "open")
+            .name("#until", "until")
             .value(":zero", number(0))
             .value(":one", number(1))
-            .value(":now", number(now.millis()))
+            .value(":now", number(guess.at.millis()))
             .value(":guess", text(&guess.id));
         for (placeholder, kid) in kids.iter().zip(&guess.kids) {
             change = change.value(placeholder, text(kid));
         }
-        change = match &guess.challenge {
-            Some(challenge) => change.name("#bound", "bound").name("#id", &challenge.0),
-            None => change.name("#unbound", "unbound"),
-        };
+        change = tries_named(change, guess);
         let state = match self.update("count a guess", phone, change).await? {
             Updated::Done(state) => state,
             Updated::Refused(state) => {
                 // The update of this very guess may have gone through and only its reply been lost.
-                let counted = state
-                    .code(guess.purpose)
-                    .is_some_and(|code| code.last_guess.as_ref() == Some(&guess.id));
-                if !counted {
+                let last = state.code(guess.purpose);
+                let last = last.and_then(|code| code.last_guess.as_ref());
+                if last.is_none_or(|last| last.id != guess.id) {
                     return Ok(Counted::Refused(state));
                 }
                 state
             }
         };
-        match state.code(guess.purpose) {
-            Some(code) => Ok(Counted::Compare(code.clone())),
+        match state.code(guess.purpose).cloned() {
+            Some(code) => Ok(Counted::Compare(state, code)),
             None => Ok(Counted::Refused(state)),
         }
     }
 
-    /// Uses a code up and writes `also`, in one transaction: of any number of right guesses one wins.
+    /// Takes the count of a guess back, which was not wrong: it was right and could not be used, or was not to be compared.
+    /// Does nothing when the code was used or replaced meanwhile. One transaction, so that a lost reply gives one try back.
+    pub async fn uncount_guess(
+        &self,
+        phone: &Phone,
+        guess: &Guess,
+        nonce: &Nonce,
+    ) -> Result<(), StoreError> {
+        const ACT: &str = "take the count of a guess back";
+        let condition = "#p.#code.#nonce = :nonce AND attribute_not_exists(#p.#code.#used)";
+        let set = "#p.#code.#tries = #p.#code.#tries + :one, failures = failures - :one";
+        let change = tries_named(Change::new(guess.purpose), guess)
+            .condition(condition)
+            .set(&set.replace("#tries", tries_path(guess)))
+            .name("#code", "code")
+            .name("#nonce", "nonce")
+            .name("#used", "used")
+            .value(":one", number(1))
+            .value(":nonce", bytes(*nonce));
+        let write = self.transact_item(ACT, phone, change)?;
+        transact(ACT, &self.client, vec![write]).await.map(drop)
+    }
+
+    /// Uses a code up, remembers the networks in `known`, and writes `also`, in one transaction: of any number of right
+    /// guesses one wins.
     pub async fn use_code(
         &self,
         phone: &Phone,
         purpose: Purpose,
         code: &IssuedCode,
         used: &Used,
+        known: &[NetworkHash],
         also: Vec<TransactWriteItem>,
     ) -> Result<UseOfCode, StoreError> {
         const ACT: &str = "use a code";
         let change = Change::new(purpose)
             .condition("#p.#code.#nonce = :nonce AND attribute_not_exists(#p.#code.#used)")
-            .set("#p.#code.#used = :used, failures = :zero")
+            .set("#p.#code.#used = :used, failures = :zero, known = :known")
+            .value(":known", list_of_networks(known))
             .name("#code", "code")
             .name("#nonce", "nonce")
             .name("#used", "used")
@@ -369,26 +413,29 @@ impl Challenges {
         }
     }
 
-    /// Makes a change, together with `also` in one transaction when there is more to write; the state that refused it.
+    /// Makes a change, together with `also` in one transaction when there is more to write.
     async fn write(
         &self,
         act: &'static str,
         phone: &Phone,
         change: Change,
         also: Vec<TransactWriteItem>,
-    ) -> Result<Option<PhoneState>, StoreError> {
+    ) -> Result<Written, StoreError> {
         if also.is_empty() {
-            return match self.update(act, phone, change).await? {
-                Updated::Done(_) => Ok(None),
-                Updated::Refused(state) => Ok(Some(state)),
-            };
+            return Ok(match self.update(act, phone, change).await? {
+                Updated::Done(_) => Written::Done,
+                Updated::Refused(state) => Written::Refused(state),
+            });
         }
         let mut writes = vec![self.transact_item(act, phone, change)?];
         writes.extend(also);
-        match transact(act, &self.client, writes).await? {
-            Transacted::Done => Ok(None),
-            Transacted::Refused(refusals) => Ok(Some(first_state(refusals).unwrap_or_default())),
-        }
+        Ok(match transact(act, &self.client, writes).await? {
+            Transacted::Done => Written::Done,
+            Transacted::Refused(refusals) => match refusals.first() {
+                Some(Some(_)) => Written::Refused(first_state(refusals).unwrap_or_default()),
+                _ => Written::OtherRefused,
+            },
+        })
     }
 
     /// The write that removes everything about a phone, for a transaction: refused when it changed since it was seen.
@@ -420,13 +467,14 @@ impl Challenges {
     ) -> Result<Updated, StoreError> {
         let sent = retrying_conflicts(|| {
             let change = change.clone();
+            let names = change.names();
             self.client
                 .update_item()
                 .table_name(&self.table)
                 .key("phone", text(phone.digits()))
                 .update_expression(change.expression())
                 .condition_expression(change.condition)
-                .set_expression_attribute_names(Some(change.names.into_iter().collect()))
+                .set_expression_attribute_names(names)
                 .set_expression_attribute_values(Some(change.values.into_iter().collect()))
                 .return_values(ReturnValue::AllNew)
                 .return_values_on_condition_check_failure(
@@ -451,12 +499,13 @@ impl Challenges {
         phone: &Phone,
         change: Change,
     ) -> Result<TransactWriteItem, StoreError> {
+        let names = change.names();
         let update = Update::builder()
             .table_name(&self.table)
             .key("phone", text(phone.digits()))
             .update_expression(change.expression())
             .condition_expression(change.condition)
-            .set_expression_attribute_names(Some(change.names.into_iter().collect()))
+            .set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(change.values.into_iter().collect()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
@@ -468,6 +517,15 @@ impl Challenges {
 enum Updated {
     Done(PhoneState),
     Refused(PhoneState),
+}
+
+/// What became of a change and of what was written with it.
+enum Written {
+    Done,
+    /// The state refused it.
+    Refused(PhoneState),
+    /// The state was fine, but one of the other writes was refused; nothing was written.
+    OtherRefused,
 }
 
 /// An update of one phone's item under a condition. Raises `rev` by itself; `#p` is the purpose's map.
@@ -491,6 +549,20 @@ impl Change {
         }
     }
 
+    /// Refused when the item changed since it was seen.
+    fn if_seen(self, seen: &PhoneState) -> Self {
+        match seen.rev {
+            0 => self.condition("attribute_not_exists(phone)"),
+            rev => self.condition("rev = :seen").value(":seen", number(rev)),
+        }
+    }
+
+    /// Of a change that does not name the purpose's map.
+    fn without_purpose(mut self) -> Self {
+        self.names.remove("#p");
+        self
+    }
+
     fn condition(mut self, condition: impl Into<String>) -> Self {
         self.condition = condition.into();
         self
@@ -502,7 +574,10 @@ impl Change {
     }
 
     fn remove(mut self, paths: &str) -> Self {
-        self.removes = format!(" REMOVE {paths}");
+        self.removes = match self.removes.is_empty() {
+            true => format!(" REMOVE {paths}"),
+            false => format!("{}, {paths}", self.removes),
+        };
         self
     }
 
@@ -516,8 +591,43 @@ impl Change {
         self
     }
 
+    /// The placeholders, of which DynamoDB takes no empty map.
+    fn names(&self) -> Option<HashMap<String, String>> {
+        let names = self.names.clone().into_iter().collect();
+        Some(names).filter(|names: &HashMap<_, _>| !names.is_empty())
+    }
+
     fn expression(&self) -> String {
         format!("SET {}{}", self.sets, self.removes)
+    }
+}
+
+/// Removes what an item may have that was not in the state as it was seen, because it has expired.
+fn remove_unseen(mut change: Change, purpose: Purpose, seen: &PhoneState) -> Change {
+    for (number, other) in Purpose::ALL.into_iter().enumerate() {
+        if other != purpose && !seen.challenges.contains_key(&other) {
+            let placeholder = format!("#other{number}");
+            change = change.remove(&placeholder).name(&placeholder, other.name());
+        }
+    }
+    if seen.known.is_empty() && !change.values.contains_key(":known") {
+        change = change.remove("known");
+    }
+    if seen.not_on_whatsapp_until.is_none() {
+        change = change.remove("not_on_whatsapp_until");
+    }
+    change
+}
+
+fn is_open(state: &PhoneState, purpose: Purpose, attempt: &AttemptId) -> bool {
+    let open = state.open(purpose);
+    open.is_some_and(|open| open.attempt == *attempt)
+}
+
+fn tries_named(change: Change, guess: &Guess) -> Change {
+    match &guess.challenge {
+        Some(challenge) => change.name("#bound", "bound").name("#id", &challenge.0),
+        None => change.name("#unbound", "unbound"),
     }
 }
 
@@ -541,11 +651,19 @@ fn certainty_name(certainty: Certainty) -> &'static str {
 }
 
 fn send_item(send: &SendMade) -> AttributeValue {
-    AttributeValue::M(Item::from([
+    let mut item = Item::from([
         ("at".into(), number(send.at.millis())),
         ("purpose".into(), text(send.purpose.name())),
         ("certainty".into(), text(certainty_name(send.certainty))),
-    ]))
+    ]);
+    if let Some(from) = send.from {
+        item.insert("from".into(), bytes(from.0));
+    }
+    AttributeValue::M(item)
+}
+
+fn list_of_networks(networks: &[NetworkHash]) -> AttributeValue {
+    AttributeValue::L(networks.iter().map(|network| bytes(network.0)).collect())
 }
 
 fn list_of_sends(sends: &[SendMade]) -> AttributeValue {
@@ -564,39 +682,67 @@ fn used_item(used: &Used) -> AttributeValue {
 }
 
 fn code_item(code: &IssuedCode) -> Item {
-    let bound = code
-        .bound
-        .iter()
-        .map(|(challenge, tries)| (challenge.0.clone(), number(*tries)))
-        .collect();
+    let of_each = |value: fn(&Bound) -> i64| {
+        let values = code
+            .bound
+            .iter()
+            .map(|(challenge, bound)| (challenge.0.clone(), number(value(bound))));
+        AttributeValue::M(values.collect())
+    };
     let mut item = Item::from([
         ("nonce".into(), bytes(code.nonce)),
         ("kid".into(), text(&code.kid)),
+        ("digits".into(), number(code.length.digits() as i64)),
         ("expires_at".into(), number(code.expires_at.millis())),
-        ("bound".into(), AttributeValue::M(bound)),
+        ("bound".into(), of_each(|bound| bound.tries)),
+        ("ends".into(), of_each(|bound| bound.until.millis())),
         ("unbound".into(), number(code.unbound)),
     ]);
     if let Some(used) = &code.used {
         item.insert("used".into(), used_item(used));
     }
-    if let Some(guess) = &code.last_guess {
-        item.insert("last_guess".into(), text(guess));
+    if let Some(last) = &code.last_guess {
+        item.insert("last_guess".into(), text(&last.id));
+        item.insert("last_guess_at".into(), number(last.at.millis()));
     }
     item
 }
 
-fn challenge_item(code: &IssuedCode, open: &Open) -> AttributeValue {
-    let open = Item::from([
+fn open_item(open: &Open) -> Item {
+    let mut item = Item::from([
         ("attempt".into(), text(&open.attempt.0)),
         ("message_id".into(), text(&open.message_id)),
         ("session".into(), text(&open.session)),
         ("at".into(), number(open.at.millis())),
         ("until".into(), number(open.until.millis())),
+        ("challenge".into(), text(&open.challenge.0)),
+        ("origin".into(), text(origin_name(open.origin))),
     ]);
-    AttributeValue::M(Item::from([
-        ("code".into(), AttributeValue::M(code_item(code))),
-        ("open".into(), AttributeValue::M(open)),
-    ]))
+    if let Some(from) = open.from {
+        item.insert("from".into(), bytes(from.0));
+    }
+    if let Some(code) = &open.code {
+        item.insert("code".into(), AttributeValue::M(code_item(code)));
+    }
+    item
+}
+
+const fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Drawn => "drawn",
+        Origin::Shown => "shown",
+    }
+}
+
+fn challenge_item(code: Option<&IssuedCode>, open: Option<&Open>) -> AttributeValue {
+    let mut item = Item::new();
+    if let Some(code) = code {
+        item.insert("code".into(), AttributeValue::M(code_item(code)));
+    }
+    if let Some(open) = open {
+        item.insert("open".into(), AttributeValue::M(open_item(open)));
+    }
+    AttributeValue::M(item)
 }
 
 fn parse(item: &Item) -> Option<PhoneState> {
@@ -612,10 +758,25 @@ fn parse(item: &Item) -> Option<PhoneState> {
             .iter()
             .map(|send| parse_send(send.as_m().ok()?))
             .collect::<Option<_>>()?,
-        failures: item.number("failures").unwrap_or(0),
+        failures: item.number("failures").unwrap_or(0).max(0),
         not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
+        known: parse_networks(item)?,
         challenges,
     })
+}
+
+fn parse_networks(item: &Item) -> Option<Vec<NetworkHash>> {
+    let Some(known) = item.get("known") else {
+        return Some(Vec::new());
+    };
+    let known = known.as_l().ok()?.iter();
+    known
+        .map(|network| network_hash(network.as_b().ok()?.as_ref()))
+        .collect()
+}
+
+fn network_hash(bytes: &[u8]) -> Option<NetworkHash> {
+    bytes.try_into().ok().map(NetworkHash)
 }
 
 fn parse_send(item: &Item) -> Option<SendMade> {
@@ -630,6 +791,7 @@ fn parse_send(item: &Item) -> Option<SendMade> {
             "unconfirmed" => Certainty::Unconfirmed,
             _ => Certainty::Lapsed,
         },
+        from: item.bytes("from").and_then(network_hash),
     })
 }
 
@@ -639,27 +801,47 @@ fn parse_challenge(item: &Item) -> Option<Challenge> {
         None => None,
     };
     let open = match item.map("open") {
-        Some(open) => Some(Open {
-            attempt: AttemptId(open.text("attempt")?.into()),
-            message_id: open.text("message_id")?.into(),
-            session: open.text("session")?.into(),
-            at: time(open, "at")?,
-            until: time(open, "until")?,
-        }),
+        Some(open) => Some(parse_open(open)?),
         None => None,
     };
     Some(Challenge { code, open })
 }
 
+fn parse_open(item: &Item) -> Option<Open> {
+    let code = match item.map("code") {
+        Some(code) => Some(parse_code(code)?),
+        None => None,
+    };
+    Some(Open {
+        attempt: AttemptId(item.text("attempt")?.into()),
+        message_id: item.text("message_id")?.into(),
+        session: item.text("session")?.into(),
+        at: time(item, "at")?,
+        until: time(item, "until")?,
+        from: item.bytes("from").and_then(network_hash),
+        challenge: ChallengeHash(item.text("challenge").unwrap_or_default().into()),
+        origin: match item.text("origin") {
+            Some("drawn") => Origin::Drawn,
+            _ => Origin::Shown,
+        },
+        code,
+    })
+}
+
 fn parse_code(item: &Item) -> Option<IssuedCode> {
+    let expires_at = time(item, "expires_at")?;
+    let ends = item.map("ends");
     let bound = item
         .map("bound")?
         .iter()
         .map(|(challenge, tries)| {
-            Some((
-                ChallengeHash(challenge.clone()),
-                tries.as_n().ok()?.parse().ok()?,
-            ))
+            let bound = Bound {
+                tries: tries.as_n().ok()?.parse().ok()?,
+                until: ends
+                    .and_then(|ends| time(ends, challenge))
+                    .unwrap_or(expires_at),
+            };
+            Some((ChallengeHash(challenge.clone()), bound))
         })
         .collect::<Option<_>>()?;
     let used = match item.map("used") {
@@ -670,14 +852,22 @@ fn parse_code(item: &Item) -> Option<IssuedCode> {
         }),
         None => None,
     };
+    let last_guess = item.text("last_guess").map(|id| LastGuess {
+        id: id.into(),
+        at: time(item, "last_guess_at").unwrap_or(Timestamp::from_millis(0)),
+    });
     Some(IssuedCode {
         nonce: item.bytes("nonce")?.try_into().ok()?,
         kid: item.text("kid")?.into(),
-        expires_at: time(item, "expires_at")?,
+        length: match item.number("digits") {
+            Some(digits) => CodeLength::of(usize::try_from(digits).ok()?)?,
+            None => CodeLength::Six,
+        },
+        expires_at,
         bound,
         unbound: item.number("unbound")?,
         used,
-        last_guess: item.text("last_guess").map(Into::into),
+        last_guess,
     })
 }
 

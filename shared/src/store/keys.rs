@@ -14,7 +14,7 @@ use crate::keys::{Key, LIVE_KEYS_MAX, Ring, RingName, Turn};
 use crate::runtime::Backends;
 use crate::runtime::dynamodb::trying_once;
 use crate::timestamp::Timestamp;
-use crate::token::SigningKey;
+use crate::token::{SigningAlgorithm, SigningKey};
 
 /// How long a ring is held in memory. A rotated key is used from a time that lies further ahead than this.
 const HELD: Duration = Duration::from_secs(60);
@@ -105,17 +105,31 @@ impl KeyRing {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn plan(&self, turn: Turn, now: Timestamp) -> Result<Ring, StoreError> {
-        let next = self.fresh_key(now.plus(turn.lead));
-        Ok(self.read(now).await?.with(next, turn.keep, now))
+    pub async fn plan(
+        &self,
+        turn: Turn,
+        algorithm: Option<SigningAlgorithm>,
+        now: Timestamp,
+    ) -> Result<Ring, StoreError> {
+        let seen = self.read(now).await?;
+        let next = self.fresh_key(
+            now.plus(turn.lead),
+            algorithm.or_else(|| newest_algorithm(&seen)),
+        );
+        Ok(seen.with(next, turn.keep, now))
     }
 
     /// Adds a key and lets those before it retire, as `turn` says, in one conditional update. Adds one key, however often
-    /// the store's reply is lost.
+    /// the store's reply is lost. A key that signs is of `algorithm`, or of that of the newest one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn rotate(&self, turn: Turn, now: Timestamp) -> Result<Rotated, StoreError> {
+    pub async fn rotate(
+        &self,
+        turn: Turn,
+        algorithm: Option<SigningAlgorithm>,
+        now: Timestamp,
+    ) -> Result<Rotated, StoreError> {
         const ACT: &str = "rotate the key ring";
         let seen = self.read(now).await?;
         if seen.live(now).count() >= LIVE_KEYS_MAX {
@@ -123,7 +137,10 @@ impl KeyRing {
         }
         let newest = |ring: &Ring| ring.keys.last().map(|key| key.kid.clone());
         let before = newest(&seen).ok_or(StoreError::unreadable(ACT, "keys"))?;
-        let next = self.fresh_key(now.plus(turn.lead));
+        let next = self.fresh_key(
+            now.plus(turn.lead),
+            algorithm.or_else(|| newest_algorithm(&seen)),
+        );
         let ring = seen.with(next, turn.keep, now);
         // Whatever is done to a ring adds a key to its end, so the last one names the state that was seen.
         let last = seen.keys.len() - 1;
@@ -153,13 +170,15 @@ impl KeyRing {
         }
     }
 
-    fn fresh_key(&self, use_from: Timestamp) -> Key {
+    fn fresh_key(&self, use_from: Timestamp, algorithm: Option<SigningAlgorithm>) -> Key {
         let kid = u64::from_be_bytes(self.entropy.bytes());
         Key {
             kid: format!("{kid:016x}"),
             secret: match self.name {
                 RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
-                RingName::Signing => SigningKey::generate(),
+                RingName::Signing => {
+                    SigningKey::generate(algorithm.unwrap_or(SigningAlgorithm::Es256))
+                }
             },
             use_from,
             retire_at: None,
@@ -171,7 +190,7 @@ impl KeyRing {
         const ACT: &str = "make the key ring";
         let ring = Ring {
             // Before any clock: another process may be a moment behind.
-            keys: vec![self.fresh_key(Timestamp::from_millis(0))],
+            keys: vec![self.fresh_key(Timestamp::from_millis(0), None)],
         };
         let item = Item::from([
             ("ring".into(), text(self.name.name())),
@@ -191,6 +210,13 @@ impl KeyRing {
             }
         }
     }
+}
+
+/// What the newest key of a ring signs with, if it signs.
+fn newest_algorithm(ring: &Ring) -> Option<SigningAlgorithm> {
+    let newest = ring.keys.last()?;
+    let key = SigningKey::from_pkcs8(&newest.kid, &newest.secret).ok()?;
+    Some(key.algorithm())
 }
 
 fn list_of_keys(ring: &Ring) -> AttributeValue {

@@ -1,7 +1,7 @@
 //! The table of logins: what a signed-in user holds.
 //!
-//! Attributes: `id` (key), `user_id`, `phone`, `ver`, `generation`, `rotated_at` (milliseconds), `expires_at` (TTL, seconds;
-//! every read and condition tests it). The index `by_phone` lists the ids of a phone's logins.
+//! Attributes: `id` (key), `user_id`, `phone`, `ver`, `generation`, `opened_at` and `rotated_at` (milliseconds), `expires_at`
+//! (TTL, seconds; every read and condition tests it). The index `by_phone` lists the ids of a phone's logins.
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -13,7 +13,8 @@ use crate::phone::Phone;
 use crate::runtime::Backends;
 use crate::timestamp::Timestamp;
 
-/// How long a login lives after it was opened or refreshed.
+/// How long a login lives after it was opened or refreshed. However often it is refreshed, it ends when the settings'
+/// `login_max` has passed since it was opened.
 pub const LOGIN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The pages of the index that are read at most, of 1 MiB each: some ten million logins of one phone.
@@ -32,9 +33,11 @@ pub struct Login {
     pub ver: i64,
     /// How often it was refreshed.
     pub generation: i64,
+    /// When it was opened.
+    pub opened_at: Timestamp,
     /// When it was opened or last refreshed.
     pub rotated_at: Timestamp,
-    /// When it ends.
+    /// When it ends, unless it is refreshed.
     pub expires_at: Timestamp,
 }
 
@@ -52,6 +55,7 @@ pub enum Rotated {
 pub struct LoginsTable {
     client: Client,
     table: String,
+    login_max: Duration,
 }
 
 impl Login {
@@ -63,9 +67,15 @@ impl Login {
             phone: user.phone.clone(),
             ver: user.ver,
             generation: 0,
+            opened_at: now,
             rotated_at: now,
             expires_at: now.plus(LOGIN_LIFE),
         }
+    }
+
+    /// Whether it is a login of `user` that nothing has ended since it was opened.
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user_id == user.id && self.ver == user.ver
     }
 }
 
@@ -75,7 +85,18 @@ impl LoginsTable {
         Self {
             client: backends.dynamodb.clone(),
             table: backends.settings.tables.logins.clone(),
+            login_max: backends.settings.login_max,
         }
+    }
+
+    /// When a login ends that is opened or refreshed at `now`.
+    fn end(&self, login: &Login, now: Timestamp) -> Timestamp {
+        let longest = login.opened_at.plus(self.login_max);
+        longest.min(now.plus(LOGIN_LIFE))
+    }
+
+    fn lives(&self, login: &Login, now: Timestamp) -> bool {
+        now < login.expires_at && now < login.opened_at.plus(self.login_max)
     }
 
     /// The write that opens a login, for a transaction.
@@ -118,10 +139,10 @@ impl LoginsTable {
             .item
             .map(|item| parse(&item).ok_or(StoreError::unreadable(ACT, "login")))
             .transpose()?;
-        Ok(login.filter(|login| now < login.expires_at))
+        Ok(login.filter(|login| self.lives(login, now)))
     }
 
-    /// Moves a login to its next generation, if it is still at the one of `login`. One conditional update.
+    /// Moves a login to its next generation at `now`, if it is still at the one of `login`. One conditional update.
     pub async fn rotate(&self, login: &Login, now: Timestamp) -> Result<Rotated, StoreError> {
         let rotate = self
             .client
@@ -129,20 +150,23 @@ impl LoginsTable {
             .table_name(&self.table)
             .key("id", text(&login.id))
             .update_expression(
-                "SET generation = generation + :one, rotated_at = :now, expires_at = :expires_at",
+                "SET generation = generation + :one, opened_at = :opened_at, rotated_at = :now, expires_at = :expires_at",
             )
             .condition_expression("generation = :generation AND expires_at > :now_seconds")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":generation", number(login.generation))
+            .expression_attribute_values(":opened_at", number(login.opened_at.millis()))
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":now_seconds", number(now.seconds()))
-            .expression_attribute_values(":expires_at", number(now.plus(LOGIN_LIFE).seconds()))
+            .expression_attribute_values(":expires_at", number(self.end(login, now).seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match retrying_conflicts(|| rotate.clone().send()).await {
             Ok(_) => Ok(Rotated::Done),
             Err(failed) => {
                 let found = condition_failed("refresh a login", failed)?;
-                Ok(Rotated::LostRace(found.as_ref().and_then(parse)))
+                let found = found.as_ref().and_then(parse);
+                let found = found.filter(|login| self.lives(login, now));
+                Ok(Rotated::LostRace(found))
             }
         }
     }
@@ -198,19 +222,23 @@ fn item(login: &Login) -> Item {
         ("phone".into(), text(login.phone.digits())),
         ("ver".into(), number(login.ver)),
         ("generation".into(), number(login.generation)),
+        ("opened_at".into(), number(login.opened_at.millis())),
         ("rotated_at".into(), number(login.rotated_at.millis())),
         ("expires_at".into(), number(login.expires_at.seconds())),
     ])
 }
 
 fn parse(item: &Item) -> Option<Login> {
+    let rotated_at = item.number("rotated_at")?;
     Some(Login {
         id: item.text("id")?.into(),
         user_id: item.text("user_id")?.into(),
         phone: Phone::from_digits(item.text("phone")?).ok()?,
         ver: item.number("ver")?,
         generation: item.number("generation")?,
-        rotated_at: Timestamp::from_millis(item.number("rotated_at")?),
+        // Logins that were opened before this was kept count from their last refresh.
+        opened_at: Timestamp::from_millis(item.number("opened_at").unwrap_or(rotated_at)),
+        rotated_at: Timestamp::from_millis(rotated_at),
         expires_at: Timestamp::from_seconds(item.number("expires_at")?),
     })
 }

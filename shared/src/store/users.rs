@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 
+use super::challenges::Challenges;
 use super::{
     Fields, Item, StoreError, Transacted, condition_failed, number, retrying_conflicts, text,
     transact,
@@ -16,6 +17,7 @@ use crate::account::{Email, Identifier, PersonName, User};
 use crate::password::PasswordHash;
 use crate::phone::{NOBODYS, Phone};
 use crate::runtime::Backends;
+use crate::runtime::log::name_phone;
 use crate::timestamp::Timestamp;
 
 /// All users.
@@ -99,12 +101,35 @@ impl Users {
         Phone::from_digits(&digits).map_err(|_| StoreError::unreadable(ACT, "phone"))
     }
 
-    /// The user of a phone, strongly consistent.
+    /// The user of a phone, strongly consistent. The log names the phone from now on.
     pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
         const ACT: &str = "read the user";
+        name_phone(phone);
         let item = self.item_of(ACT, phone).await?;
         item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
             .transpose()
+    }
+
+    /// The user with this id, by two reads, strongly consistent.
+    pub async fn by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
+        const ACT: &str = "look a user's id up";
+        let pointer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(user_id_key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::during(ACT))?;
+        let Some(pointer) = pointer.item else {
+            return Ok(None);
+        };
+        let phone = pointer.text("phone").map(Phone::from_digits);
+        let phone = phone.and_then(Result::ok);
+        let phone = phone.ok_or(StoreError::unreadable(ACT, "phone"))?;
+        let user = self.by_phone(&phone).await?;
+        Ok(user.filter(|user| user.id == id))
     }
 
     async fn item_of(&self, act: &'static str, phone: &Phone) -> Result<Option<Item>, StoreError> {
@@ -139,7 +164,7 @@ impl Users {
         if let Some(email) = &user.wanted_email {
             item.insert("wanted_email".into(), text(email.as_str()));
         }
-        let pointer = self.pointer(format!("user#{}", user.id), &user.phone);
+        let pointer = self.pointer(user_id_key(&user.id), &user.phone);
         [item, pointer]
             .into_iter()
             .map(|item| self.put_new(item))
@@ -181,9 +206,16 @@ impl Users {
         }
     }
 
-    /// Gives the user of `from` the phone `to`, with its pointers, and ends all logins made before. One transaction, made
-    /// again when the user changes meanwhile.
-    pub async fn change_phone(&self, from: &Phone, to: &Phone) -> Result<Moved, StoreError> {
+    /// Gives the user of `from` the phone `to`, with its pointers, ends all logins made before, and forgets the codes of both
+    /// phones: one that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when
+    /// the user or a code changes meanwhile.
+    pub async fn change_phone(
+        &self,
+        challenges: &Challenges,
+        from: &Phone,
+        to: &Phone,
+        now: Timestamp,
+    ) -> Result<Moved, StoreError> {
         const ACT: &str = "change a phone";
         for _ in 0..RACES_MAX {
             let Some(before) = self.item_of(ACT, from).await? else {
@@ -194,6 +226,10 @@ impl Users {
             after.insert("id".into(), phone_key(to));
             after.insert("ver".into(), number(user.ver + 1));
             let mut writes = vec![self.put_new(after)?, self.delete_seen(&before)?];
+            for phone in [from, to] {
+                let seen = challenges.read(phone, now).await?;
+                writes.push(challenges.forget(phone, &seen)?);
+            }
             for pointer in pointer_ids(&user) {
                 let update = Update::builder()
                     .table_name(&self.table)
@@ -302,7 +338,8 @@ impl Users {
             .expression_attribute_values(":user", text(&user.id))
     }
 
-    /// Makes `email` the alias of `user`, unless another user has it. One transaction.
+    /// Makes `email` the alias of `user`, unless another user has it. One transaction, which changes nothing when it is the
+    /// user's already: the same confirmation may come twice at once.
     pub async fn claim_email(&self, user: &User, email: &Email) -> Result<EmailClaim, StoreError> {
         const ACT: &str = "claim an e-mail address";
         let alias = self
@@ -311,8 +348,15 @@ impl Users {
             .expression_attribute_values(":email", text(email.as_str()))
             .build()
             .map_err(StoreError::building(ACT))?;
+        let pointer = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.pointer(email_id(email), &user.phone)))
+            .condition_expression("attribute_not_exists(id) OR phone = :phone")
+            .expression_attribute_values(":phone", text(user.phone.digits()))
+            .build()
+            .map_err(StoreError::building(ACT))?;
         let writes = vec![
-            self.put_new(self.pointer(email_id(email), &user.phone))?,
+            TransactWriteItem::builder().put(pointer).build(),
             TransactWriteItem::builder().update(alias).build(),
         ];
         match transact(ACT, &self.client, writes).await? {
@@ -368,7 +412,11 @@ impl Users {
 /// The keys of the items that name the user's phone.
 fn pointer_ids(user: &User) -> impl Iterator<Item = String> {
     let email = user.email.as_ref().map(email_id);
-    [format!("user#{}", user.id)].into_iter().chain(email)
+    [user_id_key(&user.id)].into_iter().chain(email)
+}
+
+fn user_id_key(id: &str) -> String {
+    format!("user#{id}")
 }
 
 fn email_id(email: &Email) -> String {

@@ -197,7 +197,7 @@ pub enum Slot {
     /// The place's time, and how long it is.
     At(Timestamp, Duration),
     /// Every place in reach is taken.
-    Full(SessionItem),
+    Full(Box<SessionItem>),
 }
 
 /// Who may ask the gateway now.
@@ -230,7 +230,7 @@ pub enum ConnectRight {
     /// The caller, at this time.
     Won(Timestamp),
     /// Somebody else, or nobody yet.
-    Lost(SessionItem),
+    Lost(Box<SessionItem>),
 }
 
 /// The table of WhatsApp sessions.
@@ -326,7 +326,7 @@ impl WhatsAppSessions {
                 break;
             }
         }
-        Ok(Slot::Full(queue))
+        Ok(Slot::Full(Box::new(queue)))
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
@@ -604,7 +604,7 @@ impl WhatsAppSessions {
             Attempt::Refused(item) if item.connect_by.as_deref() == Some(attempt_id) => {
                 ConnectRight::Won(item.connect_at.unwrap_or(now))
             }
-            Attempt::Refused(item) => ConnectRight::Lost(item),
+            Attempt::Refused(item) => ConnectRight::Lost(Box::new(item)),
         })
     }
 

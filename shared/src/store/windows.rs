@@ -5,11 +5,14 @@
 //! ids, so that granting and giving back are each safe to repeat.
 use std::fmt;
 
+use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::address::ClientAddress;
@@ -31,9 +34,18 @@ pub enum WindowKey<'a> {
         /// The number of the shard.
         shard: usize,
     },
-    /// Wrong passwords for a phone.
+    /// Wrong codes from a client address.
+    GuessesFrom {
+        /// The address.
+        address: ClientAddress,
+        /// The number of the window: they begin at fixed times.
+        number: i64,
+    },
+    /// Wrong passwords for a phone from anywhere.
     PasswordOf(&'a Phone),
-    /// Wrong passwords from a client address.
+    /// Wrong passwords for a phone from a client address.
+    PasswordOfFrom(&'a Phone, ClientAddress),
+    /// Phones that a wrong password was given for from a client address.
     PasswordFrom(ClientAddress),
 }
 
@@ -59,6 +71,17 @@ pub enum Grant {
     /// It is taken.
     Granted,
     /// The window is full.
+    Full(Window),
+}
+
+/// What became of a phone's mark in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// It is there now.
+    New,
+    /// It was there before, or this very mark was written and only its reply lost.
+    Held,
+    /// The window is full of others.
     Full(Window),
 }
 
@@ -103,6 +126,37 @@ impl Windows {
         limit: &WindowLimit,
         now: Timestamp,
     ) -> Result<Grant, StoreError> {
+        let marked = self.take(key, attempt, running, limit, now).await?;
+        Ok(match marked {
+            Marked::New | Marked::Held => Grant::Granted,
+            Marked::Full(window) => Grant::Full(window),
+        })
+    }
+
+    /// Marks `phone` in the window of `key` unless it is full, however often: it takes one place.
+    pub async fn mark(
+        &self,
+        key: WindowKey<'_>,
+        phone: &Phone,
+        limit: &WindowLimit,
+        now: Timestamp,
+    ) -> Result<Marked, StoreError> {
+        self.take(key, &mark_of(phone), None, limit, now).await
+    }
+
+    /// Takes the mark of `phone` away.
+    pub async fn unmark(&self, key: WindowKey<'_>, phone: &Phone) -> Result<(), StoreError> {
+        self.give_back(key, &mark_of(phone)).await
+    }
+
+    async fn take(
+        &self,
+        key: WindowKey<'_>,
+        attempt: &AttemptId,
+        running: Option<Window>,
+        limit: &WindowLimit,
+        now: Timestamp,
+    ) -> Result<Marked, StoreError> {
         let mut join = running.is_some();
         for _ in 0..3 {
             let change = match join {
@@ -110,13 +164,13 @@ impl Windows {
                 false => self.start_window(attempt, limit, now),
             };
             let Some(found) = self.update(key, change).await? else {
-                return Ok(Grant::Granted);
+                return Ok(Marked::New);
             };
             let window = parse(&found);
             match window.filter(|window| now < window.ends) {
                 // The update went through and only its reply was lost.
-                Some(_) if grants(&found).contains(&attempt.0) => return Ok(Grant::Granted),
-                Some(window) if window.granted >= limit.places => return Ok(Grant::Full(window)),
+                Some(_) if grants(&found).contains(&attempt.0) => return Ok(Marked::Held),
+                Some(window) if window.granted >= limit.places => return Ok(Marked::Full(window)),
                 running => join = running.is_some(),
             }
         }
@@ -124,6 +178,35 @@ impl Windows {
             "take a place in a window",
             "window_ends",
         ))
+    }
+
+    /// Takes a place in a window that ends at `ends`, whoever begins it, unless it is full. One conditional update.
+    pub async fn grant_until(
+        &self,
+        key: WindowKey<'_>,
+        attempt: &AttemptId,
+        ends: Timestamp,
+        places: usize,
+    ) -> Result<Grant, StoreError> {
+        let places = i64::try_from(places).unwrap_or(i64::MAX);
+        let change = self
+            .client
+            .update_item()
+            .update_expression(
+                "SET window_ends = :ends, expires_at = :expires ADD granted :attempt",
+            )
+            .condition_expression("attribute_not_exists(granted) OR size(granted) < :places")
+            .expression_attribute_values(":attempt", set_of(attempt))
+            .expression_attribute_values(":ends", number(ends.millis()))
+            .expression_attribute_values(":expires", number(ends.seconds_up()))
+            .expression_attribute_values(":places", number(places));
+        Ok(match self.update(key, change).await? {
+            Some(found) if !grants(&found).contains(&attempt.0) => Grant::Full(Window {
+                granted: grants(&found).len(),
+                ends,
+            }),
+            _ => Grant::Granted,
+        })
     }
 
     /// Gives a grant back: nothing was sent.
@@ -162,8 +245,10 @@ impl Windows {
             .update_item()
             .update_expression("ADD granted :attempt")
             .condition_expression(
-                "window_ends > :now AND (attribute_not_exists(granted) OR size(granted) < :places)",
+                "window_ends > :now AND (attribute_not_exists(granted) \
+                 OR size(granted) < :places AND NOT contains(granted, :id))",
             )
+            .expression_attribute_values(":id", text(&attempt.0))
             .expression_attribute_values(":attempt", set_of(attempt))
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":places", number(places))
@@ -210,10 +295,26 @@ impl fmt::Display for WindowKey<'_> {
         match self {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
             Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
+            Self::GuessesFrom { address, number } => write!(f, "guess#{number}#{address}"),
+            Self::PasswordOfFrom(phone, address) => {
+                let both = format!("{}#{address}", phone.digits());
+                write!(f, "password#{}", short_hash(&both))
+            }
             Self::PasswordOf(phone) => write!(f, "password#phone#{}", phone.digits()),
             Self::PasswordFrom(address) => write!(f, "password#address#{address}"),
         }
     }
+}
+
+/// A phone among those of an address: 64 bits of its hash.
+fn mark_of(phone: &Phone) -> AttemptId {
+    AttemptId(short_hash(phone.digits()))
+}
+
+/// Without a phone number in it, an id is nothing that has to be erased.
+fn short_hash(of: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, of.as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..8])
 }
 
 fn set_of(attempt: &AttemptId) -> AttributeValue {

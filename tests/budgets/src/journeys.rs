@@ -50,7 +50,10 @@ impl Journeys {
         };
         let system = builder
             .environments(one)
-            .settings(|settings| settings.policy.codes_per_address.places = usize::MAX)
+            .settings(|settings| {
+                settings.policy.codes_per_address.places = usize::MAX;
+                settings.policy.guesses_per_address.places = usize::MAX;
+            })
             .simulator(|simulator| simulator.send_duration = Duration::ZERO);
         Self {
             system: system.build().await,

@@ -46,6 +46,7 @@ pub async fn serve(system: &TestSystem) -> anyhow::Result<Vec<(&'static str, Str
         ("AWS_REGION", "ap-southeast-3".into()),
         ("AWS_SECRET_ACCESS_KEY", "local".into()),
         ("CODES_PER_ADDRESS", "1000000".into()),
+        ("GUESSES_PER_ADDRESS", "1000000".into()),
         ("DYNAMODB_CA_PEM", authority.pem.clone()),
         ("WHATSAPP_CA_PEM", authority.pem),
         ("WHATSAPP_SERVER_API", url(gateway_at)),

@@ -1,0 +1,170 @@
+//! Numbering plans: what the national numbers of a country look like, and what people put before them.
+//!
+//! A plan knows lengths and first digits, not which numbers are given out: what it accepts is possible, not valid.
+use super::PhoneError;
+use super::plans::PLANS;
+
+/// A set of numbers from 0 to 15.
+pub(super) struct Set(pub(super) u16);
+
+impl Set {
+    fn contains(&self, number: usize) -> bool {
+        number < 16 && self.0 >> number & 1 == 1
+    }
+
+    fn smallest(&self) -> usize {
+        self.0.trailing_zeros() as usize
+    }
+
+    fn largest(&self) -> usize {
+        self.0.checked_ilog2().unwrap_or(0) as usize
+    }
+}
+
+/// The numbers of one country code.
+pub(super) struct Plan {
+    /// The country code.
+    pub(super) code: &'static str,
+    /// What is dialled at home before a national number, and is no part of it: mostly a 0.
+    pub(super) trunks: &'static [&'static str],
+    /// Whether the numbers of people may begin with 0, as in Italy and Ivory Coast.
+    pub(super) zero: bool,
+    /// The lengths that national numbers can have.
+    pub(super) possible: Set,
+    /// The lengths that the numbers of people have: mobile, fixed and personal ones.
+    pub(super) people: Set,
+    /// The lengths that mobile numbers have.
+    pub(super) mobile: Set,
+    /// The digits that mobile numbers begin with.
+    pub(super) mobile_starts: Set,
+    /// The lengths of those numbers of people that begin with the digits of the country code.
+    pub(super) own: Set,
+}
+
+impl Plan {
+    /// The plan of the country code that `digits` begin with, and the digits after it.
+    pub(super) fn of(digits: &str) -> Option<(&'static Self, &str)> {
+        (1..=3).find_map(|length| {
+            let (code, rest) = digits.split_at_checked(length)?;
+            let at = PLANS.binary_search_by(|plan| plan.code.cmp(code)).ok()?;
+            Some((&PLANS[at], rest))
+        })
+    }
+
+    /// The plan of a country code that exists.
+    pub(super) fn of_code(code: &str) -> Option<&'static Self> {
+        Some(Self::of(code)?.0)
+    }
+
+    /// The national number in what somebody typed after the country code: without trunk prefix, without the country code
+    /// if it was typed twice, and as the one number that a mobile phone has where it is written in several ways.
+    ///
+    /// # Errors
+    /// When no number of the country looks like that.
+    pub(super) fn national(&self, typed: &str) -> Result<String, PhoneError> {
+        let national = self.plain(typed);
+        let national = self.without_second_code(national)?;
+        self.check(&national)?;
+        Ok(national)
+    }
+
+    /// `typed` without what is dialled at home only.
+    fn plain(&self, typed: &str) -> String {
+        let national = self.without_trunk(typed);
+        match self.code {
+            "52" => mexican(national).to_owned(),
+            "54" => argentine(national),
+            _ => national.to_owned(),
+        }
+    }
+
+    fn without_trunk<'a>(&self, typed: &'a str) -> &'a str {
+        let national = self.without_zeros(typed);
+        self.trunks
+            .iter()
+            .filter_map(|trunk| Some(self.without_zeros(national.strip_prefix(trunk)?)))
+            .find(|rest| self.people.contains(rest.len()))
+            .unwrap_or(national)
+    }
+
+    /// `typed` without zeros in front, where they are dialled at home. Where the numbers of people may begin with 0, too,
+    /// only a number that is too long with it loses it.
+    fn without_zeros<'a>(&self, typed: &'a str) -> &'a str {
+        let dropped =
+            self.trunks.contains(&"0") && !(self.zero && self.possible.contains(typed.len()));
+        if dropped {
+            typed.trim_start_matches('0')
+        } else {
+            typed
+        }
+    }
+
+    /// A country code typed twice counts once, unless both readings are somebody's number.
+    fn without_second_code(&self, national: String) -> Result<String, PhoneError> {
+        let Some(rest) = national.strip_prefix(self.code) else {
+            return Ok(national);
+        };
+        let rest = self.plain(rest);
+        let somebodys_as_typed = self.own.contains(national.len());
+        if !somebodys_as_typed && self.people.contains(rest.len()) {
+            return Ok(rest);
+        }
+        if somebodys_as_typed && self.is_mobile(&rest) {
+            return Err(PhoneError::CountryCodeTwice);
+        }
+        Ok(national)
+    }
+
+    fn is_mobile(&self, national: &str) -> bool {
+        let first = national.bytes().next().unwrap_or_default();
+        self.mobile.contains(national.len())
+            && self.mobile_starts.contains(first.wrapping_sub(b'0').into())
+    }
+
+    fn check(&self, national: &str) -> Result<(), PhoneError> {
+        let length = national.len();
+        if national.starts_with('0') && !self.zero {
+            Err(PhoneError::LeadingZero)
+        } else if length < self.possible.smallest() {
+            Err(PhoneError::TooShort)
+        } else if length > self.possible.largest() {
+            Err(PhoneError::TooLong)
+        } else if !self.possible.contains(length) {
+            Err(PhoneError::WrongLength)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Mexico dropped what marked a call to a mobile phone in 2019, and WhatsApp's own ids still have the 1.
+fn mexican(national: &str) -> &str {
+    ["1", "01", "044", "045"]
+        .into_iter()
+        .filter_map(|mark| national.strip_prefix(mark))
+        .find(|rest| rest.len() == 10)
+        .unwrap_or(national)
+}
+
+/// An Argentine mobile number has a 9 before its area code when it is called from abroad, and a 15 after it at home.
+fn argentine(national: &str) -> String {
+    let nine = national.strip_prefix('9').filter(|rest| rest.len() >= 10);
+    let rest = nine.map_or(national, |rest| rest.trim_start_matches('0'));
+    match without_15(rest) {
+        Some(area_and_number) => format!("9{area_and_number}"),
+        None if nine.is_some() && rest.len() == 10 => format!("9{rest}"),
+        None => national.to_owned(),
+    }
+}
+
+/// Takes the 15 out of an area code (11, or three or four digits that begin with 2 or 3), 15 and the rest.
+fn without_15(typed: &str) -> Option<String> {
+    let areas = match typed.starts_with("11") {
+        true => 2..=2,
+        false => 3..=4,
+    };
+    let area = areas
+        .into_iter()
+        .find(|area| typed.len() == 12 && typed[*area..].starts_with("15"))?;
+    Some(format!("{}{}", &typed[..area], &typed[area + 2..]))
+}

@@ -1,0 +1,274 @@
+//! What replies say to a person: every public text, in both languages.
+use super::Language;
+
+/// A text for a person, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    wording: &'static Wording,
+    values: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Wording {
+    english: &'static str,
+    indonesian: &'static str,
+}
+
+impl Text {
+    const fn new(wording: &'static Wording) -> Self {
+        Self {
+            wording,
+            values: Vec::new(),
+        }
+    }
+
+    /// Puts `value` where the text has `{name}`.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.values.push((name, value.into()));
+        self
+    }
+
+    /// The text in one language.
+    pub fn written(&self, language: Language) -> String {
+        let text = match language {
+            Language::English => self.wording.english,
+            Language::Indonesian => self.wording.indonesian,
+        };
+        let filled = |text: String, (name, value): &(&str, String)| {
+            text.replace(&format!("{{{name}}}"), value)
+        };
+        self.values.iter().fold(text.to_owned(), filled)
+    }
+}
+
+/// Makes a constant of each text, and a list of all for the test.
+macro_rules! texts {
+    ($($name:ident: $english:literal, $indonesian:literal;)*) => {
+        $(
+            #[doc = $english]
+            pub const $name: Text = Text::new(&Wording {
+                english: $english,
+                indonesian: $indonesian,
+            });
+        )*
+
+        #[cfg(test)]
+        const ALL: &[Text] = &[$($name),*];
+    };
+}
+
+texts! {
+    CODE_SENT: "We sent a code to your WhatsApp.",
+        "Kami sudah mengirim kode ke WhatsApp Anda.";
+    CODE_UNCONFIRMED: "We may have sent a code to your WhatsApp. If it does not arrive, ask again.",
+        "Kode mungkin sudah terkirim ke WhatsApp Anda. Jika tidak sampai, minta lagi.";
+    SIGNED_IN: "You are signed in.",
+        "Anda sudah masuk.";
+    SIGNED_OUT: "You are signed out.",
+        "Anda sudah keluar.";
+    PHONE_CONFIRMED: "Your phone number is confirmed.",
+        "Nomor telepon Anda sudah dikonfirmasi.";
+    PASSWORD_CHANGED: "Your password is changed. Sign in with it.",
+        "Kata sandi Anda sudah diganti. Silakan masuk dengan kata sandi itu.";
+    NEXT_TOKENS: "Here are your next tokens.",
+        "Ini token Anda berikutnya.";
+    API_UP: "The API is up.",
+        "API berjalan.";
+    MESSAGES_GO_OUT: "Messages go out.",
+        "Pesan terkirim.";
+    RECONNECTING: "WhatsApp is being reconnected.",
+        "WhatsApp sedang disambungkan kembali.";
+    NEEDS_PAIRING: "Somebody has to pair WhatsApp again.",
+        "WhatsApp harus ditautkan kembali oleh seseorang.";
+    NEEDS_RESTART: "Somebody has to restart the WhatsApp gateway.",
+        "Gateway WhatsApp harus dimulai ulang oleh seseorang.";
+    WHATSAPP_DOWN: "WhatsApp is down.",
+        "WhatsApp tidak tersambung.";
+    ACCOUNT_RESTRICTED: "WhatsApp keeps the account from sending.",
+        "WhatsApp membatasi akun ini sehingga tidak dapat mengirim.";
+    GATEWAY_REFUSES: "The gateway refuses its token, or is none.",
+        "Gateway menolak tokennya, atau bukan gateway.";
+    NOTHING_SENT_YET: "Nothing was sent yet.",
+        "Belum ada yang dikirim.";
+    CLIENT_ADDRESS: "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.",
+        "Kirim satu alamat IPv4 atau IPv6 di `X-Client-Address`, tanpa port.";
+    FAILED_HERE: "Something failed on our side. Nothing was charged; try again in a few seconds.",
+        "Terjadi gangguan di sisi kami. Kuota Anda tidak berkurang; coba lagi beberapa detik lagi.";
+    COUNTRY_FULL: "Too many codes went to numbers of this country today. Come back tomorrow.",
+        "Terlalu banyak kode dikirim ke nomor negara ini hari ini. Coba lagi besok.";
+    CODE_BEING_SENT: "A code is being sent. Wait a moment before you ask again.",
+        "Kode sedang dikirim. Tunggu sebentar sebelum meminta lagi.";
+    LAST_CODE_FRESH: "The last code was sent a moment ago. Wait before you ask for the next one.",
+        "Kode terakhir baru saja dikirim. Tunggu sebelum meminta kode berikutnya.";
+    TOO_MANY_CODES: "Too many codes were asked for. Wait before you ask for the next one.",
+        "Terlalu banyak kode diminta. Tunggu sebelum meminta kode berikutnya.";
+    TOO_MANY_PASSWORDS: "Too many wrong passwords. Wait, or sign in with a code.",
+        "Terlalu banyak kata sandi salah. Tunggu, atau masuk dengan kode.";
+    NOT_SET_UP: "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
+        "WhatsApp belum disiapkan. Kode tidak dikirim dan kuota Anda tidak berkurang; beri tahu pengelola.";
+    NOT_ON_WHATSAPP: "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
+        "Nomor ini tidak terdaftar di WhatsApp. Periksa kembali, atau gunakan nomor lain; kuota Anda tidak berkurang.";
+    WHATSAPP_BUSY: "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
+        "WhatsApp sedang sibuk. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi beberapa detik lagi.";
+    NOT_SENT_RECONNECTING: "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",
+        "WhatsApp sedang disambungkan kembali. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi sebentar lagi.";
+    OUT_OF_ORDER: "WhatsApp is out of order until an operator repairs it. The code was not sent and nothing was charged; sign in with your password, or try again later.",
+        "WhatsApp sedang terganggu sampai diperbaiki pengelola. Kode tidak dikirim dan kuota Anda tidak berkurang; masuk dengan kata sandi, atau coba lagi nanti.";
+    WHATSAPP_UNREACHABLE: "WhatsApp cannot be reached. The code was not sent and nothing was charged; try again shortly.",
+        "WhatsApp tidak dapat dihubungi. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi sebentar lagi.";
+    WHATSAPP_TOO_SLOW: "WhatsApp took too long. The code was not sent and nothing was charged; try again shortly.",
+        "WhatsApp terlalu lama menjawab. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi sebentar lagi.";
+    GATEWAY_REFUSES_SYSTEM: "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
+        "Gateway WhatsApp menolak sistem ini. Kode tidak dikirim dan kuota Anda tidak berkurang; beri tahu pengelola.";
+    WHATSAPP_RESTRICTS: "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
+        "WhatsApp untuk sementara tidak mengizinkan pengiriman. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi nanti.";
+    WHATSAPP_REFUSED: "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
+        "WhatsApp menolak pesan ini. Kode tidak dikirim dan kuota Anda tidak berkurang; periksa nomornya atau coba lagi nanti.";
+    CODE_WRONG: "The code is wrong. Check it and try again.",
+        "Kodenya salah. Periksa dan coba lagi.";
+    CODE_EXHAUSTED: "Too many wrong codes. Ask for a new code.",
+        "Terlalu banyak kode salah. Minta kode baru.";
+    CODE_UNKNOWN: "There is no such code. Use the challengeId of your last request, or ask for a new code.",
+        "Kode itu tidak ada. Gunakan challengeId dari permintaan terakhir, atau minta kode baru.";
+    CODE_EXPIRED: "The code has expired or was used. Ask for a new one.",
+        "Kode sudah kedaluwarsa atau sudah dipakai. Minta kode baru.";
+    CODE_DIGITS: "A code has six or eight digits. Copy it from the message.",
+        "Kode terdiri dari enam atau delapan angka. Salin dari pesan.";
+    TOO_MANY_WRONG_CODES: "Too many wrong codes came from your network. Wait before you try again.",
+        "Terlalu banyak kode salah datang dari jaringan Anda. Tunggu sebelum mencoba lagi.";
+    TOOK_TOO_LONG: "That took too long on our side. Send the same again in a few seconds.",
+        "Prosesnya terlalu lama di sisi kami. Kirim permintaan yang sama lagi beberapa detik lagi.";
+    CODE_REQUIRED: "Too many wrong passwords were given for this number. Sign in with a code.",
+        "Terlalu banyak kata sandi salah diberikan untuk nomor ini. Masuklah dengan kode.";
+    PHONE_TAKEN: "This phone number is registered. Sign in instead.",
+        "Nomor telepon ini sudah terdaftar. Silakan masuk.";
+    NOT_DECLARED_JSON: "Send a JSON object as the body, with `Content-Type: application/json`.",
+        "Kirim objek JSON sebagai isi permintaan, dengan `Content-Type: application/json`.";
+    TOO_LARGE: "Send at most {bytes} bytes.",
+        "Kirim paling banyak {bytes} bita.";
+    NO_OBJECT: "Send a JSON object as the body.",
+        "Kirim objek JSON sebagai isi permintaan.";
+    NO_JSON: "The body is no JSON at {place}.",
+        "Isi permintaan bukan JSON pada {place}.";
+    FIELD_TWICE: "`{field}` is there twice, before {place}.",
+        "`{field}` ada dua kali, sebelum {place}.";
+    FIELD_WRONG_TYPE: "`{field}` has the wrong type, before {place}.",
+        "`{field}` bertipe salah, sebelum {place}.";
+    FIELD_MISSING: "`{field}` is missing.",
+        "`{field}` belum diisi.";
+    METHOD_UNKNOWN: "Use the method `whatsapp`, or leave it out.",
+        "Gunakan metode `whatsapp`, atau kosongkan.";
+    PURPOSE_UNKNOWN: "Use the purpose `sso`, `signup` or `password-reset`.",
+        "Gunakan tujuan `sso`, `signup`, atau `password-reset`.";
+    CHALLENGE_UNKNOWN: "There is no sign-up with this challengeId that waits for a code. Sign up again.",
+        "Tidak ada pendaftaran dengan challengeId ini yang menunggu kode. Daftar lagi.";
+    TOKEN_MISSING: "Send the access token as `Authorization: Bearer …`.",
+        "Kirim token akses sebagai `Authorization: Bearer …`.";
+    TOKEN_EXPIRED: "The access token has expired. Refresh it.",
+        "Token akses sudah kedaluwarsa. Perbarui token itu.";
+    TOKEN_INVALID: "The access token is not valid. Refresh it; if that fails, sign in.",
+        "Token akses tidak berlaku. Perbarui; jika gagal, silakan masuk.";
+    SESSION_ENDED: "You were signed out. Sign in again.",
+        "Anda sudah dikeluarkan. Silakan masuk lagi.";
+    REFRESH_INVALID: "The refresh token is not valid. Sign in again.",
+        "Token penyegar tidak berlaku. Silakan masuk lagi.";
+    REFRESH_REUSED: "This refresh token was used before, so you were signed out. Sign in again.",
+        "Token penyegar ini sudah pernah dipakai, jadi Anda dikeluarkan. Silakan masuk lagi.";
+    ALL_ONCE: "Use `all=true` once to sign out everywhere, or leave it out.",
+        "Gunakan `all=true` satu kali untuk keluar di semua perangkat, atau kosongkan.";
+    CREDENTIALS_WRONG: "The phone number or the password is wrong.",
+        "Nomor telepon atau kata sandinya salah.";
+    CAPTCHA_FAILED: "Solve the CAPTCHA, once for each request, and send its token as `captchaToken`.",
+        "Selesaikan CAPTCHA, satu kali untuk tiap permintaan, dan kirim tokennya sebagai `captchaToken`.";
+    CAPTCHA_UNAVAILABLE: "The CAPTCHA cannot be checked. The code was not sent and nothing was charged; solve it again shortly.",
+        "CAPTCHA tidak dapat diperiksa. Kode tidak dikirim dan kuota Anda tidak berkurang; selesaikan lagi sebentar lagi.";
+    NO_ROUTE: "There is no such route. Check the path.",
+        "Rute itu tidak ada. Periksa alamatnya.";
+    OTHER_METHOD: "Use {methods} for this path.",
+        "Gunakan {methods} untuk alamat ini.";
+    NAME_EMPTY: "Tell your name.",
+        "Isi nama Anda.";
+    NAME_TOO_LONG: "Shorten the name to 100 characters.",
+        "Persingkat nama menjadi 100 karakter.";
+    NAME_CONTROL: "Write the name on one line, without control characters.",
+        "Tulis nama dalam satu baris, tanpa karakter kontrol.";
+    EMAIL_INVALID: "Give an e-mail address like siti@example.com, of at most 254 characters, or leave it out.",
+        "Isi alamat email seperti siti@example.com, paling banyak 254 karakter, atau kosongkan.";
+    PASSWORD_TOO_SHORT: "The password is too short. Use at least 8 characters; a few words together are easy to remember",
+        "Kata sandi terlalu pendek. Gunakan paling sedikit 8 karakter; beberapa kata sekaligus mudah diingat";
+    PASSWORD_TOO_LONG: "The password is too long. Use at most 128 characters",
+        "Kata sandi terlalu panjang. Gunakan paling banyak 128 karakter";
+    PASSWORD_COMMON: "This password is one of the most common and easily guessed. Use another; a few words together are good",
+        "Kata sandi ini termasuk yang paling umum dan mudah ditebak. Gunakan yang lain; beberapa kata sekaligus sudah baik";
+    PASSWORD_PERSONAL: "This password is made of the name, the phone number or the e-mail address. Use another; a few words together are good",
+        "Kata sandi ini dibuat dari nama, nomor telepon, atau alamat email. Gunakan yang lain; beberapa kata sekaligus sudah baik";
+    PHONE_EMPTY: "Enter a phone number: use 62812... or +62812...",
+        "Isi nomor telepon: gunakan 62812... atau +62812...";
+    PHONE_GROUP: "This is a WhatsApp group. Enter the phone number of a person: use 62812... or +62812...",
+        "Ini grup WhatsApp. Isi nomor telepon seseorang: gunakan 62812... atau +62812...";
+    PHONE_LETTERS: "A phone number has no letters. Enter the digits only: use 62812... or +62812...",
+        "Nomor telepon tidak memuat huruf. Isi angkanya saja: gunakan 62812... atau +62812...";
+    PHONE_SIGNS: "A phone number has digits only, and a + only in front: use 62812... or +62812...",
+        "Nomor telepon hanya memuat angka, dan + hanya di depan: gunakan 62812... atau +62812...";
+    PHONE_NO_COUNTRY_CODE: "The country code is missing after + or 00: use 62812... or +62812...",
+        "Kode negara setelah + atau 00 belum ada: gunakan 62812... atau +62812...";
+    PHONE_NO_SUCH_COUNTRY: "No country has this code. Check the number: use 62812... or +62812...",
+        "Tidak ada negara dengan kode ini. Periksa nomornya: gunakan 62812... atau +62812...";
+    PHONE_COUNTRY_CODE_TWICE: "The country code may be there twice. Enter it once: use 62812... or +62812...",
+        "Kode negara mungkin tertulis dua kali. Tulis satu kali: gunakan 62812... atau +62812...";
+    PHONE_LEADING_ZERO: "No number of this country begins with 0. Leave it out after the country code: use 62812... or +62812...",
+        "Tidak ada nomor di negara ini yang diawali 0. Hapus 0 setelah kode negara: gunakan 62812... atau +62812...";
+    PHONE_TOO_SHORT: "The phone number is too short. Enter all of it, with its country code: use 62812... or +62812...",
+        "Nomor telepon terlalu pendek. Isi lengkap, dengan kode negaranya: gunakan 62812... atau +62812...";
+    PHONE_TOO_LONG: "The phone number is too long. Enter one number, at most 15 digits: use 62812... or +62812...",
+        "Nomor telepon terlalu panjang. Isi satu nomor, paling banyak 15 angka: gunakan 62812... atau +62812...";
+    PHONE_WRONG_LENGTH: "Numbers of this country have more or fewer digits. Check the number: use 62812... or +62812...",
+        "Jumlah angka nomor di negara ini berbeda. Periksa nomornya: gunakan 62812... atau +62812...";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in braces, and what stands in backticks: what a program reads.
+    fn fixed(text: &str) -> Vec<&str> {
+        let backticked = text.split('`').skip(1).step_by(2);
+        let braced = text.split('{').skip(1);
+        let braced = braced.map(|rest| rest.split('}').next().unwrap_or_default());
+        let mut fixed: Vec<_> = backticked.chain(braced).collect();
+        fixed.sort_unstable();
+        fixed
+    }
+
+    #[test]
+    fn every_text_is_there_in_both_languages_and_says_the_same() {
+        for text in ALL {
+            let Wording {
+                english,
+                indonesian,
+            } = text.wording;
+            assert!(!english.is_empty() && !indonesian.is_empty(), "{english}");
+            assert_ne!(english, indonesian);
+            assert_eq!(fixed(english), fixed(indonesian), "{english}");
+            assert_eq!(
+                english.ends_with('.'),
+                indonesian.ends_with('.'),
+                "{english}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_stands_where_its_name_is() {
+        let text = FIELD_TWICE.with("field", "phone").with("place", "line 1");
+        assert_eq!(
+            text.written(Language::English),
+            "`phone` is there twice, before line 1."
+        );
+        assert_eq!(
+            text.written(Language::Indonesian),
+            "`phone` ada dua kali, sebelum line 1."
+        );
+    }
+}

@@ -1,0 +1,425 @@
+//! The stranger pays, never the owner: what somebody who knows only a number can do to whoever holds its phone.
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use local::database::{Fault, Faults};
+use local::simulator::Scenario;
+use serde_json::{Value, json};
+use shared::country::{CapMode, CountryCaps};
+use shared::password::{Password, hash};
+use shared::phone::Phone;
+use shared::store::challenges::Challenges;
+use shared::store::users::Users;
+use tests::{Reply, TestSystem};
+use tokio::time::sleep;
+
+use super::act::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A system whose first phone has a user with a password, who has signed in from the usual address.
+async fn with_owner() -> TestSystem {
+    with_owner_of(TestSystem::start().await).await
+}
+
+async fn with_owner_of(system: TestSystem) -> TestSystem {
+    let mut user = system.user(&phone(1));
+    let password = hash(&Password::given(PASSWORD), [7; 16]).await.unwrap();
+    user.password = Some(password);
+    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
+    let asked = sign_in(&system, &phone(1)).await;
+    let opened = verify(&system, &phone(1), &code_on(&system, 1), &asked).await;
+    check(&opened, 200, None, None);
+    sleep(11 * MINUTE).await;
+    system
+}
+
+/// The system as a stranger calls it, from the `number`th network.
+fn stranger(system: &TestSystem, number: u8) -> TestSystem {
+    system.from(Ipv4Addr::new(198, 51, number, 7))
+}
+
+/// The code of the newest message on the `number`th phone.
+fn code_on(system: &TestSystem, number: u64) -> String {
+    let phone = Phone::parse(&phone(number)).unwrap();
+    let messages = system.simulator().messages(Some(&phone));
+    let text = &messages.last().expect("a message").text;
+    text.split(' ').next().unwrap().to_owned()
+}
+
+/// A code that is not `code`, of the same length.
+fn not(code: &str) -> String {
+    let other = if code.starts_with('0') { "1" } else { "0" };
+    other.repeat(code.len())
+}
+
+async fn verify(system: &TestSystem, phone: &str, code: &str, asked: &Reply) -> Reply {
+    let id = &asked.json["data"]["challengeId"];
+    let body = json!({ "identifier": phone, "otp": code, "challengeId": id });
+    system.post("/api/auth/sso-verify", body).await
+}
+
+async fn confirm(system: &TestSystem, phone: &str, code: &str, asked: &Reply) -> Reply {
+    let id = &asked.json["data"]["challengeId"];
+    let body = json!({ "identifier": phone, "otp": code, "challengeId": id });
+    system.post("/api/auth/verify-otp", body).await
+}
+
+async fn with_password(system: &TestSystem, phone: &str, password: &str) -> Reply {
+    let body = json!({ "identifier": phone, "password": password });
+    system.post("/api/auth/signin", body).await
+}
+
+async fn ask_reset(system: &TestSystem, phone: &str) -> Reply {
+    let body = json!({ "identifier": phone });
+    system.post("/api/auth/send-password-reset-otp", body).await
+}
+
+/// Whether a guess was compared with the code and found wrong.
+fn is_compared(reply: &Reply) -> bool {
+    let message = reply.json["message"].as_str().unwrap();
+    message.starts_with("The code is wrong.")
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_knows_only_a_number_shuts_no_way_in_for_its_owner() {
+    let system = with_owner().await;
+    let away = stranger(&system, 1);
+    let reset = ask_reset(&away, &phone(1)).await;
+    for _ in 0..5 {
+        let id = &reset.json["data"]["challengeId"];
+        let body = json!({
+            "identifier": phone(1), "otp": "000000", "challengeId": id, "newPassword": "another one here",
+        });
+        away.post("/api/auth/verify-password-reset-otp", body).await;
+    }
+    for _ in 0..3 {
+        let asked = sign_in(&away, &phone(1)).await;
+        check(&asked, 200, None, None);
+        for _ in 0..10 {
+            verify(&away, &phone(1), &not(&code_on(&system, 1)), &asked).await;
+        }
+        sleep(MINUTE).await;
+    }
+    for _ in 0..10 {
+        with_password(&away, &phone(1), "not this one").await;
+    }
+    check(
+        &with_password(&system, &phone(1), PASSWORD).await,
+        200,
+        None,
+        None,
+    );
+    let asked = sign_in(&system, &phone(1)).await;
+    check(&asked, 200, None, None);
+    let opened = verify(&system, &phone(1), &code_on(&system, 1), &asked).await;
+    check(&opened, 200, None, None);
+    check(&ask_reset(&system, &phone(1)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_a_client_has_shown_never_gets_tries_back() {
+    let system = TestSystem::start().await;
+    let away = stranger(&system, 1);
+    let strangers = sign_up(&away, &phone(1)).await;
+    let resend = async || {
+        let id = &strangers.json["data"]["challengeId"];
+        let body = json!({ "identifier": phone(1), "purpose": "signup", "challengeId": id });
+        away.post("/api/auth/send-otp", body).await
+    };
+    sleep(5 * MINUTE).await;
+    check(&resend().await, 200, None, None);
+    sleep(5 * MINUTE + MINUTE / 60).await;
+    // The first code has ended: the owner gets another one, and the stranger's sign-up still waits.
+    let owners = sign_up(&system, &phone(1)).await;
+    check(&owners, 200, None, None);
+    let code = code_on(&system, 1);
+    sleep(MINUTE).await;
+    system.simulator().play(&Scenario::Unlinked);
+    let mut compared = 0;
+    for round in 0..6 {
+        let asking = tokio::spawn({
+            let (away, id) = (away.clone(), strangers.json["data"]["challengeId"].clone());
+            let body = json!({ "identifier": phone(1), "purpose": "signup", "challengeId": id });
+            async move { away.post("/api/auth/send-otp", body).await }
+        });
+        while !asking.is_finished() {
+            sleep(MINUTE / 1_200).await;
+            let guessed = confirm(&away, &phone(1), &not(&code), &strangers).await;
+            compared += usize::from(is_compared(&guessed));
+        }
+        let asked = asking.await.unwrap();
+        check(&asked, 503, Some("WHATSAPP_SERVICE_UNAVAILABLE"), None);
+        assert_eq!(asked.json["charged"], false, "round {round}");
+    }
+    assert!(compared <= 5, "{compared} guesses were compared");
+    check(
+        &confirm(&system, &phone(1), &code, &owners).await,
+        200,
+        None,
+        None,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_codes_count_for_the_address_that_they_come_from() {
+    let system = with_owner().await;
+    let away = stranger(&system, 1);
+    let mut refused = None;
+    for number in 2..62 {
+        let asked = sign_in(&away, &phone(number)).await;
+        check(&asked, 200, None, None);
+        for _ in 0..5 {
+            let guessed = verify(&away, &phone(number), "000000", &asked).await;
+            if guessed.status == 429 && refused.is_none() {
+                refused = Some((number, guessed));
+            }
+        }
+    }
+    let (number, refused) = refused.expect("a refusal");
+    check(&refused, 429, Some("RATE_LIMITED"), Some("code_address"));
+    assert_eq!(number, 22, "a hundred are twenty phones");
+    // It is that address's limit, and a phone's own addresses are free of it.
+    let asked = sign_in(&system, &phone(1)).await;
+    let right = code_on(&system, 1);
+    let stolen = verify(&away, &phone(1), &right, &asked).await;
+    check(&stolen, 429, Some("RATE_LIMITED"), Some("code_address"));
+    check(
+        &verify(&system, &phone(1), &right, &asked).await,
+        200,
+        None,
+        None,
+    );
+    sleep(15 * MINUTE).await;
+    let asked = sign_in(&away, &phone(1)).await;
+    let opened = verify(&away, &phone(1), &code_on(&system, 1), &asked).await;
+    check(&opened, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_are_not_on_whatsapp_count_for_the_address_that_asks() {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.policy.codes_per_address.places = 3;
+        settings.country_caps = CountryCaps::parse(r#"{"62":2}"#, CapMode::Record).unwrap();
+    });
+    let system = system.build().await;
+    let phones = (1..10).map(phone).collect();
+    let taken = false;
+    system
+        .simulator()
+        .play(&Scenario::NotOnWhatsapp { phones, taken });
+    for number in 1..=3 {
+        let reply = sign_up(&system, &phone(number)).await;
+        check(&reply, 400, Some("NOT_ON_WHATSAPP"), None);
+    }
+    let refused = sign_up(&system, &phone(4)).await;
+    check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+    // What is remembered is answered without a look-up, and costs nobody anything.
+    let away = stranger(&system, 1);
+    for _ in 0..5 {
+        let reply = sign_up(&away, &phone(1)).await;
+        check(&reply, 400, Some("NOT_ON_WHATSAPP"), None);
+    }
+    check(&sign_up(&away, &phone(20)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_during_an_outage_charges_nobody_and_takes_no_code_away() {
+    let system = with_owner().await;
+    let away = stranger(&system, 1);
+    let owners = sign_in(&system, &phone(1)).await;
+    let code = code_on(&system, 1);
+    sleep(MINUTE).await;
+    let strangers = sign_in(&away, &phone(1)).await;
+    sleep(MINUTE).await;
+    // Less than three minutes are left of the code: whoever asks now gets another one.
+    sleep(6 * MINUTE).await;
+    let challenges = Challenges::new(&system.looking());
+    let of_phone = Phone::parse(&phone(1)).unwrap();
+    let before = challenges.read(&of_phone, system.now()).await.unwrap();
+    system.simulator().play(&Scenario::Unlinked);
+    for _ in 0..5 {
+        let asking = tokio::spawn({
+            let away = away.clone();
+            async move { sign_in(&away, &phone(1)).await }
+        });
+        sleep(MINUTE / 1_200).await;
+        let guessed = verify(&away, &phone(1), &not(&code), &strangers).await;
+        assert_eq!(guessed.status, 400, "{}", guessed.json);
+        let asked = asking.await.unwrap();
+        assert_eq!(asked.json["charged"], false, "{}", asked.json);
+    }
+    let after = challenges.read(&of_phone, system.now()).await.unwrap();
+    assert_eq!(after.sends, before.sends);
+    let opened = verify(&system, &phone(1), &code, &owners).await;
+    check(&opened, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_code_costs_no_try_when_the_store_refuses_its_use() {
+    let system = with_owner().await;
+    let asked = sign_in(&system, &phone(1)).await;
+    let code = code_on(&system, 1);
+    for _ in 0..5 {
+        let refusing = Faults::none().on_table("LoginsTable", Fault::Throttled);
+        let refusing = system.with_faults(refusing);
+        let guessed = verify(&refusing, &phone(1), &code, &asked).await;
+        check(&guessed, 503, Some("SERVICE_UNAVAILABLE"), None);
+    }
+    let wrong = verify(&system, &phone(1), &not(&code), &asked).await;
+    assert_eq!(wrong.json["attemptsLeft"], 4, "{}", wrong.json);
+    check(
+        &verify(&system, &phone(1), &code, &asked).await,
+        200,
+        None,
+        None,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_phone_behind_an_e_mail_address_is_not_found_by_its_challenge_id() {
+    let system = TestSystem::builder().settings(|settings| settings.email_identifier = true);
+    let system = system.build().await;
+    let mut asked = applicant(&phone(1));
+    asked["email"] = "siti@example.com".into();
+    let sent = system.post("/api/auth/signup", asked).await;
+    check(
+        &confirm(&system, &phone(1), &code_on(&system, 1), &sent).await,
+        200,
+        None,
+        None,
+    );
+    let asked = sign_in(&system, "siti@example.com").await;
+    let right = code_on(&system, 1);
+    let found = verify(&system, &phone(1), &not(&right), &asked).await;
+    let other = verify(&system, &phone(2), &not(&right), &asked).await;
+    let bare = |reply: &Reply| {
+        let mut json = reply.json.clone();
+        json["requestId"].take();
+        json
+    };
+    assert_eq!(bare(&found), bare(&other));
+    check(
+        &verify(&system, "siti@example.com", &right, &asked).await,
+        200,
+        None,
+        None,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_country_s_cap_counts_messages_to_people_without_an_account() {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.country_caps = CountryCaps::parse(r#"{"62":1}"#, CapMode::Enforce).unwrap();
+    });
+    let system = system.build().await;
+    add_user(&system, &phone(1)).await;
+    for number in 1..5 {
+        check(&sign_in(&system, &phone(number)).await, 200, None, None);
+    }
+    check(&sign_up(&system, &phone(5)).await, 200, None, None);
+    let refused = sign_up(&system, &phone(6)).await;
+    check(&refused, 429, Some("RATE_LIMITED"), Some("country"));
+    check(&sign_in(&system, &phone(7)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neighbour_behind_the_same_address_signs_in_with_the_right_password() {
+    let system = with_owner().await;
+    for number in 100..200 {
+        let wrong = with_password(&system, &phone(number), "not this one").await;
+        check(&wrong, 401, Some("INVALID_CREDENTIALS"), None);
+    }
+    let wrong = with_password(&system, &phone(200), "not this one").await;
+    check(&wrong, 429, Some("RATE_LIMITED"), Some("password_address"));
+    check(
+        &with_password(&system, &phone(1), PASSWORD).await,
+        200,
+        None,
+        None,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_hundred_wrong_passwords_a_password_alone_is_not_enough_from_elsewhere() {
+    let system = with_owner().await;
+    for number in 1..=10 {
+        for _ in 0..10 {
+            let wrong = with_password(&stranger(&system, number), &phone(1), "not it").await;
+            check(&wrong, 401, Some("INVALID_CREDENTIALS"), None);
+        }
+    }
+    let elsewhere = stranger(&system, 11);
+    let right = with_password(&elsewhere, &phone(1), PASSWORD).await;
+    check(&right, 403, Some("CODE_REQUIRED"), None);
+    check(
+        &with_password(&system, &phone(1), PASSWORD).await,
+        200,
+        None,
+        None,
+    );
+    // With a code that address becomes one of the phone's.
+    let asked = sign_in(&elsewhere, &phone(1)).await;
+    let opened = verify(&elsewhere, &phone(1), &code_on(&system, 1), &asked).await;
+    check(&opened, 200, None, None);
+    let right = with_password(&elsewhere, &phone(1), PASSWORD).await;
+    check(&right, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_up_code_is_not_sent_again_to_a_phone_that_has_a_user_by_now() {
+    let system = TestSystem::start().await;
+    let asked = sign_up(&system, &phone(1)).await;
+    sleep(MINUTE).await;
+    add_user(&system, &phone(1)).await;
+    let id = &asked.json["data"]["challengeId"];
+    let body = json!({ "identifier": phone(1), "purpose": "signup", "challengeId": id });
+    let again = system.post("/api/auth/send-otp", body).await;
+    check(&again, 409, Some("DUPLICATE_PHONE_VERIFIED"), None);
+    assert_eq!(system.simulator().messages(None).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_removal_brings_no_failures_of_last_month_back() {
+    let system = with_owner().await;
+    let digits = |asked: &Reply| asked.json["data"]["codeDigits"].clone();
+    let mut asked = sign_in(&system, &phone(1)).await;
+    for _ in 0..4 {
+        for _ in 0..5 {
+            verify(&system, &phone(1), &not(&code_on(&system, 1)), &asked).await;
+        }
+        sleep(4 * MINUTE).await;
+        asked = sign_in(&system, &phone(1)).await;
+    }
+    assert_eq!(digits(&asked), json!(8));
+    sleep(31 * 24 * 60 * MINUTE).await;
+    let asked = sign_in(&system, &phone(1)).await;
+    assert_eq!(digits(&asked), json!(6));
+    verify(&system, &phone(1), "000000", &asked).await;
+    let challenges = Challenges::new(&system.looking());
+    let of_phone = Phone::parse(&phone(1)).unwrap();
+    let state = challenges.read(&of_phone, system.now()).await.unwrap();
+    assert_eq!(state.failures, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_out_everywhere_ends_what_a_used_code_may_be_answered_with_again() {
+    let system = with_owner().await;
+    let asked = sign_in(&system, &phone(1)).await;
+    let code = code_on(&system, 1);
+    let opened = verify(&system, &phone(1), &code, &asked).await;
+    check(
+        &verify(&system, &phone(1), &code, &asked).await,
+        200,
+        None,
+        None,
+    );
+    let bearer = format!("Bearer {}", opened.json["data"]["token"].as_str().unwrap());
+    let headers = [("authorization", bearer.as_str())];
+    let path = "/api/auth/session?all=true";
+    let out = system.request("DELETE", path, &headers, "").await;
+    check(&out, 200, None, None);
+    let again = verify(&system, &phone(1), &code, &asked).await;
+    check(&again, 400, Some("OTP_EXPIRED"), None);
+    assert_eq!(again.json["data"], Value::Null);
+}
