@@ -164,6 +164,8 @@ proptest! {
         separators in separators(),
         wide in any::<Index>(),
     ) {
+        // The oracle takes China's carrier codes away, which begin with 1; nobody dials them from abroad.
+        prop_assume!((number.0.as_str(), trunk) != ("86", "1"));
         let (code, national) = number;
         let canonical = Ok(format!("{code}{national}"));
         let text = format!("{front}{code}{trunk}{}", typed(&national, &separators, wide));
