@@ -127,7 +127,8 @@ pub async fn within<T>(
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     let left = caller.deadline.plus(RESERVE - RESERVE_TO_ANSWER).since(now);
-    match tokio::time::timeout(left, work).await {
+    // What a request does is large; on the heap it leaves the stack to what it calls.
+    match tokio::time::timeout(left, Box::pin(work)).await {
         Ok(answer) => answer,
         Err(_) => {
             tracing::error!("request ran out of time");

@@ -481,15 +481,18 @@ fn log(delivery: &Delivery, took: Duration) {
         .collect();
     let (session, message_id) = (&delivery.session, &delivery.message_id);
     let (purpose, outcome) = (delivery.purpose, delivery.outcome.as_str());
-    let (phone, reason) = (
-        &delivery.phone,
-        delivery.outcome.reason().map(Reason::as_str),
-    );
+    let reason = delivery.outcome.reason().map(Reason::as_str);
     let (elapsed_ms, steps) = (took.as_millis() as u64, steps.join(", "));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                session, message_id, purpose, %phone, outcome, reason, elapsed_ms, steps,
+                session,
+                message_id,
+                purpose,
+                outcome,
+                reason,
+                elapsed_ms,
+                steps,
                 "[WhatsApp System] message done"
             )
         };
