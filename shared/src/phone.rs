@@ -16,7 +16,7 @@
 //! (84), China (86) and others need their `+`. A bare number shorter than 10 digits is more often one that lacks its area
 //! than one of the few countries with such short numbers, so it is refused rather than sent to a stranger.
 //!
-//! What follows the country code is read by the country's [`plan`]: the prefix that is dialled at home goes, a country code
+//! What follows the country code is read by the country's `plan`: the prefix that is dialled at home goes, a country code
 //! typed twice counts once, and the length must be one that the country's numbers have. An Indonesian number that starts
 //! with 8 (mobile) has at least 9 digits.
 mod plan;

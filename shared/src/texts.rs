@@ -1,4 +1,4 @@
-//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: [`replies`].
+//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: `replies`.
 pub mod replies;
 
 use std::time::Duration;
