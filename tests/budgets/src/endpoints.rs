@@ -138,7 +138,7 @@ const CASES: [Case; 20] = [
         "GET /.well-known/jwks.json",
         Twist::None,
         200,
-        Some(0.0),
+        Some(1.0),
     ),
     case("health", "GET /api/health", Twist::None, 200, Some(0.0)),
     case("health", "GET /api/status", Twist::None, 200, Some(1.0)),
