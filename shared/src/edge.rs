@@ -24,7 +24,7 @@ use crate::password::{Password, PasswordError};
 use crate::phone::Phone;
 use crate::report::Chain;
 use crate::runtime::log;
-use crate::sender::Reason;
+use crate::sender::{HUMAN_TAKES, Reason};
 use crate::settings::Settings;
 use crate::texts::Language;
 use crate::texts::replies::{self, Text};
@@ -36,9 +36,6 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// When it is worth asking again after a failure of which nobody knows how long it lasts.
 const AGAIN_SOON: Duration = Duration::from_secs(5);
-
-/// When to ask again for what only a person can end.
-const HUMAN_TAKES: Duration = Duration::from_secs(300);
 
 /// Of the time that Lambda gives, this much is kept to record the result and to answer.
 const RESERVE: Duration = Duration::from_millis(1_500);

@@ -36,6 +36,9 @@ pub mod assess;
 mod act;
 mod recover;
 
+/// When it is worth asking again for what only a person can end.
+pub const HUMAN_TAKES: Duration = Duration::from_secs(300);
+
 /// The cost of a send that nobody has measured yet.
 const COST: Duration = Duration::from_millis(300);
 

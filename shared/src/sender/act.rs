@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::classify::{Observation, classify};
 use super::decide::{Progress, Step, decide};
-use super::{Content, Delivery, Outcome, Outgoing, Place, Reason, Sender, StepTaken, assess};
+use super::{
+    Content, Delivery, HUMAN_TAKES, Outcome, Outgoing, Place, Reason, Sender, StepTaken, assess,
+};
 use crate::gateway::{GatewayError, Jid, TextMessage, UserCheck};
 use crate::phone::Phone;
 use crate::store::StoreError;
@@ -18,9 +20,6 @@ const SEND_MIN: Duration = Duration::from_secs(3);
 pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
-
-/// When to ask again for what only a human can end.
-const HUMAN_TAKES: Duration = Duration::from_secs(300);
 
 /// How long one refused message speaks for those that go to nobody.
 const RESTRICTED_LASTS: Duration = Duration::from_secs(600);
