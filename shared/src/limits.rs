@@ -11,6 +11,9 @@ use crate::timestamp::Timestamp;
 /// The day of the per-day limits.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// When to look again whether a request under way is done. It may take longer, and as a rule does not.
+const IN_PROGRESS_WAIT: Duration = Duration::from_secs(3);
+
 /// The limits of a deployment.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -172,7 +175,7 @@ pub fn decide(
 ) -> Result<Vec<SendMade>, Limited> {
     let places = Places::of(state, asker, now);
     let refusals = [
-        places.in_progress(),
+        places.in_progress(now),
         places.cooldown(state, policy),
         places.window(policy, now),
         places.day(policy),
@@ -233,10 +236,10 @@ impl Places {
         self.sent.iter().filter(move |send| send.purpose == purpose)
     }
 
-    fn in_progress(&self) -> Refusal {
+    fn in_progress(&self, now: Timestamp) -> Refusal {
         let mut under_way = self.under_way.iter();
         let same = under_way.find(|send| send.purpose == self.asker.purpose)?;
-        Some((Limit::InProgress, same.at))
+        Some((Limit::InProgress, same.at.min(now.plus(IN_PROGRESS_WAIT))))
     }
 
     /// Whoever is at home does not wait for what somebody asked for elsewhere.

@@ -7,10 +7,10 @@ mod logs;
 use std::time::Duration;
 
 use local::database::Faults;
-use local::simulator::{Scenario, SessionState};
+use local::simulator::{Profile, Scenario, SessionState};
 use serde_json::{Value, json};
 use tests::{Reply, TestSystem};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const PHONE: &str = "08123456789";
 const PASSWORD: &str = "kuda-lari-kencang";
@@ -382,29 +382,47 @@ async fn an_unknown_account_is_answered_like_a_known_one_while_a_session_cannot_
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_foul() {
-    for outage in [None, Some("restricted"), Some("gateway")] {
-        let system = TestSystem::start().await;
+    let refused = |code| Scenario::Restricted {
+        code,
+        refusals: None,
+    };
+    // What no status shows is shown by the first one, who has an account.
+    for outage in [
+        Scenario::Healthy,
+        refused(463),
+        refused(479),
+        refused(403),
+        Scenario::StoreBusy { rate: 1.0 },
+        Scenario::SocketBreaks { sends: 1_000 },
+        Scenario::GatewayDown {
+            lasts_ms: 3_600_000,
+        },
+    ] {
+        // Only C and D say that their store is busy.
+        let system = TestSystem::builder()
+            .simulator(|options| options.profile = Profile::D)
+            .build()
+            .await;
         signed_up(&system).await;
-        match outage {
-            None => {}
-            // The first one, who has an account, shows what no status shows.
-            Some("restricted") => system.simulator().play(&Scenario::Restricted {
-                code: 463,
-                refusals: None,
-            }),
-            Some(_) => system.simulator().play(&Scenario::GatewayDown {
-                lasts_ms: 3_600_000,
-            }),
-        }
+        system.simulator().play(&outage);
         for (path, more) in code_requests() {
             // Asked twice: the limits answer alike, too.
             for _ in 0..2 {
-                let mut replies = Vec::new();
+                let (mut replies, mut times) = (Vec::new(), Vec::new());
                 for phone in [PHONE, "08123456780"] {
+                    let began = Instant::now();
                     let reply = code_reply(&system, path, &more, phone).await;
+                    times.push(began.elapsed());
                     replies.push(without_ids_and_times(reply));
+                    // The queue of the gateway is empty again.
+                    sleep(Duration::from_secs(2)).await;
                 }
                 assert_eq!(replies[0], replies[1], "{path} {outage:?}");
+                // Two that find a session down differ by how the recovery goes.
+                let apart = times[0].abs_diff(times[1]);
+                let alike = apart <= Duration::from_millis(100);
+                let down = matches!(outage, Scenario::GatewayDown { .. });
+                assert!(alike || down, "{path} {outage:?}: {times:?}");
             }
             sleep(Duration::from_secs(120)).await;
         }
@@ -416,6 +434,33 @@ async fn an_unknown_account_is_answered_like_a_known_one_in_fair_weather_and_fou
                 Some("INVALID_CREDENTIALS"),
             );
         }
+    }
+}
+
+/// Anybody can have a message to a first contact refused, and so learn nothing about others.
+#[tokio::test(start_paused = true)]
+async fn a_refused_sign_up_tells_nothing_about_other_phones() {
+    for code in [463, 479, 403] {
+        let system = TestSystem::start().await;
+        signed_up(&system).await;
+        sleep(Duration::from_secs(1)).await;
+        system.simulator().play(&Scenario::Restricted {
+            code,
+            refusals: None,
+        });
+        let asked = json!({"name": "Budi", "phone": "08123456781", "password": PASSWORD});
+        let refused = system.post("/api/auth/signup", asked).await;
+        assert_eq!(refused.status, 503, "{code}: {:?}", refused.json);
+        system.simulator().play(&Scenario::Healthy);
+        let (path, more) = &code_requests()[0];
+        let unknown = code_reply(&system, path, more, "08123456780").await;
+        let known = code_reply(&system, path, more, PHONE).await;
+        check(&known, 200, None);
+        assert_eq!(
+            without_ids_and_times(known),
+            without_ids_and_times(unknown),
+            "{code}"
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gateway::{GatewayError, Jid, TextMessage, UserCheck};
 use crate::phone::Phone;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::{
-    RecentSend, Seen, SendShown, SessionItem, SessionState, Slot, TakenSend,
+    REMEMBERED, RecentSend, Seen, SendEnd, SendShown, SessionState, Slot, TakenSend,
 };
 use crate::timestamp::Timestamp;
 
@@ -21,8 +21,8 @@ pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
 
-/// How long one refused message speaks for those that go to nobody.
-const RESTRICTED_LASTS: Duration = Duration::from_secs(600);
+/// How long the end of one message speaks for those that go to nobody.
+const END_SPEAKS: Duration = Duration::from_secs(600);
 
 /// How long a question whether a number is on WhatsApp may take.
 const CHECK_MAX: Duration = Duration::from_millis(1_500);
@@ -36,12 +36,16 @@ pub(super) struct Run<'a> {
     pub(super) steps: Vec<StepTaken>,
     /// How long until something new can be tried, when the session did not come back.
     pub(super) retry_after: Option<Duration>,
+    /// When the first send began.
+    first_sent_at: Option<Timestamp>,
     /// When the last send began.
     sent_at: Timestamp,
+    /// A recovery found the session as unusable as any status shows it.
+    trouble_shown: bool,
     /// The recipient's account, where it is known under another number.
     jid: Option<Jid>,
-    /// The last send that ended without any recovery.
-    last_send: Option<RecentSend>,
+    /// How long the send took that was taken.
+    taken_in: Option<Duration>,
 }
 
 pub(super) async fn deliver(
@@ -58,9 +62,11 @@ pub(super) async fn deliver(
         deadline,
         steps: Vec::new(),
         retry_after: None,
+        first_sent_at: None,
         sent_at: started,
+        trouble_shown: false,
         jid: None,
-        last_send: None,
+        taken_in: None,
     };
     let mut observation = run.begin().await;
     let mut progress = Progress::default();
@@ -75,7 +81,11 @@ pub(super) async fn deliver(
                 }
                 return run.finish(outcome, started);
             }
-            Step::Recover { gateway_was_down } => run.recover(gateway_was_down).await,
+            Step::Recover { gateway_was_down } => {
+                let found = run.recover(gateway_was_down).await;
+                run.trouble_shown |= found != Observation::UsableAtOnce;
+                found
+            }
             Step::Send { after } => match run.queue_again(after).await {
                 Some(refusal) => refusal,
                 None => run.send().await,
@@ -111,17 +121,17 @@ impl Run<'_> {
         if left < SEND_MIN {
             return Observation::OutOfTime;
         }
+        self.first_sent_at.get_or_insert(began);
         self.sent_at = began;
         let sent = self.hand_over(began, left.min(SEND_MAX)).await;
         let took = self.sender.clock.now().since(began);
         match sent {
             Ok(observation) => {
-                self.remember(observation, took);
+                self.taken_in = (observation == Observation::Sent).then_some(took);
                 self.add_step(
                     match observation {
                         Observation::Sent => "send: taken",
-                        Observation::Unanswered => "send: like the last one, without an answer",
-                        Observation::Restricted => "send: the account was restricted lately",
+                        Observation::LikeTheLast(_) => "send: like the last one",
                         _ => "send: the session is not usable",
                     },
                     took,
@@ -131,7 +141,6 @@ impl Run<'_> {
             Err(error) => {
                 self.add_step(format!("send: {error}"), took);
                 let observation = classify(&error);
-                self.remember(observation, took);
                 if observation != Observation::NotOnWhatsApp {
                     return observation;
                 }
@@ -140,16 +149,6 @@ impl Run<'_> {
                 self.pass_the_cost(began).await;
                 confirmed
             }
-        }
-    }
-
-    /// Keeps how a real send ended, if it tells how long a send takes.
-    fn remember(&mut self, observation: Observation, took: Duration) {
-        let real = matches!(self.message.content, Content::Text(_));
-        let ended = matches!(observation, Observation::Sent | Observation::Unanswered);
-        if real && ended {
-            let taken = observation == Observation::Sent;
-            self.last_send = Some(RecentSend { took, taken });
         }
     }
 
@@ -179,28 +178,32 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the time and the end of one of the session's last real sends, so that neither tells that there is nobody.
+    /// Takes the time and the end of the session's last real messages, so that neither tells that there is nobody: the last
+    /// one's, if that was not taken lately, and otherwise the time of one of those that were.
     async fn pretend_to_send(&self, began: Timestamp, within: Duration) -> Observation {
-        if self.is_restricted(began) {
-            self.pass_the_cost(began).await;
-            return Observation::Restricted;
-        }
         let recent = &self.place.item.recent;
-        let drawn = match recent.len() as u64 {
-            0 => None,
-            count => recent.get(self.sender.entropy.below(count) as usize),
-        };
-        let Some(send) = drawn else {
-            self.pass_the_cost(began).await;
-            return Observation::Sent;
-        };
-        let end = began.plus(send.took.min(within));
-        tokio::time::sleep(self.sender.clock.until(end)).await;
-        if send.taken {
-            Observation::Sent
-        } else {
-            Observation::Unanswered
+        if let Some(last) = recent.last()
+            && let Some(outcome) = not_taken(last.end)
+            && began.since(last.at) < END_SPEAKS
+        {
+            let end = began.plus(last.took).min(self.deadline);
+            tokio::time::sleep(self.sender.clock.until(end)).await;
+            return Observation::LikeTheLast(outcome);
         }
+        let taken = recent.iter().filter(|send| send.end == SendEnd::Taken);
+        let times: Vec<Duration> = taken.map(|send| send.took).collect();
+        let drawn = match times.len() as u64 {
+            0 => None,
+            count => times.get(self.sender.entropy.below(count) as usize),
+        };
+        match drawn {
+            Some(took) => {
+                let end = began.plus((*took).min(within));
+                tokio::time::sleep(self.sender.clock.until(end)).await;
+            }
+            None => self.pass_the_cost(began).await,
+        }
+        Observation::Sent
     }
 
     /// Asks the gateway whether the recipient is on WhatsApp. That does not wait in the queue of the sends.
@@ -260,14 +263,6 @@ impl Run<'_> {
     async fn pass_the_cost(&self, began: Timestamp) {
         let end = began.plus(self.place.cost).min(self.deadline);
         tokio::time::sleep(self.sender.clock.until(end)).await;
-    }
-
-    /// Whether WhatsApp has lately kept the account from sending, which the status does not show.
-    fn is_restricted(&self, now: Timestamp) -> bool {
-        let seen = self.place.item.seen;
-        seen.is_some_and(|seen| {
-            seen.state == SessionState::Restricted && now.since(seen.at) < RESTRICTED_LASTS
-        })
     }
 
     /// Pauses, then waits in a new place of the queue: a crowd that a recovery releases must not send all at once.
@@ -338,6 +333,7 @@ impl Run<'_> {
     fn finish(self, outcome: Outcome, started: Timestamp) -> Delivery {
         let now = self.sender.clock.now();
         let to_nobody = matches!(self.message.content, Content::Nobody);
+        let shown = self.shown(outcome, now);
         let item = self.place.item;
         let seen = state_shown(outcome, item.seen, to_nobody, now);
         let delivery = Delivery {
@@ -351,16 +347,88 @@ impl Run<'_> {
             retry_after: retry_after(outcome, self.retry_after),
             to_nobody,
             place_cost: self.place.cost,
-            shown: send_shown(
-                &item,
-                self.last_send.map(|send| (send, self.sent_at)),
-                self.place.cost,
-                now,
-            ),
+            shown,
             seen,
         };
         log(&delivery, now.since(started));
         delivery
+    }
+
+    /// What the message has shown about its session; nothing if it went to nobody or was not sent at all.
+    fn shown(&self, outcome: Outcome, now: Timestamp) -> Option<SendShown> {
+        let first_sent_at = self.first_sent_at?;
+        if matches!(self.message.content, Content::Nobody) {
+            return None;
+        }
+        let item = &self.place.item;
+        let taken = self.taken_in.map(|took| TakenSend {
+            began: self.sent_at,
+            ended: self.sent_at.plus(took),
+            may_have_waited: took > self.place.cost,
+            cost_max: self.place.cost * 2,
+        });
+        let end = send_end(outcome).filter(|_| taken.is_some() || !self.trouble_shown)?;
+        let send = RecentSend {
+            at: now,
+            took: self.taken_in.unwrap_or_else(|| now.since(first_sent_at)),
+            end,
+        };
+        let mut recent = item.recent.clone();
+        if speaks_for_others(&send, self.message.first_contact, &recent) {
+            recent.push(send);
+        }
+        Some(SendShown {
+            recent,
+            taken,
+            connect_after: assess::window_after_success(item, now).filter(|_| taken.is_some()),
+        })
+    }
+}
+
+/// The end that `outcome` is, unless it is one of the recipient's own, or one that every status shows.
+const fn send_end(outcome: Outcome) -> Option<SendEnd> {
+    match outcome {
+        Outcome::Sent => Some(SendEnd::Taken),
+        Outcome::Unknown => Some(SendEnd::Unknown),
+        Outcome::NotSent(reason) => match reason {
+            Reason::Busy => Some(SendEnd::Busy),
+            Reason::SessionDown => Some(SendEnd::Down),
+            Reason::NeedsPairing => Some(SendEnd::Unpaired),
+            Reason::Rejected => Some(SendEnd::Rejected),
+            Reason::Restricted => Some(SendEnd::Restricted),
+            Reason::Deadline => Some(SendEnd::Late),
+            Reason::NotOnWhatsApp
+            | Reason::WrongRecipient
+            | Reason::Misconfigured
+            | Reason::GatewayUnreachable
+            | Reason::NeedsRestart => None,
+        },
+    }
+}
+
+/// The outcome of a message that ends so; nothing if it is taken.
+const fn not_taken(end: SendEnd) -> Option<Outcome> {
+    Some(match end {
+        SendEnd::Taken => return None,
+        SendEnd::Unknown => Outcome::Unknown,
+        SendEnd::Busy => Outcome::NotSent(Reason::Busy),
+        SendEnd::Down => Outcome::NotSent(Reason::SessionDown),
+        SendEnd::Unpaired => Outcome::NotSent(Reason::NeedsPairing),
+        SendEnd::Rejected => Outcome::NotSent(Reason::Rejected),
+        SendEnd::Restricted => Outcome::NotSent(Reason::Restricted),
+        SendEnd::Late => Outcome::NotSent(Reason::Deadline),
+    })
+}
+
+/// Whether messages to nobody may end like `send`, or take its time. They stand for messages to users: what WhatsApp says
+/// to a first contact, which anybody can ask for, says nothing about those, and it takes longer.
+fn speaks_for_others(send: &RecentSend, first_contact: bool, recent: &[RecentSend]) -> bool {
+    let of_users =
+        recent.len() >= REMEMBERED && recent.iter().all(|send| send.end == SendEnd::Taken);
+    match send.end {
+        SendEnd::Rejected | SendEnd::Restricted => !first_contact,
+        SendEnd::Taken => !(first_contact && of_users),
+        _ => true,
     }
 }
 
@@ -410,29 +478,6 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
     }
 }
 
-/// What a real send has shown about its session; nothing if it was none, or did not get so far.
-fn send_shown(
-    item: &SessionItem,
-    last_send: Option<(RecentSend, Timestamp)>,
-    cost: Duration,
-    now: Timestamp,
-) -> Option<SendShown> {
-    let (send, began) = last_send?;
-    let mut recent = item.recent.clone();
-    recent.push(send);
-    let taken = send.taken.then(|| TakenSend {
-        began,
-        ended: began.plus(send.took),
-        may_have_waited: send.took > cost,
-        cost_max: cost * 2,
-    });
-    Some(SendShown {
-        recent,
-        taken,
-        connect_after: assess::window_after_success(item, now).filter(|_| send.taken),
-    })
-}
-
 /// The state of the session that the end of a message shows, when that is news or lasts.
 fn state_shown(
     outcome: Outcome,
@@ -457,6 +502,7 @@ fn state_shown(
         Outcome::NotSent(Reason::Restricted) if to_nobody => return None,
         Outcome::NotSent(Reason::Restricted) => SessionState::Restricted,
         Outcome::NotSent(Reason::Misconfigured) => SessionState::Misconfigured,
+        Outcome::NotSent(Reason::NeedsPairing) if to_nobody => return None,
         // The recovery has seen more, if there was one.
         Outcome::NotSent(Reason::NeedsPairing) if before == Some(SessionState::NeedsPairing) => {
             return None;

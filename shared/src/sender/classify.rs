@@ -2,6 +2,7 @@
 //!
 //! The gateway answers nearly every failure with 500, so the text decides and never the status alone. In doubt the
 //! outcome is unknown: only a text that proves that nothing was sent may lead to another send without a mark.
+use super::Outcome;
 use crate::gateway::GatewayError;
 
 /// What happened to an attempt, or to a recovery.
@@ -9,6 +10,8 @@ use crate::gateway::GatewayError;
 pub enum Observation {
     /// WhatsApp took the message.
     Sent,
+    /// The message, which goes to nobody, ends like the session's last real one.
+    LikeTheLast(Outcome),
     /// Not sent: the session is not usable.
     SessionTrouble,
     /// Not sent: there is no gateway behind the address.

@@ -63,6 +63,7 @@ pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, St
     };
     let step = match observation {
         Observation::Sent => Step::Finish(Outcome::Sent),
+        Observation::LikeTheLast(outcome) => Step::Finish(outcome),
         _ if progress.observations >= OBSERVATIONS_MAX => fail(Reason::Deadline),
         Observation::SessionTrouble => match again(&mut progress.recoveries, RECOVERIES_MAX) {
             true => Step::Recover {
@@ -159,6 +160,13 @@ mod tests {
     #[test]
     fn a_message_that_was_taken_is_sent() {
         check(&[(Sent, Step::Finish(Outcome::Sent))]);
+    }
+
+    #[test]
+    fn a_message_to_nobody_ends_as_it_is_told() {
+        for outcome in [Outcome::Unknown, Outcome::NotSent(Reason::Rejected)] {
+            check(&[(LikeTheLast(outcome), Step::Finish(outcome))]);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ const COST_MIN: Duration = Duration::from_millis(50);
 const COST_MAX: Duration = Duration::from_secs(5);
 
 /// How many of the last connects, sends and restarts an item remembers.
-const REMEMBERED: usize = 5;
+pub const REMEMBERED: usize = 5;
 
 /// What is known about a session. Everything is missing until it happens for the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,13 +83,62 @@ pub struct SessionItem {
     pub restarts: Vec<Timestamp>,
 }
 
-/// How long a real send took and how it ended, without any waiting or recovery.
+/// How long a real message took and how it ended, on a session whose status had nothing against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecentSend {
-    /// From its beginning to its end.
+    /// When it ended.
+    pub at: Timestamp,
+    /// One that was taken: its last send. Another: from its first send to its end.
     pub took: Duration,
-    /// Whether WhatsApp took it. Otherwise it is not known.
-    pub taken: bool,
+    /// How it ended.
+    pub end: SendEnd,
+}
+
+/// How a message ended that was sent, or was to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendEnd {
+    /// WhatsApp took it.
+    Taken,
+    /// Nobody knows.
+    Unknown,
+    /// The gateway was busy.
+    Busy,
+    /// The session could not send it, whatever its status said.
+    Down,
+    /// The session is not paired, whatever its status said.
+    Unpaired,
+    /// WhatsApp said no.
+    Rejected,
+    /// WhatsApp keeps the account from sending.
+    Restricted,
+    /// The time was over.
+    Late,
+}
+
+impl SendEnd {
+    const ALL: [Self; 8] = [
+        Self::Taken,
+        Self::Unknown,
+        Self::Busy,
+        Self::Down,
+        Self::Unpaired,
+        Self::Rejected,
+        Self::Restricted,
+        Self::Late,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Unknown => "unknown",
+            Self::Busy => "busy",
+            Self::Down => "down",
+            Self::Unpaired => "unpaired",
+            Self::Rejected => "rejected",
+            Self::Restricted => "restricted",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// A send that was taken.
@@ -700,21 +749,27 @@ fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
         .collect()
 }
 
-/// A send that was taken is its time, one of unknown end its time as a negative number.
+/// One text, since the list is written with each message: when it ended, how long it took, and how.
 fn recent_send(send: &RecentSend) -> AttributeValue {
-    let took = i64::try_from(send.took.as_millis()).unwrap_or(i64::MAX);
-    number(if send.taken { took } else { -took.max(1) })
+    let (at, took, end) = (send.at.millis(), send.took.as_millis(), send.end.as_str());
+    text(&format!("{at} {took} {end}"))
 }
 
 fn read_recent(item: &Item) -> Vec<RecentSend> {
     let sends = read_list(item, RECENT).iter();
-    sends
-        .filter_map(|send| send.as_n().ok()?.parse::<i64>().ok())
-        .map(|millis| RecentSend {
-            took: Duration::from_millis(millis.unsigned_abs()),
-            taken: millis >= 0,
-        })
-        .collect()
+    sends.filter_map(read_recent_send).collect()
+}
+
+fn read_recent_send(send: &AttributeValue) -> Option<RecentSend> {
+    let mut words = send.as_s().ok()?.split(' ');
+    let (at, took, end) = (words.next()?, words.next()?, words.next()?);
+    Some(RecentSend {
+        at: Timestamp::from_millis(at.parse().ok()?),
+        took: Duration::from_millis(took.parse().ok()?),
+        end: SendEnd::ALL
+            .into_iter()
+            .find(|known| known.as_str() == end)?,
+    })
 }
 
 fn times(points: &[Timestamp]) -> AttributeValue {
