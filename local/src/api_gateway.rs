@@ -17,8 +17,8 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
-use shared::timestamp::Timestamp;
 
 use crate::functions::{self, Start};
 use crate::lambda::{Environments, InvokeError, Lambda};

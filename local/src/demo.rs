@@ -1,6 +1,6 @@
 //! The account that exists from the start, so that the first request already delivers a code.
-use shared::account::{PersonName, User};
-use shared::phone::Phone;
+use shared::model::account::{PersonName, User};
+use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::transact;
 use shared::store::users::Users;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::Credentials;
 use serde_json::json;
 use shared::gateway::SessionToken;
 use shared::runtime::Backends;
-use shared::settings::{SessionSettings, Settings};
+use shared::runtime::settings::{SessionSettings, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -5,7 +5,7 @@ use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
 use local::operate;
-use shared::settings::Settings;
+use shared::runtime::settings::Settings;
 
 /// What a function's main thread has on Lambda. Unoptimised builds need more than the usual 2 MiB of a thread.
 const STACK_BYTES: usize = 8 * 1024 * 1024;

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use shared::keys::RingName;
-use shared::phone::Phone;
+use shared::model::keys::RingName;
+use shared::model::phone::Phone;
+use shared::model::token::SigningAlgorithm;
 use shared::runtime::Backends;
-use shared::token::SigningAlgorithm;
 
 pub use place::backends;
 

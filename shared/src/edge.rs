@@ -12,24 +12,25 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::account::{Email, Identifier, PersonName, User};
-use crate::caller::{Caller, TrustedCallers};
-use crate::challenge::ChallengeId;
-use crate::code::Code;
 use crate::flows::codes::{CodeSent, SendError, VerifyError};
 use crate::flows::login::SignedIn;
 use crate::flows::session::RefreshError;
-use crate::limits::{Limit, Limited};
-use crate::password::{Password, PasswordError};
-use crate::phone::Phone;
-use crate::report::Chain;
+use crate::model::account::{PersonName, User};
+use crate::model::caller::{Caller, TrustedCallers};
+use crate::model::challenge::ChallengeId;
+use crate::model::code::Code;
+use crate::model::identifier::{Email, Identifier};
+use crate::model::language::Language;
+use crate::model::limits::{Limit, Limited};
+use crate::model::password::{Password, PasswordError};
+use crate::model::phone::Phone;
+use crate::model::replies::{self, Text};
+use crate::model::typed;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::log;
+use crate::runtime::settings::Settings;
 use crate::sender::{HUMAN_TAKES, Reason};
-use crate::settings::Settings;
-use crate::texts::Language;
-use crate::texts::replies::{self, Text};
-use crate::timestamp::Timestamp;
-use crate::typed;
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;

@@ -2,13 +2,14 @@
 //!
 //! The one trait of this library, because it has two implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi), the client of the real
 //! gateway, and the simulator of `local`. Errors here are facts of the transport; what a fact means for a message is
-//! decided in [`crate::sender::classify`].
+//! decided by the sender.
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::phone::Phone;
+use crate::model::phone::Phone;
+use crate::model::texts::MessageBody;
 
 /// What goes to the gateway.
 pub mod call;
@@ -18,6 +19,9 @@ pub mod answer;
 
 /// The client of the real gateway.
 pub mod wuzapi;
+
+/// CAPTCHAs: did somebody solve one?
+pub mod captcha;
 
 /// A gateway that holds WhatsApp sessions. Every call is bounded by `within`.
 #[async_trait]
@@ -136,16 +140,6 @@ pub struct TextMessage {
     pub body: MessageBody,
     /// The message id, such as `3EB0` and 18 upper-case hex digits.
     pub id: String,
-}
-
-/// The text of a message. It may hold a code, so it never shows itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MessageBody(pub String);
-
-impl fmt::Debug for MessageBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MessageBody({} characters)", self.0.chars().count())
-    }
 }
 
 /// The gateway's word that WhatsApp took a message.

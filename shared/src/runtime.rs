@@ -5,13 +5,15 @@ use std::time::Duration;
 use lambda_http::{Body, Request, Response, service_fn};
 use tracing::Instrument;
 
-use crate::clock::Clock;
-use crate::entropy::Entropy;
 use crate::gateway::Gateway;
 use crate::gateway::wuzapi::Wuzapi;
-use crate::report::Chain;
-use crate::settings::{RestartUrl, Settings};
-use crate::store::StoreError;
+use crate::platform::clock::Clock;
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::runtime::settings::{RestartUrl, Settings};
+
+/// The configuration of a deployment.
+pub mod settings;
 
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
@@ -78,7 +80,10 @@ impl Backends {
     /// Makes the first contact before the first request, while Lambda does not charge the caller's time: then the
     /// connection is open and the keys are in memory. The request can do without, so this takes 300 ms at most and
     /// never fails. `WARMUP=off` leaves it out.
-    pub async fn warm_up(&self, first_contact: impl Future<Output = Result<(), StoreError>>) {
+    pub async fn warm_up<E: std::error::Error>(
+        &self,
+        first_contact: impl Future<Output = Result<(), E>>,
+    ) {
         if !self.settings.warm_up {
             return;
         }

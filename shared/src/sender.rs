@@ -8,18 +8,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::entropy::Entropy;
-use crate::gateway::{Gateway, MessageBody, SessionToken};
-use crate::phone::Phone;
+use crate::gateway::{Gateway, SessionToken};
+use crate::model::phone::Phone;
+use crate::model::texts::MessageBody;
+use crate::platform::clock::Clock;
+use crate::platform::entropy::Entropy;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::settings::{SYSTEM_SESSION, SessionSettings};
+use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::store::StoreError;
 use crate::store::deliveries::{Deliveries, DeliveryItem};
 use crate::store::whatsapp_sessions::{
     Seen, SendShown, SessionItem, SessionState, Slot, WhatsAppSessions,
 };
-use crate::timestamp::Timestamp;
 
 /// Which session a recipient gets.
 pub mod pool;

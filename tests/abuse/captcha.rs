@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::caller::TrustedCallers;
-use shared::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
+use shared::model::caller::TrustedCallers;
+use shared::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use tests::{Reply, TestSystem};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

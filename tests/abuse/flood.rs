@@ -148,7 +148,7 @@ fn any_ask(system: &TestSystem, heard: &Heard, phones: &[u64], rng: &mut Rng) ->
 
 /// The newest code of a purpose on a phone.
 fn code_on(system: &TestSystem, phone: &str, purpose: usize) -> Option<String> {
-    let phone = shared::phone::Phone::parse(phone).unwrap();
+    let phone = shared::model::phone::Phone::parse(phone).unwrap();
     let messages = system.simulator().messages(Some(&phone));
     let newest = messages
         .iter()
@@ -222,7 +222,7 @@ fn check_rate(messages: &[u64], at_most: usize, time: Duration, what: &str) {
 fn check_limits(messages: &[InboxMessage], killed: usize) {
     let mut early = 0;
     for number in 0..PHONES {
-        let phone = shared::phone::Phone::parse(&phone(number)).unwrap();
+        let phone = shared::model::phone::Phone::parse(&phone(number)).unwrap();
         let of_phone = messages
             .iter()
             .filter(|message| message.phone == phone.digits());

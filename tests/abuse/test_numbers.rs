@@ -1,6 +1,6 @@
 //! Test numbers: their codes are fixed, WhatsApp is not asked, and every limit counts.
 use serde_json::json;
-use shared::test_numbers::TestNumbers;
+use shared::model::test_numbers::TestNumbers;
 use tests::{Reply, TestSystem, TestSystemBuilder};
 
 use super::act::*;

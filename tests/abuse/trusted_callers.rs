@@ -1,6 +1,6 @@
 //! A backend that calls for its users: the limits of an address count where the users are.
 use serde_json::json;
-use shared::caller::TrustedCallers;
+use shared::model::caller::TrustedCallers;
 use tests::{Reply, TestSystem};
 
 use super::act::*;

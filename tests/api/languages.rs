@@ -1,5 +1,5 @@
 //! Replies speak the language that the client asks for.
-use shared::texts::Brand;
+use shared::model::texts::Brand;
 
 use super::*;
 

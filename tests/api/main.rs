@@ -27,13 +27,13 @@ use local::database::{Fault, Faults};
 use local::lambda::{Environments, Lambda};
 use local::simulator::Scenario;
 use serde_json::{Map, Value, json};
-use shared::account::User;
-use shared::challenge::NetworkHash;
-use shared::phone::Phone;
+use shared::model::account::User;
+use shared::model::challenge::NetworkHash;
+use shared::model::phone::Phone;
+use shared::model::token::{self, Claims, Jwks};
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
 use shared::store::{Fields, Item};
-use shared::token::{self, Claims, Jwks};
 use tests::{Reply, TestSystem};
 use tokio::time::Instant;
 

@@ -1,5 +1,5 @@
 //! The same right answer sent twice or three times at once is answered alike: a finger taps twice, and a client asks again.
-use shared::entropy::Entropy;
+use shared::platform::entropy::Entropy;
 use tokio::task::JoinSet;
 
 use super::*;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use local::simulator::{Simulator, SimulatorOptions, serve};
 use shared::gateway::wuzapi::Wuzapi;
-use shared::gateway::{MessageBody, SessionToken, TextMessage};
-use shared::phone::Phone;
+use shared::gateway::{SessionToken, TextMessage};
+use shared::model::phone::Phone;
+use shared::model::texts::MessageBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -7,8 +7,9 @@ use local::simulator::{
     LoginRefusal, Network, Profile, Scenario, SessionOptions, SessionState, Simulator,
     SimulatorOptions, router,
 };
-use shared::gateway::{Gateway, GatewayError, MessageBody, SessionToken, TextMessage};
-use shared::phone::Phone;
+use shared::gateway::{Gateway, GatewayError, SessionToken, TextMessage};
+use shared::model::phone::Phone;
+use shared::model::texts::MessageBody;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 use local::simulator::{
     LostAnswer, Profile, Scenario, SessionOptions, SessionState, Simulator, SimulatorOptions,
 };
-use shared::gateway::{Gateway, GatewayError, MessageBody, SessionToken, TextMessage};
-use shared::phone::Phone;
+use shared::gateway::{Gateway, GatewayError, SessionToken, TextMessage};
+use shared::model::phone::Phone;
+use shared::model::texts::MessageBody;
 use tokio::time::{Instant, sleep};
 
 const WITHIN: Duration = Duration::from_secs(200);

@@ -17,14 +17,14 @@ use local::lambda::Environments;
 use local::simulator::{Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::Value;
-use shared::account::{PersonName, User};
-use shared::clock::Clock;
-use shared::entropy::Entropy;
 use shared::gateway::{Gateway, SessionToken};
-use shared::phone::Phone;
+use shared::model::account::{PersonName, User};
+use shared::model::phone::Phone;
+use shared::platform::clock::Clock;
+use shared::platform::entropy::Entropy;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
-use shared::settings::{SessionSettings, Settings};
-use shared::timestamp::Timestamp;
+use shared::runtime::settings::{SessionSettings, Settings};
 
 /// When a system under test begins: 22 November 2026, 11:33:20 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_347_200);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, Once, PoisonError};
 
 use serde_json::Value;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
 
 /// What the log has said and what it must not say, of all tests of the process.
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use local::database::Faults;
 use local::simulator::Scenario;
-use shared::challenge::{AttemptId, ChallengeHash, IssuedCode, Open, Origin, TRIES};
-use shared::code::{CodeLength, Purpose};
-use shared::phone::Phone;
+use shared::model::challenge::{AttemptId, ChallengeHash, IssuedCode, Open, Origin, TRIES};
+use shared::model::code::{CodeLength, Purpose};
+use shared::model::phone::Phone;
 use shared::store::challenges::{Challenges, Reservation, Reserved};
 use tests::{Reply, TestSystem};
 use tokio::time::{sleep, timeout};

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use local::database::Faults;
 use local::simulator::Scenario;
-use shared::account::Identifier;
-use shared::challenge::ChallengeId;
-use shared::code::Purpose;
-use shared::phone::Phone;
+use shared::model::challenge::ChallengeId;
+use shared::model::code::Purpose;
+use shared::model::identifier::Identifier;
+use shared::model::phone::Phone;
 use tests::{Reply, TestSystem};
 use tokio::time::{Instant, sleep, sleep_until};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use local::simulator::Scenario;
 use proptest::prelude::*;
-use shared::timestamp::Timestamp;
+use shared::platform::timestamp::Timestamp;
 use tests::{Reply, TestSystem};
 use tokio::time::{sleep, timeout};
 

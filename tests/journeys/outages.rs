@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::simulator::Scenario::*;
 use local::simulator::{LostAnswer, Profile, Scenario};
 use serde_json::json;
-use shared::code::Purpose;
+use shared::model::code::Purpose;
 use tests::{Reply, TestSystem};
 use tokio::time::{Instant, sleep};
 

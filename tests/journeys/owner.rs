@@ -7,10 +7,10 @@ use std::time::Duration;
 use local::simulator::Scenario;
 use proptest::prelude::*;
 use serde_json::json;
-use shared::challenge::{IDS_MAX, PhoneState, TRIES};
-use shared::code::{Nonce, Purpose};
-use shared::limits::DAY;
-use shared::timestamp::Timestamp;
+use shared::model::challenge::{IDS_MAX, PhoneState, TRIES};
+use shared::model::code::{Nonce, Purpose};
+use shared::model::limits::DAY;
+use shared::platform::timestamp::Timestamp;
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 

@@ -1,8 +1,8 @@
 //! Two people and one phone. The stranger knows everything but what is on the phone.
 use std::time::Duration;
 
-use shared::entropy::Entropy;
-use shared::password::{self, Match, Password};
+use shared::model::password::{self, Match, Password};
+use shared::platform::entropy::Entropy;
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 

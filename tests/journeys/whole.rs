@@ -1,6 +1,6 @@
 //! From the first request to a token, and on through a broken session.
 use local::simulator::Scenario;
-use shared::token::{self, TokenError};
+use shared::model::token::{self, TokenError};
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 

@@ -6,7 +6,7 @@ use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
 use serde_json::{Value, json};
-use shared::settings::{Settings, Vars};
+use shared::runtime::settings::{Settings, Vars};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;

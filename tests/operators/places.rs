@@ -8,7 +8,7 @@ use local::database::EmbeddedDynamoDb;
 use local::machine::Machine;
 use local::operate;
 use shared::runtime::Backends;
-use shared::settings::{Settings, Tables, Vars};
+use shared::runtime::settings::{Settings, Tables, Vars};
 use shared::store::users::Users;
 
 use super::act::*;

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use local::database::Faults;
 use serde_json::{Value, json};
+use shared::model::token::{self, Claims, Jwks, SigningAlgorithm, TokenError};
+use shared::platform::timestamp::Timestamp;
 use shared::store::Fields;
-use shared::timestamp::Timestamp;
-use shared::token::{self, Claims, Jwks, SigningAlgorithm, TokenError};
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 

@@ -1,4 +1,4 @@
-//! The table of numbering plans in `shared/src/phone/plans.rs`: how it is made from a port of Google's
+//! The table of numbering plans in `shared/src/model/phone/plans.rs`: how it is made from a port of Google's
 //! libphonenumber, and that it says what the port says.
 //!
 //! A new version of the port brings new numbering plans. Then write the table anew with
@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType, Region};
 
 /// Where the table is.
-const FILE: &str = "../shared/src/phone/plans.rs";
+const FILE: &str = "../shared/src/model/phone/plans.rs";
 
 /// The most digits of an international number.
 const DIGITS_MAX: usize = 15;

@@ -2,7 +2,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
-use shared::phone::{Phone, PhoneError};
+use shared::model::phone::{Phone, PhoneError};
 
 /// What people put between digits.
 const SEPARATORS: &[&str] = &[

@@ -2,10 +2,11 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use regex::Regex;
-use shared::account::{Email, PersonName};
-use shared::code::Code;
-use shared::phone::Phone;
-use shared::typed;
+use shared::model::account::PersonName;
+use shared::model::code::Code;
+use shared::model::identifier::Email;
+use shared::model::phone::Phone;
+use shared::model::typed;
 
 /// Every character of a Unicode class, in the words of a regular expression.
 fn class(pattern: &str) -> Vec<char> {

@@ -5,15 +5,16 @@ use std::time::Duration;
 use local::database::{EmbeddedDynamoDb, Faults};
 use local::simulator::{Scenario, Simulator, SimulatorOptions};
 use local::template::Template;
-use shared::clock::Clock;
-use shared::entropy::Entropy;
-use shared::gateway::{MessageBody, SessionToken};
-use shared::phone::Phone;
+use shared::gateway::SessionToken;
+use shared::model::phone::Phone;
+use shared::model::texts::MessageBody;
+use shared::platform::clock::Clock;
+use shared::platform::entropy::Entropy;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
+use shared::runtime::settings::{RestartUrl, SessionSettings, Settings};
 use shared::sender::{Busy, Content, Delivery, Outgoing, Sender, message_id};
-use shared::settings::{RestartUrl, SessionSettings, Settings};
 use shared::store::whatsapp_sessions::{SendShown, SessionItem, TakenSend, WhatsAppSessions};
-use shared::timestamp::Timestamp;
 use tokio::time::Instant;
 
 /// How long a code waits for its place at most.

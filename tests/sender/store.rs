@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use local::database::{Fault, Faults};
+use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::{
     ConnectClaim, ConnectRight, Look, Seen, SessionItem, SessionState, Slot, WhatsAppSessions,
 };
-use shared::timestamp::Timestamp;
 
 use super::stage::{SESSION, Stage};
 

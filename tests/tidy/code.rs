@@ -16,7 +16,7 @@ fn nothing_outlives_a_reply() {
     check(
         &["spawn", "JoinSet", "FuturesUnordered"],
         |place, line| {
-            place.starts_with("shared/src/password.rs:")
+            place.starts_with("shared/src/model/password.rs:")
                 && line.contains("spawn_blocking(work).await")
         },
         "Lambda freezes the process after the reply, so what is not awaited may never run. Await it.",

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml_ng::Value;
-use shared::settings::{Settings, Vars};
+use shared::runtime::settings::{Settings, Vars};
 
 use super::docs::documented;
 use super::repository::read;

@@ -7,13 +7,13 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Value, json};
-use shared::clock::Clock;
 use shared::edge::{self, Problem};
 use shared::flows::login::SigningKeys;
+use shared::model::token::{Jwks, SigningAlgorithm};
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::timestamp::Timestamp;
-use shared::token::{Jwks, SigningAlgorithm};
 
 /// What this function may touch.
 #[derive(Debug)]

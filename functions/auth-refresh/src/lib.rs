@@ -6,15 +6,15 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, RefreshError};
-use shared::refresh::RefreshToken;
+use shared::model::refresh::RefreshToken;
+use shared::model::replies;
+use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::texts::replies;
 
 /// What this function may touch.
 #[derive(Debug)]

@@ -4,20 +4,21 @@
 //! one with; a sign-up is found by its challenge id alone, so a wrong one is said to be wrong.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::{Caller, TrustedCallers};
-use shared::challenge::ChallengeId;
-use shared::clock::Clock;
-use shared::code::Purpose;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::account::{self, Wish};
 use shared::flows::codes::Codes;
 use shared::flows::signup::{self, ResendError};
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::challenge::ChallengeId;
+use shared::model::code::Purpose;
+use shared::model::language::Language;
+use shared::model::replies;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
-use shared::texts::{Language, replies};
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -97,7 +98,8 @@ async fn send_again(
     }
     let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+        language: Language::asked(asked.locale.as_deref(), accepted)
+            .unwrap_or_else(|| who.language()),
         who,
         keep: asked.challenge_id.as_deref().map(ChallengeId::presented),
     };

@@ -3,17 +3,17 @@
 //! An unknown phone gets the same answer, in the same time, and no message.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::{Caller, TrustedCallers};
-use shared::clock::Clock;
-use shared::code::Purpose;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::account::{self, Wish};
 use shared::flows::codes::Codes;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::code::Purpose;
+use shared::model::language::Language;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::texts::Language;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -74,7 +74,8 @@ async fn send_code(
     edge::method(asked.method.as_deref())?;
     let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+        language: Language::asked(asked.locale.as_deref(), accepted)
+            .unwrap_or_else(|| who.language()),
         who,
         keep: None,
     };

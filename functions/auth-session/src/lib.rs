@@ -2,16 +2,16 @@
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::login::Logins;
 use shared::flows::session::{self, AccessError};
+use shared::model::replies;
+use shared::model::token::TokenError;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::texts::replies;
-use shared::timestamp::Timestamp;
-use shared::token::TokenError;
 
 /// What this function may touch.
 #[derive(Debug)]

@@ -2,15 +2,15 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::{Caller, TrustedCallers};
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::signin::{self, Passwords, SignInError};
-use shared::password::Password;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::password::Password;
+use shared::model::replies;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::texts::replies;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]

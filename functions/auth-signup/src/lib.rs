@@ -5,18 +5,20 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::account::{Applicant, Email, Identifier};
-use shared::caller::{Caller, TrustedCallers};
-use shared::captcha::{Captcha, CaptchaError};
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
 use shared::flows::codes::Codes;
 use shared::flows::signup::{self, Application, RegisterError};
+use shared::gateway::captcha::{Captcha, CaptchaError};
+use shared::model::account::Applicant;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::identifier::{Email, Identifier};
+use shared::model::language::Language;
+use shared::model::replies;
+use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
-use shared::texts::{Language, replies};
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl App {
             codes: Codes::new(backends),
             users: Users::new(backends),
             registrations: Registrations::new(backends),
-            captcha: Captcha::new(&backends.settings),
+            captcha: Captcha::new(backends.settings.captcha.clone()),
             trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
         }
@@ -82,7 +84,8 @@ async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply
     let application = Application {
         applicant,
         captcha_token: asked.captcha_token,
-        language: Language::choose(asked.locale.as_deref(), accepted, &who),
+        language: Language::asked(asked.locale.as_deref(), accepted)
+            .unwrap_or_else(|| who.language()),
     };
     let App {
         codes,

@@ -1,17 +1,17 @@
 //! `POST /api/auth/sso-verify`: signs in with the code that `auth-sso-signin` sent.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::caller::{Caller, TrustedCallers};
-use shared::clock::Clock;
 use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::sso;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::replies;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::texts::replies;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]

@@ -4,20 +4,20 @@
 //! under somebody else's confirmation.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::account::Identifier;
-use shared::caller::{Caller, TrustedCallers};
-use shared::challenge::ChallengeId;
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::login::Logins;
 use shared::flows::signup;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::challenge::ChallengeId;
+use shared::model::identifier::Identifier;
+use shared::model::replies;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::registrations::Registrations;
 use shared::store::users::{EmailClaim, Users};
-use shared::texts::replies;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]

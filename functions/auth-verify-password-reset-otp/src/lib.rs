@@ -4,17 +4,17 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::account::Identifier;
-use shared::caller::{Caller, TrustedCallers};
-use shared::clock::Clock;
 use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
 use shared::flows::codes::{Answer, Codes};
 use shared::flows::password_reset::{self, ResetError};
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::identifier::Identifier;
+use shared::model::replies;
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::Users;
-use shared::texts::replies;
-use shared::timestamp::Timestamp;
 
 /// What this function may touch.
 #[derive(Debug)]

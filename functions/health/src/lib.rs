@@ -3,13 +3,13 @@
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
-use shared::caller::Caller;
-use shared::clock::Clock;
 use shared::edge::{self, Problem, Reply};
+use shared::model::caller::Caller;
+use shared::model::replies;
+use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::sender::{ChannelState, Sender};
 use shared::store::StoreError;
-use shared::texts::replies;
 
 /// The methods of each path of the API, as `Allow` names them. A test holds this against `template.yaml`.
 pub const METHODS: &[(&str, &str)] = &[

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use serde_json::{Map, Value, json};
-use shared::timestamp::Timestamp;
+use shared::platform::timestamp::Timestamp;
 
 use super::routes::{Matched, decoded};
 

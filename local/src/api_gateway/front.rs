@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use shared::timestamp::Timestamp;
+use shared::platform::timestamp::Timestamp;
 
 use crate::template::{Cors, Front, Throttle};
 

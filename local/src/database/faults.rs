@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shared::entropy::Entropy;
+use shared::platform::entropy::Entropy;
 use tokio::sync::watch;
 
 use super::engine::Request;

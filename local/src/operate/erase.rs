@@ -2,8 +2,8 @@
 use std::io::Write;
 
 use anyhow::bail;
-use shared::code::Purpose;
-use shared::phone::Phone;
+use shared::model::code::Purpose;
+use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;

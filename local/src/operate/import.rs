@@ -7,14 +7,15 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use aws_smithy_types::date_time::{DateTime, Format};
 use serde::Deserialize;
-use shared::account::{Email, PersonName, User, random_id};
-use shared::entropy::Entropy;
-use shared::password::PasswordHash;
-use shared::phone::Phone;
+use shared::model::account::{PersonName, User, random_id};
+use shared::model::identifier::Email;
+use shared::model::password::PasswordHash;
+use shared::model::phone::Phone;
+use shared::platform::entropy::Entropy;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::{Imported, Users};
-use shared::timestamp::Timestamp;
 use tokio::task::JoinSet;
 
 /// The format, for the help.

@@ -2,7 +2,7 @@
 use std::io::Write;
 
 use anyhow::bail;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;

@@ -11,8 +11,8 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
+use shared::runtime::settings::{Settings, Tables};
 use shared::runtime::{Backends, dynamodb};
-use shared::settings::{Settings, Tables};
 
 use super::Command;
 use crate::database::EmbeddedDynamoDb;

@@ -3,11 +3,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use shared::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
+use shared::model::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
+use shared::model::token::SigningAlgorithm;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::keys::{KeyRing, Rotated};
-use shared::timestamp::Timestamp;
-use shared::token::SigningAlgorithm;
 
 /// What is asked for beyond the usual.
 #[derive(Debug)]

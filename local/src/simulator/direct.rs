@@ -8,7 +8,7 @@ use shared::gateway::{
     Accepted, Gateway, GatewayError, GatewayUser, SessionStatus, SessionToken, TextMessage,
     UserCheck,
 };
-use shared::phone::Phone;
+use shared::model::phone::Phone;
 use tokio::time::timeout;
 
 use super::handle::Simulator;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 

@@ -2,7 +2,7 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
 
 /// How many messages are kept; the oldest go first.
 const MESSAGES_MAX: usize = 10_000;

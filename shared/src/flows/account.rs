@@ -1,12 +1,12 @@
 //! Sending a code to the user of a phone. A phone without one is answered in the same way; it gets no message.
 use super::codes::{Alone, CodeSent, Codes, Order, Recipient, SendError};
-use crate::account::Identifier;
-use crate::caller::Caller;
-use crate::challenge::ChallengeId;
-use crate::code::Purpose;
+use crate::model::caller::Caller;
+use crate::model::challenge::ChallengeId;
+use crate::model::code::Purpose;
+use crate::model::identifier::Identifier;
+use crate::model::language::Language;
+use crate::platform::timestamp::Timestamp;
 use crate::store::users::Users;
-use crate::texts::Language;
-use crate::timestamp::Timestamp;
 
 /// A wish for a code.
 #[derive(Debug)]

@@ -9,20 +9,25 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::country_cap::CountryDays;
-use crate::account::{Identifier, random_id};
-use crate::address::ClientAddress;
-use crate::caller::Caller;
-use crate::challenge::{
+use crate::model::account::random_id;
+use crate::model::address::ClientAddress;
+use crate::model::caller::Caller;
+use crate::model::challenge::{
     AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NetworkHash, Open, Origin,
     PhoneState, SendMade, Used,
 };
-use crate::clock::Clock;
-use crate::code::{Code, CodeLength, Purpose};
-use crate::entropy::Entropy;
-use crate::keys::{Key, Ring, RingName};
-use crate::limits::{self, Asker, Limit, Limited, Policy};
-use crate::phone::Phone;
-use crate::report::Chain;
+use crate::model::code::{Code, CodeLength, Purpose};
+use crate::model::identifier::Identifier;
+use crate::model::keys::{Key, Ring, RingName};
+use crate::model::language::Language;
+use crate::model::limits::{self, Asker, Limit, Limited, Policy};
+use crate::model::phone::Phone;
+use crate::model::test_numbers::{REVIEW_CODES_PER_DAY, REVIEW_NUMBER_USED, TestNumbers};
+use crate::model::texts::{Brand, CodeMessage};
+use crate::platform::clock::Clock;
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::sender::{
     Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
@@ -31,9 +36,6 @@ use crate::store::StoreError;
 use crate::store::challenges::{Challenges, Counted, Guess, Reservation, Reserved, UseOfCode};
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
-use crate::test_numbers::{REVIEW_CODES_PER_DAY, REVIEW_NUMBER_USED, TestNumbers};
-use crate::texts::{Brand, CodeMessage, Language};
-use crate::timestamp::Timestamp;
 
 /// A code request aims at an answer within this time.
 const SEND_WITHIN: Duration = Duration::from_secs(15);

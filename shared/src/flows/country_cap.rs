@@ -2,16 +2,16 @@
 use std::time::Duration;
 
 use super::codes::SendError;
-use crate::challenge::AttemptId;
-use crate::country::{CapMode, CountryCap, CountryCaps, day_ends};
-use crate::entropy::Entropy;
-use crate::limits::{Limit, Limited, WindowLimit};
-use crate::phone::Phone;
-use crate::report::Chain;
+use crate::model::challenge::AttemptId;
+use crate::model::country::{CapMode, CountryCap, CountryCaps, day_ends};
+use crate::model::limits::{Limit, Limited, WindowLimit};
+use crate::model::phone::Phone;
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
-use crate::timestamp::Timestamp;
 
 /// The days of all countries that have a cap.
 #[derive(Clone, Debug)]

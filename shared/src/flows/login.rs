@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-use crate::account::{User, random_id};
-use crate::challenge::{ChallengeHash, Used};
-use crate::entropy::Entropy;
-use crate::keys::{Ring, RingName};
-use crate::refresh::RefreshToken;
-use crate::report::Chain;
+use crate::model::account::{User, random_id};
+use crate::model::challenge::{ChallengeHash, Used};
+use crate::model::keys::{Ring, RingName};
+use crate::model::refresh::RefreshToken;
+use crate::model::token::{self, AccessToken, Claims, Jwks, SigningKey, TokenError};
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::keys::KeyRing;
 use crate::store::logins::{Login, LoginsTable};
-use crate::timestamp::Timestamp;
-use crate::token::{self, AccessToken, Claims, Jwks, SigningKey, TokenError};
 
 /// The keys that sign access tokens.
 #[derive(Clone, Debug)]

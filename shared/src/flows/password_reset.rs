@@ -2,14 +2,15 @@
 //!
 //! The user is not signed in by it, and every login made before ends.
 use super::codes::{Answer, Codes, OurFailure, Right, RightGuess, VerifyError};
-use crate::account::{Email, User};
-use crate::challenge::Used;
-use crate::code::Purpose;
-use crate::password::{self, HashError, Match, Password, PasswordError};
-use crate::phone::Phone;
+use crate::model::account::User;
+use crate::model::challenge::Used;
+use crate::model::code::Purpose;
+use crate::model::identifier::Email;
+use crate::model::password::{self, HashError, Match, Password, PasswordError};
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::users::Users;
-use crate::timestamp::Timestamp;
 
 /// Why no password was set.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,13 @@
 //! What somebody does with a login: refresh it, look at it, end it.
 use super::login::{Logins, SignedIn};
-use crate::account::User;
-use crate::clock::Clock;
-use crate::refresh::RefreshToken;
+use crate::model::account::User;
+use crate::model::refresh::RefreshToken;
+use crate::model::token::TokenError;
+use crate::platform::clock::Clock;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::logins::{Login, Rotated};
 use crate::store::users::Users;
-use crate::timestamp::Timestamp;
-use crate::token::TokenError;
 
 /// Why a login was not refreshed.
 #[derive(Debug, thiserror::Error)]

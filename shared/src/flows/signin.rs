@@ -4,22 +4,23 @@
 //! After a hundred from anywhere a password alone opens nothing from networks that nobody has signed in from; a code does.
 //! From one address the phones that failed are counted, and a right password is let in all the same.
 use super::login::{LoginKeys, Logins, SignedIn};
-use crate::account::{Identifier, User, random_id};
-use crate::address::ClientAddress;
-use crate::caller::Caller;
-use crate::challenge::{AttemptId, NetworkHash, PhoneState};
-use crate::entropy::Entropy;
-use crate::limits::{Limit, Limited, Policy};
-use crate::password::{self, HashError, Match, Password};
-use crate::phone::Phone;
-use crate::report::Chain;
+use crate::model::account::{User, random_id};
+use crate::model::address::ClientAddress;
+use crate::model::caller::Caller;
+use crate::model::challenge::{AttemptId, NetworkHash, PhoneState};
+use crate::model::identifier::Identifier;
+use crate::model::limits::{Limit, Limited, Policy};
+use crate::model::password::{self, HashError, Match, Password};
+use crate::model::phone::Phone;
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::challenges::Challenges;
 use crate::store::logins::Login;
 use crate::store::users::Users;
 use crate::store::windows::{Grant, Marked, WindowKey, Windows};
-use crate::timestamp::Timestamp;
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]

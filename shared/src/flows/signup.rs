@@ -10,20 +10,21 @@ use super::codes::{
     Answer, CodeSent, Codes, Companion, Order, Recipient, Right, RightGuess, SendError, VerifyError,
 };
 use super::login::{LoginKeys, Logins, SignedIn};
-use crate::account::{Applicant, Identifier, Registration, User};
-use crate::caller::Caller;
-use crate::captcha::{Captcha, CaptchaError};
-use crate::challenge::{CODE_LIFE, ChallengeHash, Used};
-use crate::clock::Clock;
-use crate::code::Purpose;
-use crate::password::{self, HashError, PasswordHash};
-use crate::phone::Phone;
-use crate::report::Chain;
+use crate::gateway::captcha::{Captcha, CaptchaError};
+use crate::model::account::{Applicant, Registration, User};
+use crate::model::caller::Caller;
+use crate::model::challenge::{CODE_LIFE, ChallengeHash, Used};
+use crate::model::code::Purpose;
+use crate::model::identifier::Identifier;
+use crate::model::language::Language;
+use crate::model::password::{self, HashError, PasswordHash};
+use crate::model::phone::Phone;
+use crate::platform::clock::Clock;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::registrations::Registrations;
 use crate::store::users::{EmailClaim, Users};
-use crate::texts::Language;
-use crate::timestamp::Timestamp;
 
 /// A registration outlives the code that confirms it, which starts to count only when the gateway took its message.
 const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));

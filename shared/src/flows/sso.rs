@@ -1,13 +1,13 @@
 //! Signing in with a code alone. `account.rs` sends the code.
 use super::codes::{Answer, Codes, Right, RightGuess, VerifyError};
 use super::login::{LoginKeys, Logins, SignedIn};
-use crate::account::User;
-use crate::challenge::Used;
-use crate::code::Purpose;
-use crate::phone::Phone;
+use crate::model::account::User;
+use crate::model::challenge::Used;
+use crate::model::code::Purpose;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::users::Users;
-use crate::timestamp::Timestamp;
 
 /// Checks an answer and opens a login with it.
 ///

@@ -2,7 +2,7 @@
 use serde_json::{Value, json};
 
 use super::TextMessage;
-use crate::phone::Phone;
+use crate::model::phone::Phone;
 
 /// One call of the gateway: a path, and a body when it is a POST.
 #[derive(Clone, Debug, PartialEq)]

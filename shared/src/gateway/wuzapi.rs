@@ -19,8 +19,8 @@ use super::{
     Accepted, Gateway, GatewayError, GatewayUser, SessionStatus, SessionToken, TextMessage,
     UserCheck,
 };
-use crate::phone::Phone;
-use crate::tls;
+use crate::model::phone::Phone;
+use crate::platform::tls;
 
 /// The longest wait for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::{
 };
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::phone::Phone;
+use crate::model::phone::Phone;
 
 /// Writes events to standard output.
 pub fn log_as_json() {

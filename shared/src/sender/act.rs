@@ -7,12 +7,12 @@ use super::{
     Content, Delivery, HUMAN_TAKES, Outcome, Outgoing, Place, Reason, Sender, StepTaken, assess,
 };
 use crate::gateway::{GatewayError, Jid, TextMessage, UserCheck};
-use crate::phone::Phone;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::{
     REMEMBERED, RecentSend, Seen, SendEnd, SendShown, SessionState, Slot, TakenSend,
 };
-use crate::timestamp::Timestamp;
 
 /// No send starts with less time than this.
 const SEND_MIN: Duration = Duration::from_secs(3);

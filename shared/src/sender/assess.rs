@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::classify::{Observation, classify};
 use crate::gateway::{GatewayError, SessionStatus};
+use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState};
-use crate::timestamp::Timestamp;
 
 /// How long the gateway's library gets to reconnect by itself. A connect during that time ends the process of some
 /// versions while WhatsApp cannot be reached, and in others it makes two clients that replace each other.

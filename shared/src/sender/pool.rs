@@ -1,6 +1,6 @@
 //! The sessions that this deployment may send from, and which of them a recipient gets.
-use crate::phone::Phone;
-use crate::settings::SessionSettings;
+use crate::model::phone::Phone;
+use crate::runtime::settings::SessionSettings;
 
 /// The configured sessions.
 #[derive(Clone, Debug)]

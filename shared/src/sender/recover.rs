@@ -7,11 +7,11 @@ use super::act::{Run, SEND_ROOM};
 use super::assess::{self, Advice, Glance, Outlook};
 use super::classify::{Observation, classify};
 use crate::gateway::GatewayError;
+use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::{
     ConnectClaim, ConnectRight, GATEWAY, Look, Seen, SessionItem, SessionState,
 };
-use crate::timestamp::Timestamp;
 
 /// How long a look at the gateway is good enough for everybody.
 const LOOK_LIFE: Duration = Duration::from_millis(400);

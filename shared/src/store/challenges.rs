@@ -19,14 +19,14 @@ use super::{
     Fields, Item, Refusals, StoreError, Transacted, bytes, condition_failed, number,
     retrying_conflicts, text, transact,
 };
-use crate::challenge::{
+use crate::model::challenge::{
     AttemptId, Bound, Certainty, Challenge, ChallengeHash, IssuedCode, LastGuess, NetworkHash,
     Open, Origin, PhoneState, SendMade, Used,
 };
-use crate::code::{CodeLength, Nonce, Purpose};
-use crate::phone::Phone;
+use crate::model::code::{CodeLength, Nonce, Purpose};
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::timestamp::Timestamp;
 
 /// How long a phone is remembered after its last code: longer than any limit, so that failures keep adding up.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -48,7 +48,7 @@ pub struct Reservation {
     pub purpose: Purpose,
     /// The state that the decision was made on.
     pub seen: PhoneState,
-    /// The messages to remember, as [`crate::limits::decide`] answered them.
+    /// The messages to remember, as [`crate::model::limits::decide`] answered them.
     pub sends: Vec<SendMade>,
     /// The code that is live beside the send, and stays so if nothing is sent.
     pub live: Option<IssuedCode>,

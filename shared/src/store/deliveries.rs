@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{StoreError, number, text};
-use crate::timestamp::Timestamp;
+use crate::platform::timestamp::Timestamp;
 
 const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

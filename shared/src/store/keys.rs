@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{Fields, Item, StoreError, bytes, condition_failed, number, retrying_conflicts, text};
-use crate::entropy::Entropy;
-use crate::keys::{Key, LIVE_KEYS_MAX, Ring, RingName, Turn};
+use crate::model::keys::{Key, LIVE_KEYS_MAX, Ring, RingName, Turn};
+use crate::model::token::{SigningAlgorithm, SigningKey};
+use crate::platform::entropy::Entropy;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::dynamodb::trying_once;
-use crate::timestamp::Timestamp;
-use crate::token::{SigningAlgorithm, SigningKey};
 
 /// How long a ring is held in memory. A rotated key is used from a time that lies further ahead than this.
 const HELD: Duration = Duration::from_secs(60);

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
-use crate::account::User;
-use crate::phone::Phone;
+use crate::model::account::User;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::timestamp::Timestamp;
 
 /// How long a login lives after it was opened or refreshed. However often it is refreshed, it ends when the settings'
 /// `login_max` has passed since it was opened.

@@ -6,12 +6,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
 use super::{Fields, Item, StoreError, number, text};
-use crate::account::{Email, PersonName, Registration};
-use crate::challenge::ChallengeHash;
-use crate::password::PasswordHash;
-use crate::phone::Phone;
+use crate::model::account::{PersonName, Registration};
+use crate::model::challenge::ChallengeHash;
+use crate::model::identifier::Email;
+use crate::model::password::PasswordHash;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::timestamp::Timestamp;
 
 /// The sign-ups that wait.
 #[derive(Clone, Debug)]

@@ -13,12 +13,13 @@ use super::{
     Fields, Item, StoreError, Transacted, condition_failed, number, retrying_conflicts, text,
     transact,
 };
-use crate::account::{Email, Identifier, PersonName, User};
-use crate::password::PasswordHash;
-use crate::phone::{NOBODYS, Phone};
+use crate::model::account::{PersonName, User};
+use crate::model::identifier::{Email, Identifier};
+use crate::model::password::PasswordHash;
+use crate::model::phone::{NOBODYS, Phone};
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::log::name_phone;
-use crate::timestamp::Timestamp;
 
 /// All users.
 #[derive(Clone, Debug)]

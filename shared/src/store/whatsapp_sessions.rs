@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::dynamodb::trying_once;
-use crate::timestamp::Timestamp;
 
 /// The name of the gateway's own item. No session can have it.
 pub const GATEWAY: &str = "#gateway";

@@ -15,19 +15,19 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
-use crate::address::ClientAddress;
-use crate::challenge::AttemptId;
-use crate::limits::WindowLimit;
-use crate::phone::Phone;
+use crate::model::address::ClientAddress;
+use crate::model::challenge::AttemptId;
+use crate::model::limits::WindowLimit;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::timestamp::Timestamp;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
 pub enum WindowKey<'a> {
     /// Codes granted to a client address.
     CodesFrom(ClientAddress),
-    /// Codes granted for a country, in one shard of its [cap](crate::country).
+    /// Codes granted for a country, in one shard of its [cap](crate::model::country).
     CodesTo {
         /// The first digits of its numbers.
         country: &'a str,

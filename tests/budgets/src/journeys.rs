@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use local::lambda::Environments;
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
+use shared::platform::clock::Clock;
 use shared::store::text;
 use tests::{Reply, TestSystem, TestSystemBuilder};
 

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use local::database::Faults;
-use shared::entropy::Entropy;
-use shared::gateway::MessageBody;
-use shared::phone::Phone;
+use shared::model::phone::Phone;
+use shared::model::texts::MessageBody;
+use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::sender::{Content, Delivery, Outcome, Outgoing, Sender, message_id};
 use tests::TestSystem;

@@ -1,7 +1,7 @@
 //! The state of one phone's codes: which code is live for which purpose, who may guess it, and which messages were sent.
 //!
 //! Everything about one phone is one item of the store, so that every limit of a phone is decided and charged in one
-//! conditional write. This module is the item as data; [`crate::limits`] decides over it.
+//! conditional write. This module is the item as data; [`crate::model::limits`] decides over it.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::account::Identifier;
-use crate::address::ClientAddress;
-use crate::code::{CodeLength, Nonce, Purpose};
-use crate::entropy::Entropy;
-use crate::phone::Phone;
-use crate::timestamp::Timestamp;
+use crate::model::address::ClientAddress;
+use crate::model::code::{CodeLength, Nonce, Purpose};
+use crate::model::identifier::Identifier;
+use crate::model::phone::Phone;
+use crate::platform::entropy::Entropy;
+use crate::platform::timestamp::Timestamp;
 
 /// How long a code works, counted from the moment the gateway took its message.
 pub const CODE_LIFE: Duration = Duration::from_secs(600);
@@ -529,8 +529,9 @@ mod tests {
     fn an_id_belongs_to_the_identifier_as_it_was_given() {
         let id = ChallengeId::draw(&Entropy::seeded(1));
         let phone = |digits| Identifier::Phone(Phone::from_digits(digits).expect("a phone number"));
-        let email =
-            |text| Identifier::Email(crate::account::Email::parse(text).expect("an address"));
+        let email = |text| {
+            Identifier::Email(crate::model::identifier::Email::parse(text).expect("an address"))
+        };
         let siti = email("siti@example.com");
         let again = ChallengeId::presented(id.expose());
         assert_eq!(id.hash(&siti), again.hash(&siti));

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::caller::TrustedCallers;
-use crate::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
-use crate::country::{CapMode, CountryCaps};
 use crate::gateway::SessionToken;
-use crate::limits::{Policy, WindowLimit};
-use crate::test_numbers::TestNumbers;
-use crate::texts::Brand;
+use crate::model::caller::TrustedCallers;
+use crate::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
+use crate::model::country::{CapMode, CountryCaps};
+use crate::model::limits::{Policy, WindowLimit};
+use crate::model::test_numbers::TestNumbers;
+use crate::model::texts::Brand;
 
 /// The names of the DynamoDB tables. On one machine they are the logical ids of `template.yaml`.
 #[derive(Clone, Debug)]
@@ -537,7 +537,7 @@ impl Vars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phone::Phone;
+    use crate::model::phone::Phone;
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let vars = vars

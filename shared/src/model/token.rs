@@ -17,7 +17,7 @@ use jsonwebtoken::jwk::{KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::timestamp::Timestamp;
+use crate::platform::timestamp::Timestamp;
 
 /// How long an access token is valid.
 pub const LIFE: Duration = Duration::from_secs(15 * 60);

@@ -8,8 +8,8 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::keys::Ring;
-use crate::timestamp::Timestamp;
+use crate::model::keys::Ring;
+use crate::platform::timestamp::Timestamp;
 
 /// A refresh token as a client holds it.
 #[derive(Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn mac(key: &[u8], login: &str, generation: i64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Key;
+    use crate::model::keys::Key;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
     const LOGIN: &str = "0123456789abcdef0123456789abcdef";

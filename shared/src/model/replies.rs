@@ -1,5 +1,5 @@
 //! What replies say to a person: every public text, in both languages.
-use super::Language;
+use super::language::Language;
 
 /// A text for a person, in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,50 +1,18 @@
-//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: `replies`.
-pub mod replies;
-
+//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: [`replies`](super::replies).
+use std::fmt;
 use std::time::Duration;
 
-use crate::account::Identifier;
-use crate::code::{Code, Purpose};
-use crate::gateway::MessageBody;
-use crate::typed;
+use crate::model::code::{Code, Purpose};
+use crate::model::language::Language;
+use crate::model::typed;
 
-/// A language that messages are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Bahasa Indonesia.
-    Indonesian,
-    /// English.
-    English,
-}
+/// The text of a message. It may hold a code, so it never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageBody(pub String);
 
-impl Language {
-    /// The language of a BCP 47 tag such as `id`, `en-GB` or the older `in`.
-    pub fn of_tag(tag: &str) -> Option<Self> {
-        let primary = tag.split(['-', '_']).next().unwrap_or_default().trim();
-        match primary.to_ascii_lowercase().as_str() {
-            "id" | "in" => Some(Self::Indonesian),
-            "en" => Some(Self::English),
-            _ => None,
-        }
-    }
-
-    /// The language for a message: the one [asked for](Self::asked), otherwise the one of the phone's country; Indonesian for
-    /// an e-mail address.
-    pub fn choose(locale: Option<&str>, accept_language: Option<&str>, who: &Identifier) -> Self {
-        Self::asked(locale, accept_language).unwrap_or(match who {
-            Identifier::Phone(phone) if !phone.digits().starts_with("62") => Self::English,
-            Identifier::Phone(_) | Identifier::Email(_) => Self::Indonesian,
-        })
-    }
-
-    /// The language that a client asks for: by `locale`, otherwise the first known one of an `Accept-Language` header in its
-    /// order.
-    pub fn asked(locale: Option<&str>, accept_language: Option<&str>) -> Option<Self> {
-        let accepted = accept_language.unwrap_or_default().split(',');
-        locale
-            .into_iter()
-            .chain(accepted.map(|range| range.split(';').next().unwrap_or_default()))
-            .find_map(Self::of_tag)
+impl fmt::Debug for MessageBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageBody({} characters)", self.0.chars().count())
     }
 }
 
@@ -109,7 +77,6 @@ const fn template(purpose: Purpose, language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phone::Phone;
 
     #[test]
     fn every_text_names_the_code_once_and_first_its_life_and_the_warning() {
@@ -155,22 +122,5 @@ mod tests {
         ] {
             assert_eq!(Brand::parse(text).is_some(), fits, "{text}");
         }
-    }
-
-    #[test]
-    fn the_language_is_the_one_asked_for_then_accepted_then_the_countrys() {
-        let check = |locale, accepted, phone: &str, language| {
-            let phone = Identifier::Phone(Phone::parse(phone).expect("a phone number"));
-            assert_eq!(Language::choose(locale, accepted, &phone), language);
-        };
-        check(Some("en_US"), Some("id"), "628123456789", Language::English);
-        check(
-            Some("xx"),
-            Some("fr;q=0.9, in-ID;q=0.5, en"),
-            "+15551234567",
-            Language::Indonesian,
-        );
-        check(None, None, "628123456789", Language::Indonesian);
-        check(None, Some("*"), "+15551234567", Language::English);
     }
 }

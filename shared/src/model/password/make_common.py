@@ -2,7 +2,7 @@
 """Makes common.txt, the passwords and words that are guessed first:
 
     pip install zxcvbn==4.5.0
-    python3 shared/src/password/make_common.py > shared/src/password/common.txt
+    python3 shared/src/model/password/make_common.py > shared/src/model/password/common.txt
 
 zxcvbn (MIT licence, https://pypi.org/project/zxcvbn/) ranks the passwords of public leaks. Of these, the first ones that are
 long enough to be chosen, and the first words that people put digits behind; with own.txt, which has what a list of English

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::timestamp::Timestamp;
+use crate::platform::timestamp::Timestamp;
 
 /// A source of time that is handed in, never reached for.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@
 //! account made for them. It has fewer codes a day than others, and each use of it is in the log, where an alarm reads it.
 use std::collections::{BTreeMap, HashMap};
 
-use crate::code::Code;
-use crate::phone::Phone;
+use crate::model::code::Code;
+use crate::model::phone::Phone;
 
 /// The test numbers of a deployment, with their codes. No message is sent to them; every limit counts them like others.
 #[derive(Clone, Debug, Default)]

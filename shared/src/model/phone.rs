@@ -24,9 +24,9 @@ mod plans;
 
 use std::fmt;
 
-use crate::texts::Language;
-use crate::texts::replies::{self, Text};
-use crate::typed;
+use crate::model::language::Language;
+use crate::model::replies::{self, Text};
+use crate::model::typed;
 use plan::Plan;
 
 const INDONESIA: &str = "62";

@@ -3,9 +3,9 @@ use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, digest};
 
-use crate::address::ClientAddress;
-use crate::texts::Language;
-use crate::timestamp::Timestamp;
+use crate::model::address::ClientAddress;
+use crate::model::language::Language;
+use crate::platform::timestamp::Timestamp;
 
 /// Who asks, and until when an answer is of use.
 #[derive(Clone, Debug)]

@@ -1,6 +1,5 @@
 //! A CAPTCHA before a sign-up: a page lets its visitor solve one, and the service that made it says whether somebody did.
 //! Turnstile, hCaptcha and reCAPTCHA are asked in the same way.
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +10,9 @@ use reqwest::{Client, redirect, retry};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use crate::report::Chain;
-use crate::settings::Settings;
-use crate::tls;
+use crate::model::captcha::{CaptchaRules, CaptchaSettings};
+use crate::platform::report::Chain;
+use crate::platform::tls;
 
 /// The longest wait for a connection, TLS included, and for the whole answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,73 +29,6 @@ const FAULTS: [&str; 3] = [
     "invalid-input-secret",
     "missing-input-secret",
 ];
-
-/// Which service to ask, and as whom.
-#[derive(Clone, Debug)]
-pub struct CaptchaSettings {
-    /// Where it verifies.
-    pub verify_url: String,
-    /// What it knows this system by.
-    pub secret: CaptchaSecret,
-    /// What a solved CAPTCHA must say.
-    pub rules: CaptchaRules,
-}
-
-/// What a solved CAPTCHA must say of itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CaptchaRules {
-    /// The least score, from 0 to 1, where the service gives one: reCAPTCHA v3 takes every token, and only the score says
-    /// whether a person sent it. 0 accepts any.
-    pub least_score: f64,
-    /// The host names of the pages that show the CAPTCHA; any when there is none.
-    pub hostnames: Vec<String>,
-    /// The action that it was solved for; any when there is none.
-    pub action: Option<String>,
-}
-
-impl Default for CaptchaRules {
-    fn default() -> Self {
-        Self {
-            least_score: 0.5,
-            hostnames: Vec::new(),
-            action: None,
-        }
-    }
-}
-
-impl CaptchaRules {
-    /// The first thing in the answer that is not as it must be, if there is one.
-    fn broken_by(&self, answer: &Answer) -> Option<&'static str> {
-        let hostname = answer.hostname.as_deref().unwrap_or_default();
-        let is_ours = |ours: &String| ours.eq_ignore_ascii_case(hostname);
-        if answer.score.is_some_and(|score| score < self.least_score) {
-            Some("score")
-        } else if !self.hostnames.is_empty() && !self.hostnames.iter().any(is_ours) {
-            Some("hostname")
-        } else if self.action.is_some() && self.action != answer.action {
-            Some("action")
-        } else {
-            None
-        }
-    }
-}
-
-/// What the service knows this system by. Never shown.
-#[derive(Clone)]
-pub struct CaptchaSecret(String);
-
-impl CaptchaSecret {
-    /// Wraps a secret as it was configured.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-}
-
-impl fmt::Debug for CaptchaSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CaptchaSecret")
-    }
-}
 
 /// The CAPTCHA of a deployment, if it has one.
 #[derive(Debug)]
@@ -154,9 +86,9 @@ struct Answer {
 
 impl Captcha {
     /// The CAPTCHA that `settings` name.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: Option<Arc<CaptchaSettings>>) -> Self {
         Self {
-            settings: settings.captcha.clone(),
+            settings,
             client: OnceCell::new(),
         }
     }
@@ -219,7 +151,7 @@ impl Captcha {
 
 fn question(settings: &CaptchaSettings, token: &str, address: Option<IpAddr>) -> String {
     let mut form = Serializer::new(String::new());
-    form.append_pair("secret", &settings.secret.0)
+    form.append_pair("secret", &settings.secret.expose())
         .append_pair("response", token);
     if let Some(address) = address {
         form.append_pair("remoteip", &address.to_string());
@@ -227,12 +159,27 @@ fn question(settings: &CaptchaSettings, token: &str, address: Option<IpAddr>) ->
     form.finish()
 }
 
+/// The first thing in the answer that is not as it must be, if there is one.
+fn broken_rule(rules: &CaptchaRules, answer: &Answer) -> Option<&'static str> {
+    let hostname = answer.hostname.as_deref().unwrap_or_default();
+    let is_ours = |ours: &String| ours.eq_ignore_ascii_case(hostname);
+    if answer.score.is_some_and(|score| score < rules.least_score) {
+        Some("score")
+    } else if !rules.hostnames.is_empty() && !rules.hostnames.iter().any(is_ours) {
+        Some("hostname")
+    } else if rules.action.is_some() && rules.action != answer.action {
+        Some("action")
+    } else {
+        None
+    }
+}
+
 fn verdict(rules: &CaptchaRules, status: u16, body: &[u8]) -> Result<bool, NoVerdict> {
     let mut answer: Answer = serde_json::from_slice(body).map_err(|_| NoVerdict::Unreadable)?;
     let errors = answer.errors.take().unwrap_or_default();
     match (answer.success, status) {
         (true, 200) => {
-            let broken = rules.broken_by(&answer);
+            let broken = broken_rule(rules, &answer);
             if let Some(rule) = broken {
                 tracing::warn!(rule, "a CAPTCHA is not accepted");
             }

@@ -7,9 +7,9 @@
 //! about 95 of 100 places are taken.
 use std::collections::BTreeMap;
 
-use crate::limits::DAY;
-use crate::phone::Phone;
-use crate::timestamp::Timestamp;
+use crate::model::limits::DAY;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
 
 /// The name of the cap over all numbers that no other cap is for.
 const REST: &str = "*";
@@ -115,7 +115,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::entropy::Entropy;
+    use crate::platform::entropy::Entropy;
 
     fn cap(codes: usize) -> CountryCap<'static> {
         CountryCap {

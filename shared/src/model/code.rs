@@ -6,8 +6,8 @@ use std::fmt;
 
 use aws_lc_rs::{constant_time, hmac};
 
-use crate::phone::Phone;
-use crate::typed;
+use crate::model::phone::Phone;
+use crate::model::typed;
 
 /// What a code is for. A code for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

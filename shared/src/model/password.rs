@@ -16,8 +16,8 @@ use std::panic;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::texts::Language;
-use crate::texts::replies::{self, Text};
+use crate::model::language::Language;
+use crate::model::replies::{self, Text};
 use scheme::Scheme;
 pub use scheme::SchemeError;
 

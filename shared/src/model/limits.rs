@@ -4,9 +4,9 @@
 //! passed by requests that run side by side.
 use std::time::Duration;
 
-use crate::challenge::{Certainty, NetworkHash, PhoneState, SendMade};
-use crate::code::Purpose;
-use crate::timestamp::Timestamp;
+use crate::model::challenge::{Certainty, NetworkHash, PhoneState, SendMade};
+use crate::model::code::Purpose;
+use crate::platform::timestamp::Timestamp;
 
 /// The day of the per-day limits.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -342,7 +342,7 @@ fn nth_last(mut times: Vec<Timestamp>, places: usize) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::challenge::{AttemptId, Challenge, ChallengeHash, Open, Origin};
+    use crate::model::challenge::{AttemptId, Challenge, ChallengeHash, Open, Origin};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -575,7 +575,12 @@ mod tests {
         let until = NOW.plus(Duration::from_secs(7));
         check(
             &with_open(state(&[]), Purpose::Sso, ago(1), until),
-            Some((Limit::InProgress, 7)),
+            Some((Limit::InProgress, 3)),
+        );
+        let ends = NOW.plus(Duration::from_secs(2));
+        check(
+            &with_open(state(&[]), Purpose::Sso, ago(1), ends),
+            Some((Limit::InProgress, 2)),
         );
         check(&with_open(state(&[]), Purpose::Signup, ago(1), until), None);
         let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));

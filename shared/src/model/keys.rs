@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::timestamp::Timestamp;
+use crate::platform::timestamp::Timestamp;
 
 /// A key is kept this long after it retired, for whoever looks for it.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
