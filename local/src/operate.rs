@@ -1,4 +1,4 @@
-//! What operators do: import, erase and move users, rotate keys. On the database file of this machine, or on a deployed
+//! What operators do: import, erase and move users, make and rotate keys. On the database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
@@ -6,6 +6,7 @@
 
 mod erase;
 mod import;
+mod make;
 mod move_phone;
 mod place;
 mod rotate;
@@ -29,7 +30,7 @@ pub enum Command {
     #[command(subcommand, after_help = PLACES)]
     Users(UsersCommand),
 
-    /// Rotate the keys that make codes and tokens
+    /// Make and rotate the keys that make codes and tokens
     #[command(subcommand, after_help = PLACES)]
     Keys(KeysCommand),
 }
@@ -81,6 +82,16 @@ pub enum UsersCommand {
 /// What can be done with keys.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysCommand {
+    /// Make the keys that are missing
+    ///
+    /// The deployment does that by itself, and so does `cargo run`. Keys that are there are never changed. Keys that were lost
+    /// take what they made with them: codes have to be asked for again, and people sign in again.
+    Make {
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
     /// Add a key to a ring, to be used soon, and let the others retire
     ///
     /// Nobody notices: everybody learns of the new key before it is used, and what the others made counts until it ends
@@ -172,7 +183,7 @@ impl Command {
                 | UsersCommand::Erase { how, .. }
                 | UsersCommand::MovePhone { how, .. },
             )
-            | Self::Keys(KeysCommand::Rotate { how, .. }) => how,
+            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
         }
     }
 }
@@ -197,6 +208,7 @@ pub async fn run(
         Command::Users(UsersCommand::MovePhone { from, to, .. }) => {
             move_phone::run(backends, from, to, dry_run, out).await
         }
+        Command::Keys(KeysCommand::Make { .. }) => make::run(backends, dry_run, out).await,
         Command::Keys(KeysCommand::Rotate {
             ring,
             retire_after,
