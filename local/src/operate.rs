@@ -64,7 +64,8 @@ pub enum UsersCommand {
 
     /// Give a user another phone
     ///
-    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Access tokens that were
+    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Both phones are told by a message
+    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN. Access tokens that were
     /// issued before are good for a quarter of an hour, for whoever does not ask this system about them.
     MovePhone {
         /// The user's phone
@@ -170,7 +171,8 @@ const PLACES: &str = "\
 Where:
   The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
   found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its
-  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE and LIMITS_TABLE.
+  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE, LIMITS_TABLE,
+  DELIVERIES_TABLE and WHATSAPP_SESSIONS_TABLE.
 
   Keys and region of AWS come from where its own tools find them: AWS_ACCESS_KEY_ID and AWS_REGION, or AWS_PROFILE with
   ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";

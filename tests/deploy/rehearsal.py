@@ -188,6 +188,7 @@ def a_forgotten_password_is_replaced(the: Rehearsal) -> None:
     assert reset.status == 200, reset
     assert the.stack.post("/api/auth/signin", identifier=SITI, password=PASSWORD).status == 401
     the.keep_tokens(the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD).data)
+    assert the.gateway.texts(SITI)[-1].startswith("Kata sandi Anda telah diganti"), "the phone was not told"
 
 
 # ---- Outages ----
@@ -252,7 +253,7 @@ def the_tables_hold_what_they_should_and_no_code(the: Rehearsal) -> None:
     # Nobody got the challenge id of the killed function's registration: it waits for its end.
     assert len(found["RegistrationsTable"]) == 1, found["RegistrationsTable"]
     outcomes = {each["outcome"] for each in found["DeliveriesTable"]}
-    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 6, found["DeliveriesTable"]
+    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 7, found["DeliveriesTable"]
 
     codes = set(the.gateway.codes())
     assert len(codes) >= 6, codes
@@ -308,7 +309,7 @@ def only_functions_that_send_know_the_gateway(the: Rehearsal) -> None:
         found = client.get_function_configuration(FunctionName=the.stack.resources[function])
         if any(name.startswith("WHATSAPP_USER") for name in found["Environment"]["Variables"]):
             knowing.add(function)
-    names = ("SendOtp", "SendPasswordResetOtp", "Signup", "SsoSignin")
+    names = ("SendOtp", "SendPasswordResetOtp", "Signup", "SsoSignin", "VerifyPasswordResetOtp")
     sending = {f"Auth{name}Function" for name in names}
     assert knowing == sending, knowing
 
