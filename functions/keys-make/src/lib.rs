@@ -66,7 +66,9 @@ pub async fn handle(
 
 async fn make(app: Result<&App, &Error>) -> Result<(), NotMade> {
     let app = app.map_err(|error| NotMade::NotStarted(error.to_string()))?;
-    let making = tokio::time::timeout(MAKING_MAX, app.keys.make_missing());
+    // On the heap: what the store does is deeply nested, and the compiler follows it only so far.
+    let making = Box::pin(app.keys.make_missing());
+    let making = tokio::time::timeout(MAKING_MAX, making);
     let made = making.await.map_err(|_| NotMade::OutOfTime)??;
     tracing::info!(?made, "the key rings are there");
     Ok(())

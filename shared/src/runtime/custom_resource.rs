@@ -149,7 +149,7 @@ where
     F: Future<Output = Result<(), NotAnswered>>,
 {
     let service = lambda_runtime::service_fn(|event: LambdaEvent<ResourceRequest>| {
-        let handled = handle(event.payload);
+        let handled = Box::pin(handle(event.payload));
         async move { handled.await.map_err(Error::from) }
     });
     lambda_runtime::run(service).await
