@@ -13,6 +13,9 @@ use crate::report::Chain;
 use crate::settings::{RestartUrl, Settings};
 use crate::store::StoreError;
 
+/// A resource of the stack that a function makes.
+pub mod custom_resource;
+
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
 

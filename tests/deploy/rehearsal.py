@@ -28,6 +28,9 @@ LEASE_SECONDS = 17
 # What a stack leaves behind when it is deleted.
 KEPT_TABLES = ("KeysTable", "LoginsTable", "UsersTable")
 
+# What the table of keys holds from the deployment on.
+KEYS = ["codes", "public", "refresh", "signing"]
+
 SITI, BUDI, DEWI = "+6281234567801", "+6281234567802", "+6281234567803"
 PASSWORD, NEW_PASSWORD = "correct horse battery", "staple battery horse"
 
@@ -138,6 +141,15 @@ def every_function_has_its_route(the: Rehearsal) -> None:
 # ---- Use ----
 
 
+def the_deployment_made_the_keys_before_anybody_asked(the: Rehearsal) -> None:
+    made = {item["ring"]: item for item in the.stack.items("KeysTable")}
+    assert sorted(made) == KEYS, sorted(made)
+    assert the.stack.resources["KeyRings"] == "key-rings", the.stack.resources["KeyRings"]
+    assert all("key" not in key for key in made["public"]["keys"]), "a private key is among the public ones"
+    kids = [json.loads(key["jwk"])["kid"] for key in made["public"]["keys"]]
+    assert kids == [key["kid"] for key in made["signing"]["keys"]], kids
+
+
 def the_api_answers_and_so_does_an_unknown_route(the: Rehearsal) -> None:
     assert the.stack.request("GET", "/api/health").data == {"status": "up"}
     assert the.stack.request("GET", "/api/status").data["whatsapp"] == "unknown"
@@ -176,6 +188,7 @@ def a_forgotten_password_is_replaced(the: Rehearsal) -> None:
     assert reset.status == 200, reset
     assert the.stack.post("/api/auth/signin", identifier=SITI, password=PASSWORD).status == 401
     the.keep_tokens(the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD).data)
+    assert the.gateway.texts(SITI)[-1].startswith("Kata sandi Anda telah diganti"), "the phone was not told"
 
 
 # ---- Outages ----
@@ -234,13 +247,13 @@ def texts_of(value: Any) -> list[str]:
 def the_tables_hold_what_they_should_and_no_code(the: Rehearsal) -> None:
     found = {table: the.stack.items(table) for table in the.stack.of_kind("AWS::DynamoDB::Table")}
     keys_of = {table: sorted(str(each.get("id", each.get("ring", ""))) for each in found[table]) for table in found}
-    assert keys_of["KeysTable"] == ["codes", "refresh", "signing"], keys_of["KeysTable"]
+    assert keys_of["KeysTable"] == KEYS, keys_of["KeysTable"]
     phones = [key for key in keys_of["UsersTable"] if key.startswith("phone#")]
     assert phones == [f"phone#{phone.removeprefix('+')}" for phone in (SITI, BUDI, DEWI)], phones
     # Nobody got the challenge id of the killed function's registration: it waits for its end.
     assert len(found["RegistrationsTable"]) == 1, found["RegistrationsTable"]
     outcomes = {each["outcome"] for each in found["DeliveriesTable"]}
-    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 6, found["DeliveriesTable"]
+    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 7, found["DeliveriesTable"]
 
     codes = set(the.gateway.codes())
     assert len(codes) >= 6, codes
@@ -296,7 +309,8 @@ def only_functions_that_send_know_the_gateway(the: Rehearsal) -> None:
         found = client.get_function_configuration(FunctionName=the.stack.resources[function])
         if any(name.startswith("WHATSAPP_USER") for name in found["Environment"]["Variables"]):
             knowing.add(function)
-    sending = {"AuthSendOtpFunction", "AuthSendPasswordResetOtpFunction", "AuthSignupFunction", "AuthSsoSigninFunction"}
+    names = ("SendOtp", "SendPasswordResetOtp", "Signup", "SsoSignin", "VerifyPasswordResetOtp")
+    sending = {f"Auth{name}Function" for name in names}
     assert knowing == sending, knowing
 
 
@@ -324,6 +338,20 @@ def no_function_may_read_whole_tables_or_change_them(the: Rehearsal) -> None:
         assert not allowed, (role, allowed)
 
 
+def nobody_but_the_deployment_may_write_keys(the: Rehearsal) -> None:
+    actions = [f"dynamodb:{action}Item" for action in ("Delete", "Put", "Update")]
+    described = the.stack.client("dynamodb").describe_table(TableName=the.stack.resources["KeysTable"])
+    table = described["Table"]["TableArn"]
+    client = the.stack.client("iam")
+    writers = set()
+    for role in the.stack.of_kind("AWS::IAM::Role"):
+        arn = client.get_role(RoleName=the.stack.resources[role])["Role"]["Arn"]
+        simulated = client.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, ResourceArns=[table])
+        allowed = {each["EvalActionName"] for each in simulated["EvaluationResults"] if each["EvalDecision"] == "allowed"}
+        writers |= {(role, action) for action in allowed}
+    assert writers == {("KeysMakeFunctionRole", "dynamodb:PutItem")}, writers
+
+
 def deleting_the_stack_keeps_users_logins_and_keys(the: Rehearsal) -> None:
     client = the.stack.client("cloudformation")
     client.delete_stack(StackName=NAME)
@@ -342,6 +370,7 @@ PREPARATION: list[Act] = [
 ]
 
 TRIALS: list[Act] = [
+    the_deployment_made_the_keys_before_anybody_asked,
     the_api_answers_and_so_does_an_unknown_route,
     somebody_signs_up_with_the_code_that_arrives,
     the_new_user_signs_in_with_a_code_and_refreshes_and_signs_out,
@@ -355,6 +384,7 @@ TRIALS: list[Act] = [
     only_functions_that_send_know_the_gateway,
     the_emulator_holds_functions_to_their_policies,
     no_function_may_read_whole_tables_or_change_them,
+    nobody_but_the_deployment_may_write_keys,
     deleting_the_stack_keeps_users_logins_and_keys,
 ]
 

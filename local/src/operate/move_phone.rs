@@ -1,12 +1,14 @@
-//! Gives a user another phone.
+//! Gives a user another phone, and tells both phones.
 use std::io::Write;
 
 use anyhow::bail;
+use shared::flows::account_change::{AccountChanges, Notice, TOLD_WITHIN, Told};
 use shared::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;
 use shared::store::users::{Moved, Users};
+use shared::texts::AccountChange;
 
 /// Moves the user in one transaction, then removes the logins that hold the old phone.
 pub(super) async fn run(
@@ -48,5 +50,41 @@ pub(super) async fn run(
     )?;
     let logins = LoginsTable::new(backends).close_all_of(from).await?;
     writeln!(out, "{logins} logins under {from} were removed.")?;
+    tell(backends, from, to, out).await
+}
+
+/// Tells both phones by a message each. Whoever moved the user reads which of them was not told.
+async fn tell(
+    backends: &Backends,
+    from: &Phone,
+    to: &Phone,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if backends.settings.sessions.is_empty() {
+        writeln!(
+            out,
+            "Neither phone was told: set WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN to have that done, or tell them yourself."
+        )?;
+        return Ok(());
+    }
+    let changes = AccountChanges::new(backends);
+    for (change, phone) in [
+        (AccountChange::PhoneLeft, from),
+        (AccountChange::PhoneTaken, to),
+    ] {
+        let notice = Notice {
+            change,
+            phone,
+            language: None,
+        };
+        let deadline = backends.clock.now().plus(TOLD_WITHIN);
+        let told = match changes.tell(&notice, deadline).await {
+            Told::Yes => "was told by a message",
+            Told::Perhaps => "may have been told: the gateway gave no clear answer",
+            Told::No => "was not told: no message went out. Tell them yourself",
+            Told::TestNumber => "gets no messages, and was not told",
+        };
+        writeln!(out, "{phone} {told}.")?;
+    }
     Ok(())
 }

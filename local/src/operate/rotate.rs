@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use shared::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
 use shared::runtime::Backends;
-use shared::store::keys::{KeyRing, Rotated};
+use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
 use shared::timestamp::Timestamp;
 use shared::token::SigningAlgorithm;
 
@@ -37,10 +37,14 @@ pub(super) async fn run(
         bail!("only the keys of the ring `signing` have an algorithm");
     }
     let now = backends.clock.now();
-    let keys = KeyRing::new(backends, name);
+    let keys = KeyMaker::new(backends);
+    let rotation = Rotation {
+        turn,
+        algorithm: wish.algorithm,
+    };
     let ring = match dry_run {
-        true => keys.plan(turn, wish.algorithm, now).await?,
-        false => match keys.rotate(turn, wish.algorithm, now).await? {
+        true => keys.plan(name, rotation, now).await?,
+        false => match keys.rotate(name, rotation, now).await? {
             Rotated::Done(ring) => ring,
             Rotated::LostRace => bail!(
                 "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",
