@@ -59,7 +59,12 @@ async fn a_trusted_callers_clients_are_limited_each_for_itself() {
 #[tokio::test(start_paused = true)]
 async fn behind_cloudfront_each_viewer_is_limited_for_itself() {
     let system = system().await;
-    let viewer = |address| [("x-caller-key", NEW), ("cloudfront-viewer-address", address)];
+    let viewer = |address| {
+        [
+            ("x-caller-key", NEW),
+            ("cloudfront-viewer-address", address),
+        ]
+    };
     for (number, address) in (1..).zip([
         "198.51.100.1:46532",
         "198.51.100.2:1",
@@ -95,7 +100,10 @@ async fn a_viewer_s_address_that_is_none_is_told() {
         "2001:db8::1:46532:",
         "2001:db8:1:2:3:4:5:6",
     ] {
-        let headers = [("x-caller-key", NEW), ("cloudfront-viewer-address", address)];
+        let headers = [
+            ("x-caller-key", NEW),
+            ("cloudfront-viewer-address", address),
+        ];
         let refused = ask(&system, 1, &headers).await;
         check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
     }
