@@ -205,7 +205,11 @@ pub async fn run(
             import::run(backends, file, dry_run, out).await
         }
         Command::Users(UsersCommand::Erase { phone, .. }) => {
-            erase::run(backends, phone, dry_run, out).await
+            // What was stored before the country changed its numbers goes, too.
+            for phone in [phone.clone()].iter().chain(&phone.former()) {
+                erase::run(backends, phone, dry_run, out).await?;
+            }
+            Ok(())
         }
         Command::Users(UsersCommand::MovePhone { from, to, .. }) => {
             move_phone::run(backends, from, to, dry_run, out).await

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use local::simulator::Scenario;
 use serde_json::json;
+use shared::account::User;
+use shared::phone::Phone;
 use shared::store::Fields;
+use shared::store::users::Users;
 use tests::TestSystem;
 use tokio::time::Instant;
 
@@ -251,4 +254,34 @@ async fn a_code_that_was_sent_before_the_move_opens_nothing_of_whoever_has_the_n
         );
     }
     assert_eq!(sign_in(&system, PHONE, "password").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_is_stored_under_the_number_of_before_is_moved_and_erased() {
+    const NEW: &str = "+55 11 98765-4321";
+    for old in ["+55 11 8765-4321", NEW] {
+        let system = TestSystem::start().await;
+        let former = Phone::from_digits("551187654321").unwrap();
+        let user = User {
+            phone: former.clone(),
+            ..system.user(NEW)
+        };
+        let users = Users::new(&system.looking());
+        assert!(users.add(&user).await.unwrap());
+        let said = operate(&system, &["users", "move-phone", old, NEW]).await;
+        assert!(said.unwrap().contains("has the phone 55119****321 now"));
+        assert_eq!(user_of(&system, NEW).await.unwrap().id, user.id);
+        assert!(users.by_phone(&former).await.unwrap().is_none());
+        let again = operate(&system, &["users", "move-phone", old, NEW]).await;
+        assert!(again.unwrap_err().contains("has this phone already"));
+
+        let other = User {
+            id: "another".into(),
+            ..user
+        };
+        assert!(users.add(&other).await.unwrap());
+        let said = operate(&system, &["users", "erase", old]).await;
+        assert!(said.is_ok(), "{said:?}");
+        assert!(rows(&system, "UsersTable").await.is_empty());
+    }
 }

@@ -112,6 +112,45 @@ fn a_file_that_is_named_exists() {
     }
 }
 
+/// The names of all tests.
+fn tests_of_the_code() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for (_, text) in files("").iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if line == "#[test]" || line.starts_with("#[tokio::test") {
+                let function = lines.find_map(|line| line.split_once("fn "));
+                let name = function.and_then(|(_, function)| function.split('(').next());
+                tests.extend(name.map(str::to_owned));
+            }
+        }
+    }
+    tests
+}
+
+#[test]
+fn a_test_that_a_document_names_exists() {
+    let tests = tests_of_the_code();
+    assert!(tests.len() > 500, "{} tests were found", tests.len());
+    let is_test = |word: &str| {
+        let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        word.matches('_').count() > 2 && word.chars().all(snake)
+    };
+    let mut named = 0;
+    for (path, text) in files("") {
+        if path.ends_with(".md") {
+            for name in words(&text, is_test) {
+                assert!(
+                    tests.contains(&name),
+                    "{path} names the test {name}, which does not exist"
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 80, "only {named} were named");
+}
+
 #[test]
 fn no_file_names_a_folder_of_one_machine() {
     for (path, text) in files("") {

@@ -18,10 +18,11 @@ pub(super) async fn run(
     dry_run: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let users = Users::new(backends);
+    let from = &stored(&users, from).await?;
     if from == to {
         bail!("the user has this phone already: give another one to move to");
     }
-    let users = Users::new(backends);
     let (user, there) = tokio::try_join!(users.by_phone(from), users.by_phone(to))?;
     let moved = match (user, there) {
         (None, Some(_)) => {
@@ -87,4 +88,16 @@ async fn tell(
         writeln!(out, "{phone} {told}.")?;
     }
     Ok(())
+}
+
+/// The number that a phone's user is stored under: the one from before its country changed the numbers, where only that one
+/// has a user.
+async fn stored(users: &Users, phone: &Phone) -> anyhow::Result<Phone> {
+    if let Some(former) = phone.former()
+        && users.by_phone(phone).await?.is_none()
+        && users.by_phone(&former).await?.is_some()
+    {
+        return Ok(former);
+    }
+    Ok(phone.clone())
 }
