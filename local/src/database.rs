@@ -43,6 +43,8 @@ pub struct Call {
     pub tables: Vec<String>,
     /// The permissions that AWS asks for, such as `UpdateItem` and a table, in order, without repeats.
     pub permissions: Vec<(String, String)>,
+    /// The key rings that it names, in order, without repeats.
+    pub rings: Vec<String>,
     /// The read or write units that it used. None when it failed, although AWS charges a refused write.
     pub units: f64,
     /// The HTTP status of the engine's answer; `None` when the call never reached the engine.
@@ -182,6 +184,7 @@ impl Embedded {
             operation: request.operation.clone(),
             tables: request.tables(),
             permissions: request.permissions(),
+            rings: request.rings(),
             units: 0.0,
             status: None,
             fault,

@@ -9,6 +9,7 @@ use serde_json::json;
 use shared::gateway::SessionToken;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
+use shared::store::key_maker::KeyMaker;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -81,6 +82,7 @@ impl Machine {
         }
         let template = Template::compiled_in()?;
         template.create_tables(&backends.dynamodb).await?;
+        KeyMaker::new(&backends).make_missing().await?;
         let machine = Self {
             cli,
             template,

@@ -1,4 +1,4 @@
-//! What operators do: import, erase and move users, rotate keys. On the database file of this machine, or on a deployed
+//! What operators do: import, erase and move users, make and rotate keys. On the database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
@@ -6,6 +6,7 @@
 
 mod erase;
 mod import;
+mod make;
 mod move_phone;
 mod place;
 mod rotate;
@@ -29,7 +30,7 @@ pub enum Command {
     #[command(subcommand, after_help = PLACES)]
     Users(UsersCommand),
 
-    /// Rotate the keys that make codes and tokens
+    /// Make and rotate the keys that make codes and tokens
     #[command(subcommand, after_help = PLACES)]
     Keys(KeysCommand),
 }
@@ -63,7 +64,8 @@ pub enum UsersCommand {
 
     /// Give a user another phone
     ///
-    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Access tokens that were
+    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Both phones are told by a message
+    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN. Access tokens that were
     /// issued before are good for a quarter of an hour, for whoever does not ask this system about them.
     MovePhone {
         /// The user's phone
@@ -81,6 +83,16 @@ pub enum UsersCommand {
 /// What can be done with keys.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysCommand {
+    /// Make the keys that are missing
+    ///
+    /// The deployment does that by itself, and so does `cargo run`. Keys that are there are never changed. Keys that were lost
+    /// take what they made with them: codes have to be asked for again, and people sign in again.
+    Make {
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
     /// Add a key to a ring, to be used soon, and let the others retire
     ///
     /// Nobody notices: everybody learns of the new key before it is used, and what the others made counts until it ends
@@ -159,7 +171,8 @@ const PLACES: &str = "\
 Where:
   The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
   found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its
-  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE and LIMITS_TABLE.
+  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE, LIMITS_TABLE,
+  DELIVERIES_TABLE and WHATSAPP_SESSIONS_TABLE.
 
   Keys and region of AWS come from where its own tools find them: AWS_ACCESS_KEY_ID and AWS_REGION, or AWS_PROFILE with
   ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";
@@ -172,7 +185,7 @@ impl Command {
                 | UsersCommand::Erase { how, .. }
                 | UsersCommand::MovePhone { how, .. },
             )
-            | Self::Keys(KeysCommand::Rotate { how, .. }) => how,
+            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
         }
     }
 }
@@ -192,11 +205,16 @@ pub async fn run(
             import::run(backends, file, dry_run, out).await
         }
         Command::Users(UsersCommand::Erase { phone, .. }) => {
-            erase::run(backends, phone, dry_run, out).await
+            // What was stored before the country changed its numbers goes, too.
+            for phone in [phone.clone()].iter().chain(&phone.former()) {
+                erase::run(backends, phone, dry_run, out).await?;
+            }
+            Ok(())
         }
         Command::Users(UsersCommand::MovePhone { from, to, .. }) => {
             move_phone::run(backends, from, to, dry_run, out).await
         }
+        Command::Keys(KeysCommand::Make { .. }) => make::run(backends, dry_run, out).await,
         Command::Keys(KeysCommand::Rotate {
             ring,
             retire_after,

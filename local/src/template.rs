@@ -59,7 +59,7 @@ pub struct Throttle {
     pub burst: f64,
 }
 
-/// What pages of other origins may do. Which origins, the stack's parameter says.
+/// What pages of other origins may do. Which origins, the stack's parameter says; where it says none, the API has no CORS.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Cors {
@@ -174,7 +174,7 @@ impl Template {
 #[serde(rename_all = "PascalCase")]
 struct HttpApi {
     #[serde(default)]
-    cors_configuration: Cors,
+    cors_configuration: Value,
     default_route_settings: Option<RouteSettings>,
     #[serde(default)]
     route_settings: BTreeMap<String, RouteSettings>,
@@ -188,12 +188,24 @@ impl HttpApi {
             Ok((route.clone(), throttle.with_context(|| route)?))
         });
         Ok(Front {
-            cors: self.cors_configuration,
+            cors: cors(self.cors_configuration)?,
             default_throttle: default
                 .map(|settings| settings.throttle(parameters))
                 .transpose()?,
             throttles: throttles.collect::<anyhow::Result<_>>()?,
         })
+    }
+}
+
+/// The configuration itself, or what stands first in an `!If`: this machine's API has pages.
+fn cors(value: Value) -> anyhow::Result<Cors> {
+    match value {
+        Value::Null => Ok(Cors::default()),
+        Value::Tagged(choice) => {
+            let first = choice.value.get(1).cloned();
+            Ok(read(first.context("CORS: nothing stands in its !If")?)?)
+        }
+        value => Ok(read(value)?),
     }
 }
 

@@ -90,10 +90,12 @@ fn deadline_of(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
 }
 
 /// The caller that counts: the one that a trusted caller asks for, or `caller` itself. `X-Caller-Key` carries the trusted
-/// caller's key and `X-Client-Address` the address of its client; without a key that is known both are ignored.
+/// caller's key; a backend names its client in `X-Client-Address`, CloudFront in `CloudFront-Viewer-Address`. Without a key
+/// that is known both are ignored.
 ///
 /// # Errors
-/// When the key is known and the address is none.
+/// When the key is known, and an address is none or the two differ. Behind CloudFront anybody can write the backend's header,
+/// and through a backend that passes headers on CloudFront's: so neither wins.
 pub fn on_behalf(
     trusted: &TrustedCallers,
     caller: &Caller,
@@ -101,17 +103,43 @@ pub fn on_behalf(
 ) -> Result<Caller, Problem> {
     let mut caller = caller.clone();
     let known = header(request, "x-caller-key").is_some_and(|key| trusted.know(key));
-    if let Some(given) = request.headers().get("x-client-address").filter(|_| known) {
-        let address = given.to_str().ok().map(str::trim);
-        let address: Option<IpAddr> = address.and_then(|address| address.parse().ok());
-        let address = address.ok_or_else(|| {
-            let message = replies::CLIENT_ADDRESS;
-            Problem::bad_request("INVALID_CLIENT_ADDRESS", message)
-        })?;
+    if !known {
+        return Ok(caller);
+    }
+    let named = client_address(request, "x-client-address", |text| text.parse().ok())?;
+    let viewer = client_address(request, "cloudfront-viewer-address", without_port)?;
+    if named.is_some() && viewer.is_some() && named != viewer {
+        return Err(invalid_client_address());
+    }
+    if let Some(address) = named.or(viewer) {
         (caller.address, caller.remote_ip) = (address.into(), Some(address));
         log::name_address(address);
     }
     Ok(caller)
+}
+
+/// The address in a header, if the request has that header.
+fn client_address(
+    request: &Request,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<IpAddr>,
+) -> Result<Option<IpAddr>, Problem> {
+    let Some(given) = request.headers().get(name) else {
+        return Ok(None);
+    };
+    let address = given.to_str().ok().and_then(|text| parse(text.trim()));
+    address.map(Some).ok_or_else(invalid_client_address)
+}
+
+/// The address in `198.51.100.1:46532` or `2001:db8::1:46532`: CloudFront writes no brackets around an IPv6 address.
+fn without_port(text: &str) -> Option<IpAddr> {
+    let (address, port) = text.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    address.parse().ok()
+}
+
+fn invalid_client_address() -> Problem {
+    Problem::bad_request("INVALID_CLIENT_ADDRESS", replies::CLIENT_ADDRESS)
 }
 
 /// Does `work` until half a second before Lambda would end the function, and then answers without it. What was begun is left

@@ -20,6 +20,9 @@ pub mod sso;
 /// Signing up.
 pub mod signup;
 
+/// Telling a phone what was changed about its account.
+pub mod account_change;
+
 /// Setting a new password with a code.
 pub mod password_reset;
 

@@ -108,6 +108,9 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// The end of an account's name that begins with its number.
+const NUMBERED: &str = "@s.whatsapp.net";
+
 /// WhatsApp's own name of an account, such as `628123456789@s.whatsapp.net`. It holds a phone number, so it never shows
 /// itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,7 +119,7 @@ pub struct Jid(pub String);
 impl Jid {
     /// Whether this is an account under another number than `digits`. Names without a number are none.
     pub fn is_other_than(&self, digits: &str) -> bool {
-        match self.0.strip_suffix("@s.whatsapp.net") {
+        match self.0.strip_suffix(NUMBERED) {
             Some(user) => user != digits,
             None => false,
         }
@@ -181,6 +184,15 @@ pub struct UserCheck {
     pub on_whatsapp: bool,
     /// The account, if the gateway names one.
     pub jid: Option<Jid>,
+}
+
+impl UserCheck {
+    /// The account, where it is under another number than that of `phone`.
+    pub fn other_account(&self, phone: &Phone) -> Option<Jid> {
+        let asked = || Jid(format!("{}{NUMBERED}", self.query));
+        let named = self.jid.clone().filter(|jid| jid.0.ends_with(NUMBERED));
+        Some(named.unwrap_or_else(asked)).filter(|account| account.is_other_than(phone.digits()))
+    }
 }
 
 /// A session as the gateway's administrator sees it.

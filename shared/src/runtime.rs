@@ -15,6 +15,9 @@ use crate::runtime::settings::{RestartUrl, Settings};
 /// The configuration of a deployment.
 pub mod settings;
 
+/// A resource of the stack that a function makes.
+pub mod custom_resource;
+
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
 

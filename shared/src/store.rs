@@ -19,8 +19,11 @@ pub mod registrations;
 /// The table of logins.
 pub mod logins;
 
-/// The table of key rings.
+/// The table of key rings, as it is read.
 pub mod keys;
+
+/// Making and rotating key rings: for the deployment and the operators, never for an endpoint.
+pub mod key_maker;
 
 /// The WhatsApp sessions: queue, last look, connect right.
 pub mod whatsapp_sessions;
@@ -67,6 +70,14 @@ impl StoreError {
         move |source| Self {
             act,
             source: source.into(),
+        }
+    }
+
+    /// Says that `act` did not find what is made with the deployment; `fix` tells what makes it.
+    pub fn not_made(act: &'static str, fix: String) -> Self {
+        Self {
+            act,
+            source: fix.into(),
         }
     }
 

@@ -54,6 +54,43 @@ async fn a_sign_up_is_told_and_the_gateway_is_asked_once_in_six_hours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_number_that_took_a_message_in_the_last_thirty_days_is_not_remembered_so() {
+    for (days, remembered) in [(1, false), (29, false), (31, true)] {
+        let system = TestSystem::start().await;
+        check(&sign_up(&system, &phone(1)).await, 200, None, None);
+        sleep(days * 24 * HOUR).await;
+        system.simulator().play(&Scenario::NotOnWhatsapp {
+            phones: vec![phone(1)],
+            taken: false,
+        });
+        for _ in 0..2 {
+            check_refused(&sign_up(&system, &phone(1)).await);
+        }
+        system.simulator().play(&Scenario::Healthy);
+        let again = sign_up(&system, &phone(1)).await;
+        if remembered {
+            check_refused(&again);
+        } else {
+            check(&again, 200, None, None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_nobody_is_no_message_that_a_number_took() {
+    let system = TestSystem::start().await;
+    check(&sign_in(&system, &phone(1)).await, 200, None, None);
+    system.simulator().play(&Scenario::NotOnWhatsapp {
+        phones: vec![phone(1)],
+        taken: false,
+    });
+    for _ in 0..2 {
+        check_refused(&sign_up(&system, &phone(1)).await);
+    }
+    assert_eq!(look_ups(&system), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_gets_its_codes_as_soon_as_its_number_is_back_on_whatsapp() {
     let system = system().await;
     check_refused(&sign_up(&system, &phone(1)).await);

@@ -76,6 +76,27 @@ async fn a_test_number_signs_up_and_in_with_its_code_and_whatsapp_is_not_even_se
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_with_fixed_codes_are_told_nothing_of_a_new_password() {
+    let json = r#"{"628000000001":"123456"}"#;
+    for numbers in [
+        TestNumbers::parse(json),
+        TestNumbers::default().with_review_number(json),
+    ] {
+        let system = TestSystem::builder().settings(|settings| {
+            settings.test_numbers = numbers.unwrap();
+        });
+        let system = system.build().await;
+        add_user(&system, PHONE).await;
+        let body = json!({ "identifier": PHONE });
+        let asked = system.post("/api/auth/send-password-reset-otp", body).await;
+        let reset = answer(&system, "/api/auth/verify-password-reset-otp", &asked, CODE).await;
+        check(&reset, 200, None, None);
+        assert!(system.simulator().calls().counts.is_empty());
+        assert_eq!(rows(&system, "DeliveriesTable").await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_gateway_is_called_for_a_test_number_with_or_without_an_account() {
     for has_account in [true, false] {
         let system = builder().build().await;

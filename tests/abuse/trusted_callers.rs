@@ -1,4 +1,4 @@
-//! A backend that calls for its users: the limits of an address count where the users are.
+//! A backend that calls for its users, and a CDN before the API: the limits of an address count where the users are.
 use serde_json::json;
 use shared::model::caller::TrustedCallers;
 use tests::{Reply, TestSystem};
@@ -57,12 +57,94 @@ async fn a_trusted_callers_clients_are_limited_each_for_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_cloudfront_each_viewer_is_limited_for_itself() {
+    let system = system().await;
+    let viewer = |address| {
+        [
+            ("x-caller-key", NEW),
+            ("cloudfront-viewer-address", address),
+        ]
+    };
+    for (number, address) in (1..).zip([
+        "198.51.100.1:46532",
+        "198.51.100.2:1",
+        "2001:db8:1:2::7:46532",
+        "2001:0db8:0001:0003:0000:0000:0000:0007:65535",
+    ]) {
+        let sent = ask(&system, number, &viewer(address)).await;
+        check(&sent, 200, None, None);
+    }
+    // Another port is the same viewer, and so is another address of the same network.
+    for address in [
+        "198.51.100.1:46533",
+        "::ffff:198.51.100.2:443",
+        "2001:db8:1:2::8:46532",
+        "2001:db8:1:3:a:b:c:d:443",
+    ] {
+        let refused = ask(&system, 5, &viewer(address)).await;
+        check(&refused, 429, Some("RATE_LIMITED"), Some("address"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_s_address_that_is_none_is_told() {
+    let system = system().await;
+    for address in [
+        "",
+        "nowhere",
+        "nowhere:443",
+        "198.51.100.1",
+        "198.51.100.1:",
+        "198.51.100.1:65536",
+        "198.51.100.1:443, 198.51.100.2:443",
+        "2001:db8::1:46532:",
+        "2001:db8:1:2:3:4:5:6",
+    ] {
+        let headers = [
+            ("x-caller-key", NEW),
+            ("cloudfront-viewer-address", address),
+        ];
+        let refused = ask(&system, 1, &headers).await;
+        check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_behind_cloudfront_says_to_be_another_viewer() {
+    let system = system().await;
+    for (named, viewer) in [
+        ("203.0.113.9", "198.51.100.1:46532"),
+        ("nowhere", "198.51.100.1:46532"),
+        ("198.51.100.1", "nowhere"),
+    ] {
+        let headers = [
+            ("x-caller-key", NEW),
+            ("x-client-address", named),
+            ("cloudfront-viewer-address", viewer),
+        ];
+        let refused = ask(&system, 1, &headers).await;
+        check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
+    }
+    let headers = [
+        ("x-caller-key", NEW),
+        ("x-client-address", "198.51.100.1"),
+        ("cloudfront-viewer-address", "198.51.100.1:46532"),
+    ];
+    check(&ask(&system, 1, &headers).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_known_key_nobody_says_where_a_request_comes_from() {
     let system = system().await;
     check(&ask(&system, 1, &[]).await, 200, None, None);
     for key in [None, Some(""), Some("a guess"), Some(KEYS)] {
-        for address in ["198.51.100.1", "nowhere"] {
-            let mut headers = vec![("x-client-address", address)];
+        for header in [
+            ("x-client-address", "198.51.100.1"),
+            ("x-client-address", "nowhere"),
+            ("cloudfront-viewer-address", "198.51.100.1:46532"),
+            ("cloudfront-viewer-address", "nowhere"),
+        ] {
+            let mut headers = vec![header];
             headers.extend(key.map(|key| ("x-caller-key", key)));
             let refused = ask(&system, 2, &headers).await;
             check(&refused, 429, Some("RATE_LIMITED"), Some("address"));

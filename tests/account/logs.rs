@@ -283,6 +283,38 @@ async fn every_change_of_a_login_leaves_a_line() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phone_that_was_not_told_of_its_new_password_leaves_a_warning() {
+    const NOT_TOLD: &str = "[WhatsApp System] a phone was not told of a change of its account";
+    let (system, log, _guard) = logged().await;
+    signed_up(&system).await;
+    for (scenario, lines) in [(Scenario::Healthy, 0), (Scenario::Banned, 1)] {
+        let asked = json!({ "identifier": PHONE });
+        let path = "/api/auth/send-password-reset-otp";
+        let sent = system.post(path, asked).await;
+        system.simulator().play(&scenario);
+        let given = json!({
+            "identifier": PHONE, "otp": code(&system),
+            "challengeId": sent.json["data"]["challengeId"], "newPassword": "sapi-tidur-nyenyak",
+        });
+        let path = "/api/auth/verify-password-reset-otp";
+        let reset = system.post(path, given).await;
+        assert_eq!(reset.status, 200, "{}", reset.json);
+        let told = log.take(NOT_TOLD);
+        assert_eq!(told.len(), lines, "{told:?}");
+        for line in told {
+            assert_eq!(line["level"], "WARN");
+            assert_eq!(line["change"], "password-changed");
+            assert_eq!(line["requestId"].as_str().map(str::len), Some(32));
+            assert!(
+                line["why"].as_str().is_some_and(|why| !why.is_empty()),
+                "{line}"
+            );
+        }
+        sleep(Duration::from_secs(61)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_line_of_a_request_has_the_id_that_its_reply_shows() {
     let (system, log, _guard) = logged().await;
     system

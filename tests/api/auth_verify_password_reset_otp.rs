@@ -1,4 +1,6 @@
 //! `POST /api/auth/verify-password-reset-otp`
+use shared::model::texts::Brand;
+
 use super::*;
 
 /// The usual system, where clients of the earlier system may guess without a challenge id.
@@ -68,16 +70,177 @@ async fn the_name_is_no_password_and_the_code_is_not_used_up_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_signed_in_by_it_and_whatsapp_is_not_needed() {
+async fn nobody_is_signed_in_by_it() {
     let system = system().await;
     let (challenge, code) = sent_reset(&system, SITI).await;
-    system.simulator().play(&outages()[0].0);
-    let calls = gateway_calls(&system);
     let reply = reset(&system, SITI, &code, Some(&challenge), NEW).await;
     assert_eq!(check_ok(&reply), &json!({}));
     assert!(items(&system, "LoginsTable").await.is_empty());
-    assert_eq!(gateway_calls(&system), calls);
     check_signed_in(&system, &sign_in(&system, SITI, NEW).await);
+}
+
+/// What a message about a new password begins with.
+const TOLD: [&str; 2] = ["Kata sandi Anda telah diganti", "Your password was changed"];
+
+/// The messages on a phone that tell of a new password.
+fn told(system: &TestSystem, typed: &str) -> Vec<String> {
+    let messages = system.simulator().messages(Some(&phone(typed)));
+    let texts = messages.into_iter().map(|message| message.text);
+    texts
+        .filter(|text| TOLD.iter().any(|begins| text.contains(begins)))
+        .collect()
+}
+
+/// What the deliveries of such messages came to.
+async fn told_outcomes(system: &TestSystem) -> Vec<String> {
+    let deliveries = items(system, "DeliveriesTable").await;
+    let told = deliveries
+        .iter()
+        .filter(|item| item.text("purpose") == Some("password-changed"));
+    told.map(|item| item.text("outcome").unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_phone_is_told_in_its_language_by_a_message_of_the_brand() {
+    const AMERICAN: &str = "+15551234567";
+    let [indonesian, english] = TOLD;
+    for (typed, locale, accepted, begins) in [
+        (SITI, None, None, indonesian),
+        (SITI, Some("en"), Some("id"), english),
+        (SITI, None, Some("en-GB"), english),
+        (AMERICAN, None, None, english),
+        (AMERICAN, Some("id"), None, indonesian),
+    ] {
+        let system = TestSystem::builder()
+            .settings(|settings| settings.brand = Brand::parse("Tokoku").expect("a name"));
+        let system = system.build().await;
+        add_user(&system, typed).await;
+        let sent = json!({ "identifier": typed });
+        let sent = check_sent(&system.post(SEND_RESET, sent).await);
+        let code = system.simulator().messages(None)[0].text[8..14].to_owned();
+        let body = json!({
+            "identifier": typed, "otp": code, "challengeId": sent.challenge, "newPassword": NEW, "locale": locale,
+        });
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(accepted.map(|accepted| ("accept-language", accepted)));
+        let reply = system
+            .request("POST", RESET, &headers, body.to_string())
+            .await;
+        assert_eq!(check_ok(&reply), &json!({}));
+        let told = told(&system, typed);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let expected = format!("Tokoku: {begins}");
+        assert!(told[0].starts_with(&expected), "{locale:?}: {told:?}");
+        assert_eq!(told_outcomes(&system).await, ["sent"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_password_that_was_changed_is_told() {
+    let system = system().await;
+    let (challenge, code) = sent_reset(&system, SITI).await;
+    check_wrong(
+        &reset(&system, SITI, wrong(&code), Some(&challenge), NEW).await,
+        4,
+    );
+    let named = reset(&system, SITI, &code, Some(&challenge), "Siti siti!").await;
+    check_problem(&named, 400, "INVALID_PASSWORD", json!({}));
+    let unknown = check_sent(&system.post(SEND_RESET, json!({ "identifier": BUDI })).await);
+    reset(&system, BUDI, &code, Some(&unknown.challenge), NEW).await;
+    assert_eq!(told(&system, SITI).len() + told(&system, BUDI).len(), 0);
+    for _ in 0..3 {
+        check_ok(&reset(&system, SITI, &code, Some(&challenge), NEW).await);
+    }
+    check_expired(&reset(&system, SITI, &code, Some(&challenge), OTHER).await);
+    assert_eq!(told(&system, SITI).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn telling_the_phone_counts_for_no_limit() {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.policy.messages_per_day_verified = 2;
+    });
+    let system = with_siti(system.build().await).await;
+    at_home(&system, SITI).await;
+    let (challenge, code) = sent_reset(&system, SITI).await;
+    let before = items(&system, "LimitsTable").await.len();
+    check_ok(&reset(&system, SITI, &code, Some(&challenge), NEW).await);
+    assert_eq!(told(&system, SITI).len(), 1);
+    // The count of wrong codes from the address was taken along with the guess, and taken back.
+    assert!(items(&system, "LimitsTable").await.len() <= before + 1);
+    check_sent(&ask_code(&system, SITI).await);
+    pass(MINUTE).await;
+    let refused = ask_code(&system, SITI).await;
+    assert_eq!(
+        (refused.status, &refused.json["limit"]),
+        (429, &json!("day"))
+    );
+}
+
+/// The longest that a reset waits for its message.
+const TOLD_WITHIN: Duration = Duration::from_secs(6);
+
+#[tokio::test(start_paused = true)]
+async fn while_whatsapp_is_down_the_reply_is_the_same_and_waits_a_little() {
+    let usual = system().await;
+    let (challenge, code) = sent_reset(&usual, SITI).await;
+    let usual = face(&reset(&usual, SITI, &code, Some(&challenge), NEW).await);
+    for (outage, _) in outages() {
+        let system = system().await;
+        let (challenge, code) = sent_reset(&system, SITI).await;
+        system.simulator().play(&outage);
+        let request = reset(&system, SITI, &code, Some(&challenge), NEW);
+        let (reply, took) = timed(request).await;
+        assert_eq!(face(&reply), usual, "{outage:?}");
+        assert!(took <= TOLD_WITHIN, "{outage:?}: {took:?}");
+        assert_eq!(told_outcomes(&system).await, ["not_sent"], "{outage:?}");
+        assert!(told(&system, SITI).is_empty(), "{outage:?}");
+        check_signed_in(&system, &sign_in(&system, SITI, NEW).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_or_a_store_that_takes_its_time_is_waited_for_a_little() {
+    for each_ms in [100, 4_000, 60_000] {
+        let system = system().await;
+        let (challenge, code) = sent_reset(&system, SITI).await;
+        system.simulator().play(&Scenario::SendQueue { each_ms });
+        let request = reset(&system, SITI, &code, Some(&challenge), NEW);
+        let (reply, took) = timed(request).await;
+        check_ok(&reply);
+        assert!(took <= TOLD_WITHIN, "{each_ms} ms: {took:?}");
+    }
+    for latency in [500, 990] {
+        let system = system().await;
+        let (challenge, code) = sent_reset(&system, SITI).await;
+        let slow = system.with_faults(Faults::none().latency(latency * MILLISECOND));
+        let request = reset(&slow, SITI, &code, Some(&challenge), NEW);
+        let (reply, took) = timed(request).await;
+        check_ok(&reply);
+        assert!(took <= 3 * SECOND + TOLD_WITHIN, "{latency} ms: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_after_the_change_fails_no_reply() {
+    let good = Faults::none();
+    let usual = system().await;
+    let (challenge, code) = sent_reset(&usual, SITI).await;
+    let counted = usual.with_faults(good.clone());
+    check_ok(&reset(&counted, SITI, &code, Some(&challenge), NEW).await);
+    // The session is read, its queue entered, the delivery kept, and the session told.
+    for last in 0..4 {
+        let system = system().await;
+        let (challenge, code) = sent_reset(&system, SITI).await;
+        let down = Faults::none().from(good.attempts() - last, Fault::RequestLost);
+        let down = system.with_faults(down);
+        let request = reset(&down, SITI, &code, Some(&challenge), NEW);
+        let (reply, took) = timed(request).await;
+        assert_eq!(check_ok(&reply), &json!({}));
+        assert!(took <= TOLD_WITHIN + SECOND, "{last}: {took:?}");
+        check_signed_in(&system, &sign_in(&system, SITI, NEW).await);
+    }
 }
 
 #[tokio::test(start_paused = true)]

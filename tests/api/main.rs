@@ -16,6 +16,7 @@ mod deadlines;
 mod health;
 mod languages;
 mod pasted;
+mod renumbered;
 mod taps;
 
 use std::fs;

@@ -1,11 +1,13 @@
 //! The statements of `template.yaml` allow each function what it does, and nothing else.
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
 use serde_yaml_ng::Value;
+use shared::runtime::custom_resource::ResourceRequest;
+use tests::TestSystem;
 
-use super::replies::ask_for_everything;
+use super::replies::{Asker, ask_for_everything};
 
 /// The functions of the template, under their folder names.
 fn functions() -> Vec<(String, Value)> {
@@ -61,43 +63,91 @@ fn table(resource: &Value) -> Option<&str> {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_function_may_do_what_it_does_and_no_more() {
-    let done = ask_for_everything().await.acts;
-    for (name, function) in functions() {
-        assert_eq!(allowed(&function), done[&name], "{name}: allowed, and done");
+/// The key rings that a function is allowed.
+fn allowed_rings(function: &Value) -> BTreeSet<String> {
+    let keys =
+        statements(function).filter(|statement| table(&statement["Resource"]) == Some("KeysTable"));
+    let mut rings = BTreeSet::new();
+    for statement in keys {
+        let condition = &statement["Condition"]["ForAllValues:StringEquals"];
+        let named = condition["dynamodb:LeadingKeys"].as_sequence();
+        let named = named.expect("a statement about keys names their rings");
+        rings.extend(named.iter().filter_map(Value::as_str).map(str::to_owned));
+    }
+    rings
+}
+
+/// The only function that makes keys.
+const MAKER: &str = "keys-make";
+
+/// What CloudFormation asks, where nobody waits for the answer.
+fn unheard() -> ResourceRequest {
+    let request = json!({
+        "RequestType": "Create", "ResponseURL": "http://127.0.0.1:1/answer", "StackId": "stack",
+        "RequestId": "request", "LogicalResourceId": "KeyRings", "ResourceType": "Custom::KeyRings",
+    });
+    serde_json::from_value(request).expect("a request")
+}
+
+/// Makes keys as the deployment does: where there are none, and in a table of before the public halves.
+async fn make_keys(asker: &mut Asker) {
+    for gone in [&["codes", "public", "refresh", "signing"][..], &["public"]] {
+        let system = TestSystem::start().await;
+        for ring in gone {
+            let forget = system.dynamodb().delete_item().table_name("KeysTable");
+            let ring = AttributeValue::S((*ring).into());
+            forget.key("ring", ring).send().await.expect("forgotten");
+        }
+        let app = keys_make::App::new(system.backends());
+        system.database().forget_calls();
+        let told = keys_make::handle(Ok(&app), unheard()).await;
+        assert!(told.is_err(), "nobody listens");
+        asker.watch(&system, MAKER);
     }
 }
 
-/// The key rings behind what an `App` can hold.
-const RINGS: [(&str, &[&str]); 4] = [
-    ("Codes", &["codes"]),
-    ("Logins", &["refresh", "signing"]),
-    ("Passwords", &["refresh", "signing"]),
-    ("SigningKeys", &["signing"]),
-];
+#[tokio::test(start_paused = true)]
+async fn a_function_may_do_what_it_does_and_no_more() {
+    let mut done = ask_for_everything().await;
+    make_keys(&mut done).await;
+    for (name, function) in functions() {
+        let acts = done.acts.get(&name);
+        let acts = acts.unwrap_or_else(|| panic!("{name} is never asked: add it to replies.rs"));
+        let allowed = allowed(&function);
+        let lacks: Vec<_> = acts.difference(&allowed).collect();
+        let more: Vec<_> = allowed.difference(acts).collect();
+        assert!(
+            lacks.is_empty(),
+            "template.yaml, {name}: allow {lacks:?}, which it does"
+        );
+        assert!(
+            more.is_empty(),
+            "template.yaml, {name}: allow no {more:?}, which it never does"
+        );
+        let (allowed, asked) = (allowed_rings(&function), &done.rings[&name]);
+        assert_eq!(&allowed, asked, "{name}: rings allowed, and asked for");
+    }
+}
 
 #[test]
-fn a_function_may_read_the_key_rings_that_its_app_holds() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (function, resource) in functions() {
-        let source = repository.join(format!("functions/{function}/src/lib.rs"));
-        let source = fs::read_to_string(source).expect("the function's lib.rs");
-        let (_, app) = source.split_once("pub struct App {").expect("an App");
-        let (app, _) = app.split_once('}').expect("the end of App");
-        let held = |field: &str| app.contains(&format!(": {field},"));
-        let held: BTreeSet<_> = RINGS
+fn whoever_has_a_route_may_read_keys_and_write_none() {
+    for (name, function) in functions() {
+        let acts = allowed(&function);
+        let keys: BTreeSet<_> = acts
             .iter()
-            .filter(|(field, _)| held(field))
-            .flat_map(|(_, rings)| rings.iter().copied())
+            .filter_map(|act| act.strip_suffix(" KeysTable"))
             .collect();
-        let keys = statements(&resource)
-            .find(|statement| table(&statement["Resource"]) == Some("KeysTable"));
-        let keys = keys.map(|statement| {
-            &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
-        });
-        let rings = keys.and_then(Value::as_sequence).into_iter().flatten();
-        let allowed: BTreeSet<_> = rings.filter_map(Value::as_str).collect();
-        assert_eq!(allowed, held, "{function}: allowed, and held");
+        let has_route = function["Properties"]["Events"].is_mapping();
+        assert_eq!(has_route, name != MAKER, "{name}");
+        if has_route {
+            assert!(
+                keys.is_subset(&BTreeSet::from(["GetItem"])),
+                "{name}: {keys:?}"
+            );
+        }
+        if ["auth-jwks", "auth-session"].contains(&name.as_str()) {
+            let public = BTreeSet::from(["public".to_owned()]);
+            assert_eq!(allowed_rings(&function), public, "{name}: no private key");
+        }
     }
 }

@@ -38,11 +38,14 @@ class Gateway:
         """The calls of one path."""
         return [call for call in self.ask("GET", "/calls")["calls"] if call["path"] == path]
 
+    def texts(self, phone: str | None = None) -> list[str]:
+        """What a phone received, or every phone; the oldest first."""
+        query = "" if phone is None else f"?phone={urllib.parse.quote(phone)}"
+        return [message["text"] for message in self.ask("GET", f"/messages{query}")["messages"]]
+
     def codes(self, phone: str | None = None) -> list[str]:
         """The codes that a phone received, or every phone; the oldest first."""
-        query = "" if phone is None else f"?phone={urllib.parse.quote(phone)}"
-        messages = self.ask("GET", f"/messages{query}")["messages"]
-        return [code for message in messages for code in re.findall(r"\b\d{6}\b", message["text"])]
+        return [code for text in self.texts(phone) for code in re.findall(r"\b\d{6}\b", text)]
 
     def next_code(self, phone: str, known: int) -> str:
         """The code that comes after the first `known` ones."""

@@ -18,6 +18,8 @@ from processes import BUILD_SECONDS, REPOSITORY, Processes, answers, eventually,
 from stack import NAME, REGION, Reply, Stack, credentials
 
 TEMPLATE = REPOSITORY / "template.yaml"
+KEY_TEMPLATE = REPOSITORY / "deploy" / "key.yaml"
+CLOUDFRONT_TEMPLATE = REPOSITORY / "deploy" / "cloudfront.yaml"
 
 # With room for an emulator that has little of the processor.
 DEPLOY_SECONDS = 600
@@ -25,8 +27,18 @@ DEPLOY_SECONDS = 600
 # A reservation ends this long after it was made at the latest: a request aims at 15 s, and 2 s are for clocks that differ.
 LEASE_SECONDS = 17
 
+# The name of the API that the options give it, and where CloudFront is.
+DOMAIN = "api.example.com"
+CLOUDFRONT_REGION = "us-east-1"
+
+# What tests/budgets takes a request's part of the logs for.
+LOG_BYTES = 2_500
+
 # What a stack leaves behind when it is deleted.
 KEPT_TABLES = ("KeysTable", "LoginsTable", "UsersTable")
+
+# What the table of keys holds from the deployment on.
+KEYS = ["codes", "public", "refresh", "signing"]
 
 SITI, BUDI, DEWI = "+6281234567801", "+6281234567802", "+6281234567803"
 PASSWORD, NEW_PASSWORD = "correct horse battery", "staple battery horse"
@@ -69,6 +81,33 @@ class Rehearsal:
         )
         answers(f"{url}/_ministack/health")
 
+    def deploy(self, template: pathlib.Path, name: str, region: str, parameters: dict[str, Any]) -> dict[str, str]:
+        """Deploys a template with a file of parameters, and answers its outputs."""
+        file = self.folder / f"parameters.{name}.yaml"
+        file.write_text(json.dumps(parameters))  # which is YAML, too
+        self.processes.run(
+            DEPLOY_SECONDS,
+            *("sam", "deploy", "--template", template, "--stack-name", name, "--region", region),
+            *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-progressbar", "--no-fail-on-empty-changeset"),
+            *("--parameter-overrides", f"file://{file}"),
+            **credentials() | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region},
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{self.port}",
+        )
+        found = self.stack.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"][0]
+        return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+
+    def deploy_stack(self, **more: Any) -> dict[str, str]:
+        """Deploys what was built. The gateway's token comes from Secrets Manager."""
+        parameters = {
+            "Stage": "dev",
+            "Architecture": self.architecture,
+            "AllowedOrigins": ["http://localhost:3000", "https://www.example.com"],
+            "WhatsAppServerApi": self.gateway.url,
+            "WhatsAppUserToken": "{{resolve:secretsmanager:whatsapp/rehearsal:SecretString:gatewayToken}}",
+            "AlarmEmail": "operator@example.com",
+        }
+        return self.deploy(self.folder / "build" / "template.yaml", NAME, REGION, parameters | more)
+
     def sign_up(self, phone: str) -> Reply:
         """Asks for the code that confirms a sign-up."""
         return self.stack.post("/api/auth/signup", name="Somebody", phone=phone, password=PASSWORD)
@@ -87,9 +126,12 @@ class Rehearsal:
 # ---- Preparation: without any of these there is nothing to try ----
 
 
-def the_template_passes_sam_and_cfn_lint(the: Rehearsal) -> None:
+def the_templates_pass_sam_and_cfn_lint(the: Rehearsal) -> None:
     the.processes.run(600, "sam", "validate", "--lint", "--template", TEMPLATE, "--region", REGION, **credentials())
-    the.processes.run(600, "cfn-lint", "--non-zero-exit-code", "informational", TEMPLATE)
+    strict = ("cfn-lint", "--non-zero-exit-code", "informational")
+    the.processes.run(600, *strict, TEMPLATE)
+    the.processes.run(600, *strict, "--regions", REGION, "--template", KEY_TEMPLATE)
+    the.processes.run(600, *strict, "--regions", CLOUDFRONT_REGION, "--template", CLOUDFRONT_TEMPLATE)
 
 
 def every_function_builds(the: Rehearsal) -> None:
@@ -108,22 +150,9 @@ def every_function_builds(the: Rehearsal) -> None:
 def the_stack_deploys(the: Rehearsal) -> None:
     the.processes.start_backends(the.gateway_port, the.unused_port, "--empty")
     the.start_emulator()
-    parameters = {
-        "Stage": "dev",
-        "Architecture": the.architecture,
-        "AllowedOrigins": "http://localhost:3000",
-        "WhatsAppServerApi": the.gateway.url,
-        "WhatsAppUserToken": TOKEN,
-        "AlarmEmail": "operator@example.com",
-    }
-    the.processes.run(
-        DEPLOY_SECONDS,
-        *("sam", "deploy", "--template", the.folder / "build" / "template.yaml", "--stack-name", NAME),
-        *("--region", REGION, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-progressbar"),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
-        **credentials(),
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{the.port}",
-    )
+    secret = json.dumps({"gatewayToken": TOKEN})
+    the.stack.client("secretsmanager").create_secret(Name="whatsapp/rehearsal", SecretString=secret)
+    the.deploy_stack()
     the.stack.look()
 
 
@@ -136,6 +165,15 @@ def every_function_has_its_route(the: Rehearsal) -> None:
 
 
 # ---- Use ----
+
+
+def the_deployment_made_the_keys_before_anybody_asked(the: Rehearsal) -> None:
+    made = {item["ring"]: item for item in the.stack.items("KeysTable")}
+    assert sorted(made) == KEYS, sorted(made)
+    assert the.stack.resources["KeyRings"] == "key-rings", the.stack.resources["KeyRings"]
+    assert all("key" not in key for key in made["public"]["keys"]), "a private key is among the public ones"
+    kids = [json.loads(key["jwk"])["kid"] for key in made["public"]["keys"]]
+    assert kids == [key["kid"] for key in made["signing"]["keys"]], kids
 
 
 def the_api_answers_and_so_does_an_unknown_route(the: Rehearsal) -> None:
@@ -176,6 +214,7 @@ def a_forgotten_password_is_replaced(the: Rehearsal) -> None:
     assert reset.status == 200, reset
     assert the.stack.post("/api/auth/signin", identifier=SITI, password=PASSWORD).status == 401
     the.keep_tokens(the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD).data)
+    assert the.gateway.texts(SITI)[-1].startswith("Kata sandi Anda telah diganti"), "the phone was not told"
 
 
 # ---- Outages ----
@@ -234,13 +273,13 @@ def texts_of(value: Any) -> list[str]:
 def the_tables_hold_what_they_should_and_no_code(the: Rehearsal) -> None:
     found = {table: the.stack.items(table) for table in the.stack.of_kind("AWS::DynamoDB::Table")}
     keys_of = {table: sorted(str(each.get("id", each.get("ring", ""))) for each in found[table]) for table in found}
-    assert keys_of["KeysTable"] == ["codes", "refresh", "signing"], keys_of["KeysTable"]
+    assert keys_of["KeysTable"] == KEYS, keys_of["KeysTable"]
     phones = [key for key in keys_of["UsersTable"] if key.startswith("phone#")]
     assert phones == [f"phone#{phone.removeprefix('+')}" for phone in (SITI, BUDI, DEWI)], phones
     # Nobody got the challenge id of the killed function's registration: it waits for its end.
     assert len(found["RegistrationsTable"]) == 1, found["RegistrationsTable"]
     outcomes = {each["outcome"] for each in found["DeliveriesTable"]}
-    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 6, found["DeliveriesTable"]
+    assert outcomes == {"sent"} and len(found["DeliveriesTable"]) == 7, found["DeliveriesTable"]
 
     codes = set(the.gateway.codes())
     assert len(codes) >= 6, codes
@@ -271,6 +310,15 @@ def no_log_line_holds_a_secret(the: Rehearsal) -> None:
     assert not leaks, leaks[:3]
 
 
+def a_request_logs_no_more_than_it_is_priced_at(the: Rehearsal) -> None:
+    # The emulator writes no access log, and Lambda's own lines look otherwise here: a kilobyte stands for both.
+    lines = [line for line in the.stack.logs() if line.startswith("{")]
+    requests = {json.loads(line).get("requestId") for line in lines} - {None}
+    assert len(requests) > 10, f"{len(lines)} lines of {len(requests)} requests"
+    bytes_each = sum(map(len, lines)) / len(requests) + 1_000
+    assert bytes_each < LOG_BYTES, f"{bytes_each:.0f} bytes for each of {len(requests)} requests"
+
+
 # ---- What the stack is made of ----
 
 
@@ -296,7 +344,8 @@ def only_functions_that_send_know_the_gateway(the: Rehearsal) -> None:
         found = client.get_function_configuration(FunctionName=the.stack.resources[function])
         if any(name.startswith("WHATSAPP_USER") for name in found["Environment"]["Variables"]):
             knowing.add(function)
-    sending = {"AuthSendOtpFunction", "AuthSendPasswordResetOtpFunction", "AuthSignupFunction", "AuthSsoSigninFunction"}
+    names = ("SendOtp", "SendPasswordResetOtp", "Signup", "SsoSignin", "VerifyPasswordResetOtp")
+    sending = {f"Auth{name}Function" for name in names}
     assert knowing == sending, knowing
 
 
@@ -324,6 +373,117 @@ def no_function_may_read_whole_tables_or_change_them(the: Rehearsal) -> None:
         assert not allowed, (role, allowed)
 
 
+def nobody_but_the_deployment_may_write_keys(the: Rehearsal) -> None:
+    actions = [f"dynamodb:{action}Item" for action in ("Delete", "Put", "Update")]
+    described = the.stack.client("dynamodb").describe_table(TableName=the.stack.resources["KeysTable"])
+    table = described["Table"]["TableArn"]
+    client = the.stack.client("iam")
+    writers = set()
+    for role in the.stack.of_kind("AWS::IAM::Role"):
+        arn = client.get_role(RoleName=the.stack.resources[role])["Role"]["Arn"]
+        simulated = client.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, ResourceArns=[table])
+        allowed = {each["EvalActionName"] for each in simulated["EvaluationResults"] if each["EvalDecision"] == "allowed"}
+        writers |= {(role, action) for action in allowed}
+    assert writers == {("KeysMakeFunctionRole", "dynamodb:PutItem")}, writers
+
+
+# ---- What can be chosen ----
+
+
+def the_origins_are_a_list(the: Rehearsal) -> None:
+    # The emulator does not read the definition, so SAM's own words count.
+    cors = the.stack.template()["Resources"]["Api"]["Properties"]["Body"]["x-amazon-apigateway-cors"]
+    condition, configured, _ = cors["Fn::If"]
+    assert condition == "HasOrigins" and "Fn::Split" in configured["allowOrigins"], cors
+    assert configured["allowMethods"] == ["DELETE", "GET", "POST"], cors
+
+
+def the_stack_takes_every_option(the: Rehearsal) -> None:
+    key = the.deploy(KEY_TEMPLATE, f"{NAME}-key", REGION, {})["KmsKeyArn"]
+    ec2 = the.stack.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24")["Subnet"]["SubnetId"] for number in (1, 2)
+    ]
+    group = ec2.create_security_group(GroupName="gateway", Description="gateway", VpcId=vpc)["GroupId"]
+    zone = the.stack.client("route53").create_hosted_zone(Name="example.com", CallerReference=NAME)["HostedZone"]["Id"]
+    certificate = the.stack.client("acm").request_certificate(DomainName=DOMAIN)["CertificateArn"]
+    outputs = the.deploy_stack(
+        AllowedOrigins=None,
+        AlarmEmail=None,
+        KmsKeyArn=key,
+        DomainName=DOMAIN,
+        CertificateArn=certificate,
+        HostedZoneId=zone.rsplit("/", 1)[-1],
+        DefaultEndpoint="off",
+        RequestsPerSecond=70,
+        CostlyRequestsPerSecond=7,
+        ReservedConcurrency=5,
+        VpcSubnetIds=subnets,
+        VpcSecurityGroupIds=[group],
+    )
+    assert outputs["ApiUrl"] == f"https://{DOMAIN}", outputs
+    the.stack.look()
+    gateway = the.stack.client("apigatewayv2")
+    (domain,) = gateway.get_domain_names()["Items"]
+    target = domain["DomainNameConfigurations"][0]["ApiGatewayDomainName"]
+    assert (domain["DomainName"], outputs["ApiDomainTarget"]) == (DOMAIN, target), domain
+    (mapping,) = gateway.get_api_mappings(DomainName=DOMAIN)["Items"]
+    assert (mapping["ApiId"], mapping["Stage"]) == (the.stack.resources["Api"], "$default"), mapping
+    records = the.stack.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert [target] == [each["AliasTarget"]["DNSName"].rstrip(".") for each in records if each["Type"] == "A"], records
+    for group_of_lines in the.stack.of_kind("AWS::Logs::LogGroup"):
+        name = the.stack.resources[group_of_lines]
+        found = the.stack.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        assert {each["kmsKeyId"] for each in found} == {key}, found
+    for table in the.stack.of_kind("AWS::DynamoDB::Table"):
+        described = the.stack.client("dynamodb").describe_table(TableName=the.stack.resources[table])["Table"]
+        assert described["SSEDescription"]["KMSMasterKeyArn"] == key, (table, described["SSEDescription"])
+    # A name without a value sets a parameter to nothing.
+    assert not the.stack.of_kind("AWS::SNS::Subscription")
+
+
+def cloudfront_stands_before_the_api(the: Rehearsal) -> None:
+    target = the.stack.client("apigatewayv2").get_domain_names()["Items"][0]["DomainNameConfigurations"][0]
+    caller_key = "0123456789abcdef" * 4
+    parameters = {
+        "DomainName": DOMAIN,
+        "CertificateArn": f"arn:aws:acm:{CLOUDFRONT_REGION}:000000000000:certificate/rehearsal",
+        "ApiDomainTarget": target["ApiGatewayDomainName"],
+        "CallerKey": caller_key,
+    }
+    outputs = the.deploy(CLOUDFRONT_TEMPLATE, f"{NAME}-cloudfront", CLOUDFRONT_REGION, parameters)
+    (found,) = the.stack.client("cloudfront", CLOUDFRONT_REGION).list_distributions()["DistributionList"]["Items"]
+    assert found["DomainName"] == outputs["DistributionDomainName"], found
+    (origin,) = found["Origins"]["Items"]
+    headers = {each["HeaderName"]: each["HeaderValue"] for each in origin["CustomHeaders"]["Items"]}
+    assert (origin["DomainName"], headers) == (target["ApiGatewayDomainName"], {"X-Caller-Key": caller_key}), origin
+    assert found["WebACLId"], found
+
+
+def a_table_is_restored_under_its_name(the: Rehearsal) -> None:
+    # As in docs/deployment.md. The emulator restores the newest state, whatever second it is asked for.
+    client, table = the.stack.client("dynamodb"), the.stack.resources["UsersTable"]
+    before = sorted(map(str, the.stack.items("UsersTable")))
+    assert before
+    restored = f"{table}-restored"
+    client.restore_table_to_point_in_time(
+        SourceTableName=table, TargetTableName=restored, UseLatestRestorableTime=True
+    )
+    client.get_waiter("table_exists").wait(TableName=restored, WaiterConfig={"Delay": 1})
+    backup = client.create_backup(TableName=restored, BackupName="restored")["BackupDetails"]["BackupArn"]
+    client.update_table(TableName=table, DeletionProtectionEnabled=False)
+    client.delete_table(TableName=table)
+    client.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    lost = the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD)
+    assert (lost.status, lost.body["error"]) == (503, "SERVICE_UNAVAILABLE"), lost
+    client.restore_table_from_backup(TargetTableName=table, BackupArn=backup)
+    client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    client.delete_table(TableName=restored)
+    assert sorted(map(str, the.stack.items("UsersTable"))) == before
+    the.keep_tokens(the.stack.post("/api/auth/signin", identifier=SITI, password=NEW_PASSWORD).data)
+
+
 def deleting_the_stack_keeps_users_logins_and_keys(the: Rehearsal) -> None:
     client = the.stack.client("cloudformation")
     client.delete_stack(StackName=NAME)
@@ -335,13 +495,14 @@ def deleting_the_stack_keeps_users_logins_and_keys(the: Rehearsal) -> None:
 Act = Callable[[Rehearsal], None]
 
 PREPARATION: list[Act] = [
-    the_template_passes_sam_and_cfn_lint,
+    the_templates_pass_sam_and_cfn_lint,
     every_function_builds,
     the_stack_deploys,
     every_function_has_its_route,
 ]
 
 TRIALS: list[Act] = [
+    the_deployment_made_the_keys_before_anybody_asked,
     the_api_answers_and_so_does_an_unknown_route,
     somebody_signs_up_with_the_code_that_arrives,
     the_new_user_signs_in_with_a_code_and_refreshes_and_signs_out,
@@ -351,10 +512,16 @@ TRIALS: list[Act] = [
     the_tables_hold_what_they_should_and_no_code,
     what_is_not_kept_expires,
     no_log_line_holds_a_secret,
+    a_request_logs_no_more_than_it_is_priced_at,
     every_function_and_table_has_an_alarm_that_tells_the_topic,
     only_functions_that_send_know_the_gateway,
     the_emulator_holds_functions_to_their_policies,
     no_function_may_read_whole_tables_or_change_them,
+    nobody_but_the_deployment_may_write_keys,
+    the_origins_are_a_list,
+    the_stack_takes_every_option,
+    cloudfront_stands_before_the_api,
+    a_table_is_restored_under_its_name,
     deleting_the_stack_keeps_users_logins_and_keys,
 ]
 

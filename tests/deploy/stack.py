@@ -56,12 +56,12 @@ class Stack:
         self.resources: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A client of one AWS service."""
         return boto3.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
         )

@@ -25,6 +25,7 @@ use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
+use shared::store::key_maker::KeyMaker;
 
 /// When a system under test begins: 22 November 2026, 11:33:20 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_347_200);
@@ -268,7 +269,6 @@ impl TestSystemBuilder {
         let database = EmbeddedDynamoDb::memory().expect("a database in memory");
         let created = database.create_tables(template()).await;
         created.expect("the tables of template.yaml");
-        database.forget_calls();
 
         for session in &self.simulator.sessions {
             log::keep_token(&session.token);
@@ -281,13 +281,18 @@ impl TestSystemBuilder {
         let mut settings = self.settings;
         settings.sessions = sessions.collect();
         let simulator = Simulator::new(self.simulator);
-        let backends = Backends {
-            dynamodb: database.client_with(self.faults),
+        let mut backends = Backends {
+            dynamodb: database.client(),
             gateway: self.gateway.unwrap_or_else(|| Arc::new(simulator.clone())),
             clock: self.clock,
             entropy: Entropy::seeded(self.seed),
             settings: Arc::new(settings),
         };
+        // As the deployment does, before there is anybody to ask for anything.
+        let made = KeyMaker::new(&backends).make_missing().await;
+        made.expect("the key rings");
+        database.forget_calls();
+        backends.dynamodb = database.client_with(self.faults);
         TestSystem {
             api: deploy(&backends, self.environments),
             database,

@@ -28,7 +28,10 @@ fn every_function_has_a_route_and_every_route_a_function() {
         .map(|route| route.function.as_str())
         .collect();
     let known: BTreeSet<_> = functions::ALL.iter().map(|(folder, _)| *folder).collect();
-    assert_eq!(routed, known);
+    assert_eq!(
+        routed, known,
+        "in template.yaml, and in local/src/functions.rs"
+    );
 }
 
 #[test]
@@ -53,7 +56,12 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
     let routes = routes
         .into_iter()
         .map(|route| (route.key(), route.function));
-    assert_eq!(watched, routes.collect());
+    let routes: BTreeSet<_> = routes.collect();
+    let lacks: Vec<_> = routes.difference(&watched).collect();
+    let more: Vec<_> = watched.difference(&routes).collect();
+    let table = "[workspace.metadata.lambda.watch.router] in Cargo.toml";
+    assert!(lacks.is_empty(), "{table}: add {lacks:?}");
+    assert!(more.is_empty(), "{table}: take away {more:?}");
 }
 
 #[test]
@@ -79,5 +87,5 @@ fn every_function_has_a_sample_event_that_reaches_it() {
     let known = functions::ALL
         .iter()
         .map(|(folder, _)| (*folder).to_owned());
-    assert_eq!(sampled, known.collect());
+    assert_eq!(sampled, known.collect(), "in events/, and in functions/");
 }

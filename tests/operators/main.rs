@@ -4,6 +4,7 @@
 mod act;
 mod erase;
 mod import;
+mod keys;
 mod move_phone;
 mod passwords;
 mod places;

@@ -1,6 +1,14 @@
 //! Giving a user another phone.
+use std::time::Duration;
+
+use local::simulator::Scenario;
 use serde_json::json;
+use shared::model::account::User;
+use shared::model::phone::Phone;
+use shared::store::Fields;
+use shared::store::users::Users;
 use tests::TestSystem;
+use tokio::time::Instant;
 
 use super::act::*;
 
@@ -52,6 +60,68 @@ async fn the_user_stays_the_same_under_another_phone_and_its_logins_end() {
     }
 }
 
+/// The newest message on a phone.
+fn newest(system: &TestSystem, phone: &str) -> Option<String> {
+    let messages = system.simulator().messages(Some(&parsed(phone)));
+    messages.last().map(|message| message.text.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_phones_are_told_each_in_the_language_of_its_country() {
+    const AMERICAN: &str = "+15551234567";
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    let said = operate(&system, &["users", "move-phone", PHONE, AMERICAN]).await;
+    let said = said.unwrap();
+    assert_eq!(said.matches(" was told by a message.").count(), 2, "{said}");
+    let (old, new) = (newest(&system, PHONE), newest(&system, AMERICAN));
+    let begins = |text: &Option<String>, with: &str| {
+        let text = text.as_deref();
+        assert!(text.is_some_and(|text| text.starts_with(with)), "{text:?}");
+    };
+    begins(&old, "Akun Anda telah dipindahkan ke nomor lain");
+    begins(&new, "An account was moved to this phone number");
+    let deliveries = rows(&system, "DeliveriesTable").await;
+    let mut kept: Vec<_> = deliveries
+        .iter()
+        .map(|item| (item.text("purpose").unwrap(), item.text("outcome").unwrap()))
+        .collect();
+    kept.sort_unstable();
+    assert_eq!(
+        kept,
+        [("phone-moved-away", "sent"), ("phone-moved-here", "sent")]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_made_all_the_same_when_nobody_can_be_told() {
+    let (down, unset) = (
+        TestSystem::start().await,
+        TestSystem::builder().simulator(|options| options.sessions.clear()),
+    );
+    down.simulator().play(&Scenario::Unlinked);
+    for (system, says) in [
+        (down, "62812****789 was not told: no message went out."),
+        (
+            unset.build().await,
+            "Neither phone was told: set WHATSAPP_SERVER_API",
+        ),
+    ] {
+        add_user(&system, PHONE, BCRYPT).await;
+        let began = Instant::now();
+        let said = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+        let said = said.unwrap();
+        assert!(said.contains(says), "{said}");
+        assert!(
+            began.elapsed() <= Duration::from_secs(12),
+            "{:?}",
+            began.elapsed()
+        );
+        assert!(user_of(&system, OTHER).await.is_some());
+        assert!(system.simulator().messages(None).is_empty());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_phone_with_a_user_is_refused_and_nothing_changes() {
     let system = TestSystem::start().await;
@@ -75,6 +145,10 @@ async fn a_phone_with_a_user_is_refused_and_nothing_changes() {
     .await;
     assert_eq!(nobody.unwrap_err(), "62812****111 has no user");
     assert_eq!(rows(&system, "UsersTable").await, before);
+    assert!(
+        system.simulator().messages(None).is_empty(),
+        "nothing to tell"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,6 +162,10 @@ async fn a_dry_run_moves_nobody() {
         "The user of 62812****789 would get the phone 62812****543.\n"
     );
     assert!(user_of(&system, PHONE).await.is_some());
+    assert!(
+        system.simulator().messages(None).is_empty(),
+        "nothing to tell"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,4 +254,34 @@ async fn a_code_that_was_sent_before_the_move_opens_nothing_of_whoever_has_the_n
         );
     }
     assert_eq!(sign_in(&system, PHONE, "password").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_is_stored_under_the_number_of_before_is_moved_and_erased() {
+    const NEW: &str = "+55 11 98765-4321";
+    for old in ["+55 11 8765-4321", NEW] {
+        let system = TestSystem::start().await;
+        let former = Phone::from_digits("551187654321").unwrap();
+        let user = User {
+            phone: former.clone(),
+            ..system.user(NEW)
+        };
+        let users = Users::new(&system.looking());
+        assert!(users.add(&user).await.unwrap());
+        let said = operate(&system, &["users", "move-phone", old, NEW]).await;
+        assert!(said.unwrap().contains("has the phone 55119****321 now"));
+        assert_eq!(user_of(&system, NEW).await.unwrap().id, user.id);
+        assert!(users.by_phone(&former).await.unwrap().is_none());
+        let again = operate(&system, &["users", "move-phone", old, NEW]).await;
+        assert!(again.unwrap_err().contains("has this phone already"));
+
+        let other = User {
+            id: "another".into(),
+            ..user
+        };
+        assert!(users.add(&other).await.unwrap());
+        let said = operate(&system, &["users", "erase", old]).await;
+        assert!(said.is_ok(), "{said:?}");
+        assert!(rows(&system, "UsersTable").await.is_empty());
+    }
 }

@@ -32,7 +32,6 @@ async fn the_first_sign_in_replaces_the_hash_and_nothing_else() {
 async fn somebody_is_signed_in_even_when_the_new_hash_cannot_be_stored() {
     let system = TestSystem::start().await;
     add_user(&system, PHONE, BCRYPT).await;
-    // The first of all makes the key rings.
     assert_eq!(sign_in(&system, PHONE, "password").await.status, 200);
     let (usual, other) = ("08123456781", "08123456782");
     let good = Faults::none();

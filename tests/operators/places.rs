@@ -125,7 +125,8 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         registrations,
         logins,
         keys,
-        ..
+        deliveries,
+        whatsapp_sessions,
     } = Tables::default();
     for (table, key) in [
         (challenges, "phone"),
@@ -134,6 +135,8 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         (registrations, "id"),
         (logins, "id"),
         (keys, "ring"),
+        (deliveries, "message_id"),
+        (whatsapp_sessions, "name"),
     ] {
         let attribute = AttributeDefinition::builder()
             .attribute_name(key)
@@ -152,9 +155,13 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
     let prod = typed(&stack, settings.clone()).await.unwrap();
     assert_eq!(prod.settings.tables.users, "prod-UsersTable-1AB2CD3EF4");
     assert!(has_user(&prod).await);
-    typed(&["keys", "rotate", "codes", "--stack=prod"], settings)
-        .await
-        .unwrap();
+    let rotate = ["keys", "rotate", "codes", "--stack=prod"];
+    let missing = typed(&rotate, settings.clone()).await.unwrap_err();
+    let missing = format!("{missing:#}");
+    assert!(missing.contains("`cargo run -- keys make`"), "{missing}");
+    for command in [["keys", "make", "--stack=prod"].as_slice(), &rotate] {
+        typed(command, settings.clone()).await.unwrap();
+    }
 }
 
 #[test]

@@ -290,7 +290,6 @@ async fn a_stolen_key_counts_nowhere_from_the_moment_at_which_it_is_ended() {
 async fn a_rotation_adds_one_key_however_bad_the_database_is() {
     for faults in databases() {
         let system = TestSystem::builder().faults(faults).build().await;
-        // A ring that was never used is made first.
         rotate_all(&system).await;
         for ring in ["codes", "signing", "refresh"] {
             assert_eq!(kids(&system, ring).await.len(), 2, "{ring}");

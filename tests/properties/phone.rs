@@ -51,6 +51,10 @@ fn parsed(text: &str) -> Result<String, PhoneError> {
 
 /// The digits of a number of some country that the oracle holds valid: an example of its kind with the last digits changed.
 fn valid_number() -> impl Strategy<Value = String> {
+    valid_number_of(|_| true)
+}
+
+fn valid_number_of(wanted: impl Fn(&str) -> bool) -> impl Strategy<Value = String> {
     let mut examples: Vec<String> = PHONE_NUMBER_UTIL
         .get_supported_regions()
         .flat_map(|region| KINDS.map(|kind| (region, kind)))
@@ -61,25 +65,33 @@ fn valid_number() -> impl Strategy<Value = String> {
         .collect();
     examples.sort_unstable();
     assert!(examples.len() > 400, "{} examples", examples.len());
+    examples.retain(|example| wanted(example));
     (select(examples), "[0-9]{4}")
         .prop_map(|(mut example, end)| {
             example.replace_range(example.len() - end.len().., &end);
             example
         })
         .prop_filter("valid to the oracle", |digits| {
-            oracle(&format!("+{digits}")).is_some()
+            oracle(&format!("+{digits}")).is_some() && !is_former(digits)
         })
 }
 
 /// A number of some country that the oracle holds valid, as its country code and its national number.
 fn valid_parts() -> impl Strategy<Value = (String, String)> {
-    valid_number().prop_map(|digits| {
-        let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None);
-        let number = number.expect("a number");
-        let code = number.country_code.to_string();
-        let national = digits[code.len()..].to_owned();
-        (code, national)
-    })
+    valid_number().prop_map(parts)
+}
+
+fn parts(digits: String) -> (String, String) {
+    let number = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None);
+    let number = number.expect("a number");
+    let code = number.country_code.to_string();
+    let national = digits[code.len()..].to_owned();
+    (code, national)
+}
+
+/// The same of some countries only.
+fn valid_parts_of(codes: &'static [&'static str]) -> impl Strategy<Value = (String, String)> {
+    valid_number_of(move |digits| codes.iter().any(|code| digits.starts_with(code))).prop_map(parts)
 }
 
 /// An Indonesian mobile number that the oracle holds valid, from its 8 on.
@@ -109,6 +121,36 @@ fn typed(digits: &str, separators: &[&str], wide: Index) -> String {
 
 fn separators() -> impl Strategy<Value = Vec<&'static str>> {
     prop::collection::vec(select(SEPARATORS), 1..16)
+}
+
+/// Numbers of countries that have changed theirs, each with the old spelling that people and address books still have.
+fn renumbered() -> impl Strategy<Value = (String, String)> {
+    prop_oneof![
+        "[24569][0-9]{7}".prop_map(|old| (format!("22901{old}"), format!("229{old}"))),
+        ("(11|21|31|55|61|88)", "[689][0-9]{7}")
+            .prop_map(|(area, old)| (format!("55{area}9{old}"), format!("55{area}{old}"))),
+        (
+            select(
+                &[
+                    ("11", "01"),
+                    ("62", "02"),
+                    ("74", "04"),
+                    ("65", "05"),
+                    ("66", "06"),
+                    ("77", "07")
+                ][..]
+            ),
+            "[0-9]{6}",
+        )
+            .prop_map(|((new, old), rest)| (format!("241{new}{rest}"), format!("241{old}{rest}"))),
+        "[124-8][0-9]{7}".prop_map(|old| (format!("5760{old}"), format!("57{old}"))),
+        "55[0-9]{8}".prop_map(|new| (format!("52{new}"), format!("521{new}"))),
+    ]
+}
+
+/// Whether `digits` are a number from before its country changed them. To the oracle some of these are other numbers.
+fn is_former(digits: &str) -> bool {
+    digits.starts_with("2410") || (digits.starts_with("241") && digits.len() == 10)
 }
 
 proptest! {
@@ -148,9 +190,12 @@ proptest! {
         front in select(&["+", "00"][..]),
         digits in "[1-9][0-9]{0,17}",
     ) {
-        if let Ok(read) = parsed(&format!("{front}{digits}")) {
+        if let Ok(phone) = Phone::parse(&format!("{front}{digits}")) {
+            let read = phone.digits();
+            // A country that has changed its numbers may have made them longer.
+            let longer = phone.former().map_or(0, |former| read.len().saturating_sub(former.digits().len()));
             prop_assert!(
-                read.starts_with(&digits[..1]) && read.len() <= digits.len(),
+                read.starts_with(&digits[..1]) && read.len() <= digits.len() + longer,
                 "{} {}", digits, read
             );
         }
@@ -182,6 +227,34 @@ proptest! {
             let with_plus = parsed(&format!("+{text}"));
             prop_assert!(read == with_plus || read == Err(PhoneError::TooShort), "{} {:?}", text, read);
         }
+    }
+
+    #[test]
+    fn a_number_has_one_spelling_when_its_country_has_changed_the_numbers(
+        (new, old) in renumbered(),
+        front in select(&["+", "00", "＋"][..]),
+        separators in separators(),
+        wide in any::<Index>(),
+    ) {
+        for digits in [&new, &old] {
+            let text = format!("{front}{}", typed(digits, &separators, wide));
+            prop_assert_eq!(parsed(&text), Ok(new.clone()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_carrier_goes_as_the_oracle_takes_it_away(
+        (code, carrier) in select(&[
+            ("57", "03"), ("57", "05"), ("57", "07"), ("57", "09"), ("57", "0414"), ("57", "0444"), ("57", "0456"),
+            ("55", "015"), ("55", "021"), ("55", "9031"), ("591", "010"), ("591", "013"),
+        ][..]),
+        number in valid_parts_of(&["55", "57", "591"]),
+    ) {
+        prop_assume!(number.0 == code);
+        let text = format!("+{code}{carrier}{}", number.1);
+        let expected = oracle(&text);
+        prop_assert_eq!(&expected, &Some(format!("{code}{}", number.1)));
+        prop_assert_eq!(parsed(&text).ok(), expected, "{}", text);
     }
 
     #[test]

@@ -94,7 +94,8 @@ fn a_file_that_is_named_exists() {
         };
         let is_path = |word: &str| {
             let word = word.trim_end_matches(['.', '/']);
-            if word.contains(['<', '{', '*']) {
+            // The parameters of a deployment are a copy that somebody makes.
+            if word.contains(['<', '{', '*']) || word.starts_with("deploy/parameters.") {
                 return false;
             }
             let top = word.split('/').next().unwrap_or_default();
@@ -109,6 +110,45 @@ fn a_file_that_is_named_exists() {
             assert!(exists, "{path} names {named}, which does not exist");
         }
     }
+}
+
+/// The names of all tests.
+fn tests_of_the_code() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for (_, text) in files("").iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if line == "#[test]" || line.starts_with("#[tokio::test") {
+                let function = lines.find_map(|line| line.split_once("fn "));
+                let name = function.and_then(|(_, function)| function.split('(').next());
+                tests.extend(name.map(str::to_owned));
+            }
+        }
+    }
+    tests
+}
+
+#[test]
+fn a_test_that_a_document_names_exists() {
+    let tests = tests_of_the_code();
+    assert!(tests.len() > 500, "{} tests were found", tests.len());
+    let is_test = |word: &str| {
+        let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        word.matches('_').count() > 2 && word.chars().all(snake)
+    };
+    let mut named = 0;
+    for (path, text) in files("") {
+        if path.ends_with(".md") {
+            for name in words(&text, is_test) {
+                assert!(
+                    tests.contains(&name),
+                    "{path} names the test {name}, which does not exist"
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 80, "only {named} were named");
 }
 
 #[test]

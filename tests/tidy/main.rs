@@ -1,5 +1,6 @@
 //! Rules about the repository itself. Each failure says what to change.
 mod code;
+mod deployment;
 mod docs;
 mod names;
 mod repository;

@@ -14,44 +14,97 @@ fn logical_id(folder: &str) -> String {
     words.chain(["Function".to_owned()]).collect()
 }
 
-fn check(place: &str, names: impl IntoIterator<Item = String>) {
-    let names: BTreeSet<_> = names.into_iter().collect();
-    assert_eq!(names, functions(), "{place}, and the folders in functions/");
+/// The functions that no route leads to: something else calls them.
+const WITHOUT_ROUTE: [&str; 1] = ["keys-make"];
+
+fn endpoints() -> BTreeSet<String> {
+    let mut endpoints = functions();
+    for function in WITHOUT_ROUTE {
+        assert!(endpoints.remove(function), "there is no {function}");
+    }
+    endpoints
+}
+
+/// What a place lacks, and what it has too much.
+#[track_caller]
+fn check<T: Ord + std::fmt::Debug>(place: &str, has: &BTreeSet<T>, wanted: &BTreeSet<T>) {
+    let (lacks, more): (Vec<_>, Vec<_>) = (
+        wanted.difference(has).collect(),
+        has.difference(wanted).collect(),
+    );
+    assert!(lacks.is_empty(), "{place}: add {lacks:?}");
+    assert!(more.is_empty(), "{place}: take away {more:?}");
+}
+
+#[track_caller]
+fn check_endpoints(place: &str, names: impl IntoIterator<Item = String>) {
+    check(place, &names.into_iter().collect(), &endpoints());
 }
 
 #[test]
 fn a_function_has_one_name_everywhere() {
+    let (manifest, template) = (read("local/Cargo.toml"), read("template.yaml"));
+    let tests = read("tests/api/main.rs");
+    for function in functions() {
+        let manifest_of_its_own = read(&format!("functions/{function}/Cargo.toml"));
+        let name = format!("name = \"{function}\"");
+        let named = manifest_of_its_own.contains(&name);
+        assert!(named, "functions/{function}/Cargo.toml: {name}");
+        let id = logical_id(&function);
+        let bare = id.trim_end_matches("Function");
+        for resource in [
+            id.clone(),
+            format!("{bare}Logs"),
+            format!("{bare}ErrorsAlarm"),
+        ] {
+            let known = template.contains(&format!("\n  {resource}:\n"));
+            assert!(known, "template.yaml lacks the resource {resource}");
+        }
+    }
+    for endpoint in endpoints() {
+        let dependency = format!("{endpoint} = {{ path = \"../functions/{endpoint}\" }}");
+        let known = manifest.contains(&dependency);
+        assert!(known, "local/Cargo.toml lacks: {dependency}");
+        let module = format!("mod {};", endpoint.replace('-', "_"));
+        assert!(tests.contains(&module), "tests/api/main.rs lacks: {module}");
+    }
     let template = Template::compiled_in().expect("a template");
-    check(
-        "the time limits in template.yaml",
-        template.timeouts.into_keys(),
-    );
+    let limited = template.timeouts.into_keys().collect();
+    check("the functions in template.yaml", &limited, &functions());
     let routed = template.routes.into_iter().map(|route| route.function);
-    check("the routes in template.yaml", routed);
+    check_endpoints("the routes in template.yaml", routed);
     let started = local::functions::ALL
         .iter()
         .map(|(name, _)| (*name).to_owned());
-    check("local::functions", started);
+    check_endpoints("local/src/functions.rs", started);
     let events = names_in("events");
     let events = events.iter().filter_map(|name| name.strip_suffix(".json"));
-    check("events/", events.map(str::to_owned));
-    for function in functions() {
-        let manifest = read(&format!("functions/{function}/Cargo.toml"));
-        let name = format!("name = \"{function}\"");
-        assert!(manifest.contains(&name), "{function}: the package's name");
-        let workspace = format!("{function} = {{ path = \"functions/{function}\" }}");
-        let known = read("Cargo.toml").contains(&workspace);
-        assert!(known, "Cargo.toml lacks: {workspace}");
-        let resource = format!("\n  {}:\n", logical_id(&function));
-        let known = read("template.yaml").contains(&resource);
-        assert!(known, "template.yaml lacks:{resource}");
+    check_endpoints("events/*.json", events.map(str::to_owned));
+}
+
+#[test]
+fn the_readme_has_every_route() {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("\n## The API\n").expect("a section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let rows: Vec<_> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    for route in Template::compiled_in().expect("a template").routes {
+        let Some((_, path)) = route.matches else {
+            continue;
+        };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let told = rows.iter().any(|row| row.contains(&format!("/{name}`")));
+        assert!(told, "README.md, The API: add {path}");
     }
 }
 
 #[test]
 fn every_main_is_the_same_but_for_its_name() {
     let mut mains = BTreeSet::new();
-    for function in functions() {
+    for function in endpoints() {
         let main = read(&format!("functions/{function}/src/main.rs"));
         mains.insert(main.replace(&function.replace('-', "_"), "function"));
     }
@@ -71,7 +124,8 @@ fn the_methods_that_health_allows_are_those_of_the_template() {
             .split(", ")
             .map(|method| ((*path).to_owned(), method.to_owned()))
     });
-    assert_eq!(allowed.collect::<BTreeSet<_>>(), routes);
+    let place = "METHODS in functions/health/src/lib.rs";
+    check(place, &allowed.collect(), &routes);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Value, json};
 use shared::edge::{self, Problem};
-use shared::flows::login::SigningKeys;
+use shared::flows::login::PublishedKeys;
 use shared::model::token::{Jwks, SigningAlgorithm};
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
@@ -18,7 +18,7 @@ use shared::store::StoreError;
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    keys: SigningKeys,
+    keys: PublishedKeys,
     clock: Clock,
     issuer: String,
     base_url: Option<String>,
@@ -28,7 +28,7 @@ impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            keys: SigningKeys::new(backends),
+            keys: PublishedKeys::new(backends),
             clock: backends.clock.clone(),
             issuer: backends.settings.token_issuer.clone(),
             base_url: backends.settings.public_base_url.clone(),
@@ -66,7 +66,7 @@ async fn published(
 ) -> Result<Response<Body>, Problem> {
     let keys = app
         .keys
-        .published(now)
+        .read(now)
         .await
         .map_err(|error| Problem::internal(&error))?;
     let document = match request.uri().path() {

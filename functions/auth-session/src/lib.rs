@@ -3,21 +3,18 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
-use shared::flows::login::Logins;
-use shared::flows::session::{self, AccessError};
+use shared::flows::session::{AccessError, Sessions};
 use shared::model::replies;
 use shared::model::token::TokenError;
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::users::Users;
 
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    users: Users,
-    logins: Logins,
+    sessions: Sessions,
     clock: Clock,
 }
 
@@ -25,8 +22,7 @@ impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            users: Users::new(backends),
-            logins: Logins::new(backends),
+            sessions: Sessions::new(backends),
             clock: backends.clock.clone(),
         }
     }
@@ -36,7 +32,7 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.logins.warm_up(self.clock.now()).await
+        self.sessions.warm_up(self.clock.now()).await
     }
 }
 
@@ -56,7 +52,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 
 async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
     let token = edge::bearer(request)?;
-    match session::look(&app.users, &app.logins, token, now).await {
+    match app.sessions.look(token, now).await {
         Ok(access) => {
             let data = json!({ "user": edge::user_view(&access.user) });
             Ok(Reply::new(replies::SIGNED_IN, data))
@@ -76,7 +72,7 @@ async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply,
             return Err(Problem::bad_request("INVALID_PARAMETER", message));
         }
     };
-    match session::sign_out(&app.users, &app.logins, token, everywhere, now).await {
+    match app.sessions.sign_out(token, everywhere, now).await {
         Ok(()) => {
             let event = if everywhere {
                 SecurityEvent::SignedOutEverywhere

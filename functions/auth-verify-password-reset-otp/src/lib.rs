@@ -1,26 +1,25 @@
 //! `POST /api/auth/verify-password-reset-otp`: sets a new password with the code that `auth-send-password-reset-otp` sent.
 //!
-//! Every login made before ends, and nobody is signed in.
+//! Every login made before ends, nobody is signed in, and the phone is told by a message.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
 use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
-use shared::flows::codes::{Answer, Codes};
-use shared::flows::password_reset::{self, ResetError};
+use shared::flows::codes::Answer;
+use shared::flows::password_reset::{PasswordResets, ResetError, Wish};
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::identifier::Identifier;
+use shared::model::language::Language;
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::users::Users;
 
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    codes: Codes,
-    users: Users,
+    resets: PasswordResets,
     trusted: TrustedCallers,
     clock: Clock,
     emails: bool,
@@ -31,8 +30,7 @@ impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            codes: Codes::new(backends),
-            users: Users::new(backends),
+            resets: PasswordResets::new(backends),
             trusted: backends.settings.trusted_callers.clone(),
             clock: backends.clock.clone(),
             emails: backends.settings.email_identifier,
@@ -45,12 +43,12 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.codes.warm_up(self.clock.now()).await
+        self.resets.warm_up(self.clock.now()).await
     }
 }
 
-/// `{"identifier":"08123456789","otp":"123456","newPassword":"…","challengeId":"…"}`; clients of the earlier system leave the
-/// last one out, where `UNBOUND_GUESSES` lets them.
+/// `{"identifier":"08123456789","otp":"123456","newPassword":"…","challengeId":"…","locale":"id"}`; the last one may be absent.
+/// Clients of the earlier system leave the challenge id out, too, where `UNBOUND_GUESSES` lets them.
 #[derive(Deserialize)]
 struct Given {
     identifier: Option<String>,
@@ -59,6 +57,7 @@ struct Given {
     new_password: Option<String>,
     #[serde(rename = "challengeId")]
     challenge_id: Option<String>,
+    locale: Option<String>,
 }
 
 /// Answers one request.
@@ -88,7 +87,13 @@ async fn set_password(
         Identifier::Email(email) => email.as_str(),
     };
     let password = edge::new_password(given.new_password.as_ref(), &[known])?;
-    match password_reset::set_password(&app.codes, &app.users, &answer, &password, now).await {
+    let accepted = edge::header(request, "accept-language");
+    let wish = Wish {
+        answer,
+        password,
+        language: Language::asked(given.locale.as_deref(), accepted),
+    };
+    match app.resets.set_password(&wish, caller, now).await {
         Ok(()) => Ok(Reply::new(replies::PASSWORD_CHANGED, json!({}))
             .logged_as(SecurityEvent::PasswordReset)),
         Err(ResetError::Code(error)) => Err(error.into()),

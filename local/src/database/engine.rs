@@ -87,6 +87,20 @@ impl Request {
         permissions
     }
 
+    /// The key rings that the request names, in order, without repeats. The table of keys has none but them.
+    pub fn rings(&self) -> Vec<String> {
+        let parts = self.parts().iter();
+        let parts = parts.filter_map(|part| Some(part.as_object()?.iter().next()?.1));
+        let mut rings: Vec<_> = parts
+            .chain([&self.body])
+            .flat_map(|part| [&part["Key"], &part["Item"]])
+            .filter_map(|key| key["ring"]["S"].as_str().map(str::to_owned))
+            .collect();
+        rings.sort();
+        rings.dedup();
+        rings
+    }
+
     /// Whether DynamoDB can refuse this request because a transaction holds the item.
     pub fn may_conflict(&self) -> bool {
         matches!(

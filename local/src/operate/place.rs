@@ -135,11 +135,13 @@ fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
     let mut tables = Tables::default();
     for table in [
         &mut tables.challenges,
+        &mut tables.deliveries,
         &mut tables.keys,
         &mut tables.limits,
         &mut tables.logins,
         &mut tables.registrations,
         &mut tables.users,
+        &mut tables.whatsapp_sessions,
     ] {
         let prefix = format!("{stack}-{table}-");
         let mut found = names.iter().filter(|name| {
@@ -168,11 +170,13 @@ mod tests {
     fn the_tables_of_a_stack_are_found_by_their_names() {
         let ids = [
             "Challenges",
+            "Deliveries",
             "Keys",
             "Limits",
             "Logins",
             "Registrations",
             "Users",
+            "WhatsAppSessions",
         ];
         let mut names: Vec<String> = ids
             .iter()

@@ -7,7 +7,7 @@ use shared::model::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
 use shared::model::token::SigningAlgorithm;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
-use shared::store::keys::{KeyRing, Rotated};
+use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
 
 /// What is asked for beyond the usual.
 #[derive(Debug)]
@@ -37,10 +37,14 @@ pub(super) async fn run(
         bail!("only the keys of the ring `signing` have an algorithm");
     }
     let now = backends.clock.now();
-    let keys = KeyRing::new(backends, name);
+    let keys = KeyMaker::new(backends);
+    let rotation = Rotation {
+        turn,
+        algorithm: wish.algorithm,
+    };
     let ring = match dry_run {
-        true => keys.plan(turn, wish.algorithm, now).await?,
-        false => match keys.rotate(turn, wish.algorithm, now).await? {
+        true => keys.plan(name, rotation, now).await?,
+        false => match keys.rotate(name, rotation, now).await? {
             Rotated::Done(ring) => ring,
             Rotated::LostRace => bail!(
                 "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",

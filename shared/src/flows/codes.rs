@@ -33,7 +33,9 @@ use crate::sender::{
     Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
 };
 use crate::store::StoreError;
-use crate::store::challenges::{Challenges, Counted, Guess, Reservation, Reserved, UseOfCode};
+use crate::store::challenges::{
+    Challenges, Charge, Counted, Guess, Reservation, Reserved, UseOfCode,
+};
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
 
@@ -476,7 +478,7 @@ impl Codes {
             phone: order.phone.clone(),
             content,
             first_contact: order.recipient == Recipient::Applicant
-                && !survey.state.took_a_message(),
+                && !survey.state.took_a_message(now),
         };
         let delivery = match place {
             Some(place) => Some(self.sender.deliver(place, outgoing, deadline).await),
@@ -658,9 +660,10 @@ impl Codes {
             }
             Outcome::NotSent(reason) => {
                 let unknown = reason == Reason::NotOnWhatsApp;
-                let took_a_message = prepared.reservation.seen.took_a_message();
-                let not_on_whatsapp_until = (unknown && !took_a_message)
-                    .then(|| self.clock.now().plus(self.policy.not_on_whatsapp));
+                let now = self.clock.now();
+                let took_a_message = prepared.reservation.seen.took_a_message(now);
+                let not_on_whatsapp_until =
+                    (unknown && !took_a_message).then(|| now.plus(self.policy.not_on_whatsapp));
                 let give_back = async {
                     // To find that out cost a look-up, which whoever tries numbers out pays for.
                     if !unknown {
@@ -696,9 +699,15 @@ impl Codes {
             Some(_) => code.starting(&going.challenge, at),
         };
         let expires_at = code.expires_at;
+        let somebodys = delivery.is_some() && going.order.recipient != Recipient::Nobody;
+        let taken = somebodys && outcome == Outcome::Sent;
+        let charge = Charge {
+            send,
+            taken_at: taken.then_some(reservation.open.at),
+        };
         let (committed, ()) = tokio::join!(
             self.challenges
-                .commit(phone, &reservation.open, send, &code),
+                .commit(phone, &reservation.open, charge, &code),
             record,
         );
         if let Err(error) = committed {
@@ -1037,8 +1046,12 @@ impl Checking<'_> {
         if let Some(open) = open.filter(|_| !self.adopted) {
             // Its message may be on the phone, and nobody could say so: now it counts as sent.
             if let Some(code) = open.adopted(state.code(*purpose)) {
-                let (challenges, send) = (&self.codes.challenges, open.lapsed(*purpose));
-                challenges.commit(self.phone, open, send, &code).await?;
+                let charge = Charge {
+                    send: open.lapsed(*purpose),
+                    taken_at: None,
+                };
+                let challenges = &self.codes.challenges;
+                challenges.commit(self.phone, open, charge, &code).await?;
             }
             self.adopted = true;
             return Ok(Refused::CountAgain);

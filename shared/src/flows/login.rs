@@ -1,4 +1,5 @@
-//! What a confirmed user gets: a login, an access token that names it, and a refresh token for the next ones.
+//! What a confirmed user gets: a login, an access token that names it, and a refresh token for the next ones. And what checks
+//! access tokens, by the public halves of the keys alone.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use crate::model::account::{User, random_id};
 use crate::model::challenge::{ChallengeHash, Used};
-use crate::model::keys::{Ring, RingName};
+use crate::model::keys::{PublicRing, Ring, RingName};
 use crate::model::refresh::RefreshToken;
 use crate::model::token::{self, AccessToken, Claims, Jwks, SigningKey, TokenError};
 use crate::platform::entropy::Entropy;
@@ -14,18 +15,26 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
-use crate::store::keys::KeyRing;
+use crate::store::keys::{KeyRing, PublicKeys};
 use crate::store::logins::{Login, LoginsTable};
 
-/// The keys that sign access tokens.
+/// The public keys of access tokens, for whoever publishes them.
 #[derive(Clone, Debug)]
-pub struct SigningKeys(KeyRing);
+pub struct PublishedKeys(PublicKeys);
+
+/// Checks access tokens. Nothing here can make one.
+#[derive(Clone, Debug)]
+pub struct AccessTokens {
+    keys: PublicKeys,
+    issuer: String,
+    audience: String,
+}
 
 /// Opens logins and makes their tokens.
 #[derive(Clone, Debug)]
 pub struct Logins {
     table: LoginsTable,
-    signing: SigningKeys,
+    signing: KeyRing,
     refresh: KeyRing,
     issuer: String,
     audience: String,
@@ -53,21 +62,13 @@ pub struct SignedIn {
     pub refresh: RefreshToken,
 }
 
-impl SigningKeys {
+impl PublishedKeys {
     /// The keys of `backends`.
     pub fn new(backends: &Backends) -> Self {
-        Self(KeyRing::new(backends, RingName::Signing))
+        Self(PublicKeys::new(backends))
     }
 
-    /// The ring.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn ring(&self, now: Timestamp) -> Result<Arc<Ring>, StoreError> {
-        self.0.get(now).await
-    }
-
-    /// Reads the ring before it is needed, in a single attempt.
+    /// Reads the keys before they are needed, in a single attempt.
     ///
     /// # Errors
     /// When the store fails.
@@ -75,39 +76,73 @@ impl SigningKeys {
         self.0.warm_up(now).await
     }
 
-    /// Reads the ring again, for a key that is newer than the one in memory.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn read_again(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.0.read(now).await.map(drop)
-    }
-
-    /// The public keys that count now, read anew: others keep them for minutes. Those in memory when the store fails.
+    /// The keys that count now, read anew: others keep them for minutes. Those in memory when the store fails.
     ///
     /// # Errors
     /// When the store fails, and there are none in memory.
-    pub async fn published(&self, now: Timestamp) -> Result<Jwks, StoreError> {
-        if let Err(error) = self.read_again(now).await {
-            tracing::warn!(error = %Chain(&error), "the keys in memory are published");
+    pub async fn read(&self, now: Timestamp) -> Result<Jwks, StoreError> {
+        let keys = match self.0.read(now).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the keys in memory are published");
+                self.0.get(now).await?
+            }
+        };
+        Ok(keys.live(now))
+    }
+}
+
+impl AccessTokens {
+    /// Those of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        let settings = &backends.settings;
+        Self {
+            keys: PublicKeys::new(backends),
+            issuer: settings.token_issuer.clone(),
+            audience: settings.token_audience.clone(),
         }
-        self.public(now).await
     }
 
-    /// The public keys that tokens are checked against, as they are in memory.
+    /// Reads the keys before they are needed, in a single attempt.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn public(&self, now: Timestamp) -> Result<Jwks, StoreError> {
-        let ring = self.ring(now).await?;
-        let keys = ring.live(now).map(|key| {
-            SigningKey::from_pkcs8(&key.kid, &key.secret)
-                .map(|key| key.public())
-                .map_err(|_| StoreError::unreadable("read the signing keys", "key"))
-        });
-        Ok(Jwks {
-            keys: keys.collect::<Result<_, _>>()?,
-        })
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.keys.warm_up(now).await
+    }
+
+    /// What an access token says, if it is valid by the keys in memory. A key that is not known yet is looked for in the
+    /// table once. Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
+    ///
+    /// # Errors
+    /// When the token is refused, or the store fails.
+    pub async fn claims(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        let keys = self.keys.get(now).await?;
+        match self.verify(&keys, token, now) {
+            Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
+            answer => Ok(answer),
+        }
+    }
+
+    /// What an access token says, if it is valid by the keys that count now, read anew.
+    ///
+    /// # Errors
+    /// When the token is refused, or the store fails.
+    pub async fn claims_now(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<Claims, TokenError>, StoreError> {
+        let keys = self.keys.read(now).await?;
+        Ok(self.verify(&keys, token, now))
+    }
+
+    fn verify(&self, keys: &PublicRing, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        token::verify(&keys.live(now), token, now, &self.issuer, &self.audience)
     }
 }
 
@@ -117,7 +152,7 @@ impl Logins {
         let settings = &backends.settings;
         Self {
             table: LoginsTable::new(backends),
-            signing: SigningKeys::new(backends),
+            signing: KeyRing::new(backends, RingName::Signing),
             refresh: KeyRing::new(backends, RingName::Refresh),
             issuer: settings.token_issuer.clone(),
             audience: settings.token_audience.clone(),
@@ -131,20 +166,20 @@ impl Logins {
     /// # Errors
     /// When the store fails.
     pub async fn keys(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
-        let (signing, refresh) = tokio::join!(self.signing.ring(now), self.refresh.get(now));
+        let (signing, refresh) = tokio::join!(self.signing.get(now), self.refresh.get(now));
         Ok(LoginKeys {
             signing: signing?,
             refresh: refresh?,
         })
     }
 
-    /// The same, read anew: for whoever checks a token, which must not count once its key was ended, and for whoever makes
-    /// the next one, which must count.
+    /// The same, read anew: for whoever checks a refresh token, which must not count once its key was ended, and for whoever
+    /// makes the next tokens, which must count.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn keys_now(&self, now: Timestamp) -> Result<LoginKeys, StoreError> {
-        let (signing, refresh) = tokio::join!(self.signing.0.read(now), self.refresh.read(now));
+        let (signing, refresh) = tokio::join!(self.signing.read(now), self.refresh.read(now));
         Ok(LoginKeys {
             signing: signing?,
             refresh: refresh?,
@@ -256,47 +291,23 @@ impl Logins {
         })
     }
 
+    /// Whether `token` is a refresh token of ours, by the keys that count now, read anew. The ring of the signing keys is not
+    /// needed for that.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_ours_now(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(token.is_ours(&*self.refresh.read(now).await?, now))
+    }
+}
+
+impl LoginKeys {
     /// Whether `token` is a refresh token of ours.
-    pub fn is_ours(&self, keys: &LoginKeys, token: &RefreshToken, now: Timestamp) -> bool {
-        token.is_ours(&keys.refresh, now)
-    }
-
-    /// What an access token says, if it is valid by the keys in memory. A key that is not known yet is looked for in the
-    /// table once. Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
-    ///
-    /// # Errors
-    /// When the token is refused, or the store fails.
-    pub async fn claims(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
-        match self.verify(token, now).await? {
-            Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
-            answer => Ok(answer),
-        }
-    }
-
-    /// What an access token says, if it is valid by the keys that count now, read anew.
-    ///
-    /// # Errors
-    /// When the token is refused, or the store fails.
-    pub async fn claims_now(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
-        self.signing.read_again(now).await?;
-        self.verify(token, now).await
-    }
-
-    async fn verify(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
-        let keys = self.signing.public(now).await?;
-        let verified = token::verify(&keys, token, now, &self.issuer, &self.audience);
-        Ok(verified)
+    pub fn made(&self, token: &RefreshToken, now: Timestamp) -> bool {
+        token.is_ours(&self.refresh, now)
     }
 }

@@ -1,14 +1,19 @@
 //! Setting a new password with a code. `account.rs` sends the code.
 //!
-//! The user is not signed in by it, and every login made before ends.
+//! The user is not signed in by it, every login made before ends, and the phone is told by a message.
+use super::account_change::{AccountChanges, Notice};
 use super::codes::{Answer, Codes, OurFailure, Right, RightGuess, VerifyError};
 use crate::model::account::User;
+use crate::model::caller::Caller;
 use crate::model::challenge::Used;
 use crate::model::code::Purpose;
 use crate::model::identifier::Email;
+use crate::model::language::Language;
 use crate::model::password::{self, HashError, Match, Password, PasswordError};
 use crate::model::phone::Phone;
+use crate::model::texts::AccountChange;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::users::Users;
 
@@ -42,38 +47,102 @@ impl OurFailure for ResetError {
     }
 }
 
-/// Sets the user's password and ends all logins, in the transaction that uses the code up. The same answer within a minute
-/// succeeds again and changes nothing.
-///
-/// # Errors
-/// When the code is not right, or the store fails.
-pub async fn set_password(
-    codes: &Codes,
-    users: &Users,
-    answer: &Answer,
-    password: &Password,
-    now: Timestamp,
-) -> Result<(), ResetError> {
-    let phone = users.phone_of(&answer.who).await?;
-    let (guess, user) = tokio::join!(
-        codes.check(Purpose::PasswordReset, &phone, answer, now),
-        users.by_phone(&phone),
-    );
-    let resetting = Resetting {
-        codes,
-        users,
-        phone: &phone,
-        password,
-        now,
-    };
-    match guess? {
-        RightGuess::First(right) => {
-            let reset = resetting.first(&right, answer, user).await;
-            codes.settle_guess(&phone, &right, reset).await
+/// Sets passwords.
+#[derive(Clone, Debug)]
+pub struct PasswordResets {
+    codes: Codes,
+    users: Users,
+    changes: AccountChanges,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Wish {
+    /// The code.
+    pub answer: Answer,
+    /// The new password.
+    pub password: Password,
+    /// The language to tell the phone in, if one was asked for.
+    pub language: Option<Language>,
+}
+
+/// What an answer changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// The password is another one now.
+    Now,
+    /// The same answer changed it before.
+    Before,
+}
+
+impl PasswordResets {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            changes: AccountChanges::new(backends),
         }
-        RightGuess::Again(_, right) => {
-            let (again, ()) = tokio::join!(resetting.again(), codes.was_right(&right));
-            again
+    }
+
+    /// Reads the keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.codes.warm_up(now).await
+    }
+
+    /// Sets the user's password and ends all logins, in the transaction that uses the code up; then the phone is told. The
+    /// same answer within a minute succeeds again, changes nothing, and tells nobody.
+    ///
+    /// # Errors
+    /// When the code is not right, or the store fails.
+    pub async fn set_password(
+        &self,
+        wish: &Wish,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), ResetError> {
+        let phone = self.users.phone_of(&wish.answer.who).await?;
+        if self.change(&phone, wish, now).await? == Changed::Now {
+            let notice = Notice {
+                change: AccountChange::Password,
+                phone: &phone,
+                language: wish.language,
+            };
+            self.changes.tell(&notice, caller.deadline).await;
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        phone: &Phone,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Result<Changed, ResetError> {
+        let (codes, users, answer) = (&self.codes, &self.users, &wish.answer);
+        let (guess, user) = tokio::join!(
+            codes.check(Purpose::PasswordReset, phone, answer, now),
+            users.by_phone(phone),
+        );
+        let resetting = Resetting {
+            codes,
+            users,
+            phone,
+            password: &wish.password,
+            now,
+        };
+        match guess? {
+            RightGuess::First(right) => {
+                let reset = resetting.first(&right, answer, user).await;
+                codes.settle_guess(phone, &right, reset).await
+            }
+            RightGuess::Again(_, right) => {
+                let (again, ()) = tokio::join!(resetting.again(), codes.was_right(&right));
+                again
+            }
         }
     }
 }
@@ -93,7 +162,7 @@ impl Resetting<'_> {
         right: &Right,
         answer: &Answer,
         user: Result<Option<User>, StoreError>,
-    ) -> Result<(), ResetError> {
+    ) -> Result<Changed, ResetError> {
         let user = match user? {
             Some(user) => user,
             // It was read beside the guess, and may be there by now. Nobody was sent the code of a phone without a user: it
@@ -115,7 +184,7 @@ impl Resetting<'_> {
             .redeem(self.phone, right, used.clone(), vec![change])
             .await;
         match redeemed {
-            Ok(counts) if counts == used => Ok(()),
+            Ok(counts) if counts == used => Ok(Changed::Now),
             // Another request with this answer was faster.
             Ok(_) => self.again().await,
             // The user has just gone, and the code with it.
@@ -126,12 +195,12 @@ impl Resetting<'_> {
 
     /// The same answer again, if it is about the same password. The user is read now: what was read beside the guess may be
     /// older than the answer before.
-    async fn again(&self) -> Result<(), ResetError> {
+    async fn again(&self) -> Result<Changed, ResetError> {
         let user = self.user().await?;
         let hash = user.password.as_ref().ok_or(VerifyError::Expired)?;
         match password::verify(self.password, hash).await? {
             Match::Wrong => Err(VerifyError::Expired.into()),
-            Match::Right | Match::RightButOutdated => Ok(()),
+            Match::Right | Match::RightButOutdated => Ok(Changed::Before),
         }
     }
 

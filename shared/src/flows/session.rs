@@ -1,12 +1,13 @@
 //! What somebody does with a login: refresh it, look at it, end it.
-use super::login::{Logins, SignedIn};
+use super::login::{AccessTokens, Logins, SignedIn};
 use crate::model::account::User;
 use crate::model::refresh::RefreshToken;
 use crate::model::token::TokenError;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
 use crate::store::StoreError;
-use crate::store::logins::{Login, Rotated};
+use crate::store::logins::{Login, LoginsTable, Rotated};
 use crate::store::users::Users;
 
 /// Why a login was not refreshed.
@@ -60,7 +61,7 @@ pub async fn refresh(
     let now = clock.now();
     let (keys, login) = tokio::join!(logins.keys_now(now), logins.table().read(&token.login, now));
     let (keys, login) = (keys?, login?);
-    if !logins.is_ours(&keys, token, now) {
+    if !keys.made(token, now) {
         return Err(RefreshError::Refused);
     }
     let login = login.ok_or(RefreshError::Refused)?;
@@ -92,55 +93,6 @@ pub async fn refresh(
     Ok(logins.tokens(&keys, user, &token.login, next, at)?)
 }
 
-/// Who holds this access token.
-///
-/// # Errors
-/// When the token is not valid, its login has ended, or the store fails.
-pub async fn look(
-    users: &Users,
-    logins: &Logins,
-    token: &str,
-    now: Timestamp,
-) -> Result<Access, AccessError> {
-    let claims = logins.claims(token, now).await??;
-    let (counts, login) = tokio::join!(
-        logins.claims_now(token, now),
-        logins.table().read(&claims.sid, now)
-    );
-    counts??;
-    let login = login?.ok_or(AccessError::Ended)?;
-    let user = user_of(users, &login).await?.ok_or(AccessError::Ended)?;
-    match user.id == claims.sub && user.ver == claims.ver {
-        true => Ok(Access { user, login }),
-        false => Err(AccessError::Ended),
-    }
-}
-
-/// Ends the login of an access token; with `everywhere` every login of its user. What has ended already is ended once more,
-/// so that a client which lost the reply can ask again.
-///
-/// # Errors
-/// When the token is not valid, or the store fails. With `everywhere` also when its login has ended and others may live:
-/// a token that opens nothing does not end them.
-pub async fn sign_out(
-    users: &Users,
-    logins: &Logins,
-    token: &str,
-    everywhere: bool,
-    now: Timestamp,
-) -> Result<(), AccessError> {
-    let Access { user, login } = match look(users, logins, token, now).await {
-        Err(AccessError::Ended) if !everywhere => return Ok(()),
-        Err(AccessError::Ended) => return all_ended(users, logins, token, now).await,
-        looked => looked?,
-    };
-    if everywhere {
-        users.end_logins(&user).await?;
-    }
-    logins.table().close(&login.id).await?;
-    Ok(())
-}
-
 /// Ends the login of a refresh token, for whoever has no access token that still counts. A login that has ended already
 /// stays ended.
 ///
@@ -151,26 +103,91 @@ pub async fn sign_out_by_refresh(
     token: &RefreshToken,
     now: Timestamp,
 ) -> Result<(), RefreshError> {
-    let keys = logins.keys_now(now).await?;
-    if !logins.is_ours(&keys, token, now) {
+    if !logins.is_ours_now(token, now).await? {
         return Err(RefreshError::Refused);
     }
     Ok(logins.table().close(&token.login).await?)
 }
 
-/// Whether no login lives that was opened before this token was made.
-async fn all_ended(
-    users: &Users,
-    logins: &Logins,
-    token: &str,
-    now: Timestamp,
-) -> Result<(), AccessError> {
-    let claims = logins.claims(token, now).await??;
-    let user = users.by_id(&claims.sub).await?;
-    if user.is_some_and(|user| user.ver == claims.ver) {
-        Err(AccessError::Ended)
-    } else {
+/// What access tokens open. Nothing here can make one.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    users: Users,
+    logins: LoginsTable,
+    tokens: AccessTokens,
+}
+
+impl Sessions {
+    /// Those of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            users: Users::new(backends),
+            logins: LoginsTable::new(backends),
+            tokens: AccessTokens::new(backends),
+        }
+    }
+
+    /// Reads the keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tokens.warm_up(now).await
+    }
+
+    /// Who holds this access token.
+    ///
+    /// # Errors
+    /// When the token is not valid, its login has ended, or the store fails.
+    pub async fn look(&self, token: &str, now: Timestamp) -> Result<Access, AccessError> {
+        let claims = self.tokens.claims(token, now).await??;
+        let (counts, login) = tokio::join!(
+            self.tokens.claims_now(token, now),
+            self.logins.read(&claims.sid, now)
+        );
+        counts??;
+        let login = login?.ok_or(AccessError::Ended)?;
+        let user = user_of(&self.users, &login).await?;
+        let user = user.ok_or(AccessError::Ended)?;
+        match user.id == claims.sub && user.ver == claims.ver {
+            true => Ok(Access { user, login }),
+            false => Err(AccessError::Ended),
+        }
+    }
+
+    /// Ends the login of an access token; with `everywhere` every login of its user. What has ended already is ended once
+    /// more, so that a client which lost the reply can ask again.
+    ///
+    /// # Errors
+    /// When the token is not valid, or the store fails. With `everywhere` also when its login has ended and others may live:
+    /// a token that opens nothing does not end them.
+    pub async fn sign_out(
+        &self,
+        token: &str,
+        everywhere: bool,
+        now: Timestamp,
+    ) -> Result<(), AccessError> {
+        let Access { user, login } = match self.look(token, now).await {
+            Err(AccessError::Ended) if !everywhere => return Ok(()),
+            Err(AccessError::Ended) => return self.all_ended(token, now).await,
+            looked => looked?,
+        };
+        if everywhere {
+            self.users.end_logins(&user).await?;
+        }
+        self.logins.close(&login.id).await?;
         Ok(())
+    }
+
+    /// Whether no login lives that was opened before this token was made.
+    async fn all_ended(&self, token: &str, now: Timestamp) -> Result<(), AccessError> {
+        let claims = self.tokens.claims(token, now).await??;
+        let user = self.users.by_id(&claims.sub).await?;
+        if user.is_some_and(|user| user.ver == claims.ver) {
+            Err(AccessError::Ended)
+        } else {
+            Ok(())
+        }
     }
 }
 

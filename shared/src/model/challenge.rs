@@ -32,6 +32,9 @@ pub const IDS_MAX: usize = 5;
 /// Networks that a phone's item remembers: the last ones that somebody has signed in from.
 pub const NETWORKS_KNOWN: usize = 3;
 
+/// So long after a phone took a message it is on WhatsApp, whatever a gateway says.
+pub const TAKEN_COUNTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// A right, bound guess repeated within this time gets the same answer again: mobile clients lose replies.
 pub const ANSWER_AGAIN: Duration = Duration::from_secs(60);
 
@@ -120,6 +123,9 @@ pub struct PhoneState {
     pub failures: i64,
     /// Until when the number is taken not to be on WhatsApp.
     pub not_on_whatsapp_until: Option<Timestamp>,
+    /// When the last message to the phone that the gateway took was asked for. What stands for messages to nobody does not
+    /// count.
+    pub taken_at: Option<Timestamp>,
     /// The networks that somebody has signed in from, the newest first.
     pub known: Vec<NetworkHash>,
     /// The challenge of each purpose.
@@ -132,12 +138,9 @@ impl PhoneState {
         self.challenges.get(&purpose)?.code.as_ref()
     }
 
-    /// Whether the phone is known to have taken a message: then it is on WhatsApp, whatever a gateway says. Only those of
-    /// sign-ups tell: the others may have gone to nobody.
-    pub fn took_a_message(&self) -> bool {
-        self.sends
-            .iter()
-            .any(|send| send.purpose == Purpose::Signup && send.certainty == Certainty::Sent)
+    /// Whether the phone took a message lately: then it is on WhatsApp, whatever a gateway says.
+    pub fn took_a_message(&self, now: Timestamp) -> bool {
+        self.taken_at.is_some_and(|at| now < at.plus(TAKEN_COUNTS))
     }
 
     /// The send for a purpose that is under way, or died.

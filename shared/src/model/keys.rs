@@ -1,10 +1,12 @@
 //! Key rings: the keys that derive codes, and the keys that sign tokens.
 //!
-//! A ring is a list of keys with the times between which they are used. It lives in a table of its own, is made on first
-//! use from the operating system's generator, and is the same on a laptop and on AWS: nothing to type, nothing to lose.
+//! A ring is a list of keys with the times between which they are used. It lives in a table of its own, and is made from the
+//! operating system's generator when the system is deployed or started on a laptop: nothing to type, nothing to lose. No
+//! endpoint makes one. The public halves of the signing keys are an item beside their ring, for whoever only checks tokens.
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::token::{Jwk, Jwks, KeyError, SigningKey};
 use crate::platform::timestamp::Timestamp;
 
 /// A key is kept this long after it retired, for whoever looks for it.
@@ -25,6 +27,9 @@ pub enum RingName {
 }
 
 impl RingName {
+    /// Every ring.
+    pub const ALL: [Self; 3] = [Self::Codes, Self::Refresh, Self::Signing];
+
     /// Its key in the table.
     pub const fn name(self) -> &'static str {
         match self {
@@ -136,11 +141,57 @@ impl Ring {
     pub fn find(&self, kid: &str, now: Timestamp) -> Option<&Key> {
         self.live(now).find(|key| key.kid == kid)
     }
+
+    /// The public halves of a ring that signs.
+    ///
+    /// # Errors
+    /// When a key is none that signs.
+    pub fn public(&self) -> Result<PublicRing, KeyError> {
+        let keys = self.keys.iter().map(|key| {
+            Ok(PublicKey {
+                jwk: SigningKey::from_pkcs8(&key.kid, &key.secret)?.public(),
+                retire_at: key.retire_at,
+            })
+        });
+        Ok(PublicRing {
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// The public half of a key that signs.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    /// The key, as it is published.
+    pub jwk: Jwk,
+    /// From when nothing that it signed counts any more.
+    pub retire_at: Option<Timestamp>,
+}
+
+/// The public halves of the keys that sign: enough to check tokens, and to make none.
+#[derive(Clone, Debug)]
+pub struct PublicRing {
+    /// In the order in which they were made.
+    pub keys: Vec<PublicKey>,
+}
+
+impl PublicRing {
+    /// The keys whose tokens count.
+    pub fn live(&self, now: Timestamp) -> Jwks {
+        let live = self
+            .keys
+            .iter()
+            .filter(|key| key.retire_at.is_none_or(|retired| now < retired));
+        Jwks {
+            keys: live.map(|key| key.jwk.clone()).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::token::SigningAlgorithm;
 
     #[test]
     fn the_newest_key_whose_time_has_come_is_used_and_all_live_ones_count() {
@@ -209,6 +260,39 @@ mod tests {
             ends(&hasty),
             [end("a", Some(110)), end("b", Some(110)), end("e", None)]
         );
+    }
+
+    #[test]
+    fn the_public_half_of_a_key_counts_as_long_as_the_key() {
+        let key = |kid: &str, algorithm, retired: Option<i64>| Key {
+            kid: kid.into(),
+            secret: SigningKey::generate(algorithm),
+            use_from: Timestamp::from_seconds(0),
+            retire_at: retired.map(Timestamp::from_seconds),
+        };
+        let ring = Ring {
+            keys: vec![
+                key("ec", SigningAlgorithm::Es256, Some(50)),
+                key("rsa", SigningAlgorithm::Rs256, None),
+            ],
+        };
+        let public = ring.public().expect("keys that sign");
+        for now in [0, 49, 50, 51].map(Timestamp::from_seconds) {
+            let live: Vec<_> = ring.live(now).map(|key| key.kid.as_str()).collect();
+            let published = public.live(now);
+            let published = published.keys.iter();
+            let published: Vec<_> = published
+                .filter_map(|jwk| jwk.common.key_id.as_deref())
+                .collect();
+            assert_eq!(published, live, "at {now:?}");
+        }
+        let codes = Ring {
+            keys: vec![Key {
+                secret: vec![7; 32],
+                ..ring.keys[0].clone()
+            }],
+        };
+        assert!(codes.public().is_err(), "keys that sign nothing");
     }
 
     #[test]

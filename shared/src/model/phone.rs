@@ -18,9 +18,10 @@
 //!
 //! What follows the country code is read by the country's `plan`: the prefix that is dialled at home goes, a country code
 //! typed twice counts once, and the length must be one that the country's numbers have. An Indonesian number that starts
-//! with 8 (mobile) has at least 9 digits.
+//! with 8 (mobile) has at least 9 digits. Where a phone's number has several `spellings`, all are read as the one that counts.
 mod plan;
 mod plans;
+mod spellings;
 
 use std::fmt;
 
@@ -179,6 +180,14 @@ impl Phone {
     /// The full number, for the gateway, for keys in the store and nothing else.
     pub fn digits(&self) -> &str {
         &self.0
+    }
+
+    /// The same phone as it was written before its country changed its numbers, if it did. WhatsApp may have the account
+    /// under that number.
+    pub fn former(&self) -> Option<Self> {
+        let (plan, national) = Plan::of(&self.0)?;
+        let former = spellings::former(plan.code, national)?;
+        Some(Self(format!("{}{former}", plan.code)))
     }
 
     fn with_country_code(number: &str, digits_min: usize) -> Result<Self, PhoneError> {
@@ -362,7 +371,6 @@ mod tests {
             ("+39 06 698 12345", Ok("390669812345")),
             ("+225 01 23 45 67 89", Ok("2250123456789")),
             ("+242 06 123 4567", Ok("242061234567")),
-            ("+241 06 03 12 34", Ok("24106031234")),
             ("+34 0612 345 678", Err(PhoneError::LeadingZero)),
             ("+48 0512345678", Err(PhoneError::LeadingZero)),
         ]);
@@ -383,6 +391,73 @@ mod tests {
             ("+54 2966 15 23-4567", Ok("5492966234567")),
             ("+54 11 2345-6789", Ok("541123456789")),
         ]);
+    }
+
+    #[test]
+    fn a_number_from_before_its_country_changed_the_numbers_is_read_as_the_new_one() {
+        check(&[
+            ("+229 97 12 34 56", Ok("2290197123456")),
+            ("+229 01 97 12 34 56", Ok("2290197123456")),
+            ("229 97 12 34 56", Ok("2290197123456")),
+            ("+229 229 97 12 34 56", Ok("2290197123456")),
+            ("+229 20 21 23 45", Ok("2290120212345")),
+            ("+55 11 8765-4321", Ok("5511987654321")),
+            ("+55 11 98765-4321", Ok("5511987654321")),
+            ("+55 011 8765-4321", Ok("5511987654321")),
+            ("55 11 8765-4321", Ok("5511987654321")),
+            ("+55 55 11 8765-4321", Ok("5511987654321")),
+            ("+55 11 3765-4321", Ok("551137654321")),
+            ("+55 11 7765-4321", Ok("551177654321")),
+            ("+241 06 03 12 34", Ok("24166031234")),
+            ("+241 66 03 12 34", Ok("24166031234")),
+            ("+241 066 03 12 34", Ok("24166031234")),
+            ("+241 6 03 12 34", Ok("24166031234")),
+            ("+241 02 03 12 34", Ok("24162031234")),
+            ("+241 04 03 12 34", Ok("24174031234")),
+            ("+241 05 03 12 34", Ok("24165031234")),
+            ("+241 07 03 12 34", Ok("24177031234")),
+            ("+241 01 73 12 34", Ok("24111731234")),
+            ("+57 1 234 5678", Ok("576012345678")),
+            ("+57 601 234 5678", Ok("576012345678")),
+            ("+57 321 123 4567", Ok("573211234567")),
+        ]);
+    }
+
+    #[test]
+    fn the_code_of_a_carrier_goes_with_the_zero_before_it() {
+        check(&[
+            ("+57 03 321 123 4567", Ok("573211234567")),
+            ("+57 09 321 123 4567", Ok("573211234567")),
+            ("+57 0456 321 123 4567", Ok("573211234567")),
+            ("+57 03 601 234 5678", Ok("576012345678")),
+            ("+55 015 11 98765-4321", Ok("5511987654321")),
+            ("+55 0 15 11 8765-4321", Ok("5511987654321")),
+            ("+55 90 15 11 98765-4321", Ok("5511987654321")),
+            ("+591 010 712 34567", Ok("59171234567")),
+            ("+65 09123 4567", Err(PhoneError::LeadingZero)),
+            ("+65 09 1234 5678", Err(PhoneError::LeadingZero)),
+        ]);
+    }
+
+    #[test]
+    fn the_former_spelling_of_a_number_is_known() {
+        for (digits, former) in [
+            ("5511987654321", Some("551187654321")),
+            ("2290197123456", Some("22997123456")),
+            ("24166031234", Some("24106031234")),
+            ("525512345678", Some("5215512345678")),
+            ("576012345678", Some("5712345678")),
+            // A fixed line, one that was never shorter, and one of a country that changed nothing.
+            ("551137654321", None),
+            ("5511927654321", None),
+            ("24160031234", None),
+            ("573211234567", None),
+            ("628123456789", None),
+        ] {
+            let phone = Phone::from_digits(digits).unwrap();
+            let known = phone.former();
+            assert_eq!(known.as_ref().map(Phone::digits), former, "{digits}");
+        }
     }
 
     #[test]

@@ -91,8 +91,8 @@ texts! {
         "Gateway menolak tokennya, atau bukan gateway.";
     NOTHING_SENT_YET: "Nothing was sent yet.",
         "Belum ada yang dikirim.";
-    CLIENT_ADDRESS: "Send one IPv4 or IPv6 address in `X-Client-Address`, without a port.",
-        "Kirim satu alamat IPv4 atau IPv6 di `X-Client-Address`, tanpa port.";
+    CLIENT_ADDRESS: "Name one client: an IPv4 or IPv6 address in `X-Client-Address`, without a port. Where CloudFront sends its own `CloudFront-Viewer-Address`, leave yours out.",
+        "Sebutkan satu klien: alamat IPv4 atau IPv6 di `X-Client-Address`, tanpa port. Jika CloudFront mengirim `CloudFront-Viewer-Address`, jangan kirim milik Anda.";
     FAILED_HERE: "Something failed on our side. Nothing was charged; try again in a few seconds.",
         "Terjadi gangguan di sisi kami. Kuota Anda tidak berkurang; coba lagi beberapa detik lagi.";
     COUNTRY_FULL: "Too many codes went to numbers of this country today. Come back tomorrow.",

@@ -1,4 +1,5 @@
-//! What the messages say, per purpose and language: the files in `texts/`, compiled in. What replies say: [`replies`](super::replies).
+//! What the messages say, per purpose or change and language: the files in `texts/`, compiled in. What replies say:
+//! [`replies`](super::replies).
 use std::fmt;
 use std::time::Duration;
 
@@ -29,6 +30,31 @@ pub struct CodeMessage<'a> {
     pub life: Duration,
 }
 
+/// A change of an account that its owner is told of, because somebody else may have made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountChange {
+    /// The account has another password.
+    Password,
+    /// The account has left the phone that is told.
+    PhoneLeft,
+    /// The account has come to the phone that is told.
+    PhoneTaken,
+}
+
+impl AccountChange {
+    /// Every change.
+    pub const ALL: [Self; 3] = [Self::Password, Self::PhoneLeft, Self::PhoneTaken];
+
+    /// The word for its message in the store and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password-changed",
+            Self::PhoneLeft => "phone-moved-away",
+            Self::PhoneTaken => "phone-moved-here",
+        }
+    }
+}
+
 /// The name that stands at the beginning of every message, so that people know whom it is from; or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brand(Option<String>);
@@ -54,10 +80,42 @@ impl Brand {
                 &(message.life.as_secs() / 60).max(1).to_string(),
             )
             .replace("{code}", message.code.digits());
+        self.before(text)
+    }
+
+    /// The message that tells of a change.
+    pub fn change_message(&self, change: AccountChange, language: Language) -> MessageBody {
+        self.before(change_text(change, language).trim_end().to_owned())
+    }
+
+    fn before(&self, text: String) -> MessageBody {
         MessageBody(match &self.0 {
             Some(brand) => format!("{brand}: {text}"),
             None => text,
         })
+    }
+}
+
+const fn change_text(change: AccountChange, language: Language) -> &'static str {
+    match (change, language) {
+        (AccountChange::Password, Language::Indonesian) => {
+            include_str!("texts/password-changed.id.txt")
+        }
+        (AccountChange::Password, Language::English) => {
+            include_str!("texts/password-changed.en.txt")
+        }
+        (AccountChange::PhoneLeft, Language::Indonesian) => {
+            include_str!("texts/phone-moved-away.id.txt")
+        }
+        (AccountChange::PhoneLeft, Language::English) => {
+            include_str!("texts/phone-moved-away.en.txt")
+        }
+        (AccountChange::PhoneTaken, Language::Indonesian) => {
+            include_str!("texts/phone-moved-here.id.txt")
+        }
+        (AccountChange::PhoneTaken, Language::English) => {
+            include_str!("texts/phone-moved-here.en.txt")
+        }
     }
 }
 
@@ -105,6 +163,27 @@ mod tests {
                 assert_eq!(branded, format!("Tokoku: {text}"));
             }
         }
+    }
+
+    #[test]
+    fn every_change_says_what_to_do_if_it_was_somebody_else() {
+        let brand = Brand::parse("Tokoku").expect("a name");
+        let mut texts = Vec::new();
+        for change in AccountChange::ALL {
+            for (language, doubt) in [(Language::Indonesian, "Jika "), (Language::English, "If ")] {
+                let MessageBody(text) = Brand::default().change_message(change, language);
+                assert!(text.contains(doubt), "{text}");
+                // Nothing that could be taken for a code, and no link.
+                let plain = !text.contains(|c: char| c.is_ascii_digit() || "{}/\n".contains(c));
+                assert!(plain && text.chars().count() < 180, "{text}");
+                let MessageBody(branded) = brand.change_message(change, language);
+                assert_eq!(branded, format!("Tokoku: {text}"));
+                texts.push(text);
+            }
+        }
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), 6);
     }
 
     #[test]

@@ -95,8 +95,8 @@ pub(super) async fn deliver(
 }
 
 impl Run<'_> {
-    /// Waits for the place and sends. A session that is known not to answer is not sent to before it was reset, and a
-    /// number that never took a message is looked up.
+    /// Waits for the place and sends. A session that is known not to answer is not sent to before it was reset. A number that
+    /// took no message lately is looked up, and so is one that WhatsApp may have under another spelling.
     async fn begin(&mut self) -> Observation {
         if let Some(refusal) = self.wait_for(self.place.at).await {
             return refusal;
@@ -104,11 +104,12 @@ impl Run<'_> {
         if self.place.item.seen.map(|seen| seen.state) == Some(SessionState::Suspect) {
             return Observation::SessionTrouble;
         }
-        if self.message.first_contact && self.sender.check_first_contact {
+        let first = self.message.first_contact;
+        if self.sender.check_first_contact && (first || self.message.phone.former().is_some()) {
             match self.look_up().await {
-                LookUp::NotThere => return Observation::NotOnWhatsApp,
+                LookUp::NotThere if first => return Observation::NotOnWhatsApp,
                 LookUp::There(jid) => self.jid = jid,
-                LookUp::Unlisted | LookUp::NoAnswer => {}
+                LookUp::NotThere | LookUp::Unlisted | LookUp::NoAnswer => {}
             }
         }
         self.send().await
@@ -211,10 +212,11 @@ impl Run<'_> {
         let began = self.now();
         let within = CHECK_MAX.min(self.deadline.since(began).saturating_sub(SEND_ROOM));
         let phone = &self.message.phone;
+        let spellings: Vec<_> = [phone.clone()].into_iter().chain(phone.former()).collect();
         let (gateway, token) = (&self.sender.gateway, &self.place.token);
-        let asked = gateway.check_users(token, std::slice::from_ref(phone), within);
+        let asked = gateway.check_users(token, &spellings, within);
         let answer = match asked.await {
-            Ok(checks) => LookUp::new(&checks, phone),
+            Ok(checks) => LookUp::new(&checks, &spellings),
             Err(_) => LookUp::NoAnswer,
         };
         self.add_step(answer.step(), self.now().since(began));
@@ -445,15 +447,19 @@ enum LookUp {
 }
 
 impl LookUp {
-    fn new(checks: &[UserCheck], phone: &Phone) -> Self {
-        let digits = phone.digits();
+    /// What `checks` say of a phone in its `spellings`, of which the first one counts.
+    fn new(checks: &[UserCheck], spellings: &[Phone]) -> Self {
         // A gateway that corrects the number may name it by the corrected one.
-        let only = Some(checks).filter(|checks| checks.len() == 1);
-        let check = checks.iter().find(|check| check.query == digits);
-        match check.or(only.and_then(|checks| checks.first())) {
-            None => Self::Unlisted,
-            Some(check) if !check.on_whatsapp => Self::NotThere,
-            Some(check) => Self::There(check.jid.clone().filter(|jid| jid.is_other_than(digits))),
+        let only = checks.first().filter(|_| checks.len() == 1);
+        let of = |phone: &Phone| checks.iter().find(|check| check.query == phone.digits());
+        let mut named: Vec<_> = spellings.iter().filter_map(of).collect();
+        if let (true, Some(only)) = (named.is_empty(), only) {
+            named.push(only);
+        }
+        match named.iter().find(|check| check.on_whatsapp) {
+            Some(check) => Self::There(check.other_account(&spellings[0])),
+            None if named.is_empty() => Self::Unlisted,
+            None => Self::NotThere,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The table of challenges: one item per phone.
 //!
 //! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), `known` (list of
-//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, and per purpose a map
-//! named after it with `code` and `open`. Times inside are milliseconds. Every write raises `rev`.
+//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, `taken_at` once the gateway has taken a
+//! message to the phone, and per purpose a map named after it with `code` and `open`. Times inside are milliseconds. Every write raises `rev`.
 //!
 //! What a send will bring stands in `open` until its message went out: a new code, or the challenge id that the live one is
 //! to be bound to. So whatever happens meanwhile, a release takes `open` away and leaves the rest as it is.
@@ -21,15 +21,16 @@ use super::{
 };
 use crate::model::challenge::{
     AttemptId, Bound, Certainty, Challenge, ChallengeHash, IssuedCode, LastGuess, NetworkHash,
-    Open, Origin, PhoneState, SendMade, Used,
+    Open, Origin, PhoneState, SendMade, TAKEN_COUNTS, Used,
 };
 use crate::model::code::{CodeLength, Nonce, Purpose};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 
-/// How long a phone is remembered after its last code: longer than any limit, so that failures keep adding up.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long a phone is remembered after its last code: longer than any limit, so that failures keep adding up, and as long
+/// as it counts that it took a message.
+const KEPT: Duration = TAKEN_COUNTS;
 
 /// How often a network is remembered anew when others change the phone's state meanwhile.
 const NETWORK_RACES_MAX: usize = 5;
@@ -54,6 +55,15 @@ pub struct Reservation {
     pub live: Option<IssuedCode>,
     /// The send that is now under way.
     pub open: Open,
+}
+
+/// What `commit` charges.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    /// The message, as it takes its place in the limits.
+    pub send: SendMade,
+    /// When it was asked for, if the gateway took it for somebody.
+    pub taken_at: Option<Timestamp>,
 }
 
 /// What became of a reservation.
@@ -179,9 +189,10 @@ impl Challenges {
         &self,
         phone: &Phone,
         open: &Open,
-        send: SendMade,
+        charge: Charge,
         code: &IssuedCode,
     ) -> Result<(), StoreError> {
+        let Charge { send, taken_at } = charge;
         let change = Change::new(send.purpose)
             .condition("#p.#open.#attempt = :attempt")
             .set("sends = list_append(sends, :charged)")
@@ -191,6 +202,12 @@ impl Challenges {
             .name("#code", "code")
             .value(":attempt", text(&open.attempt.0))
             .value(":charged", list_of_sends(&[send]));
+        let change = match taken_at {
+            Some(at) => change
+                .set("taken_at = :taken_at")
+                .value(":taken_at", number(at.millis())),
+            None => change,
+        };
         let change = match (&open.code, code.bound.get(&open.challenge)) {
             (Some(_), _) | (None, None) => change
                 .set("#p.#code = :code")
@@ -616,6 +633,9 @@ fn remove_unseen(mut change: Change, purpose: Purpose, seen: &PhoneState) -> Cha
     if seen.not_on_whatsapp_until.is_none() {
         change = change.remove("not_on_whatsapp_until");
     }
+    if seen.taken_at.is_none() {
+        change = change.remove("taken_at");
+    }
     change
 }
 
@@ -760,6 +780,7 @@ fn parse(item: &Item) -> Option<PhoneState> {
             .collect::<Option<_>>()?,
         failures: item.number("failures").unwrap_or(0).max(0),
         not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
+        taken_at: time(item, "taken_at"),
         known: parse_networks(item)?,
         challenges,
     })

@@ -3,6 +3,7 @@ mod bootstraps;
 mod endpoints;
 mod functions;
 mod journeys;
+mod month;
 mod pace;
 mod process;
 mod profiles;
@@ -13,7 +14,8 @@ mod stand_ins;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use anyhow::ensure;
+use clap::{Args, Parser, ValueEnum};
 use report::Findings;
 use tokio::runtime::Builder;
 
@@ -31,9 +33,25 @@ struct Cli {
     /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
     #[arg(long)]
     bootstraps: Option<PathBuf>,
-    /// Measure everything and write docs/performance.md
-    #[arg(long, conflicts_with = "what")]
+    /// Measure everything and write docs/performance.md; with `month` write that into docs/deployment.md
+    #[arg(long)]
     write: bool,
+    #[command(flatten)]
+    usage: Usage,
+}
+
+/// What a month is computed for.
+#[derive(Clone, Copy, Debug, Args)]
+struct Usage {
+    /// How many codes are sent in the month
+    #[arg(long, default_value_t = 100_000)]
+    messages: u32,
+    /// How many seconds the gateway takes for one
+    #[arg(long, default_value_t = 1.0)]
+    gateway_seconds: f64,
+    /// How often the tokens of each login are refreshed
+    #[arg(long, default_value_t = 10)]
+    refreshes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,6 +64,8 @@ enum What {
     Profiles,
     /// The share of a gateway's capacity that reaches phones under more demand than it can serve
     Pace,
+    /// What a month costs
+    Month,
 }
 
 fn main() -> ExitCode {
@@ -59,8 +79,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Answers that it passed: a month has no budget.
+fn month(cli: &Cli) -> anyhow::Result<bool> {
+    let Usage {
+        messages,
+        gateway_seconds,
+        refreshes,
+    } = cli.usage;
+    let findings = month::measure(month::Usage {
+        messages: messages.into(),
+        gateway_seconds,
+        refreshes: refreshes.into(),
+    })?;
+    println!("{}", findings.markdown);
+    if cli.write {
+        month::write(&findings)?;
+    }
+    Ok(true)
+}
+
 /// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
+    match cli.what {
+        Some(What::Month) => return month(cli),
+        Some(_) => ensure!(!cli.write, "only everything is written, or a month"),
+        None => {}
+    }
     let always = [What::Functions, What::Endpoints];
     let measures = |what| cli.write || cli.what.map_or(always.contains(&what), |only| only == what);
     let mut functions = Findings::default();

@@ -3,6 +3,7 @@
 //! A plan knows lengths and first digits, not which numbers are given out: what it accepts is possible, not valid.
 use super::PhoneError;
 use super::plans::PLANS;
+use super::spellings;
 
 /// A set of numbers from 0 to 15.
 pub(super) struct Set(pub(super) u16);
@@ -68,14 +69,10 @@ impl Plan {
         Ok(national)
     }
 
-    /// `typed` without what is dialled at home only.
+    /// `typed` without what is dialled at home only, in the spelling that counts.
     fn plain(&self, typed: &str) -> String {
-        let national = self.without_trunk(typed);
-        match self.code {
-            "52" => mexican(national).to_owned(),
-            "54" => argentine(national),
-            _ => national.to_owned(),
-        }
+        let national = spellings::without_carrier(self.code, typed);
+        spellings::canonical(self.code, self.without_trunk(national))
     }
 
     fn without_trunk<'a>(&self, typed: &'a str) -> &'a str {
@@ -135,36 +132,4 @@ impl Plan {
             Ok(())
         }
     }
-}
-
-/// Mexico dropped what marked a call to a mobile phone in 2019, and WhatsApp's own ids still have the 1.
-fn mexican(national: &str) -> &str {
-    ["1", "01", "044", "045"]
-        .into_iter()
-        .filter_map(|mark| national.strip_prefix(mark))
-        .find(|rest| rest.len() == 10)
-        .unwrap_or(national)
-}
-
-/// An Argentine mobile number has a 9 before its area code when it is called from abroad, and a 15 after it at home.
-fn argentine(national: &str) -> String {
-    let nine = national.strip_prefix('9').filter(|rest| rest.len() >= 10);
-    let rest = nine.map_or(national, |rest| rest.trim_start_matches('0'));
-    match without_15(rest) {
-        Some(area_and_number) => format!("9{area_and_number}"),
-        None if nine.is_some() && rest.len() == 10 => format!("9{rest}"),
-        None => national.to_owned(),
-    }
-}
-
-/// Takes the 15 out of an area code (11, or three or four digits that begin with 2 or 3), 15 and the rest.
-fn without_15(typed: &str) -> Option<String> {
-    let areas = match typed.starts_with("11") {
-        true => 2..=2,
-        false => 3..=4,
-    };
-    let area = areas
-        .into_iter()
-        .find(|area| typed.len() == 12 && typed[*area..].starts_with("15"))?;
-    Some(format!("{}{}", &typed[..area], &typed[area + 2..]))
 }

@@ -1,0 +1,371 @@
+//! What a month costs: what was measured, what `template.yaml` holds, and what Amazon asks for it.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use serde_yaml_ng::Value;
+
+use crate::report::Findings;
+
+/// Where and when the prices below are from. They are list prices; nothing that is free is taken off.
+const PRICES_OF: &str = "US East (N. Virginia), in US dollars, as the pricing pages of each service were quoted in 2025 and 2026; \
+    other regions have prices of their own";
+
+/// A million requests to an HTTP API. aws.amazon.com/api-gateway/pricing
+const API_MILLION_REQUESTS: f64 = 1.00;
+/// A million calls of functions. aws.amazon.com/lambda/pricing
+const LAMBDA_MILLION_CALLS: f64 = 0.20;
+/// A second with a gigabyte of memory, on arm64.
+const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
+/// A million write units, on demand. aws.amazon.com/dynamodb/pricing/on-demand
+const DYNAMODB_MILLION_WRITES: f64 = 0.625;
+/// A million read units, on demand.
+const DYNAMODB_MILLION_READS: f64 = 0.125;
+/// A gigabyte in a table for a month.
+const DYNAMODB_GB: f64 = 0.25;
+/// A gigabyte that is logged. aws.amazon.com/cloudwatch/pricing
+const LOGS_GB: f64 = 0.50;
+/// A gigabyte of logs for a month. It is stored compressed; that is not taken off.
+const LOGS_GB_MONTH: f64 = 0.03;
+/// An alarm for a month.
+const ALARM: f64 = 0.10;
+/// A metric of one's own for a month.
+const METRIC: f64 = 0.30;
+/// A gigabyte that leaves for the internet. aws.amazon.com/ec2/pricing/on-demand
+const OUT_GB: f64 = 0.09;
+
+/// What is only paid for where it is used, for a month.
+const OPTIONS: [(&str, f64); 3] = [
+    ("a KMS key of one's own, without its requests", 1.00),
+    ("a secret in Secrets Manager", 0.40),
+    (
+        "the firewall before CloudFront and its three rules, without its requests",
+        8.00,
+    ),
+];
+
+/// How long one round trip to DynamoDB takes inside a region.
+const ROUND_TRIP_SECONDS: f64 = 0.005;
+/// The memory that has a whole processor; less has its share of one.
+const PROCESSOR_MB: f64 = 1_769.0;
+/// What a request leaves in the logs, its access log included; the rehearsal of the deployment holds it.
+const LOG_BYTES: f64 = 2_500.0;
+/// What a reply weighs, with its headers.
+const REPLY_BYTES: f64 = 2_000.0;
+/// What a message leaves in the tables for 30 days.
+const DELIVERY_BYTES: f64 = 1_000.0;
+/// How long logs are kept unless a parameter says otherwise.
+const LOG_DAYS: f64 = 30.0;
+
+/// What is asked for in a month.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Codes that are sent, each of which is answered.
+    pub messages: f64,
+    /// How long the gateway takes for one.
+    pub gateway_seconds: f64,
+    /// How often the tokens of a login are refreshed.
+    pub refreshes: f64,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            messages: 100_000.0,
+            gateway_seconds: 1.0,
+            refreshes: 10.0,
+        }
+    }
+}
+
+/// A request of the usual sign-in: its row in the table of units, and the function behind it.
+const SEND: (&str, &str) = ("`POST /api/auth/sso-signin`", "auth-sso-signin");
+const VERIFY: (&str, &str) = ("`POST /api/auth/sso-verify`", "auth-sso-verify");
+const REFRESH: (&str, &str) = ("`POST /api/auth/refresh`", "auth-refresh");
+
+/// The month of this usage, as Markdown.
+///
+/// # Errors
+/// When docs/performance.md or template.yaml has not what is needed.
+pub fn measure(usage: Usage) -> anyhow::Result<Findings> {
+    let measured = Measured::read()?;
+    let stack = Stack::read()?;
+    let mut bill = Bill::default();
+    let requests = [
+        (SEND, usage.messages, usage.gateway_seconds),
+        (VERIFY, usage.messages, 0.0),
+        (REFRESH, usage.messages * usage.refreshes, 0.0),
+    ];
+    for ((request, function), times, gateway_seconds) in requests {
+        let units = measured.request(request)?;
+        let memory_mb = stack.memory_mb(function)?;
+        let processor = measured.processor_seconds(function)? * PROCESSOR_MB / memory_mb;
+        let seconds = gateway_seconds + units.round_trips * ROUND_TRIP_SECONDS + processor;
+        bill.requests += times;
+        bill.gb_seconds += times * seconds * memory_mb / 1_024.0;
+        bill.reads += times * units.reads;
+        bill.writes += times * units.writes;
+    }
+    Ok(bill.findings(usage, &stack))
+}
+
+/// What is paid for, but for what only stands there.
+#[derive(Default)]
+struct Bill {
+    requests: f64,
+    gb_seconds: f64,
+    reads: f64,
+    writes: f64,
+}
+
+impl Bill {
+    fn findings(&self, usage: Usage, stack: &Stack) -> Findings {
+        const MILLION: f64 = 1_000_000.0;
+        const GB: f64 = 1_000_000_000.0;
+        let logged = self.requests * LOG_BYTES / GB;
+        let stored = usage.messages * DELIVERY_BYTES / GB;
+        let out = self.requests * REPLY_BYTES / GB;
+        let rows = [
+            (
+                "API Gateway, requests",
+                self.requests,
+                API_MILLION_REQUESTS / MILLION,
+            ),
+            (
+                "Lambda, calls",
+                self.requests,
+                LAMBDA_MILLION_CALLS / MILLION,
+            ),
+            (
+                "Lambda, GB-seconds on arm64",
+                self.gb_seconds,
+                LAMBDA_GB_SECOND,
+            ),
+            (
+                "DynamoDB, write units",
+                self.writes,
+                DYNAMODB_MILLION_WRITES / MILLION,
+            ),
+            (
+                "DynamoDB, read units",
+                self.reads,
+                DYNAMODB_MILLION_READS / MILLION,
+            ),
+            ("DynamoDB, GB of deliveries", stored, DYNAMODB_GB),
+            ("CloudWatch, GB logged", logged, LOGS_GB),
+            (
+                "CloudWatch, GB of logs kept",
+                logged * LOG_DAYS / 30.0,
+                LOGS_GB_MONTH,
+            ),
+            ("CloudWatch, alarms", stack.alarms, ALARM),
+            ("CloudWatch, metrics", stack.metrics, METRIC),
+            ("GB to the internet", out, OUT_GB),
+        ];
+        let mut findings = Findings::default();
+        findings.table("what, how much, US$");
+        let mut sum = 0.0;
+        for (what, amount, price) in rows {
+            sum += amount * price;
+            findings.row(&[
+                what.to_owned(),
+                rounded(amount),
+                format!("{:.2}", amount * price),
+            ]);
+        }
+        findings.row(&["altogether".to_owned(), String::new(), format!("{sum:.2}")]);
+        let head = format!(
+            "{} codes, each sent, answered, and its login refreshed {} times; the gateway takes {} s for one. Prices: {PRICES_OF}.\n\n",
+            rounded(usage.messages),
+            usage.refreshes,
+            usage.gateway_seconds,
+        );
+        findings.markdown.insert_str(0, &head);
+        findings.markdown.push_str("\nOnly where it is used:\n\n");
+        findings.table("what, US$");
+        for (what, price) in OPTIONS {
+            findings.row(&[what.to_owned(), format!("{price:.2}")]);
+        }
+        findings
+    }
+}
+
+/// A number as people read it: with commas, or with two digits after the point when it is small.
+fn rounded(number: f64) -> String {
+    if number < 100.0 && number.fract() != 0.0 {
+        return format!("{number:.2}");
+    }
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What docs/performance.md holds, by the first column of its tables.
+struct Measured(BTreeMap<String, Vec<String>>);
+
+/// The columns of one request.
+struct Units {
+    round_trips: f64,
+    reads: f64,
+    writes: f64,
+}
+
+impl Measured {
+    fn read() -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(repository().join("docs/performance.md"))?;
+        let rows = text.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+            let name = format!("`{}", cells.next()?);
+            Some((name, cells.map(str::to_owned).collect()))
+        });
+        Ok(Self(rows.collect()))
+    }
+
+    fn cell(&self, row: &str, column: usize) -> anyhow::Result<f64> {
+        let cells = self.0.get(row);
+        let cell = cells.and_then(|cells| cells.get(column));
+        let cell = cell.with_context(|| format!("docs/performance.md lacks {row}"))?;
+        cell.parse()
+            .with_context(|| format!("docs/performance.md: {row}: {cell} is no number"))
+    }
+
+    fn request(&self, row: &str) -> anyhow::Result<Units> {
+        Ok(Units {
+            round_trips: self.cell(row, 0)?,
+            reads: self.cell(row, 2)?,
+            writes: self.cell(row, 4)?,
+        })
+    }
+
+    /// The processor time of a later reply, on a whole processor.
+    fn processor_seconds(&self, function: &str) -> anyhow::Result<f64> {
+        Ok(self.cell(&format!("`{function}`"), 6)? / 1_000.0)
+    }
+}
+
+/// What template.yaml holds.
+struct Stack {
+    template: Value,
+    alarms: f64,
+    metrics: f64,
+}
+
+impl Stack {
+    fn read() -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(repository().join("template.yaml"))?;
+        let template: Value = serde_yaml_ng::from_str(&text)?;
+        let resources = template["Resources"].as_mapping().context("Resources")?;
+        // What has a condition is not there unless somebody asks for it.
+        let always = resources
+            .values()
+            .filter(|each| each["Condition"].is_null());
+        let always: Vec<_> = always.collect();
+        let of_type = |kind: &str| always.iter().filter(|each| each["Type"] == kind).count();
+        let alarms = of_type("AWS::CloudWatch::Alarm");
+        let metrics = of_type("AWS::Logs::MetricFilter");
+        ensure!(alarms > 0, "template.yaml has no alarm");
+        Ok(Self {
+            alarms: count(alarms)?,
+            metrics: count(metrics)?,
+            template,
+        })
+    }
+
+    fn memory_mb(&self, function: &str) -> anyhow::Result<f64> {
+        let resources = self.template["Resources"].as_mapping();
+        let folder = format!("functions/{function}");
+        let found = resources
+            .into_iter()
+            .flatten()
+            .map(|(_, each)| &each["Properties"]);
+        let found = found
+            .into_iter()
+            .find(|each| each["CodeUri"] == folder.as_str());
+        let found = found.with_context(|| format!("template.yaml lacks {function}"))?;
+        let everywhere = &self.template["Globals"]["Function"]["MemorySize"];
+        let own = found["MemorySize"].as_f64();
+        own.or_else(|| everywhere.as_f64()).context("MemorySize")
+    }
+}
+
+fn count(number: usize) -> anyhow::Result<f64> {
+    Ok(f64::from(u32::try_from(number)?))
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// What stands around the part of docs/deployment.md that is written here.
+const BEGIN: &str = "<!-- Written by `cargo run -p budgets -- month --write`. -->\n";
+const END: &str = "<!-- As far as here. -->";
+
+/// docs/deployment.md with these findings in it.
+fn document(document: &str, findings: &Findings) -> anyhow::Result<String> {
+    let (before, rest) = document.split_once(BEGIN).context("no beginning")?;
+    let (_, after) = rest.split_once(END).context("no end")?;
+    let table = findings.markdown.trim_end();
+    Ok(format!("{before}{BEGIN}\n{table}\n\n{END}{after}"))
+}
+
+/// Writes the month into docs/deployment.md.
+///
+/// # Errors
+/// When there is no such file, or no place in it.
+pub fn write(findings: &Findings) -> anyhow::Result<()> {
+    let path = repository().join("docs/deployment.md");
+    let text = std::fs::read_to_string(&path)?;
+    let text = document(&text, findings).context("docs/deployment.md")?;
+    Ok(std::fs::write(path, text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_says_what_a_month_costs_now() {
+        let text = std::fs::read_to_string(repository().join("docs/deployment.md"));
+        let text = text.expect("docs/deployment.md");
+        let findings = measure(Usage::default()).expect("a month");
+        let now = document(&text, &findings).expect("a place for it");
+        assert_eq!(text, now, "run `cargo run -p budgets -- month --write`");
+    }
+
+    #[test]
+    fn twice_the_codes_cost_twice_as_much_but_for_what_only_stands_there() {
+        let costs = |messages| {
+            let usage = Usage {
+                messages,
+                ..Usage::default()
+            };
+            let text = measure(usage).expect("a month").markdown;
+            let row = text.lines().find(|line| line.starts_with("| altogether"));
+            let sum = row.and_then(|row| row.split('|').nth(3)).expect("a sum");
+            sum.trim().parse::<f64>().expect("a number")
+        };
+        let nothing = costs(0.0);
+        assert!(nothing > 1.0, "{nothing}");
+        let (one, two) = (costs(1_000_000.0) - nothing, costs(2_000_000.0) - nothing);
+        assert!((two - 2.0 * one).abs() < 0.05, "{one}, {two}");
+    }
+
+    #[test]
+    fn numbers_are_rounded_as_people_read_them() {
+        for (number, text) in [
+            (0.0, "0"),
+            (0.125, "0.12"),
+            (23.0, "23"),
+            (1_234.5, "1,234"),
+            (1_200_000.0, "1,200,000"),
+        ] {
+            assert_eq!(rounded(number), text);
+        }
+    }
+}
