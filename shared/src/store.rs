@@ -39,10 +39,34 @@ use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+};
 
 /// A DynamoDB item, or a map inside of one.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// One write of a transaction. A flow carries it from one table's file to another's and does not look into it.
+#[derive(Clone, Debug)]
+pub struct Write(TransactWriteItem);
+
+impl Write {
+    fn put(put: Put) -> Self {
+        Self(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn update(update: Update) -> Self {
+        Self(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn delete(delete: Delete) -> Self {
+        Self(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn condition_check(check: ConditionCheck) -> Self {
+        Self(TransactWriteItem::builder().condition_check(check).build())
+    }
+}
 
 /// The store failed in the named act. Nothing is known about the act's effect.
 #[derive(Debug, thiserror::Error)]
@@ -242,12 +266,13 @@ pub enum Transacted {
 pub async fn transact(
     act: &'static str,
     client: &Client,
-    writes: Vec<TransactWriteItem>,
+    writes: Vec<Write>,
 ) -> Result<Transacted, StoreError> {
+    let items: Vec<_> = writes.into_iter().map(|Write(item)| item).collect();
     let call = || {
         client
             .transact_write_items()
-            .set_transact_items(Some(writes.clone()))
+            .set_transact_items(Some(items.clone()))
             .send()
     };
     let sent = retrying(call, is_conflict).await;

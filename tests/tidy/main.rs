@@ -4,5 +4,6 @@ mod deployment;
 mod docs;
 mod names;
 mod repository;
+mod rooms;
 mod settings;
 mod stacks;

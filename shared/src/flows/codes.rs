@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-
 use super::country_cap::CountryDays;
 use crate::model::account::random_id;
 use crate::model::address::ClientAddress;
@@ -32,12 +30,12 @@ use crate::runtime::Backends;
 use crate::sender::{
     Busy, Content, Delivery, Outcome, Outgoing, PickError, Picked, Place, Reason, Sender,
 };
-use crate::store::StoreError;
 use crate::store::challenges::{
     Challenges, Charge, Counted, Guess, Reservation, Reserved, UseOfCode,
 };
 use crate::store::keys::KeyRing;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
+use crate::store::{StoreError, Write};
 
 /// A code request aims at an answer within this time.
 const SEND_WITHIN: Duration = Duration::from_secs(15);
@@ -122,13 +120,9 @@ pub enum Recipient {
 /// Writes that share the fate of a reservation.
 pub trait Companion: Sync {
     /// What is written with the reservation.
-    fn with_reservation(
-        &self,
-        challenge: &ChallengeHash,
-    ) -> Result<Vec<TransactWriteItem>, StoreError>;
+    fn with_reservation(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
     /// What is written when it is released.
-    fn with_release(&self, challenge: &ChallengeHash)
-    -> Result<Vec<TransactWriteItem>, StoreError>;
+    fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
 }
 
 /// Nothing is written with the reservation.
@@ -136,11 +130,11 @@ pub trait Companion: Sync {
 pub struct Alone;
 
 impl Companion for Alone {
-    fn with_reservation(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_reservation(&self, _: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         Ok(Vec::new())
     }
 
-    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         Ok(Vec::new())
     }
 }
@@ -920,7 +914,7 @@ impl Codes {
         phone: &Phone,
         right: &Right,
         used: Used,
-        also: Vec<TransactWriteItem>,
+        also: Vec<Write>,
     ) -> Result<Used, VerifyError> {
         let Right {
             code, guess, known, ..

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-
 use crate::model::account::{User, random_id};
 use crate::model::challenge::{ChallengeHash, Used};
 use crate::model::keys::{PublicRing, Ring, RingName};
@@ -14,9 +12,9 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::store::StoreError;
 use crate::store::keys::{KeyRing, PublicKeys};
 use crate::store::logins::{Login, LoginsTable};
+use crate::store::{StoreError, Write};
 
 /// The public keys of access tokens, for whoever publishes them.
 #[derive(Clone, Debug)]
@@ -223,7 +221,7 @@ impl Logins {
     ///
     /// # Errors
     /// When the write cannot be built.
-    pub fn open(&self, used: &Used, user: &User) -> Result<TransactWriteItem, StoreError> {
+    pub fn open(&self, used: &Used, user: &User) -> Result<Write, StoreError> {
         self.table.open(&Login::new(&used.login, user, used.at))
     }
 

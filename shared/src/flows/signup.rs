@@ -3,8 +3,6 @@
 //! confirmation, and a failed send leaves nothing behind.
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-
 use super::account::Wish;
 use super::codes::{
     Answer, CodeSent, Codes, Companion, Order, Recipient, Right, RightGuess, SendError, VerifyError,
@@ -22,9 +20,9 @@ use crate::model::phone::Phone;
 use crate::platform::clock::Clock;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::registrations::Registrations;
 use crate::store::users::{EmailClaim, Users};
+use crate::store::{StoreError, Write};
 
 /// A registration outlives the code that confirms it, which starts to count only when the gateway took its message.
 const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));
@@ -94,10 +92,7 @@ struct Waiting<'a> {
 }
 
 impl Companion for Waiting<'_> {
-    fn with_reservation(
-        &self,
-        challenge: &ChallengeHash,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_reservation(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         let registration = Registration {
             challenge: challenge.clone(),
             phone: self.applicant.phone.clone(),
@@ -109,10 +104,7 @@ impl Companion for Waiting<'_> {
         Ok(vec![self.registrations.put(&registration)?])
     }
 
-    fn with_release(
-        &self,
-        challenge: &ChallengeHash,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         Ok(vec![self.registrations.drop(challenge)?])
     }
 }
@@ -125,19 +117,13 @@ struct Longer<'a> {
 }
 
 impl Companion for Longer<'_> {
-    fn with_reservation(
-        &self,
-        challenge: &ChallengeHash,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_reservation(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         Ok(vec![
             self.registrations.prolong(challenge, self.expires_at)?,
         ])
     }
 
-    fn with_release(
-        &self,
-        challenge: &ChallengeHash,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         let before = self.expired_at_before;
         Ok(vec![self.registrations.prolong(challenge, before)?])
     }

@@ -151,7 +151,7 @@ impl Captcha {
 
 fn question(settings: &CaptchaSettings, token: &str, address: Option<IpAddr>) -> String {
     let mut form = Serializer::new(String::new());
-    form.append_pair("secret", &settings.secret.expose())
+    form.append_pair("secret", settings.secret.expose())
         .append_pair("response", token);
     if let Some(address) = address {
         form.append_pair("remoteip", &address.to_string());

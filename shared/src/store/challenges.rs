@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, Update,
 };
 
 use super::{
-    Fields, Item, Refusals, StoreError, Transacted, bytes, condition_failed, number,
+    Fields, Item, Refusals, StoreError, Transacted, Write, bytes, condition_failed, number,
     retrying_conflicts, text, transact,
 };
 use crate::model::challenge::{
@@ -153,7 +152,7 @@ impl Challenges {
         &self,
         phone: &Phone,
         reservation: &Reservation,
-        also: Vec<TransactWriteItem>,
+        also: Vec<Write>,
     ) -> Result<Reserved, StoreError> {
         const ACT: &str = "reserve a code";
         let Reservation {
@@ -233,7 +232,7 @@ impl Challenges {
         phone: &Phone,
         reservation: &Reservation,
         not_on_whatsapp_until: Option<Timestamp>,
-        also: Vec<TransactWriteItem>,
+        also: Vec<Write>,
     ) -> Result<(), StoreError> {
         const ACT: &str = "release a code";
         let Reservation {
@@ -400,7 +399,7 @@ impl Challenges {
         code: &IssuedCode,
         used: &Used,
         known: &[NetworkHash],
-        also: Vec<TransactWriteItem>,
+        also: Vec<Write>,
     ) -> Result<UseOfCode, StoreError> {
         const ACT: &str = "use a code";
         let change = Change::new(purpose)
@@ -436,7 +435,7 @@ impl Challenges {
         act: &'static str,
         phone: &Phone,
         change: Change,
-        also: Vec<TransactWriteItem>,
+        also: Vec<Write>,
     ) -> Result<Written, StoreError> {
         if also.is_empty() {
             return Ok(match self.update(act, phone, change).await? {
@@ -456,11 +455,7 @@ impl Challenges {
     }
 
     /// The write that removes everything about a phone, for a transaction: refused when it changed since it was seen.
-    pub fn forget(
-        &self,
-        phone: &Phone,
-        seen: &PhoneState,
-    ) -> Result<TransactWriteItem, StoreError> {
+    pub fn forget(&self, phone: &Phone, seen: &PhoneState) -> Result<Write, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .key("phone", text(phone.digits()));
@@ -473,7 +468,7 @@ impl Challenges {
         let delete = delete
             .build()
             .map_err(StoreError::building("forget a phone's challenges"))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(Write::delete(delete))
     }
 
     async fn update(
@@ -515,7 +510,7 @@ impl Challenges {
         act: &'static str,
         phone: &Phone,
         change: Change,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Write, StoreError> {
         let names = change.names();
         let update = Update::builder()
             .table_name(&self.table)
@@ -527,7 +522,7 @@ impl Challenges {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(StoreError::building(act))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        Ok(Write::update(update))
     }
 }
 

@@ -5,12 +5,10 @@
 use std::fmt;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, Update};
 
 use super::keys::{PUBLIC, find, list_of_keys, list_of_public_keys, not_made, parse};
-use super::{Item, Refusals, StoreError, Transacted, number, text, transact};
+use super::{Item, Refusals, StoreError, Transacted, Write, number, text, transact};
 use crate::model::keys::{Key, LIVE_KEYS_MAX, Ring, RingName, Turn};
 use crate::model::token::{SigningAlgorithm, SigningKey};
 use crate::platform::entropy::Entropy;
@@ -139,7 +137,7 @@ impl KeyMaker {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(StoreError::building(ACT))?;
-        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        let mut writes = vec![Write::update(update)];
         if name == RingName::Signing {
             let public = Put::builder().set_item(Some(public_item(&ring, ACT)?));
             writes.push(self.put(public, ACT)?);
@@ -235,10 +233,7 @@ impl KeyMaker {
             let public = Put::builder()
                 .set_item(Some(public_item(&ring, ACT)?))
                 .condition_expression("attribute_not_exists(ring)");
-            let writes = vec![
-                TransactWriteItem::builder().condition_check(check).build(),
-                self.put(public, ACT)?,
-            ];
+            let writes = vec![Write::condition_check(check), self.put(public, ACT)?];
             if let Transacted::Done = transact(ACT, &self.client, writes).await? {
                 return Ok(Some(PUBLIC));
             }
@@ -253,10 +248,10 @@ impl KeyMaker {
         &self,
         put: aws_sdk_dynamodb::types::builders::PutBuilder,
         act: &'static str,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Write, StoreError> {
         let put = put.table_name(&self.table).build();
         let put = put.map_err(StoreError::building(act))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(Write::put(put))
     }
 
     async fn find(&self, name: &str) -> Result<Option<Item>, StoreError> {

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 
-use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
+use super::{Fields, Item, StoreError, Write, condition_failed, number, retrying_conflicts, text};
 use crate::model::account::User;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -100,14 +100,14 @@ impl LoginsTable {
     }
 
     /// The write that opens a login, for a transaction.
-    pub fn open(&self, login: &Login) -> Result<TransactWriteItem, StoreError> {
+    pub fn open(&self, login: &Login) -> Result<Write, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item(login)))
             .condition_expression("attribute_not_exists(id)")
             .build()
             .map_err(StoreError::building("open a login"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(Write::put(put))
     }
 
     /// Opens a login. Its id is random, so that a repeat after a lost reply writes the same.

@@ -3,9 +3,9 @@
 //! Attributes: `id` (key: the hash of the challenge id), `phone`, `name`, `email`, `password`, `expires_at` (TTL, seconds;
 //! every read tests it).
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, Update};
 
-use super::{Fields, Item, StoreError, number, text};
+use super::{Fields, Item, StoreError, Write, number, text};
 use crate::model::account::{PersonName, Registration};
 use crate::model::challenge::ChallengeHash;
 use crate::model::identifier::Email;
@@ -54,7 +54,7 @@ impl Registrations {
     }
 
     /// The write that keeps `registration`, for a transaction.
-    pub fn put(&self, registration: &Registration) -> Result<TransactWriteItem, StoreError> {
+    pub fn put(&self, registration: &Registration) -> Result<Write, StoreError> {
         let mut item = Item::from([
             ("id".into(), text(&registration.challenge.0)),
             ("phone".into(), text(registration.phone.digits())),
@@ -73,7 +73,7 @@ impl Registrations {
             .set_item(Some(item))
             .build()
             .map_err(StoreError::building("keep a registration"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(Write::put(put))
     }
 
     /// The write that moves the registration's end, for a transaction: refused when it is gone.
@@ -81,7 +81,7 @@ impl Registrations {
         &self,
         challenge: &ChallengeHash,
         expires_at: Timestamp,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Write, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .key("id", text(&challenge.0))
@@ -90,15 +90,11 @@ impl Registrations {
             .expression_attribute_values(":expires_at", number(expires_at.seconds()))
             .build()
             .map_err(StoreError::building("prolong a registration"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        Ok(Write::update(update))
     }
 
     /// The write that removes the registration, for a transaction: refused when it is gone or has expired.
-    pub fn take(
-        &self,
-        challenge: &ChallengeHash,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, StoreError> {
+    pub fn take(&self, challenge: &ChallengeHash, now: Timestamp) -> Result<Write, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .key("id", text(&challenge.0))
@@ -106,17 +102,17 @@ impl Registrations {
             .expression_attribute_values(":now", number(now.seconds()))
             .build()
             .map_err(StoreError::building("take a registration"))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(Write::delete(delete))
     }
 
     /// The write that removes the registration if it is there, for a transaction.
-    pub fn drop(&self, challenge: &ChallengeHash) -> Result<TransactWriteItem, StoreError> {
+    pub fn drop(&self, challenge: &ChallengeHash) -> Result<Write, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .key("id", text(&challenge.0))
             .build()
             .map_err(StoreError::building("drop a registration"))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(Write::delete(delete))
     }
 }
 

@@ -6,12 +6,12 @@
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Update};
 
 use super::challenges::Challenges;
 use super::{
-    Fields, Item, StoreError, Transacted, condition_failed, number, retrying_conflicts, text,
-    transact,
+    Fields, Item, StoreError, Transacted, Write, condition_failed, number, retrying_conflicts,
+    text, transact,
 };
 use crate::model::account::{PersonName, User};
 use crate::model::identifier::{Email, Identifier};
@@ -147,7 +147,7 @@ impl Users {
     }
 
     /// The writes that make `user`, for a transaction: refused when the phone has a user.
-    pub fn create(&self, user: &User) -> Result<Vec<TransactWriteItem>, StoreError> {
+    pub fn create(&self, user: &User) -> Result<Vec<Write>, StoreError> {
         let mut item = Item::from([
             ("id".into(), phone_key(&user.phone)),
             ("user_id".into(), text(&user.id)),
@@ -241,7 +241,7 @@ impl Users {
                     .expression_attribute_values(":to", text(to.digits()))
                     .build()
                     .map_err(StoreError::building(ACT))?;
-                writes.push(TransactWriteItem::builder().update(update).build());
+                writes.push(Write::update(update));
             }
             match transact(ACT, &self.client, writes).await? {
                 Transacted::Done => return Ok(Moved::Done),
@@ -256,7 +256,7 @@ impl Users {
 
     /// The writes that remove the user of a phone and its pointers, for a transaction: refused when the user has changed
     /// since it was read here. None when the phone has no user.
-    pub async fn remove(&self, phone: &Phone) -> Result<Vec<TransactWriteItem>, StoreError> {
+    pub async fn remove(&self, phone: &Phone) -> Result<Vec<Write>, StoreError> {
         const ACT: &str = "remove a user";
         let Some(item) = self.item_of(ACT, phone).await? else {
             return Ok(Vec::new());
@@ -271,7 +271,7 @@ impl Users {
                 .expression_attribute_values(":phone", text(phone.digits()))
                 .build()
                 .map_err(StoreError::building(ACT))?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+            writes.push(Write::delete(delete));
         }
         Ok(writes)
     }
@@ -282,7 +282,7 @@ impl Users {
         &self,
         user: &User,
         password: &PasswordHash,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Write, StoreError> {
         let update = self
             .update(user)
             .update_expression("SET password = :password, ver = ver + :one")
@@ -290,7 +290,7 @@ impl Users {
             .expression_attribute_values(":one", number(1))
             .build()
             .map_err(StoreError::building("change a password"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        Ok(Write::update(update))
     }
 
     /// Replaces `before`, the hash of a password, with another hash of the same password, in one conditional update. Does
@@ -326,7 +326,7 @@ impl Users {
             .expression_attribute_values(":one", number(1))
             .build()
             .map_err(StoreError::building(ACT))?;
-        let write = TransactWriteItem::builder().update(update).build();
+        let write = Write::update(update);
         transact(ACT, &self.client, vec![write]).await.map(drop)
     }
 
@@ -356,10 +356,7 @@ impl Users {
             .expression_attribute_values(":phone", text(user.phone.digits()))
             .build()
             .map_err(StoreError::building(ACT))?;
-        let writes = vec![
-            TransactWriteItem::builder().put(pointer).build(),
-            TransactWriteItem::builder().update(alias).build(),
-        ];
+        let writes = vec![Write::put(pointer), Write::update(alias)];
         match transact(ACT, &self.client, writes).await? {
             Transacted::Done => Ok(EmailClaim::Claimed),
             Transacted::Refused(_) => Ok(EmailClaim::Taken),
@@ -367,7 +364,7 @@ impl Users {
     }
 
     /// A delete, refused unless the item is exactly the one that was seen.
-    fn delete_seen(&self, seen: &Item) -> Result<TransactWriteItem, StoreError> {
+    fn delete_seen(&self, seen: &Item) -> Result<Write, StoreError> {
         let mut delete = Delete::builder().table_name(&self.table);
         let mut conditions = Vec::new();
         for (number, (name, value)) in seen.iter().enumerate() {
@@ -389,7 +386,7 @@ impl Users {
             .condition_expression(conditions.join(" AND "))
             .build()
             .map_err(StoreError::building("remove a user"))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(Write::delete(delete))
     }
 
     fn pointer(&self, id: String, phone: &Phone) -> Item {
@@ -399,14 +396,14 @@ impl Users {
         ])
     }
 
-    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+    fn put_new(&self, item: Item) -> Result<Write, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(id)")
             .build()
             .map_err(StoreError::building("create a user"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(Write::put(put))
     }
 }
 

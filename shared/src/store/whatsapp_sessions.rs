@@ -752,7 +752,7 @@ fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
 /// One text, since the list is written with each message: when it ended, how long it took, and how.
 fn recent_send(send: &RecentSend) -> AttributeValue {
     let (at, took, end) = (send.at.millis(), send.took.as_millis(), send.end.as_str());
-    text(&format!("{at} {took} {end}"))
+    text(format!("{at} {took} {end}"))
 }
 
 fn read_recent(item: &Item) -> Vec<RecentSend> {

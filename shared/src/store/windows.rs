@@ -8,13 +8,11 @@ use std::fmt;
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, ReturnValuesOnConditionCheckFailure};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
+use super::{Fields, Item, StoreError, Write, condition_failed, number, retrying_conflicts, text};
 use crate::model::address::ClientAddress;
 use crate::model::challenge::AttemptId;
 use crate::model::limits::WindowLimit;
@@ -225,13 +223,13 @@ impl Windows {
     }
 
     /// The write that removes a window, for a transaction.
-    pub fn forget(&self, key: WindowKey<'_>) -> Result<TransactWriteItem, StoreError> {
+    pub fn forget(&self, key: WindowKey<'_>) -> Result<Write, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .key("id", text(key.to_string()))
             .build()
             .map_err(StoreError::building("forget a window"))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(Write::delete(delete))
     }
 
     fn join_window(
