@@ -11,9 +11,6 @@ use crate::platform::timestamp::Timestamp;
 /// The day of the per-day limits.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When to look again whether a request under way is done. It may take longer, and as a rule does not.
-const IN_PROGRESS_WAIT: Duration = Duration::from_secs(3);
-
 /// The limits of a deployment.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -175,7 +172,7 @@ pub fn decide(
 ) -> Result<Vec<SendMade>, Limited> {
     let places = Places::of(state, asker, now);
     let refusals = [
-        places.in_progress(now),
+        places.in_progress(),
         places.cooldown(state, policy),
         places.window(policy, now),
         places.day(policy),
@@ -236,10 +233,10 @@ impl Places {
         self.sent.iter().filter(move |send| send.purpose == purpose)
     }
 
-    fn in_progress(&self, now: Timestamp) -> Refusal {
+    fn in_progress(&self) -> Refusal {
         let mut under_way = self.under_way.iter();
         let same = under_way.find(|send| send.purpose == self.asker.purpose)?;
-        Some((Limit::InProgress, same.at.min(now.plus(IN_PROGRESS_WAIT))))
+        Some((Limit::InProgress, same.at))
     }
 
     /// Whoever is at home does not wait for what somebody asked for elsewhere.
@@ -575,12 +572,7 @@ mod tests {
         let until = NOW.plus(Duration::from_secs(7));
         check(
             &with_open(state(&[]), Purpose::Sso, ago(1), until),
-            Some((Limit::InProgress, 3)),
-        );
-        let ends = NOW.plus(Duration::from_secs(2));
-        check(
-            &with_open(state(&[]), Purpose::Sso, ago(1), ends),
-            Some((Limit::InProgress, 2)),
+            Some((Limit::InProgress, 7)),
         );
         check(&with_open(state(&[]), Purpose::Signup, ago(1), until), None);
         let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));
