@@ -75,12 +75,13 @@ pub(super) fn without_carrier<'a>(code: &str, typed: &'a str) -> &'a str {
         .unwrap_or(typed)
 }
 
-/// Two digits after a 0, or after the 90 of a call that the other side pays.
+/// Two digits after a 0, or after the 90 of a call that the other side pays. None begins with a 0: a second one belongs to a
+/// country code that was typed twice.
 fn without_brazilian_carrier(typed: &str) -> Option<&str> {
     let rest = typed
         .strip_prefix('0')
         .or_else(|| typed.strip_prefix("90"))?;
-    rest.get(2..)
+    rest.get(2..).filter(|_| !rest.starts_with('0'))
 }
 
 /// One odd digit from 3 on after a 0, or three digits.
