@@ -1,5 +1,5 @@
 //! What the messages say, per purpose or change and language: the files in `texts/`, compiled in. What replies say:
-//! [`replies`](super::replies).
+//! [`replies`](crate::model::replies).
 use std::fmt;
 use std::time::Duration;
 
