@@ -80,8 +80,12 @@ fn language(request: &Request) -> Language {
     let body = request.body().as_ref();
     let asked = (body.len() <= BODY_BYTES_MAX).then(|| serde_json::from_slice::<Asked>(body));
     let locale = asked.and_then(|asked| asked.ok()?.locale);
-    Language::asked(locale.as_deref(), header(request, "accept-language"))
-        .unwrap_or(Language::English)
+    asked_language(request, locale.as_deref()).unwrap_or(Language::English)
+}
+
+/// The language that a client asks for: by the `locale` of its body, otherwise by `Accept-Language`.
+pub fn asked_language(request: &Request, locale: Option<&str>) -> Option<Language> {
+    Language::asked(locale, header(request, "accept-language"))
 }
 
 fn deadline_of(said: Option<Timestamp>, now: Timestamp) -> Timestamp {

@@ -11,7 +11,6 @@ use shared::flows::signup::{self, ResendError};
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::challenge::ChallengeId;
 use shared::model::code::Purpose;
-use shared::model::language::Language;
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
@@ -96,9 +95,8 @@ async fn send_again(
             "MISSING_CHALLENGE_ID",
         )?;
     }
-    let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::asked(asked.locale.as_deref(), accepted)
+        language: edge::asked_language(request, asked.locale.as_deref())
             .unwrap_or_else(|| who.language()),
         who,
         keep: asked.challenge_id.as_deref().map(ChallengeId::presented),

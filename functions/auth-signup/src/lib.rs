@@ -12,7 +12,6 @@ use shared::gateway::captcha::{Captcha, CaptchaError};
 use shared::model::account::Applicant;
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::identifier::{Email, Identifier};
-use shared::model::language::Language;
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
@@ -79,12 +78,11 @@ async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply
     let caller = &edge::on_behalf(&app.trusted, caller, request)?;
     let asked: Asked = edge::json_body(request)?;
     let applicant = applicant(&asked)?;
-    let accepted = edge::header(request, "accept-language");
     let who = Identifier::Phone(applicant.phone.clone());
     let application = Application {
         applicant,
         captcha_token: asked.captcha_token,
-        language: Language::asked(asked.locale.as_deref(), accepted)
+        language: edge::asked_language(request, asked.locale.as_deref())
             .unwrap_or_else(|| who.language()),
     };
     let App {

@@ -8,7 +8,6 @@ use shared::flows::account::{self, Wish};
 use shared::flows::codes::Codes;
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::code::Purpose;
-use shared::model::language::Language;
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
@@ -72,9 +71,8 @@ async fn send_code(
     let asked: Asked = edge::json_body(request)?;
     let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
     edge::method(asked.method.as_deref())?;
-    let accepted = edge::header(request, "accept-language");
     let wish = Wish {
-        language: Language::asked(asked.locale.as_deref(), accepted)
+        language: edge::asked_language(request, asked.locale.as_deref())
             .unwrap_or_else(|| who.language()),
         who,
         keep: None,

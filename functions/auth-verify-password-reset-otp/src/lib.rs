@@ -9,7 +9,6 @@ use shared::flows::codes::Answer;
 use shared::flows::password_reset::{PasswordResets, ResetError, Wish};
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::identifier::Identifier;
-use shared::model::language::Language;
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
@@ -87,11 +86,10 @@ async fn set_password(
         Identifier::Email(email) => email.as_str(),
     };
     let password = edge::new_password(given.new_password.as_ref(), &[known])?;
-    let accepted = edge::header(request, "accept-language");
     let wish = Wish {
         answer,
         password,
-        language: Language::asked(given.locale.as_deref(), accepted),
+        language: edge::asked_language(request, given.locale.as_deref()),
     };
     match app.resets.set_password(&wish, caller, now).await {
         Ok(()) => Ok(Reply::new(replies::PASSWORD_CHANGED, json!({}))

@@ -387,39 +387,28 @@ impl Run<'_> {
     }
 }
 
-/// The end that `outcome` is, unless it is one of the recipient's own, or one that every status shows.
-const fn send_end(outcome: Outcome) -> Option<SendEnd> {
-    match outcome {
-        Outcome::Sent => Some(SendEnd::Taken),
-        Outcome::Unknown => Some(SendEnd::Unknown),
-        Outcome::NotSent(reason) => match reason {
-            Reason::Busy => Some(SendEnd::Busy),
-            Reason::SessionDown => Some(SendEnd::Down),
-            Reason::NeedsPairing => Some(SendEnd::Unpaired),
-            Reason::Rejected => Some(SendEnd::Rejected),
-            Reason::Restricted => Some(SendEnd::Restricted),
-            Reason::Deadline => Some(SendEnd::Late),
-            Reason::NotOnWhatsApp
-            | Reason::WrongRecipient
-            | Reason::Misconfigured
-            | Reason::GatewayUnreachable
-            | Reason::NeedsRestart => None,
-        },
-    }
+/// The ends that say something about other messages. Missing are those of one recipient, and those that every status shows.
+const ENDS: [(Outcome, SendEnd); 8] = [
+    (Outcome::Sent, SendEnd::Taken),
+    (Outcome::Unknown, SendEnd::Unknown),
+    (Outcome::NotSent(Reason::Busy), SendEnd::Busy),
+    (Outcome::NotSent(Reason::SessionDown), SendEnd::Down),
+    (Outcome::NotSent(Reason::NeedsPairing), SendEnd::Unpaired),
+    (Outcome::NotSent(Reason::Rejected), SendEnd::Rejected),
+    (Outcome::NotSent(Reason::Restricted), SendEnd::Restricted),
+    (Outcome::NotSent(Reason::Deadline), SendEnd::Late),
+];
+
+/// The end that `outcome` is, if it is one of [`ENDS`].
+fn send_end(outcome: Outcome) -> Option<SendEnd> {
+    let mut ends = ENDS.into_iter();
+    ends.find_map(|(of, end)| (of == outcome).then_some(end))
 }
 
 /// The outcome of a message that ends so; nothing if it is taken.
-const fn not_taken(end: SendEnd) -> Option<Outcome> {
-    Some(match end {
-        SendEnd::Taken => return None,
-        SendEnd::Unknown => Outcome::Unknown,
-        SendEnd::Busy => Outcome::NotSent(Reason::Busy),
-        SendEnd::Down => Outcome::NotSent(Reason::SessionDown),
-        SendEnd::Unpaired => Outcome::NotSent(Reason::NeedsPairing),
-        SendEnd::Rejected => Outcome::NotSent(Reason::Rejected),
-        SendEnd::Restricted => Outcome::NotSent(Reason::Restricted),
-        SendEnd::Late => Outcome::NotSent(Reason::Deadline),
-    })
+fn not_taken(end: SendEnd) -> Option<Outcome> {
+    let mut ends = ENDS.into_iter().filter(|(of, _)| *of != Outcome::Sent);
+    ends.find_map(|(outcome, of)| (of == end).then_some(outcome))
 }
 
 /// Whether messages to nobody may end like `send`, or take its time. They stand for messages to users: what WhatsApp says
