@@ -65,8 +65,9 @@ pub enum UsersCommand {
     /// Give a user another phone
     ///
     /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Both phones are told by a message
-    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN. Access tokens that were
-    /// issued before are good for a quarter of an hour, for whoever does not ask this system about them.
+    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN, which is asked first whether the new phone is on
+    /// WhatsApp. Access tokens that were issued before are good for a quarter of an hour, for whoever does not ask this
+    /// system about them.
     MovePhone {
         /// The user's phone
         #[arg(value_name = "OLD", value_parser = Phone::parse)]
@@ -74,6 +75,9 @@ pub enum UsersCommand {
         /// The user's new phone, which has no user. Make sure that it is theirs: no code is sent to it
         #[arg(value_name = "NEW", value_parser = Phone::parse)]
         to: Phone,
+        /// Move also to a phone that is not on WhatsApp, which no code would reach
+        #[arg(long)]
+        anyway: bool,
         /// Where and whether
         #[command(flatten)]
         how: How,
@@ -211,8 +215,16 @@ pub async fn run(
             }
             Ok(())
         }
-        Command::Users(UsersCommand::MovePhone { from, to, .. }) => {
-            move_phone::run(backends, from, to, dry_run, out).await
+        Command::Users(UsersCommand::MovePhone {
+            from, to, anyway, ..
+        }) => {
+            let wish = move_phone::Move {
+                from,
+                to,
+                anyway: *anyway,
+                dry_run,
+            };
+            move_phone::run(backends, &wish, out).await
         }
         Command::Keys(KeysCommand::Make { .. }) => make::run(backends, dry_run, out).await,
         Command::Keys(KeysCommand::Rotate {

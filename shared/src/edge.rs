@@ -138,8 +138,9 @@ fn client_address(
 /// The address in `198.51.100.1:46532` or `2001:db8::1:46532`: CloudFront writes no brackets around an IPv6 address.
 fn without_port(text: &str) -> Option<IpAddr> {
     let (address, port) = text.rsplit_once(':')?;
-    port.parse::<u16>().ok()?;
-    address.parse().ok()
+    // The parser of numbers takes a sign, too.
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_port.then(|| address.parse().ok())?
 }
 
 fn invalid_client_address() -> Problem {
@@ -629,11 +630,17 @@ pub fn name(field: Option<&String>, name: &str) -> Result<PersonName, Problem> {
     })
 }
 
-/// A newly chosen password. `known` is what others may know of whoever chooses it.
+/// The newly chosen password of a field that must be there. `known` is what others may know of whoever chooses it.
 ///
 /// # Errors
-/// With the fix, when it cannot be chosen.
-pub fn new_password(field: Option<&String>, known: &[&str]) -> Result<Password, Problem> {
+/// With the fix, when it is missing or cannot be chosen.
+pub fn new_password(
+    field: Option<&String>,
+    name: &str,
+    known: &[&str],
+) -> Result<Password, Problem> {
+    required(field, name, "MISSING_PASSWORD")?;
+    // Spaces around a password belong to it.
     let text = field.map(String::as_str).unwrap_or_default();
     Ok(Password::choose(text, known)?)
 }

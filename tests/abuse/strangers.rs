@@ -162,6 +162,47 @@ async fn an_id_that_a_client_has_shown_never_gets_tries_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stranger_who_has_used_its_tries_up_takes_no_code_away() {
+    for (ask_path, verify_path, purpose) in [
+        ("/api/auth/sso-signin", "/api/auth/sso-verify", "sso"),
+        (
+            "/api/auth/send-password-reset-otp",
+            "/api/auth/verify-password-reset-otp",
+            "password-reset",
+        ),
+    ] {
+        let system = with_owner().await;
+        let away = stranger(&system, 1);
+        let ask = async |from: &TestSystem| {
+            let body = json!({ "identifier": phone(1) });
+            from.post(ask_path, body).await
+        };
+        let guess = async |from: &TestSystem, code: &str, asked: &Reply| {
+            let body = json!({
+                "identifier": phone(1), "otp": code, "newPassword": "another one here",
+                "challengeId": asked.json["data"]["challengeId"],
+            });
+            from.post(verify_path, body).await
+        };
+        let strangers = ask(&away).await;
+        for _ in 0..5 {
+            let guessed = guess(&away, &not(&code_on(&system, 1)), &strangers).await;
+            assert!(is_compared(&guessed), "{}", guessed.json);
+        }
+        let owners = ask(&system).await;
+        let code = code_on(&system, 1);
+        sleep(MINUTE).await;
+        let id = &strangers.json["data"]["challengeId"];
+        let body = json!({ "identifier": phone(1), "purpose": purpose, "challengeId": id });
+        let again = away.post("/api/auth/send-otp", body).await;
+        check(&again, 200, None, None);
+        assert_ne!(&again.json["data"]["challengeId"], id, "{purpose}");
+        let opened = guess(&system, &code, &owners).await;
+        assert_eq!(opened.status, 200, "{purpose}: {}", opened.json);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_codes_count_for_the_address_that_they_come_from() {
     let system = with_owner().await;
     let away = stranger(&system, 1);

@@ -165,6 +165,16 @@ async fn a_trusted_caller_that_names_no_address_is_told() {
         let refused = ask(&system, 1, &headers).await;
         check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
     }
+    for viewer in [
+        "198.51.100.1",
+        "198.51.100.1:",
+        "198.51.100.1:+443",
+        "198.51.100.1:65536",
+    ] {
+        let headers = [("x-caller-key", NEW), ("cloudfront-viewer-address", viewer)];
+        let refused = ask(&system, 1, &headers).await;
+        check(&refused, 400, Some("INVALID_CLIENT_ADDRESS"), None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -98,22 +98,34 @@ async fn a_sign_up_is_found_by_its_challenge_id_and_its_phone_until_it_is_confir
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_no_tries_left_gets_another_code_with_new_tries() {
+async fn whoever_has_no_tries_left_gets_the_code_again_with_a_new_id() {
     let system = system().await;
-    let (of_siti, first) = sent_code(&system, SITI).await;
-    let (of_budi, second) = signed_up(&system, applicant(BUDI)).await;
+    let (spent, code) = sent_code(&system, SITI).await;
     for _ in 0..5 {
-        guess(&system, SITI, wrong(&first), Some(&of_siti)).await;
-        confirm(&system, BUDI, wrong(&second), &of_budi).await;
+        guess(&system, SITI, wrong(&code), Some(&spent)).await;
     }
     pass(MINUTE).await;
-    for (typed, purpose, challenge) in [(SITI, "sso", &of_siti), (BUDI, "signup", &of_budi)] {
-        let again = check_sent(&send_again(&system, typed, purpose, challenge).await);
-        assert_eq!(again.challenge, *challenge);
+    let again = check_sent(&send_again(&system, SITI, "sso", &spent).await);
+    assert_ne!(again.challenge, spent);
+    assert_eq!(code_on(&system, SITI), code);
+    let late = guess(&system, SITI, &code, Some(&spent)).await;
+    check_problem(&late, 400, "INVALID_OTP", json!({ "attemptsLeft": 0 }));
+    check_ok(&guess(&system, SITI, &code, Some(&again.challenge)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_up_without_tries_keeps_its_id_and_gets_another_code() {
+    let system = system().await;
+    let (challenge, first) = signed_up(&system, applicant(BUDI)).await;
+    for _ in 0..5 {
+        confirm(&system, BUDI, wrong(&first), &challenge).await;
     }
-    assert_ne!(code_on(&system, SITI), first);
-    check_ok(&guess(&system, SITI, &code_on(&system, SITI), Some(&of_siti)).await);
-    check_ok(&confirm(&system, BUDI, &code_on(&system, BUDI), &of_budi).await);
+    pass(MINUTE).await;
+    let again = check_sent(&send_again(&system, BUDI, "signup", &challenge).await);
+    assert_eq!(again.challenge, challenge);
+    let second = code_on(&system, BUDI);
+    assert_ne!(second, first);
+    check_ok(&confirm(&system, BUDI, &second, &challenge).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shared::model::account::User;
 use shared::model::password::PasswordHash;
 use shared::model::phone::Phone;
+use shared::runtime::Backends;
 use shared::store::Item;
 use shared::store::users::Users;
 use tests::{Reply, TestSystem};
@@ -26,9 +27,14 @@ pub fn parsed(phone: &str) -> Phone {
 
 /// Types a command: what it says, or why it failed and what it said before.
 pub async fn operate(system: &TestSystem, typed: &[&str]) -> Result<String, String> {
+    operate_with(system.backends(), typed).await
+}
+
+/// The same with settings of the operator's own.
+pub async fn operate_with(backends: &Backends, typed: &[&str]) -> Result<String, String> {
     let cli = Cli::try_parse_from(["local"].iter().chain(typed)).unwrap();
     let mut out = Vec::new();
-    let done = operate::run(&cli.command.unwrap(), system.backends(), &mut out).await;
+    let done = operate::run(&cli.command.unwrap(), backends, &mut out).await;
     let out = String::from_utf8(out).unwrap();
     // Full numbers are read and never shown.
     assert!(

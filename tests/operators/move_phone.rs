@@ -1,10 +1,13 @@
 //! Giving a user another phone.
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::simulator::Scenario;
 use serde_json::json;
+use shared::gateway::SessionToken;
 use shared::model::account::User;
 use shared::model::phone::Phone;
+use shared::runtime::Backends;
 use shared::store::Fields;
 use shared::store::users::Users;
 use tests::TestSystem;
@@ -120,6 +123,58 @@ async fn a_move_is_made_all_the_same_when_nobody_can_be_told() {
         assert!(user_of(&system, OTHER).await.is_some());
         assert!(system.simulator().messages(None).is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_cannot_be_used_changes_nothing_neither_the_user_nor_the_state_of_the_session()
+ {
+    for case in ["token", "down"] {
+        let system = TestSystem::start().await;
+        add_user(&system, PHONE, BCRYPT).await;
+        let mut settings = system.backends().settings.as_ref().clone();
+        if case == "token" {
+            settings.sessions[0].token = SessionToken::new("of another gateway");
+        } else {
+            let down = Scenario::GatewayDown { lasts_ms: 60_000 };
+            system.simulator().play(&down);
+        }
+        let backends = Backends {
+            settings: Arc::new(settings),
+            ..system.backends().clone()
+        };
+        let refused = operate_with(&backends, &["users", "move-phone", PHONE, OTHER]).await;
+        let refused = refused.expect_err(case);
+        assert!(
+            refused.contains("WHATSAPP_USER_TOKEN cannot be used, and nothing was changed"),
+            "{case}: {refused}"
+        );
+        assert!(user_of(&system, PHONE).await.is_some(), "{case}");
+        let shared_state = rows(&system, "WhatsAppSessionsTable").await;
+        assert!(shared_state.is_empty(), "{case}: {shared_state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_is_not_on_whatsapp_is_moved_to_only_when_that_is_wanted() {
+    let system = TestSystem::start().await;
+    add_user(&system, PHONE, BCRYPT).await;
+    system.simulator().play(&Scenario::NotOnWhatsapp {
+        phones: vec![OTHER.into()],
+        taken: false,
+    });
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let typed = [&["users", "move-phone", PHONE, OTHER], dry_run].concat();
+        let refused = operate(&system, &typed).await.unwrap_err();
+        assert!(
+            refused.starts_with("62812****543 is not on WhatsApp"),
+            "{refused}"
+        );
+        assert!(user_of(&system, PHONE).await.is_some());
+    }
+    let anyway = ["users", "move-phone", "--anyway", PHONE, OTHER];
+    let said = operate(&system, &anyway).await.unwrap();
+    assert!(said.contains("no code will reach its user"), "{said}");
+    assert!(user_of(&system, OTHER).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]

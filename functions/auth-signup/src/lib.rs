@@ -136,7 +136,7 @@ fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
         .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID))?;
     let address = email.as_ref().map_or("", Email::as_str);
     let known = [name.as_str(), phone.digits(), address];
-    let password = edge::new_password(asked.password.as_ref(), &known)?;
+    let password = edge::new_password(asked.password.as_ref(), "password", &known)?;
     Ok(Applicant {
         phone,
         name,

@@ -85,7 +85,7 @@ async fn set_password(
         Identifier::Phone(phone) => phone.digits(),
         Identifier::Email(email) => email.as_str(),
     };
-    let password = edge::new_password(given.new_password.as_ref(), &[known])?;
+    let password = edge::new_password(given.new_password.as_ref(), "newPassword", &[known])?;
     let wish = Wish {
         answer,
         password,

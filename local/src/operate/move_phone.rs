@@ -1,8 +1,10 @@
 //! Gives a user another phone, and tells both phones.
 use std::io::Write;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use shared::flows::account_change::{AccountChanges, Notice, TOLD_WITHIN, Told};
+use shared::gateway::GatewayError;
 use shared::model::phone::Phone;
 use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
@@ -10,16 +12,27 @@ use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;
 use shared::store::users::{Moved, Users};
 
+/// The longest that WhatsApp is asked about the new phone.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// A move that was asked for.
+pub(super) struct Move<'a> {
+    pub(super) from: &'a Phone,
+    pub(super) to: &'a Phone,
+    /// Also to a phone that WhatsApp does not know.
+    pub(super) anyway: bool,
+    pub(super) dry_run: bool,
+}
+
 /// Moves the user in one transaction, then removes the logins that hold the old phone.
 pub(super) async fn run(
     backends: &Backends,
-    from: &Phone,
-    to: &Phone,
-    dry_run: bool,
+    wish: &Move<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let Move { to, dry_run, .. } = *wish;
     let users = Users::new(backends);
-    let from = &stored(&users, from).await?;
+    let from = &stored(&users, wish.from).await?;
     if from == to {
         bail!("the user has this phone already: give another one to move to");
     }
@@ -30,11 +43,12 @@ pub(super) async fn run(
         }
         (None, None) => Moved::NoUser,
         (Some(_), Some(_)) => Moved::Taken,
-        (Some(_), None) if dry_run => {
-            writeln!(out, "The user of {from} would get the phone {to}.")?;
-            return Ok(());
-        }
         (Some(_), None) => {
+            ask_whatsapp(backends, wish, out).await?;
+            if dry_run {
+                writeln!(out, "The user of {from} would get the phone {to}.")?;
+                return Ok(());
+            }
             let (challenges, now) = (Challenges::new(backends), backends.clock.now());
             users.change_phone(&challenges, from, to, now).await?
         }
@@ -52,6 +66,47 @@ pub(super) async fn run(
     let logins = LoginsTable::new(backends).close_all_of(from).await?;
     writeln!(out, "{logins} logins under {from} were removed.")?;
     tell(backends, from, to, out).await
+}
+
+/// Asks WhatsApp about the new phone before anything is changed. That proves the gateway's settings, too: a gateway that is
+/// none would end up as the state of the session that everybody shares.
+async fn ask_whatsapp(
+    backends: &Backends,
+    wish: &Move<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let Some(session) = backends.settings.sessions.first() else {
+        return Ok(());
+    };
+    let to = wish.to;
+    let phones: Vec<Phone> = [to.clone()].into_iter().chain(to.former()).collect();
+    let asked = backends
+        .gateway
+        .check_users(&session.token, &phones, LOOK_UP_WITHIN);
+    match asked.await {
+        Ok(checks) if checks.iter().any(|check| check.on_whatsapp) => Ok(()),
+        Ok(checks) if checks.is_empty() => {
+            writeln!(out, "The gateway does not say whether {to} is on WhatsApp.")?;
+            Ok(())
+        }
+        Ok(_) if wish.anyway => {
+            writeln!(out, "{to} is not on WhatsApp: no code will reach its user.")?;
+            Ok(())
+        }
+        Ok(_) => bail!(
+            "{to} is not on WhatsApp, so no code would reach its user: give another phone, or move to it all the same with --anyway. Nothing was changed"
+        ),
+        Err(GatewayError::Refused { status, error }) if status != 401 => {
+            writeln!(
+                out,
+                "The gateway could not ask WhatsApp about {to}: it answered {status}, {error}."
+            )?;
+            Ok(())
+        }
+        Err(error) => Err(anyhow!(error).context(
+            "the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN cannot be used, and nothing was changed. Set both right, or leave both out and tell the phones yourself",
+        )),
+    }
 }
 
 /// Tells both phones by a message each. Whoever moved the user reads which of them was not told.

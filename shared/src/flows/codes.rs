@@ -395,10 +395,7 @@ impl Codes {
     ) -> Result<CodeSent, SendError> {
         self.may_send(&survey, order, now)?;
         let attempt = AttemptId::draw(&self.entropy);
-        let (challenge, origin) = match order.keep.clone() {
-            Some(shown) => (shown, Origin::Shown),
-            None => (ChallengeId::draw(&self.entropy), Origin::Drawn),
-        };
+        let (challenge, origin) = self.challenge_id(&survey.state, order);
         let message_id = crate::sender::message_id(&self.entropy);
         let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
         let open = Open {
@@ -482,6 +479,24 @@ impl Codes {
             .await
     }
 
+    /// The challenge id that a send is answered with.
+    ///
+    /// A shown id without tries gives way to a new one for the same code. To keep it would take another code, and the one
+    /// on the phone would be worth nothing: whoever used up an id could take it away. A sign-up keeps its id, which its
+    /// registration is found by.
+    fn challenge_id(&self, state: &PhoneState, order: &Order<'_>) -> (ChallengeId, Origin) {
+        let spent = |shown: &ChallengeId| {
+            let code = state.live_code(order.purpose);
+            code.is_some_and(|code| code.is_spent(&shown.hash(order.who)))
+        };
+        match &order.keep {
+            Some(shown) if order.purpose.requires_challenge_id() || !spent(shown) => {
+                (shown.clone(), Origin::Shown)
+            }
+            _ => (ChallengeId::draw(&self.entropy), Origin::Drawn),
+        }
+    }
+
     /// Reserves the code, on the state that was read or, when others were faster, on the state they left.
     async fn reserve(
         &self,
@@ -529,11 +544,7 @@ impl Codes {
         now: Timestamp,
     ) -> Result<Prepared, StoreError> {
         let order = going.order;
-        let live = match state.open(order.purpose) {
-            // Its message may have gone out: what it brought is what is on the phone.
-            Some(died) => died.adopted(state.code(order.purpose)),
-            None => state.code(order.purpose).cloned(),
-        };
+        let live = state.live_code(order.purpose);
         let repeated = live
             .as_ref()
             .filter(|code| code.repeatable(&going.challenge, now))

@@ -138,6 +138,16 @@ impl PhoneState {
         self.challenges.get(&purpose)?.code.as_ref()
     }
 
+    /// The code that is on the phone once no send is under way: the message of a request that died may have gone out, so
+    /// what it brought counts.
+    pub fn live_code(&self, purpose: Purpose) -> Option<IssuedCode> {
+        let code = self.code(purpose);
+        match self.open(purpose) {
+            Some(died) => died.adopted(code),
+            None => code.cloned(),
+        }
+    }
+
     /// Whether the phone took a message lately: then it is on WhatsApp, whatever a gateway says.
     pub fn took_a_message(&self, now: Timestamp) -> bool {
         self.taken_at.is_some_and(|at| now < at.plus(TAKEN_COUNTS))
@@ -368,6 +378,12 @@ impl IssuedCode {
             && self.used.is_none()
             && self.unbound > 0
             && self.expires_at >= now.plus(REPEAT_LEAVES)
+    }
+
+    /// Whether `challenge` has used its tries up.
+    pub fn is_spent(&self, challenge: &ChallengeHash) -> bool {
+        let bound = self.bound.get(challenge);
+        bound.is_some_and(|bound| bound.tries <= 0)
     }
 
     /// A fresh code in the place of this one. Who could guess this one can guess that one, with as many tries as were

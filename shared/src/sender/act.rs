@@ -463,13 +463,15 @@ impl LookUp {
     }
 }
 
+/// WhatsApp refuses for minutes, and takes who asks again and again for a sender of spam.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
 /// How long to wait before the next request. What only a human can end is not asked for every few seconds.
 fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration> {
-    let reason = outcome.reason()?;
-    if reason.needs_human() {
-        Some(HUMAN_TAKES)
-    } else {
-        next_try
+    match outcome.reason()? {
+        reason if reason.needs_human() => Some(HUMAN_TAKES),
+        Reason::Rejected => Some(REFUSED_FOR),
+        _ => next_try,
     }
 }
 
