@@ -139,7 +139,7 @@ impl PersonName {
         match name.chars().count() {
             0 => Err(NameError::Empty),
             101.. => Err(NameError::TooLong),
-            _ if name.chars().any(char::is_control) => Err(NameError::Control),
+            _ if name.chars().any(breaks_the_line) => Err(NameError::Control),
             _ => Ok(Self(name)),
         }
     }
@@ -148,6 +148,11 @@ impl PersonName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character is a control one, or separates lines or paragraphs.
+fn breaks_the_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Debug for PersonName {
@@ -167,6 +172,9 @@ mod tests {
             ("  Siti Nurhaliza ", Ok("Siti Nurhaliza")),
             ("   ", Err(NameError::Empty)),
             ("Siti\nhttp://x", Err(NameError::Control)),
+            ("Siti\u{2028}http://x", Err(NameError::Control)),
+            ("Siti\u{2029}http://x", Err(NameError::Control)),
+            ("Si\u{202E}ti", Ok("Siti")),
         ] {
             assert_eq!(
                 PersonName::parse(typed).as_ref().map(PersonName::as_str),
