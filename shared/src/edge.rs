@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::flows::codes::{CodeSent, SendError, VerifyError};
+use crate::flows::codes::order::CodeSent;
+use crate::flows::codes::{SendError, VerifyError};
 use crate::flows::login::SignedIn;
 use crate::flows::session::RefreshError;
 use crate::model::account::{PersonName, User};

@@ -5,9 +5,6 @@
 /// Sending a code and checking a guess: the steps that every purpose shares.
 pub mod codes;
 
-/// Counting a code against the daily cap of its country.
-pub mod country_cap;
-
 /// What a confirmed user gets.
 pub mod login;
 

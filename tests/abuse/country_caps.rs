@@ -4,7 +4,7 @@ use std::time::Duration;
 use local::database::{Fault, Faults};
 use local::simulator::Scenario;
 use serde_json::json;
-use shared::flows::country_cap::CountryDays;
+use shared::flows::codes::country_cap::CountryDays;
 use shared::model::challenge::AttemptId;
 use shared::model::country::{CapMode, CountryCaps};
 use shared::model::phone::Phone;

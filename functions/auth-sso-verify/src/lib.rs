@@ -2,7 +2,8 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
-use shared::flows::codes::{Answer, Codes};
+use shared::flows::codes::Codes;
+use shared::flows::codes::check::Answer;
 use shared::flows::login::Logins;
 use shared::flows::sso;
 use shared::model::caller::{Caller, TrustedCallers};

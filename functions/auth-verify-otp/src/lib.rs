@@ -5,7 +5,8 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use shared::edge::{self, Problem, Reply, SecurityEvent};
-use shared::flows::codes::{Answer, Codes};
+use shared::flows::codes::Codes;
+use shared::flows::codes::check::Answer;
 use shared::flows::login::Logins;
 use shared::flows::signup;
 use shared::model::caller::{Caller, TrustedCallers};

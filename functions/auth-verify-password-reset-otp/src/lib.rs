@@ -5,7 +5,7 @@ use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
 use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
-use shared::flows::codes::Answer;
+use shared::flows::codes::check::Answer;
 use shared::flows::password_reset::{PasswordResets, ResetError, Wish};
 use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::identifier::Identifier;

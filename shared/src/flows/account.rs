@@ -1,5 +1,6 @@
 //! Sending a code to the user of a phone. A phone without one is answered in the same way; it gets no message.
-use super::codes::{Alone, CodeSent, Codes, Order, Recipient, SendError};
+use super::codes::order::{Alone, CodeSent, Order, Recipient};
+use super::codes::{Codes, SendError};
 use crate::model::caller::Caller;
 use crate::model::challenge::ChallengeId;
 use crate::model::code::Purpose;
@@ -47,7 +48,7 @@ pub async fn send_code(
             None => Recipient::Nobody,
         },
         language: wish.language,
-        keep: keep.filter(|id| Codes::is_bound(&survey, purpose, &id.hash(&wish.who))),
+        keep: keep.filter(|id| survey.is_bound(purpose, &id.hash(&wish.who))),
     };
-    codes.send(survey, &order, &Alone, now).await
+    codes.send(&survey, &order, &Alone, now).await
 }

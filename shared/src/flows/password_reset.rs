@@ -2,7 +2,9 @@
 //!
 //! The user is not signed in by it, every login made before ends, and the phone is told by a message.
 use super::account_change::{AccountChanges, Notice};
-use super::codes::{Answer, Codes, OurFailure, Right, RightGuess, VerifyError};
+use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::redeem::OurFailure;
+use super::codes::{Codes, VerifyError};
 use crate::model::account::User;
 use crate::model::caller::Caller;
 use crate::model::challenge::Used;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::account::Wish;
-use super::codes::{
-    Answer, CodeSent, Codes, Companion, Order, Recipient, Right, RightGuess, SendError, VerifyError,
-};
+use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::order::{CodeSent, Companion, Order, Recipient};
+use super::codes::{Codes, SendError, VerifyError};
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::gateway::captcha::{Captcha, CaptchaError};
 use crate::model::account::{Applicant, Registration, User};
@@ -176,7 +176,7 @@ pub async fn register(
         password: password::hash(&applicant.password, codes.salt()).await?,
         expires_at: now.plus(REGISTRATION_LIFE),
     };
-    Ok(codes.send(survey, &order, &waiting, now).await?)
+    Ok(codes.send(&survey, &order, &waiting, now).await?)
 }
 
 /// Sends the code of a registration once more.
@@ -226,7 +226,7 @@ pub async fn resend(
         expires_at: now.plus(REGISTRATION_LIFE),
         expired_at_before: registration.expires_at,
     };
-    Ok(codes.send(survey?, &order, &longer, now).await?)
+    Ok(codes.send(&survey?, &order, &longer, now).await?)
 }
 
 /// Turns the registration of the answer's challenge id into a user, and signs it in.

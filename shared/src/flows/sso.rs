@@ -1,5 +1,6 @@
 //! Signing in with a code alone. `account.rs` sends the code.
-use super::codes::{Answer, Codes, Right, RightGuess, VerifyError};
+use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::{Codes, VerifyError};
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::model::account::User;
 use crate::model::challenge::Used;

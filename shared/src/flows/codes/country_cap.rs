@@ -1,7 +1,6 @@
 //! Counting a code against the daily cap of its country.
 use std::time::Duration;
 
-use super::codes::SendError;
 use crate::model::challenge::AttemptId;
 use crate::model::country::{CapMode, CountryCap, CountryCaps, day_ends};
 use crate::model::limits::{Limit, Limited, WindowLimit};
@@ -12,6 +11,17 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::windows::{Grant, Window, WindowKey, Windows};
+
+/// Why a code may not go to a country.
+#[derive(Debug, thiserror::Error)]
+pub enum CapError {
+    /// The country's cap is full.
+    #[error("the cap of the country is full")]
+    Full(Limited),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// The days of all countries that have a cap.
 #[derive(Clone, Debug)]
@@ -43,18 +53,18 @@ impl CountryDays {
         phone: &Phone,
         attempt: &AttemptId,
         now: Timestamp,
-    ) -> Result<Option<WindowKey<'_>>, SendError> {
+    ) -> Result<Option<WindowKey<'_>>, CapError> {
         let Some(cap) = self.caps.of(phone) else {
             return Ok(None);
         };
         let left = day_ends(now).since(now);
         let refusal = match self.take(cap, attempt, left, now).await {
             Ok(Some(place)) => return Ok(Some(place)),
-            Ok(None) => SendError::Limited(Limited {
+            Ok(None) => CapError::Full(Limited {
                 limit: Limit::Country,
                 retry_after: left,
             }),
-            Err(error) => SendError::Store(error),
+            Err(error) => CapError::Store(error),
         };
         tracing::warn!(
             country = cap.country,

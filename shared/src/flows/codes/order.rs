@@ -1,0 +1,102 @@
+//! What a code request asks for, and what it is answered with.
+use std::time::Duration;
+
+use crate::model::caller::Caller;
+use crate::model::challenge::{ChallengeHash, ChallengeId, NetworkHash};
+use crate::model::code::Purpose;
+use crate::model::identifier::Identifier;
+use crate::model::language::Language;
+use crate::model::limits::Asker;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
+use crate::store::{StoreError, Write};
+
+/// A code to be sent.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// To whom.
+    pub phone: &'a Phone,
+    /// What the request named that phone by.
+    pub who: &'a Identifier,
+    /// What for.
+    pub purpose: Purpose,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Whether the phone gets as many messages a day as one with a user.
+    pub verified: bool,
+    /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
+    pub recipient: Recipient,
+    /// What the message is written in.
+    pub language: Language,
+    /// The challenge id of an earlier request, to be answered with again.
+    pub keep: Option<ChallengeId>,
+}
+
+impl Order<'_> {
+    /// Who asks, as the limits see it.
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            purpose: self.purpose,
+            verified: self.verified,
+            from: NetworkHash::of(self.phone, self.caller.address),
+        }
+    }
+}
+
+/// Who is to receive the message, and what the reply may tell of that.
+///
+/// A number that is not on WhatsApp is told to whoever signs up with it. To anybody else that would tell that the number has
+/// an account, for nothing is sent to a number without one: both are answered, and limited, as if a message had gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Somebody who signs up.
+    Applicant,
+    /// The user of an account. The reply must not tell that there is one.
+    User,
+    /// Nobody. The reply must not tell.
+    Nobody,
+}
+
+/// Writes that share the fate of a reservation.
+pub trait Companion: Sync {
+    /// What is written with the reservation.
+    ///
+    /// # Errors
+    /// When it cannot be written down as an item.
+    fn with_reservation(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
+
+    /// What is written when it is released.
+    ///
+    /// # Errors
+    /// When it cannot be written down as an item.
+    fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
+}
+
+/// Nothing is written with the reservation.
+#[derive(Debug)]
+pub struct Alone;
+
+impl Companion for Alone {
+    fn with_reservation(&self, _: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn with_release(&self, _: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A code that went out, or may have.
+#[derive(Debug)]
+pub struct CodeSent {
+    /// Binds the guess to this request.
+    pub challenge: ChallengeId,
+    /// When the code ends.
+    pub expires_at: Timestamp,
+    /// When the next one may be asked for.
+    pub resend_after: Duration,
+    /// Whether the gateway's word is there.
+    pub confirmed: bool,
+    /// How many digits it has.
+    pub digits: usize,
+}

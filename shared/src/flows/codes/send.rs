@@ -1,0 +1,231 @@
+//! Round trip 2, and the message: the code is reserved and the limits granted, then the message goes out.
+use std::time::Duration;
+
+use super::order::{CodeSent, Companion, Order, Recipient};
+use super::reserve::{Attempt, Prepared};
+use super::survey::{Survey, address_limit};
+use super::{Codes, SendError, log_store_error};
+use crate::model::challenge::{AttemptId, ChallengeId, Open, Origin, PhoneState};
+use crate::platform::timestamp::Timestamp;
+use crate::sender::{Busy, Content, Delivery, Outgoing, Place, Reason};
+use crate::store::windows::{Grant, WindowKey};
+
+/// A code request aims at an answer within this time.
+const SEND_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest wait for a place in the session's queue.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(6);
+
+/// A reservation outlives its request's deadline by this much, for clocks that differ.
+const LEASE_SLACK: Duration = Duration::from_secs(2);
+
+/// Places in limits beside the phone's own, to be given back when nothing was sent.
+#[derive(Clone, Copy)]
+pub(super) struct Grants<'a> {
+    address: WindowKey<'a>,
+    country: Option<WindowKey<'a>>,
+}
+
+/// What a send holds while its message is under way.
+pub(super) struct Held<'a> {
+    pub(super) prepared: Prepared,
+    pub(super) grants: Grants<'a>,
+}
+
+impl Codes {
+    /// Round trips 2 and 3, and the message between them.
+    ///
+    /// # Errors
+    /// When a limit says no, the message certainly did not go out, or the store failed before it could.
+    pub async fn send(
+        &self,
+        survey: &Survey,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        now: Timestamp,
+    ) -> Result<CodeSent, SendError> {
+        self.may_send(survey, order, now)?;
+        let attempt = self.attempt(survey, order, companion, now);
+        let (held, queue_place) = self.take_all(survey, &attempt).await?;
+        // A test number has its code without a message.
+        let delivery = match queue_place {
+            Some(place) => Some(self.deliver(&attempt, &held.prepared, place).await),
+            None => None,
+        };
+        self.settle(attempt, held, delivery.as_ref()).await
+    }
+
+    fn attempt<'a>(
+        &self,
+        survey: &Survey,
+        order: &'a Order<'a>,
+        companion: &'a dyn Companion,
+        now: Timestamp,
+    ) -> Attempt<'a> {
+        let (challenge, origin) = self.challenge_id(&survey.state, order);
+        let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
+        let asker = order.asker();
+        let session = survey.picked.as_ref().map(|picked| picked.session());
+        Attempt {
+            order,
+            companion,
+            policy: self.policy_of(order.phone),
+            asker,
+            open: Open {
+                attempt: AttemptId::draw(&self.entropy),
+                message_id: crate::sender::message_id(&self.entropy),
+                session: session.unwrap_or_default().to_owned(),
+                at: now,
+                until: deadline.plus(LEASE_SLACK),
+                from: Some(asker.from),
+                challenge: challenge.hash(order.who),
+                origin,
+                code: None,
+            },
+            challenge,
+            deadline,
+        }
+    }
+
+    /// The challenge id that a send is answered with.
+    ///
+    /// A shown id without tries gives way to a new one for the same code. To keep it would take another code, and the one
+    /// on the phone would be worth nothing: whoever used up an id could take it away. A sign-up keeps its id, which its
+    /// registration is found by.
+    fn challenge_id(&self, state: &PhoneState, order: &Order<'_>) -> (ChallengeId, Origin) {
+        let spent = |shown: &ChallengeId| {
+            let code = state.live_code(order.purpose);
+            code.is_some_and(|code| code.is_spent(&shown.hash(order.who)))
+        };
+        match &order.keep {
+            Some(shown) if order.purpose.requires_challenge_id() || !spent(shown) => {
+                (shown.clone(), Origin::Shown)
+            }
+            _ => (ChallengeId::draw(&self.entropy), Origin::Drawn),
+        }
+    }
+
+    /// Takes the reservation, the grants, and a place in the session's queue, side by side. Where one is refused, the others
+    /// are given back.
+    async fn take_all<'a>(
+        &'a self,
+        survey: &Survey,
+        attempt: &Attempt<'_>,
+    ) -> Result<(Held<'a>, Option<Place>), SendError> {
+        let (prepared, address, country, queue_place) = tokio::join!(
+            self.reserve(survey, attempt),
+            self.grant_address(survey, attempt),
+            self.grant_country(attempt),
+            self.take_queue_place(survey),
+        );
+        let grants = Grants {
+            address: WindowKey::CodesFrom(attempt.order.caller.address),
+            country: country.as_ref().ok().copied().flatten(),
+        };
+        let (queue_place, queue_error) = match queue_place {
+            Ok(place) => (place, None),
+            Err(error) => (None, Some(error)),
+        };
+        let refused = address.err().or(country.err()).or(queue_error);
+        let (prepared, error) = match (prepared, refused) {
+            (Ok(prepared), None) => return Ok((Held { prepared, grants }, queue_place)),
+            (Ok(prepared), Some(error)) => (Some(prepared), error),
+            (Err(error), _) => (None, error),
+        };
+        let release = async {
+            if let Some(prepared) = &prepared {
+                self.release(attempt, prepared, None).await;
+            }
+        };
+        tokio::join!(
+            release,
+            self.give_back(&grants, attempt),
+            self.leave_queue(queue_place)
+        );
+        Err(error)
+    }
+
+    async fn grant_address(&self, survey: &Survey, attempt: &Attempt<'_>) -> Result<(), SendError> {
+        let address = WindowKey::CodesFrom(attempt.order.caller.address);
+        let (id, now) = (&attempt.open.attempt, attempt.open.at);
+        let limit = &self.policy.codes_per_address;
+        let granted = self.windows.grant(address, id, survey.window, limit, now);
+        match granted.await? {
+            Grant::Granted => Ok(()),
+            Grant::Full(window) => Err(SendError::Limited(address_limit(window, now))),
+        }
+    }
+
+    async fn grant_country(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> Result<Option<WindowKey<'_>>, SendError> {
+        let Order {
+            recipient, phone, ..
+        } = attempt.order;
+        match recipient {
+            Recipient::Applicant => {
+                let (id, now) = (&attempt.open.attempt, attempt.open.at);
+                Ok(self.countries.grant(phone, id, now).await?)
+            }
+            // A cap is about messages to people without an account: nobody gets one, and a user has an account.
+            Recipient::User | Recipient::Nobody => Ok(None),
+        }
+    }
+
+    /// Takes a place in the queue of the session that was picked.
+    async fn take_queue_place(&self, survey: &Survey) -> Result<Option<Place>, SendError> {
+        let Some(picked) = &survey.picked else {
+            return Ok(None);
+        };
+        match self.sender.take_place(picked, PLACE_WAIT_MAX).await? {
+            Ok(place) => Ok(Some(place)),
+            Err(Busy { retry_after }) => Err(SendError::NotSent {
+                reason: Reason::Busy,
+                retry_after: Some(retry_after),
+            }),
+        }
+    }
+
+    async fn leave_queue(&self, place: Option<Place>) {
+        if let Some(place) = place {
+            self.sender.leave_place(&place).await;
+        }
+    }
+
+    /// Gives the grants back: nothing was sent.
+    pub(super) async fn give_back(&self, grants: &Grants<'_>, attempt: &Attempt<'_>) {
+        let id = &attempt.open.attempt;
+        let (address, ()) = tokio::join!(
+            self.windows.give_back(grants.address, id),
+            self.countries.give_back(grants.country, id),
+        );
+        if let Err(error) = address {
+            log_store_error(
+                "[WhatsApp System] an address keeps a grant that it did not use",
+                &error,
+            );
+        }
+    }
+
+    async fn deliver(&self, attempt: &Attempt<'_>, prepared: &Prepared, place: Place) -> Delivery {
+        let order = attempt.order;
+        let begun_at = attempt.open.at;
+        let content = match order.recipient {
+            Recipient::Nobody => Content::Nobody,
+            Recipient::Applicant | Recipient::User => {
+                Content::Text(prepared.message(&self.brand, order, begun_at))
+            }
+        };
+        let seen = &prepared.reservation.seen;
+        let outgoing = Outgoing {
+            purpose: order.purpose.name(),
+            message_id: attempt.open.message_id.clone(),
+            phone: order.phone.clone(),
+            content,
+            first_contact: order.recipient == Recipient::Applicant
+                && !seen.took_a_message(begun_at),
+        };
+        self.sender.deliver(place, outgoing, attempt.deadline).await
+    }
+}

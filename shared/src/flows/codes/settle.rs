@@ -1,0 +1,135 @@
+//! Round trip 3: charges what was sent, takes back what was not.
+use std::time::Duration;
+
+use super::order::{CodeSent, Order, Recipient};
+use super::reserve::{Attempt, Prepared};
+use super::send::Held;
+use super::{Codes, SendError, log_store_error};
+use crate::model::challenge::{Certainty, PhoneState, SendMade};
+use crate::model::limits;
+use crate::sender::{Delivery, Outcome, Reason};
+use crate::store::challenges::{Charge, Reservation};
+
+impl Codes {
+    /// Ends a send as its message ended. Without a delivery there was no message to send: the phone has a fixed code.
+    ///
+    /// # Errors
+    /// When the message certainly did not go out.
+    pub(super) async fn settle(
+        &self,
+        attempt: Attempt<'_>,
+        held: Held<'_>,
+        delivery: Option<&Delivery>,
+    ) -> Result<CodeSent, SendError> {
+        let outcome = delivery.map_or(Outcome::Sent, |delivery| delivery.outcome);
+        let recorded = async {
+            if let Some(delivery) = delivery {
+                self.sender.record(delivery).await;
+            }
+        };
+        match certainty(outcome, attempt.order.recipient) {
+            Ok(certainty) => {
+                let taken = delivery.is_some() && outcome == Outcome::Sent;
+                let sent = self.charge(attempt, held.prepared, certainty, taken);
+                let (sent, ()) = tokio::join!(sent, recorded);
+                Ok(sent)
+            }
+            Err(reason) => {
+                tokio::join!(self.take_back(&attempt, &held, reason), recorded);
+                Err(SendError::NotSent {
+                    reason,
+                    retry_after: delivery.and_then(|delivery| delivery.retry_after),
+                })
+            }
+        }
+    }
+
+    async fn take_back(&self, attempt: &Attempt<'_>, held: &Held<'_>, reason: Reason) {
+        let prepared = &held.prepared;
+        if reason != Reason::NotOnWhatsApp {
+            let give_back = self.give_back(&held.grants, attempt);
+            tokio::join!(self.release(attempt, prepared, None), give_back);
+            return;
+        }
+        // To find that out cost a look-up, which whoever tries numbers out pays for: the grants are not given back.
+        let now = self.clock.now();
+        let remembered = !prepared.reservation.seen.took_a_message(now);
+        let until = remembered.then(|| now.plus(self.policy.not_on_whatsapp));
+        self.release(attempt, prepared, until).await;
+    }
+
+    /// Charges a message that went out, or may have. `taken` tells whether the gateway took one.
+    async fn charge(
+        &self,
+        attempt: Attempt<'_>,
+        prepared: Prepared,
+        certainty: Certainty,
+        taken: bool,
+    ) -> CodeSent {
+        let Order {
+            phone,
+            purpose,
+            recipient,
+            ..
+        } = *attempt.order;
+        let at = self.clock.now();
+        let send = SendMade {
+            at,
+            purpose,
+            certainty,
+            from: Some(attempt.asker.from),
+        };
+        let reservation = &prepared.reservation;
+        let code = match &reservation.open.code {
+            None => prepared.code,
+            Some(_) => prepared.code.starting(&attempt.open.challenge, at),
+        };
+        let somebodys = taken && recipient != Recipient::Nobody;
+        let charge = Charge {
+            send,
+            taken_at: somebodys.then_some(attempt.open.at),
+        };
+        let committed = self
+            .challenges
+            .commit(phone, &reservation.open, charge, &code);
+        if let Err(error) = committed.await {
+            // The message is out: the caller gets its code. The reservation lapses and takes its place in the limits.
+            let event = "[WhatsApp System] the code was sent but not committed";
+            log_store_error(event, &error);
+        }
+        CodeSent {
+            expires_at: code.expires_at,
+            resend_after: resend_after(&attempt, prepared.reservation, send),
+            confirmed: certainty == Certainty::Sent,
+            digits: prepared.secret.digits().len(),
+            challenge: attempt.challenge,
+        }
+    }
+}
+
+/// How sure it is that a message went out, or why it certainly did not.
+fn certainty(outcome: Outcome, recipient: Recipient) -> Result<Certainty, Reason> {
+    match outcome {
+        Outcome::Sent => Ok(Certainty::Sent),
+        Outcome::Unknown => Ok(Certainty::Unconfirmed),
+        // A refusal would tell that the number has an account.
+        Outcome::NotSent(Reason::NotOnWhatsApp) if recipient == Recipient::User => {
+            Ok(Certainty::Sent)
+        }
+        Outcome::NotSent(reason) => Err(reason),
+    }
+}
+
+/// How long the next code has to wait after `send`.
+fn resend_after(attempt: &Attempt<'_>, reservation: Reservation, send: SendMade) -> Duration {
+    let mut after = PhoneState {
+        sends: reservation.sends,
+        known: reservation.seen.known,
+        ..PhoneState::default()
+    };
+    after.sends.push(send);
+    match limits::decide(&after, attempt.asker, &attempt.policy, send.at) {
+        Ok(_) => Duration::ZERO,
+        Err(limited) => limited.retry_after,
+    }
+}

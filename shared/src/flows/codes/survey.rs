@@ -1,0 +1,101 @@
+//! Round trip 1: what a send is decided on.
+use std::sync::Arc;
+
+use super::order::{Order, Recipient};
+use super::{Codes, SendError};
+use crate::model::caller::Caller;
+use crate::model::challenge::{ChallengeHash, PhoneState};
+use crate::model::code::Purpose;
+use crate::model::keys::Ring;
+use crate::model::limits::{self, Limit, Limited};
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
+use crate::sender::{Picked, Reason};
+use crate::store::windows::{Window, WindowKey};
+
+/// Everything a send is decided on, read in one round trip.
+#[derive(Debug)]
+pub struct Survey {
+    pub(super) state: PhoneState,
+    /// The window of the client address, if one is running.
+    pub(super) window: Option<Window>,
+    /// The session to send from. A test number needs none.
+    pub(super) picked: Option<Picked>,
+    pub(super) ring: Arc<Ring>,
+}
+
+impl Survey {
+    /// Whether the phone's present code, working or not, is bound to `challenge`.
+    pub fn is_bound(&self, purpose: Purpose, challenge: &ChallengeHash) -> bool {
+        let code = self.state.code(purpose);
+        code.is_some_and(|code| code.bound.contains_key(challenge))
+    }
+}
+
+impl Codes {
+    /// Reads all that a send is decided on.
+    ///
+    /// # Errors
+    /// When the store fails or no session is configured.
+    pub async fn survey(
+        &self,
+        phone: &Phone,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Survey, SendError> {
+        let picked = async {
+            match self.test_numbers.code(phone) {
+                None => self.sender.pick(phone).await.map(Some),
+                Some(_) => Ok(None),
+            }
+        };
+        let (state, window, picked, ring) = tokio::join!(
+            self.challenges.read(phone, now),
+            self.windows.read(WindowKey::CodesFrom(caller.address), now),
+            picked,
+            self.ring.get(now),
+        );
+        Ok(Survey {
+            state: state?,
+            window: window?,
+            picked: picked?,
+            ring: ring?,
+        })
+    }
+
+    /// Whether a send would be granted as things stand. Writes nothing.
+    ///
+    /// # Errors
+    /// When a limit says no, or the number is known not to be on WhatsApp and the reply may tell.
+    pub fn may_send(
+        &self,
+        survey: &Survey,
+        order: &Order<'_>,
+        now: Timestamp,
+    ) -> Result<(), SendError> {
+        let until = survey.state.not_on_whatsapp_until;
+        if order.recipient == Recipient::Applicant && until.is_some_and(|until| now < until) {
+            return Err(SendError::NotSent {
+                reason: Reason::NotOnWhatsApp,
+                retry_after: None,
+            });
+        }
+        let places = self.policy.codes_per_address.places;
+        if let Some(full) = survey.window.filter(|window| window.granted >= places) {
+            return Err(SendError::Limited(address_limit(full, now)));
+        }
+        let policy = self.policy_of(order.phone);
+        match limits::decide(&survey.state, order.asker(), &policy, now) {
+            Ok(_) => Ok(()),
+            Err(limited) => Err(SendError::Limited(limited)),
+        }
+    }
+}
+
+/// The refusal of a client address whose window is full.
+pub(super) fn address_limit(full: Window, now: Timestamp) -> Limited {
+    Limited {
+        limit: Limit::Address,
+        retry_after: full.ends.since(now),
+    }
+}
