@@ -8,7 +8,8 @@ use local::database::EmbeddedDynamoDb;
 use local::machine::Machine;
 use local::operate;
 use shared::runtime::Backends;
-use shared::runtime::settings::{Settings, Tables, Vars};
+use shared::runtime::settings::vars::Vars;
+use shared::runtime::settings::{Settings, Tables};
 use shared::store::users::Users;
 
 use super::act::*;

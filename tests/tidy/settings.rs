@@ -2,7 +2,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml_ng::Value;
-use shared::runtime::settings::{Settings, Vars};
+use shared::runtime::settings::Settings;
+use shared::runtime::settings::vars::Vars;
 
 use super::docs::documented;
 use super::repository::read;

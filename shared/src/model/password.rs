@@ -112,9 +112,10 @@ impl Password {
 
     /// As it is hashed.
     fn normal(&self) -> Cow<'_, str> {
-        match self.0.is_ascii() {
-            true => Cow::Borrowed(&self.0),
-            false => Cow::Owned(self.0.nfkc().collect()),
+        if self.0.is_ascii() {
+            Cow::Borrowed(&self.0)
+        } else {
+            Cow::Owned(self.0.nfkc().collect())
         }
     }
 }
@@ -191,15 +192,19 @@ pub async fn verify(password: &Password, hash: &PasswordHash) -> Result<Match, H
         let scheme = Scheme::read(&stored.0)?;
         let normal = password.normal();
         if scheme.is_made_of(&normal)? {
-            return Ok(match scheme.is_outdated() {
-                true => Match::RightButOutdated,
-                false => Match::Right,
+            return Ok(if scheme.is_outdated() {
+                Match::RightButOutdated
+            } else {
+                Match::Right
             });
         }
-        match normal != password.0 && scheme.is_made_of(&password.0)? {
-            true => Ok(Match::RightButOutdated),
-            false => Ok(Match::Wrong),
-        }
+        // Others may have hashed it as it was typed.
+        let is_right_as_typed = normal != password.0 && scheme.is_made_of(&password.0)?;
+        Ok(if is_right_as_typed {
+            Match::RightButOutdated
+        } else {
+            Match::Wrong
+        })
     })
     .await
 }

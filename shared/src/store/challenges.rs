@@ -171,9 +171,12 @@ impl Challenges {
             .value(":expires_at", number(open.at.plus(KEPT).seconds_up()))
             .value(":challenge", challenge_item(live.as_ref(), Some(open)));
         let change = remove_unseen(change, *purpose, seen);
-        let ours = |state: PhoneState| match is_open(&state, *purpose, &open.attempt) {
-            true => Reserved::Granted,
-            false => Reserved::LostRace,
+        let ours = |state: PhoneState| {
+            if is_open(&state, *purpose, &open.attempt) {
+                Reserved::Granted
+            } else {
+                Reserved::LostRace
+            }
         };
         Ok(match self.write(ACT, phone, change, also).await? {
             Written::Done => Reserved::Granted,
@@ -238,25 +241,10 @@ impl Challenges {
         let Reservation {
             purpose,
             seen,
-            live,
             open,
             ..
         } = reservation;
-        let change = Change::new(*purpose)
-            .condition("#p.#open.#attempt = :attempt")
-            .remove(match live {
-                Some(_) => "#p.#open",
-                None => "#p",
-            })
-            .name("#open", "open")
-            .name("#attempt", "attempt")
-            .value(":attempt", text(&open.attempt.0));
-        let change = match not_on_whatsapp_until {
-            None => change,
-            Some(until) => change
-                .set("not_on_whatsapp_until = :until")
-                .value(":until", number(until.millis())),
-        };
+        let change = taking_back(reservation, not_on_whatsapp_until);
         let mut released = self.write(ACT, phone, change.clone(), also).await?;
         if let Written::OtherRefused = released {
             // What was to be undone beside it is gone already.
@@ -304,9 +292,10 @@ impl Challenges {
                 .value(":failures", number(seen.failures))
                 .value(":expires_at", number(now.plus(KEPT).seconds_up()))
                 .value(":known", list_of_networks(&seen.knowing(network)));
-            let change = match seen.challenges.contains_key(&Purpose::Sso) {
-                true => change.without_purpose(),
-                false => change.remove("#p"),
+            let change = if seen.challenges.contains_key(&Purpose::Sso) {
+                change.without_purpose()
+            } else {
+                change.remove("#p")
             };
             let change = remove_unseen(change, Purpose::Sso, &seen);
             match self.update(ACT, phone, change).await? {
@@ -320,35 +309,7 @@ impl Challenges {
     /// Counts a guess before it is compared, in one conditional update. Counts it once, however often the store's reply is
     /// lost.
     pub async fn count_guess(&self, phone: &Phone, guess: &Guess) -> Result<Counted, StoreError> {
-        let kids: Vec<String> = (0..guess.kids.len()).map(|n| format!(":kid{n}")).collect();
-        // A send that died may have brought another code: that is settled first.
-        let condition = format!(
-            "(attribute_not_exists(#p.#open) OR #p.#open.#until > :now) AND #p.#code.#tries > :zero \
-             AND attribute_not_exists(#p.#code.#used) AND #p.#code.#expires_at > :now \
-             AND #p.#code.#kid IN ({}) AND (attribute_not_exists(#p.#code.#last) OR #p.#code.#last <> :guess)",
-            kids.join(", ")
-        );
-        let set = "#p.#code.#tries = #p.#code.#tries - :one, #p.#code.#last = :guess, \
-                   #p.#code.#last_at = :now, failures = if_not_exists(failures, :zero) + :one";
-        let mut change = Change::new(guess.purpose)
-            .condition(condition.replace("#tries", tries_path(guess)))
-            .set(&set.replace("#tries", tries_path(guess)))
-            .name("#code", "code")
-            .name("#used", "used")
-            .name("#expires_at", "expires_at")
-            .name("#kid", "kid")
-            .name("#last", "last_guess")
-            .name("#last_at", "last_guess_at")
-            .name("#open", "open")
-            .name("#until", "until")
-            .value(":zero", number(0))
-            .value(":one", number(1))
-            .value(":now", number(guess.at.millis()))
-            .value(":guess", text(&guess.id));
-        for (placeholder, kid) in kids.iter().zip(&guess.kids) {
-            change = change.value(placeholder, text(kid));
-        }
-        change = tries_named(change, guess);
+        let change = counting(guess);
         let state = match self.update("count a guess", phone, change).await? {
             Updated::Done(state) => state,
             Updated::Refused(state) => {
@@ -420,9 +381,10 @@ impl Challenges {
                 None => UseOfCode::OtherRefused,
                 Some(state) => {
                     let use_made = state.code(purpose).and_then(|code| code.used.as_ref());
-                    match use_made.is_some_and(|use_made| use_made.login == used.login) {
-                        true => UseOfCode::Done,
-                        false => UseOfCode::Gone(state),
+                    if use_made.is_some_and(|use_made| use_made.login == used.login) {
+                        UseOfCode::Done
+                    } else {
+                        UseOfCode::Gone(state)
                     }
                 }
             }),
@@ -586,9 +548,10 @@ impl Change {
     }
 
     fn remove(mut self, paths: &str) -> Self {
-        self.removes = match self.removes.is_empty() {
-            true => format!(" REMOVE {paths}"),
-            false => format!("{}, {paths}", self.removes),
+        self.removes = if self.removes.is_empty() {
+            format!(" REMOVE {paths}")
+        } else {
+            format!("{}, {paths}", self.removes)
         };
         self
     }
@@ -643,6 +606,58 @@ fn tries_named(change: Change, guess: &Guess) -> Change {
     match &guess.challenge {
         Some(challenge) => change.name("#bound", "bound").name("#id", &challenge.0),
         None => change.name("#unbound", "unbound"),
+    }
+}
+
+/// The change that counts a guess, refused where there is nothing to be guessed.
+fn counting(guess: &Guess) -> Change {
+    let kids: Vec<String> = (0..guess.kids.len()).map(|n| format!(":kid{n}")).collect();
+    // A send that died may have brought another code: that is settled first.
+    let condition = format!(
+        "(attribute_not_exists(#p.#open) OR #p.#open.#until > :now) AND #p.#code.#tries > :zero \
+         AND attribute_not_exists(#p.#code.#used) AND #p.#code.#expires_at > :now \
+         AND #p.#code.#kid IN ({}) AND (attribute_not_exists(#p.#code.#last) OR #p.#code.#last <> :guess)",
+        kids.join(", ")
+    );
+    let set = "#p.#code.#tries = #p.#code.#tries - :one, #p.#code.#last = :guess, \
+               #p.#code.#last_at = :now, failures = if_not_exists(failures, :zero) + :one";
+    let mut change = Change::new(guess.purpose)
+        .condition(condition.replace("#tries", tries_path(guess)))
+        .set(&set.replace("#tries", tries_path(guess)))
+        .name("#code", "code")
+        .name("#used", "used")
+        .name("#expires_at", "expires_at")
+        .name("#kid", "kid")
+        .name("#last", "last_guess")
+        .name("#last_at", "last_guess_at")
+        .name("#open", "open")
+        .name("#until", "until")
+        .value(":zero", number(0))
+        .value(":one", number(1))
+        .value(":now", number(guess.at.millis()))
+        .value(":guess", text(&guess.id));
+    for (placeholder, kid) in kids.iter().zip(&guess.kids) {
+        change = change.value(placeholder, text(kid));
+    }
+    tries_named(change, guess)
+}
+
+/// The change that takes a reservation back, refused where it is not open any more.
+fn taking_back(reservation: &Reservation, not_on_whatsapp_until: Option<Timestamp>) -> Change {
+    let change = Change::new(reservation.purpose)
+        .condition("#p.#open.#attempt = :attempt")
+        .remove(match reservation.live {
+            Some(_) => "#p.#open",
+            None => "#p",
+        })
+        .name("#open", "open")
+        .name("#attempt", "attempt")
+        .value(":attempt", text(&reservation.open.attempt.0));
+    match not_on_whatsapp_until {
+        None => change,
+        Some(until) => change
+            .set("not_on_whatsapp_until = :until")
+            .value(":until", number(until.millis())),
     }
 }
 

@@ -199,10 +199,12 @@ impl Users {
                     email: None,
                     ..user.clone()
                 };
-                match self.add(&without).await? {
-                    true => Ok(Imported::WithoutEmail),
-                    false => Ok(Imported::PhoneHasUser),
-                }
+                let added = self.add(&without).await?;
+                Ok(if added {
+                    Imported::WithoutEmail
+                } else {
+                    Imported::PhoneHasUser
+                })
             }
         }
     }

@@ -345,21 +345,21 @@ impl WhatsAppSessions {
             ..SessionItem::default()
         };
         for _ in 0..TRIES_MAX {
-            let idle = free_at <= now;
-            let update = match idle {
-                true => self
-                    .update(name)
-                    .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
-                    .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)"),
-                false => self
-                    .update(name)
-                    .condition_expression("free_at BETWEEN :now AND :latest")
-                    .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
-                    .expression_attribute_values(":latest", time(latest)),
-            };
-            let update = update
+            let is_idle = free_at <= now;
+            let update = self
+                .update(name)
                 .expression_attribute_values(":now", time(now))
                 .expression_attribute_values(":cost", millis(cost));
+            let update = if is_idle {
+                update
+                    .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
+                    .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)")
+            } else {
+                update
+                    .condition_expression("free_at BETWEEN :now AND :latest")
+                    .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
+                    .expression_attribute_values(":latest", time(latest))
+            };
             match attempt("take a slot", update).await? {
                 Attempt::Done(item) => {
                     let cost = item.cost.unwrap_or(cost);

@@ -157,9 +157,10 @@ impl Windows {
     ) -> Result<Marked, StoreError> {
         let mut join = running.is_some();
         for _ in 0..3 {
-            let change = match join {
-                true => self.join_window(attempt, limit, now),
-                false => self.start_window(attempt, limit, now),
+            let change = if join {
+                self.join_window(attempt, limit, now)
+            } else {
+                self.start_window(attempt, limit, now)
             };
             let Some(found) = self.update(key, change).await? else {
                 return Ok(Marked::New);

@@ -19,6 +19,11 @@ pub fn build() -> anyhow::Result<PathBuf> {
     build_apart(&functions, &target()?, &[])
 }
 
+/// Builds the bootstrap of one function; answers the folder that holds it.
+pub fn build_one(function: &str) -> anyhow::Result<PathBuf> {
+    build_apart(&["-p", function], &target()?, &[])
+}
+
 /// Builds the bootstrap of one function, and [`HELLO`], with some settings of the release profile replaced.
 pub fn build_with(function: &str, name: &str, profile: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let target = target()?.join("profiles").join(name);

@@ -1,5 +1,6 @@
 //! Measures the functions as they are built for release, and what they ask of DynamoDB, against the budgets.
 mod bootstraps;
+mod code;
 mod endpoints;
 mod functions;
 mod journeys;
@@ -62,6 +63,8 @@ enum What {
     Endpoints,
     /// One function under other settings of the release profile
     Profiles,
+    /// The processor's work for one code
+    Code,
     /// The share of a gateway's capacity that reaches phones under more demand than it can serve
     Pace,
     /// What a month costs
@@ -111,6 +114,7 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
     let mut endpoints = Findings::default();
     let mut profiles = Findings::default();
     let mut pace = Findings::default();
+    let mut code = Findings::default();
     if measures(What::Endpoints) {
         let mut paused = Builder::new_current_thread();
         let paused = paused.enable_all().start_paused(true).build()?;
@@ -132,16 +136,24 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
         functions = real_time.block_on(functions::measure(&folder, cli.runs))?;
         println!("{}", functions.markdown);
     }
+    if measures(What::Code) {
+        let folder = match &cli.bootstraps {
+            Some(folder) => folder.clone(),
+            None => bootstraps::build_one(code::FUNCTION)?,
+        };
+        code = real_time.block_on(code::measure(&folder))?;
+        println!("{}", code.markdown);
+    }
     if measures(What::Profiles) {
         let built = profiles::build()?;
         profiles = real_time.block_on(profiles::measure(&built, cli.runs))?;
         println!("{}", profiles.markdown);
     }
     if cli.write {
-        let document = report::document(&functions, &endpoints, &profiles, cli.runs)?;
+        let document = report::document(&functions, &endpoints, &code, &profiles, cli.runs)?;
         report::write(&document)?;
     }
-    let findings = [&functions, &endpoints, &pace];
+    let findings = [&functions, &endpoints, &pace, &code];
     let exceeded: Vec<_> = findings.iter().flat_map(|found| &found.exceeded).collect();
     for sentence in &exceeded {
         println!("exceeded: {sentence}");

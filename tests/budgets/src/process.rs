@@ -1,5 +1,6 @@
 //! One function as a process, as Lambda starts it.
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,13 +18,45 @@ pub struct Process {
     pub init: Duration,
     api: RuntimeApi,
     child: Child,
+    /// Where valgrind writes what it has counted.
+    counts: Option<PathBuf>,
 }
 
 impl Process {
     /// Starts the bootstrap `program` with nothing but `environment`, and waits until it asks for its first event.
     pub async fn start(program: &Path, environment: &[(&str, String)]) -> anyhow::Result<Self> {
+        Self::start_as(Command::new(program), environment, None)
+            .await
+            .with_context(|| format!("cannot start {}", program.display()))
+    }
+
+    /// The same with its instructions counted. Nothing where valgrind is not installed.
+    pub async fn start_counted(
+        program: &Path,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Option<Self>> {
+        let installed = Command::new("valgrind").arg("--version").output().await;
+        match installed {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            installed => installed.context("cannot run valgrind")?,
+        };
+        let counts = std::env::temp_dir().join(format!("counts-{}", std::process::id()));
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(format!("--log-file={}", counts.display()))
+            .arg(program);
+        Self::start_as(command, environment, Some(counts))
+            .await
+            .map(Some)
+    }
+
+    async fn start_as(
+        mut command: Command,
+        environment: &[(&str, String)],
+        counts: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let mut api = RuntimeApi::start().await?;
-        let mut command = Command::new(program);
         command
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (*name, value)))
@@ -34,14 +67,13 @@ impl Process {
             .stdout(Stdio::null())
             .kill_on_drop(true);
         let started = Instant::now();
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+        let child = command.spawn()?;
         let polled = api.polled().await?;
         Ok(Self {
             init: polled - started,
             api,
             child,
+            counts,
         })
     }
 
@@ -69,6 +101,23 @@ impl Process {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = resident.and_then(|resident| resident.trim().strip_suffix(" kB"));
         kib.and_then(|kib| kib.parse().ok()).context("VmRSS")
+    }
+
+    /// Ends it; answers how many instructions it has executed.
+    pub async fn end_counted(mut self) -> anyhow::Result<u64> {
+        let id = self.child.id().context("the function has ended")?;
+        // A signal that can be caught, so that valgrind reports.
+        let kill = Command::new("kill").arg(id.to_string()).status().await?;
+        anyhow::ensure!(kill.success(), "kill: {kill}");
+        self.child.wait().await?;
+        let counts = self.counts.take().context("nothing was counted")?;
+        let report = std::fs::read_to_string(&counts)?;
+        std::fs::remove_file(&counts)?;
+        let total = report
+            .lines()
+            .find_map(|line| line.split_once("Collected :"));
+        let (_, total) = total.with_context(|| format!("no total in: {report}"))?;
+        total.trim().parse().context("the total")
     }
 
     /// Ends it.

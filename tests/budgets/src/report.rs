@@ -49,10 +49,15 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn document(
     functions: &Findings,
     endpoints: &Findings,
+    code: &Findings,
     profiles: &Findings,
     runs: usize,
 ) -> anyhow::Result<String> {
-    let exceeded = functions.exceeded.iter().chain(&endpoints.exceeded);
+    let exceeded = functions
+        .exceeded
+        .iter()
+        .chain(&endpoints.exceeded)
+        .chain(&code.exceeded);
     let mut exceeded: Vec<_> = exceeded.map(|sentence| format!("* {sentence}")).collect();
     if exceeded.is_empty() {
         exceeded.push("Everything is within its budget.".into());
@@ -64,6 +69,7 @@ pub fn document(
         .replace("{runs}", &runs.to_string())
         .replace("{functions}", functions.markdown.trim_end())
         .replace("{endpoints}", endpoints.markdown.trim_end())
+        .replace("{code}", code.markdown.trim_end())
         .replace("{profiles}", profiles.markdown.trim_end())
         .replace("{exceeded}", &exceeded.join("\n")))
 }

@@ -25,37 +25,66 @@ const PIECE: usize = 16 * 1024;
 /// Serves the tables and the gateway of `system`; answers the environment of a function that uses them.
 pub async fn serve(system: &TestSystem) -> anyhow::Result<Vec<(&'static str, String)>> {
     let authority = Authority::new()?;
-    let tables = listen().await?;
-    let tables_at = tables.local_addr()?;
-    let engine = system.database().engine();
-    let forever = std::future::pending();
-    tokio::spawn(dynoxide::server::serve_with_shutdown(
-        tables, engine, forever,
-    ));
-    let gateway = listen().await?;
-    let gateway_at = gateway.local_addr()?;
-    tokio::spawn(local::simulator::serve(system.simulator().clone(), gateway));
+    let servers = Servers::of(system).await?;
+    let far = Servers {
+        tables: far_away(servers.tables, authority.acceptor.clone()).await?,
+        gateway: far_away(servers.gateway, authority.acceptor).await?,
+    };
+    let mut environment = environment(system, "https", &far);
+    environment.push(("DYNAMODB_CA_PEM", authority.pem.clone()));
+    environment.push(("WHATSAPP_CA_PEM", authority.pem));
+    Ok(environment)
+}
 
-    let tables_at = far_away(tables_at, authority.acceptor.clone()).await?;
-    let gateway_at = far_away(gateway_at, authority.acceptor).await?;
+/// The same without TLS and without distance.
+pub async fn serve_plain(system: &TestSystem) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let servers = Servers::of(system).await?;
+    Ok(environment(system, "http", &servers))
+}
+
+/// Where the tables and the gateway are reached.
+struct Servers {
+    tables: SocketAddr,
+    gateway: SocketAddr,
+}
+
+impl Servers {
+    async fn of(system: &TestSystem) -> anyhow::Result<Self> {
+        let tables = listen().await?;
+        let tables_at = tables.local_addr()?;
+        let engine = system.database().engine();
+        let forever = std::future::pending();
+        tokio::spawn(dynoxide::server::serve_with_shutdown(
+            tables, engine, forever,
+        ));
+        let gateway = listen().await?;
+        let gateway_at = gateway.local_addr()?;
+        tokio::spawn(local::simulator::serve(system.simulator().clone(), gateway));
+        Ok(Self {
+            tables: tables_at,
+            gateway: gateway_at,
+        })
+    }
+}
+
+fn environment(
+    system: &TestSystem,
+    scheme: &str,
+    servers: &Servers,
+) -> Vec<(&'static str, String)> {
+    let url = |address: SocketAddr| format!("{scheme}://localhost:{}", address.port());
     let sessions = &system.backends().settings.sessions;
     let token = sessions.first().map(|session| session.token.expose());
-    Ok(vec![
+    vec![
         ("AWS_ACCESS_KEY_ID", "local".into()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", url(tables_at)),
+        ("AWS_ENDPOINT_URL_DYNAMODB", url(servers.tables)),
         ("AWS_REGION", "ap-southeast-3".into()),
         ("AWS_SECRET_ACCESS_KEY", "local".into()),
         ("CODES_PER_ADDRESS", "1000000".into()),
         ("GUESSES_PER_ADDRESS", "1000000".into()),
-        ("DYNAMODB_CA_PEM", authority.pem.clone()),
-        ("WHATSAPP_CA_PEM", authority.pem),
-        ("WHATSAPP_SERVER_API", url(gateway_at)),
+        ("WHATSAPP_SERVER_API", url(servers.gateway)),
         ("WHATSAPP_USER_TOKEN", token.unwrap_or_default().into()),
-    ])
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("https://localhost:{}", address.port())
+    ]
 }
 
 async fn listen() -> std::io::Result<TcpListener> {

@@ -156,51 +156,58 @@ impl Kind {
         };
         match self {
             Self::Argon2(algorithm) => {
-                // A string without a version is of the one before versions were written (the reference's encoding.c).
-                let version = hash.version.unwrap_or(Version::V0x10.into());
-                let version = Version::try_from(version).map_err(|_| SchemeError::Damaged)?;
-                let params = Params::try_from(hash).map_err(|_| SchemeError::Damaged)?;
-                // Neither is part of the standard any more, and the library leaves them out of its work.
-                if !params.keyid().is_empty() || !params.data().is_empty() {
-                    return Err(SchemeError::Damaged);
-                }
-                let too_expensive = params.m_cost() > MEMORY_KIB_MAX
-                    || params.t_cost() > PASSES_MAX
-                    || params.p_cost() > LANES_MAX;
-                match too_expensive {
-                    true => Err(SchemeError::TooExpensive),
-                    false => Ok(Scheme::Argon2 {
-                        algorithm,
-                        version,
-                        params,
-                        salt,
-                        expected,
-                    }),
-                }
+                let (version, params) = argon2_settings(hash)?;
+                Ok(Scheme::Argon2 {
+                    algorithm,
+                    version,
+                    params,
+                    salt,
+                    expected,
+                })
             }
-            Self::Pbkdf2(algorithm) => {
-                let rounds = hash.params.get_decimal("i").and_then(NonZeroU32::new);
-                let length = hash.params.get_decimal("l");
-                let others = hash
-                    .params
-                    .iter()
-                    .any(|(name, _)| !["i", "l"].contains(&name.as_str()));
-                let rounds = rounds.ok_or(SchemeError::Damaged)?;
-                if others || length.is_some_and(|length| length as usize != expected.len()) {
-                    return Err(SchemeError::Damaged);
-                }
-                match rounds.get() > PBKDF2_ROUNDS_MAX {
-                    true => Err(SchemeError::TooExpensive),
-                    false => Ok(Scheme::Pbkdf2 {
-                        algorithm,
-                        rounds,
-                        salt,
-                        expected,
-                    }),
-                }
-            }
+            Self::Pbkdf2(algorithm) => Ok(Scheme::Pbkdf2 {
+                algorithm,
+                rounds: pbkdf2_rounds(hash, expected.len())?,
+                salt,
+                expected,
+            }),
         }
     }
+}
+
+fn argon2_settings(hash: &phc::PasswordHash) -> Result<(Version, Params), SchemeError> {
+    // A string without a version is of the one before versions were written (the reference's encoding.c).
+    let version = hash.version.unwrap_or(Version::V0x10.into());
+    let version = Version::try_from(version).map_err(|_| SchemeError::Damaged)?;
+    let params = Params::try_from(hash).map_err(|_| SchemeError::Damaged)?;
+    // Neither is part of the standard any more, and the library leaves them out of its work.
+    if !params.keyid().is_empty() || !params.data().is_empty() {
+        return Err(SchemeError::Damaged);
+    }
+    let too_expensive = params.m_cost() > MEMORY_KIB_MAX
+        || params.t_cost() > PASSES_MAX
+        || params.p_cost() > LANES_MAX;
+    if too_expensive {
+        return Err(SchemeError::TooExpensive);
+    }
+    Ok((version, params))
+}
+
+fn pbkdf2_rounds(hash: &phc::PasswordHash, hash_bytes: usize) -> Result<NonZeroU32, SchemeError> {
+    let rounds = hash.params.get_decimal("i").and_then(NonZeroU32::new);
+    let rounds = rounds.ok_or(SchemeError::Damaged)?;
+    let length = hash.params.get_decimal("l");
+    let has_others = hash
+        .params
+        .iter()
+        .any(|(name, _)| !["i", "l"].contains(&name.as_str()));
+    if has_others || length.is_some_and(|length| length as usize != hash_bytes) {
+        return Err(SchemeError::Damaged);
+    }
+    if rounds.get() > PBKDF2_ROUNDS_MAX {
+        return Err(SchemeError::TooExpensive);
+    }
+    Ok(rounds)
 }
 
 /// Our hash of `password`, as a PHC string.
