@@ -7,8 +7,10 @@ use shared::model::phone::Phone;
 use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
-use shared::store::logins::LoginsTable;
+use shared::store::logins::{Closed, LoginsTable};
 use shared::store::users::{Moved, Users};
+
+use super::erase::LOGINS_MAX;
 
 /// Moves the user in one transaction, then removes the logins that hold the old phone.
 pub(super) async fn run(
@@ -49,8 +51,16 @@ pub(super) async fn run(
         out,
         "The user of {from} has the phone {to} now, and is signed out everywhere."
     )?;
-    let logins = LoginsTable::new(backends).close_all_of(from).await?;
-    writeln!(out, "{logins} logins under {from} were removed.")?;
+    match LoginsTable::new(backends)
+        .close_of(from, LOGINS_MAX)
+        .await?
+    {
+        Closed::Done(logins) => writeln!(out, "{logins} logins under {from} were removed.")?,
+        Closed::MoreLeft(logins) => writeln!(
+            out,
+            "{logins} logins under {from} were removed, and more are left. They open nothing: erase {from} to remove them."
+        )?,
+    }
     tell(backends, from, to, out).await
 }
 
