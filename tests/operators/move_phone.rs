@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::model::account::User;
 use shared::model::phone::Phone;
 use shared::store::Fields;
-use shared::store::users::Users;
+use shared::store::users::{LoginsEnded, Users};
 use tests::TestSystem;
 use tokio::time::Instant;
 
@@ -120,6 +120,21 @@ async fn a_move_is_made_all_the_same_when_nobody_can_be_told() {
         assert!(user_of(&system, OTHER).await.is_some());
         assert!(system.simulator().messages(None).is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_the_logins_of_a_user_who_was_moved_meanwhile_says_so() {
+    let system = TestSystem::start().await;
+    signed_up(&system, PHONE).await;
+    let (users, seen) = (
+        Users::new(system.backends()),
+        user_of(&system, PHONE).await.unwrap(),
+    );
+    assert_eq!(users.end_logins(&seen).await.unwrap(), LoginsEnded::Done);
+    let said = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+    assert!(said.is_ok(), "{said:?}");
+    let ended = users.end_logins(&seen).await.unwrap();
+    assert_eq!(ended, LoginsEnded::NoSuchUser);
 }
 
 #[tokio::test(start_paused = true)]

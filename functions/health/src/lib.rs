@@ -1,5 +1,6 @@
-//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out? And the answer to every request that no route
-//! takes: the path is unknown, or it is known with other methods.
+//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out?
+//!
+//! It also answers every request that no route takes: its path is unknown, or known with other methods.
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
@@ -74,17 +75,18 @@ fn health() -> Reply {
 /// The answer to a request that no route takes.
 fn no_route(incoming: &Incoming<'_>) -> Response<Body> {
     let (method, path) = (incoming.request.method(), incoming.request.uri().path());
-    let known = METHODS.iter().find(|(known, _)| *known == path);
-    // A known path with its own method comes here only when it was written in some other way, such as with `%2F`.
-    let another = known.filter(|(_, methods)| methods.split(", ").all(|known| known != method));
-    let Some((_, methods)) = another else {
+    let methods = METHODS.iter().find(|(known, _)| *known == path);
+    let methods = methods.map(|(_, methods)| *methods);
+    // A path of the API with a method of its own comes here only in another spelling, such as with `%2F`.
+    let others = methods.filter(|methods| methods.split(", ").all(|known| known != method));
+    let Some(methods) = others else {
         let problem = Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", replies::NO_ROUTE);
         return incoming.respond(Err(problem));
     };
     let problem = Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",
-        replies::OTHER_METHOD.with("methods", *methods),
+        replies::OTHER_METHOD.with("methods", methods),
     );
     let mut response = incoming.respond(Err(problem));
     let methods = HeaderValue::from_static(methods);

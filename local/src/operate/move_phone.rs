@@ -8,7 +8,7 @@ use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::{Closed, LoginsTable};
-use shared::store::users::{Moved, Users};
+use shared::store::users::{Moved, PhoneChange, Users};
 
 use super::erase::LOGINS_MAX;
 
@@ -38,7 +38,8 @@ pub(super) async fn run(
         }
         (Some(_), None) => {
             let (challenges, now) = (Challenges::new(backends), backends.clock.now());
-            users.change_phone(&challenges, from, to, now).await?
+            let phones = PhoneChange { from, to };
+            users.change_phone(&challenges, &phones, now).await?
         }
     };
     match moved {

@@ -50,6 +50,15 @@ pub enum Imported {
     IdHasUser,
 }
 
+/// A change of a user's phone.
+#[derive(Clone, Copy, Debug)]
+pub struct PhoneChange<'a> {
+    /// The phone that the user has.
+    pub from: &'a Phone,
+    /// The phone that the user gets.
+    pub to: &'a Phone,
+}
+
 /// What became of a change of phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moved {
@@ -218,17 +227,17 @@ impl Users {
         }
     }
 
-    /// Gives the user of `from` the phone `to`, with its pointers, ends all logins made before, and forgets the codes of both
-    /// phones: one that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when
-    /// the user or a code changes meanwhile.
+    /// Gives a user another phone, moves its pointers, ends all logins made before, and forgets the codes of both phones: a
+    /// code that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when the
+    /// user or a code changes meanwhile.
     pub async fn change_phone(
         &self,
         challenges: &Challenges,
-        from: &Phone,
-        to: &Phone,
+        phones: &PhoneChange<'_>,
         now: Timestamp,
     ) -> Result<Moved, StoreError> {
         const ACT: &str = "change a phone";
+        let PhoneChange { from, to } = *phones;
         for _ in 0..RACES_MAX {
             let Some(before) = self.item_of(ACT, from).await? else {
                 return Ok(Moved::NoUser);
