@@ -1,10 +1,13 @@
 //! Giving a user another phone.
 use std::time::Duration;
 
+use local::database::{Fault, Faults};
 use local::simulator::Scenario;
 use serde_json::json;
+use shared::flows::account_change::{AccountChanges, Notice, TOLD_WITHIN, Told};
 use shared::model::account::User;
 use shared::model::phone::Phone;
+use shared::model::texts::AccountChange;
 use shared::store::Fields;
 use shared::store::users::{LoginsEnded, Users};
 use tests::TestSystem;
@@ -119,6 +122,30 @@ async fn a_move_is_made_all_the_same_when_nobody_can_be_told() {
         );
         assert!(user_of(&system, OTHER).await.is_some());
         assert!(system.simulator().messages(None).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_was_told_whether_or_not_the_delivery_could_be_recorded() {
+    let never_recorded = Faults::none().on_table("DeliveriesTable", Fault::StoppedBefore);
+    for (case, faults) in [
+        ("recorded", Faults::none()),
+        ("never recorded", never_recorded),
+    ] {
+        let system = TestSystem::builder().faults(faults).build().await;
+        // So long that the store has not given up the record when the time is over.
+        system.simulator().play(&Scenario::SendQueue { each_ms: 3_500 });
+        let changes = AccountChanges::new(system.backends());
+        let phone = parsed(PHONE);
+        let notice = Notice {
+            change: AccountChange::PhoneLeft,
+            phone: &phone,
+            language: None,
+        };
+        let deadline = system.backends().clock.now().plus(TOLD_WITHIN);
+        let told = changes.tell(&notice, deadline).await;
+        assert_eq!(told, Told::Yes, "{case}");
+        assert_eq!(system.simulator().messages(None).len(), 1, "{case}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::sender::{self, Content, Outcome, Outgoing, PickError, Sender};
+use crate::sender::{self, Content, Outcome, Outgoing, PickError, Place, Sender};
 use crate::store::StoreError;
 
 /// The longest that a change waits for its message.
@@ -92,8 +92,7 @@ impl AccountChanges {
             return Told::TestNumber;
         }
         let until = deadline.min(self.clock.now().plus(TOLD_WITHIN));
-        let sending = tokio::time::timeout(self.clock.until(until), self.send(notice, until));
-        let why = match sending.await.unwrap_or(Err(NotTold::OutOfTime)) {
+        let why = match self.send(notice, until).await {
             Ok(Outcome::Sent) => return Told::Yes,
             Ok(Outcome::Unknown) => return Told::Perhaps,
             Ok(Outcome::NotSent(reason)) => reason.as_str().to_owned(),
@@ -111,9 +110,9 @@ impl AccountChanges {
 
     async fn send(&self, notice: &Notice<'_>, until: Timestamp) -> Result<Outcome, NotTold> {
         let Notice { change, phone, .. } = *notice;
-        let picked = self.sender.pick(phone).await?;
-        let place = self.sender.take_place(&picked, PLACE_WAIT_MAX).await?;
-        let place = place.map_err(|_| NotTold::Busy)?;
+        let sent_by = until.minus(RECORD_ROOM);
+        let place = self.in_time(self.take_place(phone), sent_by).await;
+        let place = place.ok_or(NotTold::OutOfTime)??;
         let outgoing = Outgoing {
             purpose: change.name(),
             message_id: sender::message_id(&self.entropy),
@@ -122,10 +121,27 @@ impl AccountChanges {
             // Any other phone has taken a code by now.
             first_contact: change == AccountChange::PhoneTaken,
         };
-        let sent_by = until.minus(RECORD_ROOM);
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
-        self.sender.record(&delivery).await;
+        // The message is out or not, whatever becomes of its record.
+        let recorded = self.in_time(self.sender.record(&delivery), until).await;
+        if recorded.is_none() {
+            let message_id = delivery.message_id.as_str();
+            tracing::error!(message_id, "a delivery was not recorded in time");
+        }
         Ok(delivery.outcome)
+    }
+
+    /// A place in the queue of the session that the phone is written to from.
+    async fn take_place(&self, phone: &Phone) -> Result<Place, NotTold> {
+        let picked = self.sender.pick(phone).await?;
+        let place = self.sender.take_place(&picked, PLACE_WAIT_MAX).await?;
+        place.map_err(|_| NotTold::Busy)
+    }
+
+    /// What `work` gives, if it is done by `until`.
+    async fn in_time<T>(&self, work: impl Future<Output = T>, until: Timestamp) -> Option<T> {
+        let left = self.clock.until(until);
+        tokio::time::timeout(left, work).await.ok()
     }
 }
 
