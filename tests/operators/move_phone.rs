@@ -134,7 +134,9 @@ async fn a_phone_was_told_whether_or_not_the_delivery_could_be_recorded() {
     ] {
         let system = TestSystem::builder().faults(faults).build().await;
         // So long that the store has not given up the record when the time is over.
-        system.simulator().play(&Scenario::SendQueue { each_ms: 3_500 });
+        system
+            .simulator()
+            .play(&Scenario::SendQueue { each_ms: 3_500 });
         let changes = AccountChanges::new(system.backends());
         let phone = parsed(PHONE);
         let notice = Notice {

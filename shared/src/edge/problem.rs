@@ -23,13 +23,30 @@ pub struct Problem {
     message: Text,
     limit: Option<Limit>,
     retry_after: Option<Duration>,
-    /// The value of `WWW-Authenticate`.
-    authenticate: Option<&'static str>,
+    /// What is wrong with the access token, if that is the problem.
+    token: Option<TokenFault>,
     /// More fields of the body.
     fields: Map<String, Value>,
     attention: Attention,
     /// What failed here, with everything that caused it.
     cause: Option<String>,
+}
+
+/// What is wrong with an access token.
+#[derive(Clone, Copy, Debug)]
+enum TokenFault {
+    Missing,
+    Refused,
+}
+
+impl TokenFault {
+    /// The value of `WWW-Authenticate` (RFC 6750).
+    const fn authenticate(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Missing => r#"Bearer realm="api""#,
+            Self::Refused => r#"Bearer realm="api", error="invalid_token""#,
+        })
+    }
 }
 
 /// Who may have to act on a problem.
@@ -63,7 +80,7 @@ impl Problem {
             message,
             limit: None,
             retry_after: None,
-            authenticate: None,
+            token: None,
             fields: Map::new(),
             attention: Attention::of_status(status),
             cause: None,
@@ -80,7 +97,7 @@ impl Problem {
         Self::bad_request("INVALID_OTP", message).for_attention_of(Attention::Operator)
     }
 
-    /// A request without an access token. `WWW-Authenticate` asks for one (RFC 6750).
+    /// A request without an access token. `WWW-Authenticate` asks for one.
     pub fn missing_token() -> Self {
         let problem = Self::new(
             StatusCode::UNAUTHORIZED,
@@ -88,15 +105,15 @@ impl Problem {
             replies::TOKEN_MISSING,
         );
         Self {
-            authenticate: Some(r#"Bearer realm="api""#),
+            token: Some(TokenFault::Missing),
             ..problem.for_attention_of(Attention::Client)
         }
     }
 
-    /// An access token that is not accepted. `WWW-Authenticate` says so, too (RFC 6750).
+    /// An access token that is not accepted. `WWW-Authenticate` says so, too.
     pub fn refused_token(code: &'static str, message: Text) -> Self {
         Self {
-            authenticate: Some(r#"Bearer realm="api", error="invalid_token""#),
+            token: Some(TokenFault::Refused),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message)
         }
     }
@@ -197,9 +214,8 @@ impl Problem {
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(authenticate) = self.authenticate {
-            let authenticate = HeaderValue::from_static(authenticate);
-            headers.insert(header::WWW_AUTHENTICATE, authenticate);
+        if let Some(fault) = self.token {
+            headers.insert(header::WWW_AUTHENTICATE, fault.authenticate());
         }
         response
     }

@@ -1,6 +1,6 @@
 //! Signing in with a password. Wrong passwords are limited; the right one costs nothing.
 //!
-//! Whoever only knows a number must not keep its owner out. So there are three limits ([`Policy`]):
+//! Whoever only knows a number must not keep its owner out. So there are three limits ([`Policy`](crate::model::limits::Policy)):
 //! * `passwords_per_phone` wrong passwords close the phone for the address that gave them, and for no other.
 //! * After `passwords_before_code` wrong passwords from anywhere, a password alone opens nothing from networks that nobody
 //!   has signed in from. A code does.
