@@ -28,6 +28,17 @@ pub struct AccessTokens {
     audience: String,
 }
 
+/// Why it is not known what an access token says.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimsError {
+    /// The token is not valid.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Opens logins and makes their tokens.
 #[derive(Clone, Debug)]
 pub struct Logins {
@@ -125,15 +136,11 @@ impl AccessTokens {
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
-    pub async fn claims(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
+    pub async fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, ClaimsError> {
         let keys = self.keys.get(now).await?;
         match self.verify(&keys, token, now) {
             Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
-            answer => Ok(answer),
+            verified => Ok(verified?),
         }
     }
 
@@ -141,13 +148,9 @@ impl AccessTokens {
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
-    pub async fn claims_now(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
+    pub async fn claims_now(&self, token: &str, now: Timestamp) -> Result<Claims, ClaimsError> {
         let keys = self.keys.read(now).await?;
-        Ok(self.verify(&keys, token, now))
+        Ok(self.verify(&keys, token, now)?)
     }
 
     fn verify(&self, keys: &PublicRing, token: &str, now: Timestamp) -> Result<Claims, TokenError> {

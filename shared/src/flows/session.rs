@@ -1,5 +1,5 @@
 //! What somebody does with a login: refresh it, ask whose it is, end it.
-use super::login::{AccessTokens, Generation, Logins, SignedIn};
+use super::login::{AccessTokens, ClaimsError, Generation, Logins, SignedIn};
 use crate::model::account::User;
 use crate::model::refresh::RefreshToken;
 use crate::model::token::TokenError;
@@ -36,6 +36,15 @@ pub enum AccessError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ClaimsError> for AccessError {
+    fn from(error: ClaimsError) -> Self {
+        match error {
+            ClaimsError::Token(error) => Self::Token(error),
+            ClaimsError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// The user of an access token, and the login that it names.
@@ -159,12 +168,12 @@ impl Sessions {
     /// # Errors
     /// When the token is not valid, its login has ended, or the store fails.
     pub async fn access(&self, token: &str, now: Timestamp) -> Result<Access, AccessError> {
-        let claims = self.tokens.claims(token, now).await??;
+        let claims = self.tokens.claims(token, now).await?;
         let (claims_now, login) = tokio::join!(
             self.tokens.claims_now(token, now),
             self.logins.read(&claims.sid, now)
         );
-        claims_now??;
+        claims_now?;
         let login = login?.ok_or(AccessError::Ended)?;
         let user = user_of(&self.users, &login).await?;
         let user = user.ok_or(AccessError::Ended)?;
@@ -208,7 +217,7 @@ impl Sessions {
 
     /// Checks that no login lives that was opened before this token was made.
     async fn check_all_ended(&self, token: &str, now: Timestamp) -> Result<(), AccessError> {
-        let claims = self.tokens.claims(token, now).await??;
+        let claims = self.tokens.claims(token, now).await?;
         let user = self.users.by_id(&claims.sub).await?;
         if user.is_some_and(|user| user.ver == claims.ver) {
             Err(AccessError::Ended)
