@@ -27,7 +27,7 @@ pub async fn seed(backends: &Backends) -> anyhow::Result<()> {
         created_at: backends.clock.now(),
     };
     // Refused means that the account exists.
-    let writes = users.create(&user)?;
+    let writes = users.creation(&user)?;
     transact("make the demo account", &backends.dynamodb, writes).await?;
     Ok(())
 }

@@ -14,8 +14,11 @@ pub mod account;
 /// Signing in with a code alone.
 pub mod sso;
 
-/// Signing up.
+/// Beginning a sign-up.
 pub mod signup;
+
+/// Completing a sign-up.
+pub mod signup_confirmation;
 
 /// Telling a phone what was changed about its account.
 pub mod account_change;
@@ -26,5 +29,5 @@ pub mod password_reset;
 /// Signing in with a password.
 pub mod signin;
 
-/// What somebody does with a login: refresh it, look at it, end it.
+/// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;

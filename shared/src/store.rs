@@ -47,6 +47,7 @@ use aws_sdk_dynamodb::types::{
 pub type Item = HashMap<String, AttributeValue>;
 
 /// One write of a transaction. A flow carries it from one table's file to another's and does not look into it.
+#[must_use = "it changes nothing by itself: it belongs into a transaction"]
 #[derive(Clone, Debug)]
 pub struct Write(TransactWriteItem);
 

@@ -161,6 +161,29 @@ async fn a_login_ends_ninety_days_after_it_was_opened() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_that_ends_while_it_is_refreshed_gives_no_tokens() {
+    // Its last refresh comes three seconds before its end. Another one makes two reads, one after the other, before it gives
+    // the same tokens.
+    let latency = 900 * MILLISECOND;
+    for (case, wait, status) in [
+        ("it still lives after the reads", Duration::ZERO, 200),
+        ("it has ended after the reads", 2 * SECOND, 401),
+    ] {
+        let system = system().await;
+        let mut login = logged_in(&system).await;
+        for _ in 0..3 {
+            pass(30 * DAY - SECOND).await;
+            login = check_ok(&refresh(&system, &login["refreshToken"]).await).clone();
+        }
+        let spent = &login["refreshToken"];
+        check_ok(&refresh(&system, spent).await);
+        pass(wait).await;
+        let slow = system.with_faults(Faults::none().latency(latency));
+        assert_eq!(refresh(&slow, spent).await.status, status, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_ends_with_its_user() {
     let system = system().await;
     let login = logged_in(&system).await;

@@ -1,7 +1,7 @@
 //! What is no request is refused with a 4xx, without a call to the store or the gateway.
 use local::api_gateway::BODY_MAX;
 use local::template::Template;
-use shared::edge::BODY_BYTES_MAX;
+use shared::edge::body::BODY_BYTES_MAX;
 
 use super::*;
 

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::store::logins::{Closed, LoginsTable};
 use tests::TestSystem;
 
 use super::act::*;
@@ -47,6 +48,30 @@ async fn nothing_of_the_phone_is_left_and_everything_ends() {
         );
         assert_eq!(session(&system, &other["token"]).await.status, 200);
         signed_up(&system, PHONE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_the_logins_of_a_phone_says_whether_more_are_left() {
+    let system = TestSystem::start().await;
+    signed_up(&system, PHONE).await;
+    for _ in 0..3 {
+        signed_in_with_code(&system).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let (logins, phone) = (LoginsTable::new(system.backends()), parsed(PHONE));
+    for (case, most, closed, left) in [
+        ("none of four", 0, Closed::MoreLeft(0), 4),
+        ("three of four", 3, Closed::MoreLeft(3), 1),
+        ("the last one", 1, Closed::Done(1), 0),
+        ("nothing is left", 0, Closed::Done(0), 0),
+    ] {
+        assert_eq!(
+            logins.close_of(&phone, most).await.unwrap(),
+            closed,
+            "{case}"
+        );
+        assert_eq!(rows(&system, "LoginsTable").await.len(), left, "{case}");
     }
 }
 

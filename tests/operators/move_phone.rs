@@ -2,14 +2,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use local::database::{Fault, Faults};
 use local::simulator::Scenario;
 use serde_json::json;
+use shared::flows::account_change::{AccountChanges, Notice, TOLD_WITHIN, Told};
 use shared::gateway::SessionToken;
 use shared::model::account::User;
 use shared::model::phone::Phone;
+use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
 use shared::store::Fields;
-use shared::store::users::Users;
+use shared::store::users::{LoginsEnded, Users};
 use tests::TestSystem;
 use tokio::time::Instant;
 
@@ -175,6 +178,47 @@ async fn a_phone_that_is_not_on_whatsapp_is_moved_to_only_when_that_is_wanted() 
     let said = operate(&system, &anyway).await.unwrap();
     assert!(said.contains("no code will reach its user"), "{said}");
     assert!(user_of(&system, OTHER).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_was_told_whether_or_not_the_delivery_could_be_recorded() {
+    let never_recorded = Faults::none().on_table("DeliveriesTable", Fault::StoppedBefore);
+    for (case, faults) in [
+        ("recorded", Faults::none()),
+        ("never recorded", never_recorded),
+    ] {
+        let system = TestSystem::builder().faults(faults).build().await;
+        // So long that the store has not given up the record when the time is over.
+        system
+            .simulator()
+            .play(&Scenario::SendQueue { each_ms: 3_500 });
+        let changes = AccountChanges::new(system.backends());
+        let phone = parsed(PHONE);
+        let notice = Notice {
+            change: AccountChange::PhoneLeft,
+            phone: &phone,
+            language: None,
+        };
+        let deadline = system.backends().clock.now().plus(TOLD_WITHIN);
+        let told = changes.tell(&notice, deadline).await;
+        assert_eq!(told, Told::Yes, "{case}");
+        assert_eq!(system.simulator().messages(None).len(), 1, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_the_logins_of_a_user_who_was_moved_meanwhile_says_so() {
+    let system = TestSystem::start().await;
+    signed_up(&system, PHONE).await;
+    let (users, seen) = (
+        Users::new(system.backends()),
+        user_of(&system, PHONE).await.unwrap(),
+    );
+    assert_eq!(users.end_logins(&seen).await.unwrap(), LoginsEnded::Done);
+    let said = operate(&system, &["users", "move-phone", PHONE, OTHER]).await;
+    assert!(said.is_ok(), "{said:?}");
+    let ended = users.end_logins(&seen).await.unwrap();
+    assert_eq!(ended, LoginsEnded::NoSuchUser);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,11 +7,12 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Value, json};
-use shared::edge::{self, Problem};
+use shared::edge::problem::Problem;
+use shared::edge::request::Incoming;
+use shared::edge::response::json_response;
 use shared::flows::login::PublishedKeys;
 use shared::model::token::{Jwks, SigningAlgorithm};
 use shared::platform::clock::Clock;
-use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 
@@ -51,35 +52,26 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    match edge::within(&caller, now, published(app, &request, now)).await {
-        Ok(response) => response,
-        Err(problem) => edge::respond(&caller, Err(problem)),
-    }
+    let incoming = Incoming::new(&request, app.clock.now());
+    let response = incoming.in_time(published(app, &incoming)).await;
+    response.unwrap_or_else(|problem| incoming.respond(Err(problem)))
 }
 
-async fn published(
-    app: &App,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Response<Body>, Problem> {
-    let keys = app
-        .keys
-        .read(now)
-        .await
-        .map_err(|error| Problem::internal(&error))?;
-    let document = match request.uri().path() {
+/// The document of the request's path.
+async fn published(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Problem> {
+    let keys = app.keys.read(incoming.now).await;
+    let keys = keys.map_err(|error| Problem::internal(&error))?;
+    let document = match incoming.request.uri().path() {
         JWKS => serde_json::to_value(keys).map_err(|error| Problem::internal(&error))?,
-        _ => discovery(app, request, &keys),
+        _ => discovery(app, incoming.request, &keys),
     };
-    let mut response = edge::json_response(StatusCode::OK, &document);
+    let mut response = json_response(StatusCode::OK, &document);
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE);
     Ok(response)
 }
 
-/// Only what is there: no endpoint of OAuth, and so no type of response. OpenID Connect has no other name for the algorithms
-/// than that of its ID tokens.
+/// The discovery document. There is no endpoint of OAuth, and so no response type. The algorithms stand under the name that
+/// OpenID Connect has for those of ID tokens: it has no other.
 fn discovery(app: &App, request: &Request, keys: &Jwks) -> Value {
     let base = app.base_url.clone().unwrap_or_else(|| own_url(request));
     let algorithms: BTreeSet<_> = keys
@@ -97,7 +89,7 @@ fn discovery(app: &App, request: &Request, keys: &Jwks) -> Value {
     })
 }
 
-/// Where API Gateway says that it was asked; never a header, which anybody can write.
+/// The URL that was asked, as API Gateway saw it. Never a header, which anybody can write.
 fn own_url(request: &Request) -> String {
     let domain = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.as_deref(),

@@ -6,7 +6,10 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::edge::{self, Problem, Reply, SecurityEvent};
+use shared::edge::fields;
+use shared::edge::problem::Problem;
+use shared::edge::reply::{Reply, SecurityEvent};
+use shared::edge::request::Incoming;
 use shared::flows::login::Logins;
 use shared::flows::session::{self, RefreshError};
 use shared::model::refresh::RefreshToken;
@@ -45,40 +48,35 @@ impl App {
 
 /// `{"refreshToken":"…"}`.
 #[derive(Deserialize)]
-struct Given {
+struct Fields {
     #[serde(rename = "refreshToken")]
     refresh_token: Option<String>,
 }
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let work = async {
-        match request.uri().path() {
-            "/api/auth/signout" => sign_out(app, &request).await,
-            _ => refresh(app, &request).await,
-        }
-    };
-    let answer = edge::within(&caller, now, work).await;
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    match request.uri().path() {
+        "/api/auth/signout" => incoming.answer(sign_out(app, &incoming)).await,
+        _ => incoming.answer(refresh(app, &incoming)).await,
+    }
 }
 
-async fn refresh(app: &App, request: &Request) -> Result<Reply, Problem> {
-    let token = token(request)?;
+async fn refresh(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let token = refresh_token(incoming)?;
     let signed_in = session::refresh(&app.users, &app.logins, &token, &app.clock).await?;
     Ok(Reply::signed_in(replies::NEXT_TOKENS, &signed_in))
 }
 
-async fn sign_out(app: &App, request: &Request) -> Result<Reply, Problem> {
-    let token = token(request)?;
-    session::sign_out_by_refresh(&app.logins, &token, app.clock.now()).await?;
+async fn sign_out(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let token = refresh_token(incoming)?;
+    session::sign_out_by_refresh(&app.logins, &token, incoming.now).await?;
     Ok(Reply::new(replies::SIGNED_OUT, json!({})).logged_as(SecurityEvent::SignedOut))
 }
 
-fn token(request: &Request) -> Result<RefreshToken, Problem> {
-    let given: Given = edge::json_body(request)?;
-    let token = given.refresh_token.as_ref();
-    let token = edge::required(token, "refreshToken", "MISSING_REFRESH_TOKEN")?;
-    Ok(RefreshToken::parse(token).ok_or(RefreshError::Refused)?)
+fn refresh_token(incoming: &Incoming<'_>) -> Result<RefreshToken, Problem> {
+    let given: Fields = incoming.json()?;
+    let text = given.refresh_token.as_deref();
+    let text = fields::required(text, "refreshToken", "MISSING_REFRESH_TOKEN")?;
+    Ok(RefreshToken::parse(text).ok_or(RefreshError::Refused)?)
 }

@@ -3,36 +3,31 @@
 //! An unknown phone gets the same answer, in the same time, and no message.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::edge::{self, Problem, Reply};
-use shared::flows::account::{self, Wish};
-use shared::flows::codes::Codes;
-use shared::model::caller::{Caller, TrustedCallers};
+use shared::edge::fields;
+use shared::edge::problem::Problem;
+use shared::edge::reply::Reply;
+use shared::edge::request::{Incoming, Intake};
+use shared::flows::account::{AccountCodes, CodeRequest};
 use shared::model::code::Purpose;
 use shared::platform::clock::Clock;
-use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::users::Users;
 
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    codes: Codes,
-    users: Users,
-    trusted: TrustedCallers,
+    codes: AccountCodes,
+    intake: Intake,
     clock: Clock,
-    emails: bool,
 }
 
 impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            codes: Codes::new(backends),
-            users: Users::new(backends),
-            trusted: backends.settings.trusted_callers.clone(),
+            codes: AccountCodes::new(backends),
+            intake: Intake::new(backends),
             clock: backends.clock.clone(),
-            emails: backends.settings.email_identifier,
         }
     }
 
@@ -47,7 +42,7 @@ impl App {
 
 /// `{"identifier":"08123456789","method":"whatsapp","locale":"id"}`; the last two may be left out.
 #[derive(Deserialize)]
-struct Asked {
+struct Fields {
     identifier: Option<String>,
     method: Option<String>,
     locale: Option<String>,
@@ -55,36 +50,20 @@ struct Asked {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = edge::within(&caller, now, send_code(app, &caller, &request, now)).await;
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    incoming.answer(send_code(app, &incoming)).await
 }
 
-async fn send_code(
-    app: &App,
-    caller: &Caller,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Reply, Problem> {
-    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
-    let asked: Asked = edge::json_body(request)?;
-    let who = edge::identifier(asked.identifier.as_ref(), "identifier", app.emails)?;
-    edge::method(asked.method.as_deref())?;
-    let wish = Wish {
-        language: edge::asked_language(request, asked.locale.as_deref())
-            .unwrap_or_else(|| who.language()),
+async fn send_code(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let who = app.intake.identifier(given.identifier.as_deref())?;
+    fields::only_whatsapp(given.method.as_deref())?;
+    let request = CodeRequest {
+        purpose: Purpose::PasswordReset,
+        language: incoming.message_language(given.locale.as_deref(), &who),
         who,
         keep: None,
     };
-    let sent = account::send_code(
-        &app.codes,
-        &app.users,
-        Purpose::PasswordReset,
-        &wish,
-        caller,
-        now,
-    )
-    .await?;
+    let sent = app.codes.send(&request, &caller, incoming.now).await?;
     Ok(Reply::code_sent(&sent))
 }

@@ -2,12 +2,13 @@
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::json;
-use shared::edge::{self, Problem, Reply, SecurityEvent};
-use shared::flows::session::{AccessError, Sessions};
+use shared::edge::problem::{Attention, Problem};
+use shared::edge::reply::{Reply, SecurityEvent, user_view};
+use shared::edge::request::Incoming;
+use shared::flows::session::{AccessError, Sessions, SignOut};
 use shared::model::replies;
 use shared::model::token::TokenError;
 use shared::platform::clock::Clock;
-use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 
@@ -38,61 +39,53 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = async {
-        match *request.method() {
-            Method::DELETE => sign_out(app, &request, now).await,
-            _ => look(app, &request, now).await,
-        }
-    };
-    let answer = edge::within(&caller, now, answer).await;
-    edge::respond(&caller, answer)
-}
-
-async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
-    let token = edge::bearer(request)?;
-    match app.sessions.look(token, now).await {
-        Ok(access) => {
-            let data = json!({ "user": edge::user_view(&access.user) });
-            Ok(Reply::new(replies::SIGNED_IN, data))
-        }
-        Err(error) => Err(refused(error)),
+    let incoming = Incoming::new(&request, app.clock.now());
+    match *request.method() {
+        Method::DELETE => incoming.answer(sign_out(app, &incoming)).await,
+        _ => incoming.answer(current_user(app, &incoming)).await,
     }
 }
 
-async fn sign_out(app: &App, request: &Request, now: Timestamp) -> Result<Reply, Problem> {
-    let token = edge::bearer(request)?;
-    let parameters = request.query_string_parameters();
-    let everywhere = match parameters.all("all").as_deref() {
-        None | Some(["false"]) => false,
-        Some(["true"]) => true,
-        Some(_) => {
-            let message = replies::ALL_ONCE;
-            return Err(Problem::bad_request("INVALID_PARAMETER", message));
-        }
+async fn current_user(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let token = incoming.bearer()?;
+    let access = app.sessions.access(token, incoming.now).await;
+    let access = access.map_err(refused)?;
+    let data = json!({ "user": user_view(&access.user) });
+    Ok(Reply::new(replies::SIGNED_IN, data))
+}
+
+async fn sign_out(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let token = incoming.bearer()?;
+    let which = which_logins(incoming.request)?;
+    let signed_out = app.sessions.sign_out(token, which, incoming.now).await;
+    signed_out.map_err(refused)?;
+    let event = match which {
+        SignOut::ThisLogin => SecurityEvent::SignedOut,
+        SignOut::Everywhere => SecurityEvent::SignedOutEverywhere,
     };
-    match app.sessions.sign_out(token, everywhere, now).await {
-        Ok(()) => {
-            let event = if everywhere {
-                SecurityEvent::SignedOutEverywhere
-            } else {
-                SecurityEvent::SignedOut
-            };
-            Ok(Reply::new(replies::SIGNED_OUT, json!({})).logged_as(event))
-        }
-        Err(error) => Err(refused(error)),
+    Ok(Reply::new(replies::SIGNED_OUT, json!({})).logged_as(event))
+}
+
+fn which_logins(request: &Request) -> Result<SignOut, Problem> {
+    let parameters = request.query_string_parameters();
+    match parameters.all("all").as_deref() {
+        None | Some(["false"]) => Ok(SignOut::ThisLogin),
+        Some(["true"]) => Ok(SignOut::Everywhere),
+        Some(_) => Err(Problem::bad_request("INVALID_PARAMETER", replies::ALL_ONCE)),
     }
 }
 
 fn refused(error: AccessError) -> Problem {
-    let (code, message) = match error {
-        AccessError::Store(error) => return Problem::internal(&error),
-        AccessError::Token(TokenError::Expired) => ("TOKEN_EXPIRED", replies::TOKEN_EXPIRED),
-        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => {
-            ("INVALID_TOKEN", replies::TOKEN_INVALID)
+    match error {
+        AccessError::Store(error) => Problem::internal(&error),
+        AccessError::Token(TokenError::Expired) => {
+            Problem::refused_token("TOKEN_EXPIRED", replies::TOKEN_EXPIRED)
+                .for_attention_of(Attention::Client)
         }
-        AccessError::Ended => ("SESSION_ENDED", replies::SESSION_ENDED),
-    };
-    Problem::refused_token(code, message)
+        AccessError::Token(TokenError::UnknownKey | TokenError::Refused(_)) => {
+            Problem::refused_token("INVALID_TOKEN", replies::TOKEN_INVALID)
+        }
+        AccessError::Ended => Problem::refused_token("SESSION_ENDED", replies::SESSION_ENDED)
+            .for_attention_of(Attention::Client),
+    }
 }

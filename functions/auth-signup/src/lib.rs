@@ -2,31 +2,26 @@
 //!
 //! The user exists only once `auth-verify-otp` has confirmed it. A phone that has a user answers 409: whoever may sign up
 //! can find out which phones are registered, as fast as the route's throttle lets them ask.
-use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::edge::{self, Problem, Reply};
-use shared::flows::codes::Codes;
-use shared::flows::signup::{self, Application, RegisterError};
-use shared::gateway::captcha::{Captcha, CaptchaError};
+use shared::edge::fields;
+use shared::edge::problem::{Attention, Problem};
+use shared::edge::reply::Reply;
+use shared::edge::request::{Incoming, Intake};
+use shared::flows::signup::{Application, RegisterError, SignUps};
+use shared::gateway::captcha::CaptchaError;
 use shared::model::account::Applicant;
-use shared::model::caller::{Caller, TrustedCallers};
 use shared::model::identifier::{Email, Identifier};
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::registrations::Registrations;
-use shared::store::users::Users;
 
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    codes: Codes,
-    users: Users,
-    registrations: Registrations,
-    captcha: Captcha,
-    trusted: TrustedCallers,
+    sign_ups: SignUps,
+    intake: Intake,
     clock: Clock,
 }
 
@@ -34,11 +29,8 @@ impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            codes: Codes::new(backends),
-            users: Users::new(backends),
-            registrations: Registrations::new(backends),
-            captcha: Captcha::new(backends.settings.captcha.clone()),
-            trusted: backends.settings.trusted_callers.clone(),
+            sign_ups: SignUps::new(backends),
+            intake: Intake::new(backends),
             clock: backends.clock.clone(),
         }
     }
@@ -48,14 +40,14 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.codes.warm_up(self.clock.now()).await
+        self.sign_ups.warm_up(self.clock.now()).await
     }
 }
 
 /// `{"name":"Siti","phone":"08123456789","password":"…","email":"siti@example.com","locale":"id","captchaToken":"…"}`; the
 /// last three may be left out, but the token not where sign-ups have a CAPTCHA.
 #[derive(Deserialize)]
-struct Asked {
+struct Fields {
     name: Option<String>,
     #[serde(alias = "identifier")]
     phone: Option<String>,
@@ -68,79 +60,52 @@ struct Asked {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = edge::within(&caller, now, register(app, &caller, &request)).await;
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    incoming.answer(register(app, &incoming)).await
 }
 
-async fn register(app: &App, caller: &Caller, request: &Request) -> Result<Reply, Problem> {
-    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
-    let asked: Asked = edge::json_body(request)?;
-    let applicant = applicant(&asked)?;
+async fn register(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let applicant = applicant(&given)?;
     let who = Identifier::Phone(applicant.phone.clone());
     let application = Application {
         applicant,
-        captcha_token: asked.captcha_token,
-        language: edge::asked_language(request, asked.locale.as_deref())
-            .unwrap_or_else(|| who.language()),
+        captcha_token: given.captcha_token,
+        language: incoming.message_language(given.locale.as_deref(), &who),
     };
-    let App {
-        codes,
-        users,
-        registrations,
-        captcha,
-        clock,
-        ..
-    } = app;
-    let sent = signup::register(
-        codes,
-        users,
-        registrations,
-        captcha,
-        &application,
-        caller,
-        clock,
-    )
-    .await;
-    match sent {
-        Ok(sent) => Ok(Reply::code_sent(&sent)),
-        Err(RegisterError::Send(error)) => Err(error.into()),
-        Err(RegisterError::Captcha(CaptchaError::Failed)) => {
-            let message = replies::CAPTCHA_FAILED;
-            Err(Problem::bad_request("CAPTCHA_FAILED", message).with("charged", false))
-        }
-        Err(RegisterError::Captcha(CaptchaError::Unavailable)) => Err(Problem::not_sent(
-            "CAPTCHA_UNAVAILABLE",
-            replies::CAPTCHA_UNAVAILABLE,
-        )),
-        Err(error @ RegisterError::Hash(_)) => Err(Problem::internal(&error)),
-        Err(RegisterError::PhoneTaken) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "DUPLICATE_PHONE_VERIFIED",
-            replies::PHONE_TAKEN,
-        )),
-    }
+    let sent = app.sign_ups.register(&application, &caller).await;
+    Ok(Reply::code_sent(&sent.map_err(refused)?))
 }
 
-fn applicant(asked: &Asked) -> Result<Applicant, Problem> {
-    let phone = edge::phone(asked.phone.as_ref(), "phone")?;
-    let name = edge::name(asked.name.as_ref(), "name")?;
-    let email = asked
-        .email
-        .as_deref()
-        .filter(|email| !email.trim().is_empty());
-    let email = email
-        .map(Email::parse)
-        .transpose()
-        .map_err(|_| Problem::bad_request("INVALID_EMAIL", replies::EMAIL_INVALID))?;
+fn applicant(given: &Fields) -> Result<Applicant, Problem> {
+    let phone = fields::phone(given.phone.as_deref(), "phone")?;
+    let name = fields::person_name(given.name.as_deref())?;
+    let email = given.email.as_deref();
+    let email = email.filter(|email| !email.trim().is_empty());
+    let email = email.map(fields::email).transpose()?;
     let address = email.as_ref().map_or("", Email::as_str);
     let known = [name.as_str(), phone.digits(), address];
-    let password = edge::new_password(asked.password.as_ref(), "password", &known)?;
+    let password = fields::new_password(given.password.as_deref(), "password", &known)?;
     Ok(Applicant {
         phone,
         name,
         email,
         password,
     })
+}
+
+fn refused(error: RegisterError) -> Problem {
+    match error {
+        RegisterError::Send(error) => error.into(),
+        RegisterError::Captcha(CaptchaError::Failed) => {
+            Problem::bad_request("CAPTCHA_FAILED", replies::CAPTCHA_FAILED)
+                .uncharged()
+                .for_attention_of(Attention::Operator)
+        }
+        RegisterError::Captcha(CaptchaError::Unavailable) => {
+            Problem::not_sent("CAPTCHA_UNAVAILABLE", replies::CAPTCHA_UNAVAILABLE)
+        }
+        RegisterError::Hash(_) => Problem::internal(&error),
+        RegisterError::PhoneTaken => Problem::phone_taken(),
+    }
 }

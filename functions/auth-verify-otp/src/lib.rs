@@ -4,30 +4,24 @@
 //! under somebody else's confirmation.
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use shared::edge::{self, Problem, Reply, SecurityEvent};
-use shared::flows::codes::Codes;
+use shared::edge::fields;
+use shared::edge::problem::Problem;
+use shared::edge::reply::{Reply, SecurityEvent};
+use shared::edge::request::{Incoming, Intake};
 use shared::flows::codes::check::Answer;
-use shared::flows::login::Logins;
-use shared::flows::signup;
-use shared::model::caller::{Caller, TrustedCallers};
-use shared::model::challenge::ChallengeId;
+use shared::flows::signup_confirmation::SignUpConfirmations;
 use shared::model::identifier::Identifier;
 use shared::model::replies;
 use shared::platform::clock::Clock;
-use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::registrations::Registrations;
-use shared::store::users::{EmailClaim, Users};
+use shared::store::users::EmailClaim;
 
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
-    codes: Codes,
-    users: Users,
-    registrations: Registrations,
-    logins: Logins,
-    trusted: TrustedCallers,
+    sign_ups: SignUpConfirmations,
+    intake: Intake,
     clock: Clock,
 }
 
@@ -35,11 +29,8 @@ impl App {
     /// Takes what this function may touch from `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
-            codes: Codes::new(backends),
-            users: Users::new(backends),
-            registrations: Registrations::new(backends),
-            logins: Logins::new(backends),
-            trusted: backends.settings.trusted_callers.clone(),
+            sign_ups: SignUpConfirmations::new(backends),
+            intake: Intake::new(backends),
             clock: backends.clock.clone(),
         }
     }
@@ -49,15 +40,13 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        tokio::try_join!(self.codes.warm_up(now), self.logins.warm_up(now))?;
-        Ok(())
+        self.sign_ups.warm_up(self.clock.now()).await
     }
 }
 
 /// `{"identifier":"08123456789","otp":"123456","challengeId":"…"}`.
 #[derive(Deserialize)]
-struct Given {
+struct Fields {
     #[serde(alias = "phone")]
     identifier: Option<String>,
     otp: Option<String>,
@@ -67,36 +56,21 @@ struct Given {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = edge::within(&caller, now, confirm(app, &caller, &request, now)).await;
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    incoming.answer(confirm(app, &incoming)).await
 }
 
-async fn confirm(
-    app: &App,
-    caller: &Caller,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Reply, Problem> {
-    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
-    let given: Given = edge::json_body(request)?;
-    let challenge = given.challenge_id.as_ref();
-    let challenge = edge::required(challenge, "challengeId", "MISSING_CHALLENGE_ID")?;
+async fn confirm(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let challenge = fields::required_challenge_id(given.challenge_id.as_deref())?;
+    let phone = fields::phone(given.identifier.as_deref(), "identifier")?;
     let answer = Answer {
-        who: Identifier::Phone(edge::phone(given.identifier.as_ref(), "identifier")?),
-        code: edge::code(given.otp.as_ref(), "otp")?,
-        challenge: Some(ChallengeId::presented(challenge)),
+        who: Identifier::Phone(phone),
+        code: fields::code(given.otp.as_deref())?,
+        challenge: Some(challenge),
         address: caller.address,
     };
-    let App {
-        codes,
-        users,
-        registrations,
-        logins,
-        ..
-    } = app;
-    let confirmed = signup::confirm(codes, users, registrations, logins, &answer, now).await?;
+    let confirmed = app.sign_ups.confirm(&answer, incoming.now).await?;
     let reply = Reply::signed_in(replies::PHONE_CONFIRMED, &confirmed.signed_in)
         .logged_as(SecurityEvent::SignedUp);
     Ok(match confirmed.email {

@@ -4,14 +4,15 @@
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
-use shared::edge::{self, ChallengeIds, Problem, Reply, SecurityEvent};
+use shared::edge::fields;
+use shared::edge::problem::Problem;
+use shared::edge::reply::{Reply, SecurityEvent};
+use shared::edge::request::{Incoming, Intake};
 use shared::flows::codes::check::Answer;
-use shared::flows::password_reset::{PasswordResets, ResetError, Wish};
-use shared::model::caller::{Caller, TrustedCallers};
+use shared::flows::password_reset::{PasswordResets, ResetError, ResetRequest};
 use shared::model::identifier::Identifier;
 use shared::model::replies;
 use shared::platform::clock::Clock;
-use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::store::StoreError;
 
@@ -19,10 +20,8 @@ use shared::store::StoreError;
 #[derive(Debug)]
 pub struct App {
     resets: PasswordResets,
-    trusted: TrustedCallers,
+    intake: Intake,
     clock: Clock,
-    emails: bool,
-    ids: ChallengeIds,
 }
 
 impl App {
@@ -30,10 +29,8 @@ impl App {
     pub fn new(backends: &Backends) -> Self {
         Self {
             resets: PasswordResets::new(backends),
-            trusted: backends.settings.trusted_callers.clone(),
+            intake: Intake::new(backends),
             clock: backends.clock.clone(),
-            emails: backends.settings.email_identifier,
-            ids: ChallengeIds::of(&backends.settings),
         }
     }
 
@@ -49,7 +46,7 @@ impl App {
 /// `{"identifier":"08123456789","otp":"123456","newPassword":"…","challengeId":"…","locale":"id"}`; the last one may be absent.
 /// Clients of the earlier system leave the challenge id out, too, where `UNBOUND_GUESSES` lets them.
 #[derive(Deserialize)]
-struct Given {
+struct Fields {
     identifier: Option<String>,
     otp: Option<String>,
     #[serde(rename = "newPassword", alias = "password")]
@@ -61,37 +58,32 @@ struct Given {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let answer = edge::within(&caller, now, set_password(app, &caller, &request, now)).await;
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    incoming.answer(set_password(app, &incoming)).await
 }
 
-async fn set_password(
-    app: &App,
-    caller: &Caller,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Reply, Problem> {
-    let caller = &edge::on_behalf(&app.trusted, caller, request)?;
-    let given: Given = edge::json_body(request)?;
+async fn set_password(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
     let answer = Answer {
-        who: edge::identifier(given.identifier.as_ref(), "identifier", app.emails)?,
-        code: edge::code(given.otp.as_ref(), "otp")?,
-        challenge: edge::challenge_id(given.challenge_id.as_ref(), app.ids)?,
+        who: app.intake.identifier(given.identifier.as_deref())?,
+        code: fields::code(given.otp.as_deref())?,
+        challenge: app.intake.challenge_id(given.challenge_id.as_deref())?,
         address: caller.address,
     };
     let known = match &answer.who {
         Identifier::Phone(phone) => phone.digits(),
         Identifier::Email(email) => email.as_str(),
     };
-    let password = edge::new_password(given.new_password.as_ref(), "newPassword", &[known])?;
-    let wish = Wish {
+    let request = ResetRequest {
+        password: fields::new_password(given.new_password.as_deref(), "newPassword", &[known])?,
         answer,
-        password,
-        language: edge::asked_language(request, given.locale.as_deref()),
+        language: incoming.asked_language(given.locale.as_deref()),
     };
-    match app.resets.set_password(&wish, caller, now).await {
+    match app
+        .resets
+        .set_password(&request, &caller, incoming.now)
+        .await
+    {
         Ok(()) => Ok(Reply::new(replies::PASSWORD_CHANGED, json!({}))
             .logged_as(SecurityEvent::PasswordReset)),
         Err(ResetError::Code(error)) => Err(error.into()),

@@ -1,10 +1,12 @@
-//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out? And the answer to every request that no route
-//! takes: the path is unknown, or it is known with other methods.
+//! `GET /api/health`: is the API up? `GET /api/status`: do messages go out?
+//!
+//! It also answers every request that no route takes: its path is unknown, or known with other methods.
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
-use shared::edge::{self, Problem, Reply};
-use shared::model::caller::Caller;
+use shared::edge::problem::Problem;
+use shared::edge::reply::Reply;
+use shared::edge::request::Incoming;
 use shared::model::replies;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
@@ -58,40 +60,42 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let now = app.clock.now();
-    let caller = edge::caller(&request, now);
-    let path = request.uri().path();
-    let answer = match (request.method(), path) {
-        (&Method::GET, "/api/health") => Ok(Reply::new(replies::API_UP, json!({ "status": "up" }))),
-        (&Method::GET, "/api/status") => edge::within(&caller, now, channel(app)).await,
-        _ => return no_route(&caller, request.method(), path),
-    };
-    edge::respond(&caller, answer)
+    let incoming = Incoming::new(&request, app.clock.now());
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/api/health") => incoming.respond(Ok(health())),
+        (&Method::GET, "/api/status") => incoming.answer(status(app)).await,
+        _ => no_route(&incoming),
+    }
+}
+
+fn health() -> Reply {
+    Reply::new(replies::API_UP, json!({ "status": "up" }))
 }
 
 /// The answer to a request that no route takes.
-fn no_route(caller: &Caller, method: &Method, path: &str) -> Response<Body> {
-    let known = METHODS.iter().find(|(known, _)| *known == path);
-    // A known path with its own method comes here only when it was written in some other way, such as with `%2F`.
-    let another = known.filter(|(_, methods)| methods.split(", ").all(|known| known != method));
-    let Some((_, methods)) = another else {
-        let message = replies::NO_ROUTE;
-        let problem = Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
-        return edge::respond(caller, Err(problem));
+fn no_route(incoming: &Incoming<'_>) -> Response<Body> {
+    let (method, path) = (incoming.request.method(), incoming.request.uri().path());
+    let methods = METHODS.iter().find(|(known, _)| *known == path);
+    let methods = methods.map(|(_, methods)| *methods);
+    // A path of the API with a method of its own comes here only in another spelling, such as with `%2F`.
+    let others = methods.filter(|methods| methods.split(", ").all(|known| known != method));
+    let Some(methods) = others else {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", replies::NO_ROUTE);
+        return incoming.respond(Err(problem));
     };
     let problem = Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",
-        replies::OTHER_METHOD.with("methods", *methods),
+        replies::OTHER_METHOD.with("methods", methods),
     );
-    let mut response = edge::respond(caller, Err(problem));
+    let mut response = incoming.respond(Err(problem));
     let methods = HeaderValue::from_static(methods);
     response.headers_mut().insert(header::ALLOW, methods);
     response
 }
 
 /// What the store knows of the WhatsApp session. Asks no gateway, so that anyone may ask this.
-async fn channel(app: &App) -> Result<Reply, Problem> {
+async fn status(app: &App) -> Result<Reply, Problem> {
     let channel = app.sender.channel().await;
     let channel = channel.map_err(|error| Problem::internal(&error))?;
     let (state, message) = match channel.state {

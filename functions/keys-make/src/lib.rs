@@ -1,7 +1,7 @@
 //! The resource `KeyRings` of the stack: makes the key rings when it is deployed. Nobody reaches it over HTTP, and no other
 //! function may write keys.
 //!
-//! What is there stays as it is, whatever is asked for, and stays when the stack is deleted.
+//! A ring that exists is never changed, also not when the stack is updated or deleted.
 use std::time::Duration;
 
 use shared::platform::report::Chain;
@@ -25,10 +25,10 @@ impl App {
     }
 }
 
-/// The same for every stack: a resource that changes its id is deleted under the old one.
+/// The id of the resource. It never changes: CloudFormation deletes a resource under its old id when the id is another one.
 const ID: &str = "key-rings";
 
-/// The longest that the making may take, so that there is time to say that it failed.
+/// The longest that making the keys may take. It leaves time to say that it failed.
 const MAKING_MAX: Duration = Duration::from_secs(25);
 
 /// Why there are no keys.

@@ -6,11 +6,14 @@ use shared::model::code::Purpose;
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
-use shared::store::logins::LoginsTable;
+use shared::store::logins::{Closed, LoginsTable};
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
 use shared::store::{Transacted, transact};
+
+/// How many logins are ended at most before the operator is asked to go on.
+pub(super) const LOGINS_MAX: usize = 100_000;
 
 /// How often the transaction is tried when somebody uses the phone meanwhile.
 const RACES_MAX: usize = 5;
@@ -39,9 +42,9 @@ pub(super) async fn run(
     let window = Windows::new(backends).forget(WindowKey::PasswordOf(phone))?;
     for _ in 0..RACES_MAX {
         let now = backends.clock.now();
-        let (user, state) = tokio::try_join!(users.remove(phone), challenges.read(phone, now))?;
-        let (has_user, has_codes) = (!user.is_empty(), state.rev > 0);
-        let mut writes = user;
+        let (removal, state) = tokio::try_join!(users.removal(phone), challenges.read(phone, now))?;
+        let (has_user, has_codes) = (removal.is_some(), state.rev > 0);
+        let mut writes = removal.unwrap_or_default();
         writes.push(challenges.forget(phone, &state)?);
         writes.push(window.clone());
         // A sign-up stands under the hash of its challenge id, which the phone's code names, or the send under way.
@@ -61,11 +64,18 @@ pub(super) async fn run(
             Transacted::Refused(_) => continue,
             Transacted::Done => {}
         }
-        let logins = LoginsTable::new(backends).close_all_of(phone).await?;
-        writeln!(
-            out,
-            "{phone} had {user}, {codes} and {logins} logins. They are erased.\n\n{REMAINS}"
-        )?;
+        let closed = LoginsTable::new(backends)
+            .close_of(phone, LOGINS_MAX)
+            .await?;
+        match closed {
+            Closed::Done(logins) => writeln!(
+                out,
+                "{phone} had {user}, {codes} and {logins} logins. They are erased.\n\n{REMAINS}"
+            )?,
+            Closed::MoreLeft(logins) => bail!(
+                "{phone} had {user} and {codes}, which are erased, and {logins} logins of more: erase once more"
+            ),
+        }
         return Ok(());
     }
     bail!("{phone} is being used by somebody: try again")

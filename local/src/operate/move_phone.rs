@@ -9,8 +9,10 @@ use shared::model::phone::Phone;
 use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
-use shared::store::logins::LoginsTable;
-use shared::store::users::{Moved, Users};
+use shared::store::logins::{Closed, LoginsTable};
+use shared::store::users::{Moved, PhoneChange, Users};
+
+use super::erase::LOGINS_MAX;
 
 /// The longest that WhatsApp is asked about the new phone.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -50,7 +52,8 @@ pub(super) async fn run(
                 return Ok(());
             }
             let (challenges, now) = (Challenges::new(backends), backends.clock.now());
-            users.change_phone(&challenges, from, to, now).await?
+            let phones = PhoneChange { from, to };
+            users.change_phone(&challenges, &phones, now).await?
         }
     };
     match moved {
@@ -63,8 +66,16 @@ pub(super) async fn run(
         out,
         "The user of {from} has the phone {to} now, and is signed out everywhere."
     )?;
-    let logins = LoginsTable::new(backends).close_all_of(from).await?;
-    writeln!(out, "{logins} logins under {from} were removed.")?;
+    match LoginsTable::new(backends)
+        .close_of(from, LOGINS_MAX)
+        .await?
+    {
+        Closed::Done(logins) => writeln!(out, "{logins} logins under {from} were removed.")?,
+        Closed::MoreLeft(logins) => writeln!(
+            out,
+            "{logins} logins under {from} were removed, and more are left. They open nothing: erase {from} to remove them."
+        )?,
+    }
     tell(backends, from, to, out).await
 }
 

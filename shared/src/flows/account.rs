@@ -1,4 +1,4 @@
-//! Sending a code to the user of a phone. A phone without one is answered in the same way; it gets no message.
+//! Sending a code to the user of a phone. A phone without a user gets the same answer, and no message.
 use super::codes::order::{Alone, CodeSent, Order, Recipient};
 use super::codes::{Codes, SendError};
 use crate::model::caller::Caller;
@@ -7,48 +7,77 @@ use crate::model::code::Purpose;
 use crate::model::identifier::Identifier;
 use crate::model::language::Language;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+use crate::store::StoreError;
 use crate::store::users::Users;
 
-/// A wish for a code.
+/// A request for a code.
 #[derive(Debug)]
-pub struct Wish {
-    /// Whose account.
+pub struct CodeRequest {
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// The account.
     pub who: Identifier,
-    /// The challenge id of an earlier request for the same: it stays the same if the phone's code is bound to it.
+    /// The challenge id of an earlier request for the same. The answer names it again if the phone's code is bound to it.
     pub keep: Option<ChallengeId>,
-    /// What the message is written in.
+    /// The language of the message.
     pub language: Language,
 }
 
-/// Sends a code for `purpose` to the user of a phone, if it has one.
-///
-/// # Errors
-/// When no code went out; nothing was charged then.
-pub async fn send_code(
-    codes: &Codes,
-    users: &Users,
-    purpose: Purpose,
-    wish: &Wish,
-    caller: &Caller,
-    now: Timestamp,
-) -> Result<CodeSent, SendError> {
-    let phone = &users.phone_of(&wish.who).await?;
-    let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
-    let (user, survey) = (user?, survey?);
-    let keep = wish.keep.clone();
-    let order = Order {
-        phone,
-        who: &wish.who,
-        purpose,
-        caller,
-        // Limited like a user, whoever it is: the eleventh request of a day must not tell.
-        verified: true,
-        recipient: match user {
-            Some(_) => Recipient::User,
-            None => Recipient::Nobody,
-        },
-        language: wish.language,
-        keep: keep.filter(|id| survey.is_bound(purpose, &id.hash(&wish.who))),
-    };
-    codes.send(&survey, &order, &Alone, now).await
+/// Sends codes to users.
+#[derive(Clone, Debug)]
+pub struct AccountCodes {
+    codes: Codes,
+    users: Users,
+}
+
+impl AccountCodes {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+        }
+    }
+
+    /// Reads the keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.codes.warm_up(now).await
+    }
+
+    /// Sends a code to the user of a phone, if it has one.
+    ///
+    /// # Errors
+    /// When no code went out. Nothing was charged then.
+    pub async fn send(
+        &self,
+        request: &CodeRequest,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<CodeSent, SendError> {
+        let Self { codes, users } = self;
+        let CodeRequest { purpose, who, .. } = request;
+        let phone = &users.phone_of(who).await?;
+        let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
+        let (user, survey) = (user?, survey?);
+        let keep = request.keep.clone();
+        let order = Order {
+            phone,
+            who,
+            purpose: *purpose,
+            caller,
+            // Limited like a user in any case: the eleventh request of a day must not tell who is one.
+            verified: true,
+            recipient: match user {
+                Some(_) => Recipient::User,
+                None => Recipient::Nobody,
+            },
+            language: request.language,
+            keep: keep.filter(|id| survey.is_bound(*purpose, &id.hash(who))),
+        };
+        codes.send(&survey, &order, &Alone, now).await
+    }
 }

@@ -1,7 +1,7 @@
 //! Telling a phone by a message what was changed about its account, so that its owner learns of what somebody else did.
 //!
-//! The change is made by then and stays made. So nothing here fails: a message that did not go out leaves its delivery and a
-//! line in the log. It is charged to no limit, and sent to nobody but the phone of a user.
+//! The change is made before, and stays. So nothing here fails: a message that did not go out leaves its delivery and a line
+//! in the log. The message is charged to no limit, and goes to nobody but the phone of a user.
 use std::time::Duration;
 
 use crate::model::identifier::Identifier;
@@ -14,18 +14,19 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::sender::{self, Content, Outcome, Outgoing, Sender};
+use crate::sender::{self, Content, Outcome, Outgoing, PickError, Place, Sender};
+use crate::store::StoreError;
 
-/// The longest that whoever made the change waits for its message.
+/// The longest that a change waits for its message.
 pub const TOLD_WITHIN: Duration = Duration::from_secs(6);
 
-/// What of that is kept to record the delivery.
+/// The part of that time that is kept to record the delivery.
 const RECORD_ROOM: Duration = Duration::from_secs(1);
 
 /// The longest wait for a place in the session's queue: codes go first.
 const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Tells of changes.
+/// Tells phones of changes.
 #[derive(Clone, Debug)]
 pub struct AccountChanges {
     sender: Sender,
@@ -35,14 +36,14 @@ pub struct AccountChanges {
     entropy: Entropy,
 }
 
-/// One phone to be told.
+/// A change to tell a phone of.
 #[derive(Debug)]
 pub struct Notice<'a> {
     /// What was changed.
     pub change: AccountChange,
-    /// Who is told.
+    /// The phone.
     pub phone: &'a Phone,
-    /// The language that was asked for; otherwise that of the phone's country.
+    /// The language that was asked for. Without one it is that of the phone's country.
     pub language: Option<Language>,
 }
 
@@ -57,6 +58,19 @@ pub enum Told {
     No,
     /// A number with a fixed code gets no messages.
     TestNumber,
+}
+
+/// Why no message was tried.
+#[derive(Debug, thiserror::Error)]
+enum NotTold {
+    #[error(transparent)]
+    Pick(#[from] PickError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the session's queue is full")]
+    Busy,
+    #[error("out of time")]
+    OutOfTime,
 }
 
 impl AccountChanges {
@@ -78,13 +92,11 @@ impl AccountChanges {
             return Told::TestNumber;
         }
         let until = deadline.min(self.clock.now().plus(TOLD_WITHIN));
-        let sending = tokio::time::timeout(self.clock.until(until), self.send(notice, until));
-        let why = match sending.await {
-            Ok(Ok(Outcome::Sent)) => return Told::Yes,
-            Ok(Ok(Outcome::Unknown)) => return Told::Perhaps,
-            Ok(Ok(Outcome::NotSent(reason))) => reason.as_str().to_owned(),
-            Ok(Err(why)) => why,
-            Err(_) => "out of time".to_owned(),
+        let why = match self.send(notice, until).await {
+            Ok(Outcome::Sent) => return Told::Yes,
+            Ok(Outcome::Unknown) => return Told::Perhaps,
+            Ok(Outcome::NotSent(reason)) => reason.as_str().to_owned(),
+            Err(error) => Chain(&error).to_string(),
         };
         let change = change.name();
         tracing::warn!(
@@ -96,13 +108,11 @@ impl AccountChanges {
         Told::No
     }
 
-    async fn send(&self, notice: &Notice<'_>, until: Timestamp) -> Result<Outcome, String> {
+    async fn send(&self, notice: &Notice<'_>, until: Timestamp) -> Result<Outcome, NotTold> {
         let Notice { change, phone, .. } = *notice;
-        let picked = self.sender.pick(phone).await;
-        let picked = picked.map_err(|error| Chain(&error).to_string())?;
-        let place = self.sender.take_place(&picked, PLACE_WAIT_MAX).await;
-        let place = place.map_err(|error| Chain(&error).to_string())?;
-        let place = place.map_err(|_| "the session's queue is full".to_owned())?;
+        let sent_by = until.minus(RECORD_ROOM);
+        let place = self.in_time(self.take_place(phone), sent_by).await;
+        let place = place.ok_or(NotTold::OutOfTime)??;
         let outgoing = Outgoing {
             purpose: change.name(),
             message_id: sender::message_id(&self.entropy),
@@ -111,10 +121,27 @@ impl AccountChanges {
             // Any other phone has taken a code by now.
             first_contact: change == AccountChange::PhoneTaken,
         };
-        let last = until.minus(RECORD_ROOM);
-        let delivery = self.sender.deliver(place, outgoing, last).await;
-        self.sender.record(&delivery).await;
+        let delivery = self.sender.deliver(place, outgoing, sent_by).await;
+        // The message is out or not, whatever becomes of its record.
+        let recorded = self.in_time(self.sender.record(&delivery), until).await;
+        if recorded.is_none() {
+            let message_id = delivery.message_id.as_str();
+            tracing::error!(message_id, "a delivery was not recorded in time");
+        }
         Ok(delivery.outcome)
+    }
+
+    /// A place in the queue of the session that the phone is written to from.
+    async fn take_place(&self, phone: &Phone) -> Result<Place, NotTold> {
+        let picked = self.sender.pick(phone).await?;
+        let place = self.sender.take_place(&picked, PLACE_WAIT_MAX).await?;
+        place.map_err(|_| NotTold::Busy)
+    }
+
+    /// What `work` gives, if it is done by `until`.
+    async fn in_time<T>(&self, work: impl Future<Output = T>, until: Timestamp) -> Option<T> {
+        let left = self.clock.until(until);
+        tokio::time::timeout(left, work).await.ok()
     }
 }
 

@@ -28,6 +28,17 @@ pub struct AccessTokens {
     audience: String,
 }
 
+/// Why it is not known what an access token says.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimsError {
+    /// The token is not valid.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Opens logins and makes their tokens.
 #[derive(Clone, Debug)]
 pub struct Logins {
@@ -50,14 +61,25 @@ pub struct LoginKeys {
 /// A user who is signed in.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The access token.
     pub token: AccessToken,
     /// When the access token ends.
     pub expires_at: Timestamp,
-    /// What the next access token is to be had with.
+    /// The token that brings the next access token.
     pub refresh: RefreshToken,
+}
+
+/// Names the tokens of a login: each refresh makes the next generation.
+#[derive(Clone, Copy, Debug)]
+pub struct Generation<'a> {
+    /// The id of the login.
+    pub login: &'a str,
+    /// How often the login had been refreshed.
+    pub number: i64,
+    /// When the tokens are made.
+    pub made_at: Timestamp,
 }
 
 impl PublishedKeys {
@@ -74,7 +96,7 @@ impl PublishedKeys {
         self.0.warm_up(now).await
     }
 
-    /// The keys that count now, read anew: others keep them for minutes. Those in memory when the store fails.
+    /// The keys that count now. They are read anew, since others keep them for minutes. When the store fails, those in memory.
     ///
     /// # Errors
     /// When the store fails, and there are none in memory.
@@ -109,20 +131,16 @@ impl AccessTokens {
         self.keys.warm_up(now).await
     }
 
-    /// What an access token says, if it is valid by the keys in memory. A key that is not known yet is looked for in the
-    /// table once. Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
+    /// What an access token says, if it is valid by the keys in memory. An unknown key is looked for in the table once.
+    /// Before anything is opened, [`claims_now`](Self::claims_now) has to say the same.
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
-    pub async fn claims(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
+    pub async fn claims(&self, token: &str, now: Timestamp) -> Result<Claims, ClaimsError> {
         let keys = self.keys.get(now).await?;
         match self.verify(&keys, token, now) {
             Err(TokenError::UnknownKey) => self.claims_now(token, now).await,
-            answer => Ok(answer),
+            verified => Ok(verified?),
         }
     }
 
@@ -130,13 +148,9 @@ impl AccessTokens {
     ///
     /// # Errors
     /// When the token is refused, or the store fails.
-    pub async fn claims_now(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Result<Claims, TokenError>, StoreError> {
+    pub async fn claims_now(&self, token: &str, now: Timestamp) -> Result<Claims, ClaimsError> {
         let keys = self.keys.read(now).await?;
-        Ok(self.verify(&keys, token, now))
+        Ok(self.verify(&keys, token, now)?)
     }
 
     fn verify(&self, keys: &PublicRing, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
@@ -171,8 +185,8 @@ impl Logins {
         })
     }
 
-    /// The same, read anew: for whoever checks a refresh token, which must not count once its key was ended, and for whoever
-    /// makes the next tokens, which must count.
+    /// The same keys, read anew. Who refreshes a login needs them: the old token must not count once its key was ended, and
+    /// the next tokens must count.
     ///
     /// # Errors
     /// When the store fails.
@@ -235,18 +249,23 @@ impl Logins {
         user: User,
         used: &Used,
     ) -> Result<SignedIn, StoreError> {
-        self.tokens(keys, user, &used.login, 0, used.at)
+        let first = Generation {
+            login: &used.login,
+            number: 0,
+            made_at: used.at,
+        };
+        self.tokens(keys, user, first)
     }
 
-    /// The login of `used`, if it still lives: what a repeated answer is answered with again.
+    /// The login of `used`, if it still lives. A repeated answer gets its tokens again.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn of_use(&self, used: &Used, now: Timestamp) -> Result<Option<Login>, StoreError> {
+    pub async fn login_of(&self, used: &Used, now: Timestamp) -> Result<Option<Login>, StoreError> {
         self.table.read(&used.login, now).await
     }
 
-    /// The tokens of a generation of a login, made at `at`.
+    /// The tokens of a generation of a login.
     ///
     /// # Errors
     /// When no key of the rings can be used.
@@ -254,39 +273,51 @@ impl Logins {
         &self,
         keys: &LoginKeys,
         user: User,
-        login: &str,
-        generation: i64,
-        at: Timestamp,
+        generation: Generation<'_>,
     ) -> Result<SignedIn, StoreError> {
         const ACT: &str = "make tokens";
-        let expires_at = at.plus(token::LIFE);
-        let claims = Claims {
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
-            sub: user.id.clone(),
-            client_id: self.audience.clone(),
-            jti: format!("{login}.{generation}"),
-            sid: login.to_owned(),
-            ver: user.ver,
-            role: user.role.clone(),
-            iat: at.seconds(),
-            exp: expires_at.seconds(),
-        };
+        let Generation {
+            login,
+            number,
+            made_at,
+        } = generation;
         let key = keys
             .signing
-            .current(at)
+            .current(made_at)
             .ok_or(StoreError::unreadable(ACT, "keys"))?;
+        let claims = self.access_claims(&user, generation);
         let token = SigningKey::from_pkcs8(&key.kid, &key.secret)
             .and_then(|key| token::sign(&key, &claims))
             .map_err(|_| StoreError::unreadable(ACT, "key"))?;
-        let refresh = RefreshToken::derive(&keys.refresh, login, generation, at)
+        let refresh = RefreshToken::derive(&keys.refresh, login, number, made_at)
             .ok_or(StoreError::unreadable(ACT, "keys"))?;
         Ok(SignedIn {
             user,
             token,
-            expires_at,
+            expires_at: made_at.plus(token::LIFE),
             refresh,
         })
+    }
+
+    /// What the access token of a generation says.
+    fn access_claims(&self, user: &User, generation: Generation<'_>) -> Claims {
+        let Generation {
+            login,
+            number,
+            made_at,
+        } = generation;
+        Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: user.id.clone(),
+            client_id: self.audience.clone(),
+            jti: format!("{login}.{number}"),
+            sid: login.to_owned(),
+            ver: user.ver,
+            role: user.role.clone(),
+            iat: made_at.seconds(),
+            exp: made_at.plus(token::LIFE).seconds(),
+        }
     }
 
     /// Whether `token` is a refresh token of ours, by the keys that count now, read anew. The ring of the signing keys is not
@@ -305,7 +336,7 @@ impl Logins {
 
 impl LoginKeys {
     /// Whether `token` is a refresh token of ours.
-    pub fn made(&self, token: &RefreshToken, now: Timestamp) -> bool {
+    pub fn is_ours(&self, token: &RefreshToken, now: Timestamp) -> bool {
         token.is_ours(&self.refresh, now)
     }
 }

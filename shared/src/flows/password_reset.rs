@@ -57,23 +57,23 @@ pub struct PasswordResets {
     changes: AccountChanges,
 }
 
-/// What is asked for.
+/// A request to set a new password.
 #[derive(Debug)]
-pub struct Wish {
-    /// The code.
+pub struct ResetRequest {
+    /// The code, and whose account it is for.
     pub answer: Answer,
     /// The new password.
     pub password: Password,
-    /// The language to tell the phone in, if one was asked for.
+    /// The language of the message about it, if one was asked for.
     pub language: Option<Language>,
 }
 
-/// What an answer changed.
+/// Whether this request changed the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changed {
-    /// The password is another one now.
+    /// It did.
     Now,
-    /// The same answer changed it before.
+    /// The same answer had changed it before.
     Before,
 }
 
@@ -102,16 +102,16 @@ impl PasswordResets {
     /// When the code is not right, or the store fails.
     pub async fn set_password(
         &self,
-        wish: &Wish,
+        request: &ResetRequest,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<(), ResetError> {
-        let phone = self.users.phone_of(&wish.answer.who).await?;
-        if self.change(&phone, wish, now).await? == Changed::Now {
+        let phone = self.users.phone_of(&request.answer.who).await?;
+        if self.change(&phone, request, now).await? == Changed::Now {
             let notice = Notice {
                 change: AccountChange::Password,
                 phone: &phone,
-                language: wish.language,
+                language: request.language,
             };
             self.changes.tell(&notice, caller.deadline).await;
         }
@@ -121,19 +121,18 @@ impl PasswordResets {
     async fn change(
         &self,
         phone: &Phone,
-        wish: &Wish,
+        request: &ResetRequest,
         now: Timestamp,
     ) -> Result<Changed, ResetError> {
-        let (codes, users, answer) = (&self.codes, &self.users, &wish.answer);
+        let (codes, users, answer) = (&self.codes, &self.users, &request.answer);
         let (guess, user) = tokio::join!(
             codes.check(Purpose::PasswordReset, phone, answer, now),
             users.by_phone(phone),
         );
         let resetting = Resetting {
-            codes,
-            users,
+            flow: self,
             phone,
-            password: &wish.password,
+            password: &request.password,
             now,
         };
         match guess? {
@@ -149,10 +148,9 @@ impl PasswordResets {
     }
 }
 
-/// What a right guess sets a password with.
+/// Setting a password with a right guess.
 struct Resetting<'a> {
-    codes: &'a Codes,
-    users: &'a Users,
+    flow: &'a PasswordResets,
     phone: &'a Phone,
     password: &'a Password,
     now: Timestamp,
@@ -165,28 +163,25 @@ impl Resetting<'_> {
         answer: &Answer,
         user: Result<Option<User>, StoreError>,
     ) -> Result<Changed, ResetError> {
+        let PasswordResets { codes, users, .. } = self.flow;
         let user = match user? {
             Some(user) => user,
-            // It was read beside the guess, and may be there by now. Nobody was sent the code of a phone without a user: it
-            // is right for no one.
+            // The user may have been made since that was read. If not, nobody was sent this code, and it opens nothing.
             None => self.user().await?,
         };
         let email = user.email.as_ref().map_or("", Email::as_str);
         let known = [user.name.as_str(), user.phone.digits(), email];
         self.password.check_against(&known)?;
-        let hash = password::hash(self.password, self.codes.salt()).await?;
-        let used = Used {
+        let hash = password::hash(self.password, codes.salt()).await?;
+        let ours = Used {
             at: self.now,
             by: answer.challenge.as_ref().map(|id| id.hash(&answer.who)),
-            login: self.codes.use_id(),
+            login: codes.use_id(),
         };
-        let change = self.users.change_password(&user, &hash)?;
-        let redeemed = self
-            .codes
-            .redeem(self.phone, right, used.clone(), vec![change])
-            .await;
-        match redeemed {
-            Ok(counts) if counts == used => Ok(Changed::Now),
+        let change = users.password_change(&user, &hash)?;
+        let redeemed = codes.redeem(self.phone, right, ours.clone(), vec![change]);
+        match redeemed.await {
+            Ok(used) if used == ours => Ok(Changed::Now),
             // Another request with this answer was faster.
             Ok(_) => self.again().await,
             // The user has just gone, and the code with it.
@@ -195,8 +190,8 @@ impl Resetting<'_> {
         }
     }
 
-    /// The same answer again, if it is about the same password. The user is read now: what was read beside the guess may be
-    /// older than the answer before.
+    /// The same answer again, if it is about the same password. The user is read anew: what was read beside the guess may be
+    /// older than that password.
     async fn again(&self) -> Result<Changed, ResetError> {
         let user = self.user().await?;
         let hash = user.password.as_ref().ok_or(VerifyError::Expired)?;
@@ -207,7 +202,7 @@ impl Resetting<'_> {
     }
 
     async fn user(&self) -> Result<User, ResetError> {
-        let user = self.users.by_phone(self.phone).await?;
+        let user = self.flow.users.by_phone(self.phone).await?;
         Ok(user.ok_or(VerifyError::Expired)?)
     }
 }

@@ -1,5 +1,5 @@
-//! What somebody does with a login: refresh it, look at it, end it.
-use super::login::{AccessTokens, Logins, SignedIn};
+//! What somebody does with a login: refresh it, ask whose it is, end it.
+use super::login::{AccessTokens, ClaimsError, Generation, Logins, SignedIn};
 use crate::model::account::User;
 use crate::model::refresh::RefreshToken;
 use crate::model::token::TokenError;
@@ -8,12 +8,12 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::logins::{Login, LoginsTable, Rotated};
-use crate::store::users::Users;
+use crate::store::users::{LoginsEnded, Users};
 
 /// Why a login was not refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// No token of ours, or its login has ended.
+    /// It is no token of ours, or its login has ended.
     #[error("the refresh token is not valid")]
     Refused,
     /// It was used before. Somebody else may have it: the login has been ended.
@@ -27,7 +27,7 @@ pub enum RefreshError {
 /// Why an access token opens nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The token itself.
+    /// The token is not valid.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The login has ended, or the user's password was changed since.
@@ -38,17 +38,37 @@ pub enum AccessError {
     Store(#[from] StoreError),
 }
 
+impl From<ClaimsError> for AccessError {
+    fn from(error: ClaimsError) -> Self {
+        match error {
+            ClaimsError::Token(error) => Self::Token(error),
+            ClaimsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// The user of an access token, and the login that it names.
 #[derive(Debug)]
 pub struct Access {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// By which login.
+    /// The login.
     pub login: Login,
 }
 
-/// Gives the next tokens of a login for its refresh token, which is spent by it. Asked again within the settings'
-/// `refresh_grace` after that, it gives the same tokens: replies get lost, and clients come back later than they gave up.
+/// How much signing out ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOut {
+    /// The login of the token.
+    ThisLogin,
+    /// Every login of its user.
+    Everywhere,
+}
+
+/// Gives the next tokens of a login for its refresh token, which is spent by it.
+///
+/// The same refresh token within the settings' `refresh_grace` after that gives the same tokens. Replies get lost, and a
+/// client may come back later than it gave up.
 ///
 /// # Errors
 /// When the token is not valid or was used before, or the store fails.
@@ -61,7 +81,7 @@ pub async fn refresh(
     let now = clock.now();
     let (keys, login) = tokio::join!(logins.keys_now(now), logins.table().read(&token.login, now));
     let (keys, login) = (keys?, login?);
-    if !keys.made(token, now) {
+    if !keys.is_ours(token, now) {
         return Err(RefreshError::Refused);
     }
     let login = login.ok_or(RefreshError::Refused)?;
@@ -69,32 +89,40 @@ pub async fn refresh(
         logins.table().close(&login.id).await?;
         return Err(RefreshError::Refused);
     };
-    let next = token.generation + 1;
     // The reads may have taken seconds, and the grace begins with the write.
     let rotated_at = clock.now();
-    let rotated = if login.generation == token.generation {
-        logins.table().rotate(&login, rotated_at).await?
-    } else {
-        Rotated::LostRace(Some(login))
-    };
-    let at = match rotated {
+    let rotating = logins.table().rotate(login, token.generation, rotated_at);
+    let made_at = match rotating.await? {
         Rotated::Done => rotated_at,
-        Rotated::LostRace(None) => return Err(RefreshError::Refused),
-        Rotated::LostRace(Some(login))
-            if login.generation == next && now < login.rotated_at.plus(logins.refresh_grace()) =>
-        {
-            login.rotated_at
-        }
-        Rotated::LostRace(Some(login)) => {
-            logins.table().close(&login.id).await?;
-            return Err(RefreshError::Reused);
-        }
+        Rotated::Ended => return Err(RefreshError::Refused),
+        Rotated::LostRace(login) => spent(logins, &login, token, now).await?,
     };
-    Ok(logins.tokens(&keys, user, &token.login, next, at)?)
+    let generation = Generation {
+        login: &token.login,
+        number: token.generation + 1,
+        made_at,
+    };
+    Ok(logins.tokens(&keys, user, generation)?)
 }
 
-/// Ends the login of a refresh token, for whoever has no access token that still counts. A login that has ended already
-/// stays ended.
+/// When the next tokens were made that a spent refresh token is answered with again. Once the grace is over, or other tokens
+/// have followed, it ends the login instead.
+async fn spent(
+    logins: &Logins,
+    login: &Login,
+    token: &RefreshToken,
+    now: Timestamp,
+) -> Result<Timestamp, RefreshError> {
+    let is_last = login.generation == token.generation + 1;
+    if is_last && now < login.rotated_at.plus(logins.refresh_grace()) {
+        return Ok(login.rotated_at);
+    }
+    logins.table().close(&login.id).await?;
+    Err(RefreshError::Reused)
+}
+
+/// Ends the login of a refresh token, for whoever has no access token that still counts. It is no error when the login has
+/// ended already.
 ///
 /// # Errors
 /// When the token is not ours, or the store fails.
@@ -135,53 +163,61 @@ impl Sessions {
         self.tokens.warm_up(now).await
     }
 
-    /// Who holds this access token.
+    /// The user and the login of an access token.
     ///
     /// # Errors
     /// When the token is not valid, its login has ended, or the store fails.
-    pub async fn look(&self, token: &str, now: Timestamp) -> Result<Access, AccessError> {
-        let claims = self.tokens.claims(token, now).await??;
-        let (counts, login) = tokio::join!(
+    pub async fn access(&self, token: &str, now: Timestamp) -> Result<Access, AccessError> {
+        let claims = self.tokens.claims(token, now).await?;
+        let (claims_now, login) = tokio::join!(
             self.tokens.claims_now(token, now),
             self.logins.read(&claims.sid, now)
         );
-        counts??;
+        claims_now?;
         let login = login?.ok_or(AccessError::Ended)?;
         let user = user_of(&self.users, &login).await?;
         let user = user.ok_or(AccessError::Ended)?;
-        match user.id == claims.sub && user.ver == claims.ver {
-            true => Ok(Access { user, login }),
-            false => Err(AccessError::Ended),
+        if user.id == claims.sub && user.ver == claims.ver {
+            Ok(Access { user, login })
+        } else {
+            Err(AccessError::Ended)
         }
     }
 
-    /// Ends the login of an access token; with `everywhere` every login of its user. What has ended already is ended once
-    /// more, so that a client which lost the reply can ask again.
+    /// Ends the login of an access token, or every login of its user. It is no error when they have ended already, so that a
+    /// client which lost the reply can ask again.
     ///
     /// # Errors
-    /// When the token is not valid, or the store fails. With `everywhere` also when its login has ended and others may live:
-    /// a token that opens nothing does not end them.
+    /// When the token is not valid, or the store fails. With [`SignOut::Everywhere`] also when the token's login has ended
+    /// and others may live: a token that opens nothing does not end them.
     pub async fn sign_out(
         &self,
         token: &str,
-        everywhere: bool,
+        which: SignOut,
         now: Timestamp,
     ) -> Result<(), AccessError> {
-        let Access { user, login } = match self.look(token, now).await {
-            Err(AccessError::Ended) if !everywhere => return Ok(()),
-            Err(AccessError::Ended) => return self.all_ended(token, now).await,
-            looked => looked?,
-        };
-        if everywhere {
-            self.users.end_logins(&user).await?;
+        match (which, self.access(token, now).await) {
+            (SignOut::ThisLogin, Ok(access)) => Ok(self.logins.close(&access.login.id).await?),
+            (SignOut::ThisLogin, Err(AccessError::Ended)) => Ok(()),
+            (SignOut::Everywhere, Ok(access)) => {
+                let ended = self.users.end_logins(&access.user).await?;
+                self.logins.close(&access.login.id).await?;
+                match ended {
+                    LoginsEnded::Done => Ok(()),
+                    // The user has just been moved to another phone or erased.
+                    LoginsEnded::NoSuchUser => self.check_all_ended(token, now).await,
+                }
+            }
+            (SignOut::Everywhere, Err(AccessError::Ended)) => {
+                self.check_all_ended(token, now).await
+            }
+            (_, Err(error)) => Err(error),
         }
-        self.logins.close(&login.id).await?;
-        Ok(())
     }
 
-    /// Whether no login lives that was opened before this token was made.
-    async fn all_ended(&self, token: &str, now: Timestamp) -> Result<(), AccessError> {
-        let claims = self.tokens.claims(token, now).await??;
+    /// Checks that no login lives that was opened before this token was made.
+    async fn check_all_ended(&self, token: &str, now: Timestamp) -> Result<(), AccessError> {
+        let claims = self.tokens.claims(token, now).await?;
         let user = self.users.by_id(&claims.sub).await?;
         if user.is_some_and(|user| user.ver == claims.ver) {
             Err(AccessError::Ended)

@@ -1,9 +1,11 @@
 //! Signing in with a password. Wrong passwords are limited; the right one costs nothing.
 //!
-//! Nobody who only knows a number keeps its owner out: ten wrong passwords close the phone for the address that gave them.
-//! After a hundred from anywhere a password alone opens nothing from networks that nobody has signed in from; a code does.
-//! From one address the phones that failed are counted, and a right password is let in all the same.
-use super::login::{LoginKeys, Logins, SignedIn};
+//! Whoever only knows a number must not keep its owner out. So there are three limits ([`Policy`](crate::model::limits::Policy)):
+//! * `passwords_per_phone` wrong passwords close the phone for the address that gave them, and for no other.
+//! * After `passwords_before_code` wrong passwords from anywhere, a password alone opens nothing from networks that nobody
+//!   has signed in from. A code does.
+//! * `passwords_per_address` phones may fail from one address. A right password is let in all the same.
+use super::login::{Generation, LoginKeys, Logins, SignedIn};
 use crate::model::account::{User, random_id};
 use crate::model::address::ClientAddress;
 use crate::model::caller::Caller;
@@ -20,15 +22,15 @@ use crate::store::StoreError;
 use crate::store::challenges::Challenges;
 use crate::store::logins::Login;
 use crate::store::users::Users;
-use crate::store::windows::{Grant, Marked, WindowKey, Windows};
+use crate::store::windows::{Grant, Marked, Window, WindowKey, Windows};
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// The phone has no user, the user no password, or the password is wrong: which, nobody is told.
+    /// The phone has no user, the user has no password, or the password is wrong. Nobody is told which.
     #[error("the phone or the password is wrong")]
     Wrong,
-    /// Too many wrong passwords were given for the phone: from here a code is needed.
+    /// Too many wrong passwords were given for the phone. A code is needed from this network.
     #[error("a password alone is not enough")]
     CodeRequired,
     /// Too many wrong passwords.
@@ -42,9 +44,18 @@ pub enum SignInError {
     Store(#[from] StoreError),
 }
 
-/// What signing in with a password touches.
+/// What somebody signs in with.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The account.
+    pub who: Identifier,
+    /// The password.
+    pub password: Password,
+}
+
+/// Opens logins with a password.
 #[derive(Clone, Debug)]
-pub struct Passwords {
+pub struct PasswordSignIns {
     users: Users,
     logins: Logins,
     challenges: Challenges,
@@ -53,8 +64,8 @@ pub struct Passwords {
     entropy: Entropy,
 }
 
-impl Passwords {
-    /// What of `backends` it touches.
+impl PasswordSignIns {
+    /// Over `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
             users: Users::new(backends),
@@ -73,63 +84,64 @@ impl Passwords {
     pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
         self.logins.warm_up(now).await
     }
+
+    /// Opens a login for whoever knows the password of the phone's user.
+    ///
+    /// # Errors
+    /// When the password is not right or was wrong too often, or the store fails.
+    pub async fn sign_in(
+        &self,
+        credentials: &Credentials,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<SignedIn, SignInError> {
+        let phone = &self.users.phone_of(&credentials.who).await?;
+        let guess = PasswordGuess {
+            flow: self,
+            phone,
+            password: &credentials.password,
+            address: caller.address,
+            attempt: AttemptId::draw(&self.entropy),
+            now,
+        };
+        // Counted before it is compared, so that guesses side by side are all counted.
+        let (user, keys, state, grants) = tokio::join!(
+            self.users.by_phone(phone),
+            self.logins.keys(now),
+            self.challenges.read(phone, now),
+            guess.count(),
+        );
+        let mark = grants.mark();
+        let beside = ReadBeside { user, keys, state };
+        let signed_in = guess.check(grants, beside).await;
+        if !is_charged(&signed_in) {
+            guess.give_back(mark).await;
+        }
+        signed_in
+    }
 }
 
-/// Opens a login for whoever knows the password of the phone's user.
-///
-/// # Errors
-/// When the password is not right or was wrong too often, or the store fails.
-pub async fn sign_in(
-    passwords: &Passwords,
-    who: &Identifier,
-    given: &Password,
-    caller: &Caller,
-    now: Timestamp,
-) -> Result<SignedIn, SignInError> {
-    let phone = &passwords.users.phone_of(who).await?;
-    let guess = PasswordGuess {
-        passwords,
-        phone,
-        address: caller.address,
-        attempt: AttemptId::draw(&passwords.entropy),
-        now,
-    };
-    // Counted before it is compared, so that guesses side by side are all counted.
-    let (user, keys, state, grants) = tokio::join!(
-        passwords.users.by_phone(phone),
-        passwords.logins.keys(now),
-        passwords.challenges.read(phone, now),
-        guess.count(),
-    );
-    let marked = grants.marked();
-    let signed_in = async {
-        let (user, keys, state) = (user?, keys?, state?);
-        guess.may_compare(&grants.of_both?, &grants.of_phone?, &state)?;
-        match guess.compare(user, given).await? {
-            Some((user, verdict)) => guess.open(keys, user, state, given, verdict).await,
-            None => Err(match grants.from_address? {
-                Marked::Full(window) => limited(Limit::PasswordAddress, window.ends, now),
-                Marked::New | Marked::Held => SignInError::Wrong,
-            }),
-        }
-    }
-    .await;
-    // Only a wrong password is charged: not a right one, not a refusal, and not an outage of ours.
-    let is_wrong = match &signed_in {
+/// Only a wrong password is charged: not a right one, not a refusal, and not an outage of ours.
+fn is_charged(signed_in: &Result<SignedIn, SignInError>) -> bool {
+    match signed_in {
         Err(SignInError::Wrong) => true,
         Err(SignInError::Limited(limited)) => limited.limit == Limit::PasswordAddress,
         _ => false,
-    };
-    if !is_wrong {
-        guess.give_back(marked).await;
     }
-    signed_in
+}
+
+/// What was read while the guess was counted.
+struct ReadBeside {
+    user: Result<Option<User>, StoreError>,
+    keys: Result<LoginKeys, StoreError>,
+    state: Result<PhoneState, StoreError>,
 }
 
 /// A password that somebody gives for a phone.
 struct PasswordGuess<'a> {
-    passwords: &'a Passwords,
+    flow: &'a PasswordSignIns,
     phone: &'a Phone,
+    password: &'a Password,
     address: ClientAddress,
     attempt: AttemptId,
     now: Timestamp,
@@ -137,29 +149,47 @@ struct PasswordGuess<'a> {
 
 /// The places of a guess in the limits.
 struct Grants {
-    of_both: Result<Grant, StoreError>,
+    /// Among the wrong passwords of this phone from this address.
+    of_phone_and_address: Result<Grant, StoreError>,
+    /// Among the wrong passwords of this phone from anywhere.
     of_phone: Result<Grant, StoreError>,
-    from_address: Result<Marked, StoreError>,
+    /// Among the phones that failed from this address.
+    of_address: Result<Marked, StoreError>,
 }
 
-/// Whether the guess put its phone among those that failed from its address.
+/// Who put the phone among those that failed from the address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
+    /// This guess.
     Ours,
-    Older,
+    /// An earlier guess, or nobody.
+    Earlier,
 }
 
 impl Grants {
-    const fn marked(&self) -> Mark {
-        match self.from_address {
+    const fn mark(&self) -> Mark {
+        match self.of_address {
             Ok(Marked::New) => Mark::Ours,
-            _ => Mark::Older,
+            _ => Mark::Earlier,
         }
     }
 }
 
+/// A user whose password was given.
+struct Owner {
+    user: User,
+    hash: HashAge,
+}
+
+/// Whether a password's hash is as a new one would be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HashAge {
+    Current,
+    Outdated,
+}
+
 impl PasswordGuess<'_> {
-    const fn of_both(&self) -> WindowKey<'_> {
+    const fn of_phone_and_address(&self) -> WindowKey<'_> {
         WindowKey::PasswordOfFrom(self.phone, self.address)
     }
 
@@ -171,144 +201,143 @@ impl PasswordGuess<'_> {
         WindowKey::PasswordFrom(self.address)
     }
 
+    /// Takes the places of the guess, side by side.
     async fn count(&self) -> Grants {
-        let Passwords {
+        let PasswordSignIns {
             windows, policy, ..
-        } = self.passwords;
+        } = self.flow;
         let (attempt, now) = (&self.attempt, self.now);
-        let (of_both, of_phone, from_address) = tokio::join!(
-            windows.grant(
-                self.of_both(),
-                attempt,
-                None,
-                &policy.passwords_per_phone,
-                now
-            ),
-            windows.grant(
-                self.of_phone(),
-                attempt,
-                None,
-                &policy.passwords_before_code,
-                now
-            ),
-            windows.mark(
-                self.of_address(),
-                self.phone,
-                &policy.passwords_per_address,
-                now
-            ),
+        let (per_both, per_phone) = (&policy.passwords_per_phone, &policy.passwords_before_code);
+        let per_address = &policy.passwords_per_address;
+        let (of_phone_and_address, of_phone, of_address) = tokio::join!(
+            windows.grant(self.of_phone_and_address(), attempt, None, per_both, now),
+            windows.grant(self.of_phone(), attempt, None, per_phone, now),
+            windows.mark(self.of_address(), self.phone, per_address, now),
         );
         Grants {
-            of_both,
+            of_phone_and_address,
             of_phone,
-            from_address,
+            of_address,
         }
     }
 
-    /// Whether the password may be compared at all.
-    fn may_compare(
-        &self,
-        of_both: &Grant,
-        of_phone: &Grant,
-        state: &PhoneState,
-    ) -> Result<(), SignInError> {
-        if let Grant::Full(window) = of_both {
-            return Err(limited(Limit::Password, window.ends, self.now));
+    /// Compares the password if the limits let it, and opens a login if it is right.
+    async fn check(&self, grants: Grants, beside: ReadBeside) -> Result<SignedIn, SignInError> {
+        let (user, keys, state) = (beside.user?, beside.keys?, beside.state?);
+        let (of_phone_and_address, of_phone) = (grants.of_phone_and_address?, grants.of_phone?);
+        if let Grant::Full(window) = of_phone_and_address {
+            return Err(self.limited(Limit::Password, window));
         }
-        let network = NetworkHash::of(self.phone, self.address);
-        match of_phone {
-            Grant::Full(_) if !state.known.contains(&network) => Err(SignInError::CodeRequired),
-            _ => Ok(()),
+        if matches!(of_phone, Grant::Full(_)) && !state.known.contains(&self.network()) {
+            return Err(SignInError::CodeRequired);
         }
-    }
-
-    /// The user whose password it is.
-    async fn compare(
-        &self,
-        user: Option<User>,
-        given: &Password,
-    ) -> Result<Option<(User, Match)>, SignInError> {
-        let hash = user.as_ref().and_then(|user| user.password.as_ref());
-        let verdict = match hash {
-            Some(hash) => password::verify(given, hash).await?,
-            None => password::verify_nobody(given).await?,
-        };
-        Ok(match (user, verdict) {
-            (Some(user), Match::Right | Match::RightButOutdated) => Some((user, verdict)),
-            (_, Match::Wrong) | (None, _) => None,
+        if let Some(owner) = self.compare(user).await? {
+            return self.open(owner, &keys, state).await;
+        }
+        Err(match grants.of_address? {
+            Marked::Full(window) => self.limited(Limit::PasswordAddress, window),
+            Marked::New | Marked::Held => SignInError::Wrong,
         })
     }
 
-    async fn open(
-        &self,
-        keys: LoginKeys,
-        user: User,
-        state: PhoneState,
-        given: &Password,
-        verdict: Match,
-    ) -> Result<SignedIn, SignInError> {
-        let Passwords {
-            users,
-            logins,
-            challenges,
-            entropy,
-            ..
-        } = self.passwords;
-        let login = Login::new(&random_id(entropy), &user, self.now);
-        let rehash = async {
-            if verdict == Match::RightButOutdated
-                && let Err(error) = rehash(users, &user, given, entropy).await
-            {
-                tracing::error!(error = %Chain(&error), "a password keeps its outdated hash");
-            }
-        };
-        let know = async {
-            let network = NetworkHash::of(self.phone, self.address);
-            let known = challenges.know_network(self.phone, state, network, self.now);
-            if let Err(error) = known.await {
-                tracing::error!(error = %Chain(&error), "a phone does not know its network");
-            }
-        };
-        let (opened, (), ()) = tokio::join!(logins.table().put(&login), rehash, know);
-        opened?;
-        Ok(logins.tokens(&keys, user, &login.id, 0, self.now)?)
+    fn limited(&self, limit: Limit, window: Window) -> SignInError {
+        SignInError::Limited(Limited {
+            limit,
+            retry_after: window.ends.since(self.now),
+        })
     }
 
-    async fn give_back(&self, marked: Mark) {
-        let (windows, attempt) = (&self.passwords.windows, &self.attempt);
+    fn network(&self) -> NetworkHash {
+        NetworkHash::of(self.phone, self.address)
+    }
+
+    /// The user, if the password is theirs. Takes as long for a phone without a user.
+    async fn compare(&self, user: Option<User>) -> Result<Option<Owner>, SignInError> {
+        let hash = user.as_ref().and_then(|user| user.password.as_ref());
+        let verdict = match hash {
+            Some(hash) => password::verify(self.password, hash).await?,
+            None => password::verify_nobody(self.password).await?,
+        };
+        let hash = match verdict {
+            Match::Right => HashAge::Current,
+            Match::RightButOutdated => HashAge::Outdated,
+            Match::Wrong => return Ok(None),
+        };
+        Ok(user.map(|user| Owner { user, hash }))
+    }
+
+    /// Opens a login. The password's hash and the phone's networks are brought up to date beside it: a failure of these
+    /// is logged and keeps nobody out.
+    async fn open(
+        &self,
+        owner: Owner,
+        keys: &LoginKeys,
+        state: PhoneState,
+    ) -> Result<SignedIn, SignInError> {
+        let Owner { user, hash } = owner;
+        let PasswordSignIns {
+            logins, entropy, ..
+        } = self.flow;
+        let login = Login::new(&random_id(entropy), &user, self.now);
+        let (opened, (), ()) = tokio::join!(
+            logins.table().put(&login),
+            self.update_hash(&user, hash),
+            self.know_network(state),
+        );
+        opened?;
+        let first = Generation {
+            login: &login.id,
+            number: 0,
+            made_at: self.now,
+        };
+        Ok(logins.tokens(keys, user, first)?)
+    }
+
+    /// Stores a hash of our own making instead of an outdated one.
+    async fn update_hash(&self, user: &User, hash: HashAge) {
+        let (HashAge::Outdated, Some(before)) = (hash, &user.password) else {
+            return;
+        };
+        let rehash = async {
+            let salt = self.flow.entropy.bytes();
+            let after = password::hash(self.password, salt).await?;
+            self.flow
+                .users
+                .rehash_password(user, before, &after)
+                .await?;
+            Ok::<(), SignInError>(())
+        };
+        if let Err(error) = rehash.await {
+            tracing::error!(error = %Chain(&error), "a password keeps its outdated hash");
+        }
+    }
+
+    /// Adds the network to those that the phone knows.
+    async fn know_network(&self, state: PhoneState) {
+        let challenges = &self.flow.challenges;
+        let known = challenges.know_network(self.phone, state, self.network(), self.now);
+        if let Err(error) = known.await {
+            tracing::error!(error = %Chain(&error), "a phone does not know its network");
+        }
+    }
+
+    /// Gives back the places of a guess that was not wrong.
+    async fn give_back(&self, mark: Mark) {
+        let (windows, attempt) = (&self.flow.windows, &self.attempt);
         let unmark = async {
-            match marked {
+            match mark {
                 Mark::Ours => windows.unmark(self.of_address(), self.phone).await,
-                Mark::Older => Ok(()),
+                Mark::Earlier => Ok(()),
             }
         };
-        let (of_both, of_phone, from_address) = tokio::join!(
-            windows.give_back(self.of_both(), attempt),
+        let (of_phone_and_address, of_phone, of_address) = tokio::join!(
+            windows.give_back(self.of_phone_and_address(), attempt),
             windows.give_back(self.of_phone(), attempt),
             unmark,
         );
-        let results = [of_both, of_phone, from_address];
+        let results = [of_phone_and_address, of_phone, of_address];
         for error in results.into_iter().filter_map(Result::err) {
             tracing::error!(error = %Chain(&error), "what was no wrong password stays counted");
         }
     }
-}
-
-fn limited(limit: Limit, until: Timestamp, now: Timestamp) -> SignInError {
-    let retry_after = until.since(now);
-    SignInError::Limited(Limited { limit, retry_after })
-}
-
-/// Stores a hash of our own making for a password that was just found right.
-async fn rehash(
-    users: &Users,
-    user: &User,
-    right: &Password,
-    entropy: &Entropy,
-) -> Result<(), SignInError> {
-    let Some(before) = &user.password else {
-        return Ok(());
-    };
-    let after = password::hash(right, entropy.bytes()).await?;
-    Ok(users.rehash_password(user, before, &after).await?)
 }

@@ -7,50 +7,83 @@ use crate::model::challenge::Used;
 use crate::model::code::Purpose;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::users::Users;
 
-/// Checks an answer and opens a login with it.
-///
-/// # Errors
-/// When the code is not right, or the store fails.
-pub async fn verify(
-    codes: &Codes,
-    users: &Users,
-    logins: &Logins,
-    answer: &Answer,
-    now: Timestamp,
-) -> Result<SignedIn, VerifyError> {
-    let phone = users.phone_of(&answer.who).await?;
-    let (guess, user, keys) = tokio::join!(
-        codes.check(Purpose::Sso, &phone, answer, now),
-        users.by_phone(&phone),
-        logins.keys(now),
-    );
-    let opening = Opening {
-        codes,
-        users,
-        logins,
-        phone: &phone,
-        now,
-    };
-    match guess? {
-        RightGuess::First(right) => {
-            let opened = opening.first(&right, answer, user, keys).await;
-            codes.settle_guess(&phone, &right, opened).await
+/// Opens logins with a code.
+#[derive(Clone, Debug)]
+pub struct CodeSignIns {
+    codes: Codes,
+    users: Users,
+    logins: Logins,
+}
+
+impl CodeSignIns {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            codes: Codes::new(backends),
+            users: Users::new(backends),
+            logins: Logins::new(backends),
         }
-        RightGuess::Again(used, right) => {
-            let (again, ()) = tokio::join!(opening.again(keys, &used), codes.was_right(&right));
-            again
+    }
+
+    /// Reads the keys before they are needed, in a single attempt each.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        tokio::try_join!(self.codes.warm_up(now), self.logins.warm_up(now))?;
+        Ok(())
+    }
+
+    /// Checks an answer and opens a login with it. The same answer within a minute gets the same login again.
+    ///
+    /// # Errors
+    /// When the code is not right, or the store fails.
+    pub async fn sign_in(&self, answer: &Answer, now: Timestamp) -> Result<SignedIn, VerifyError> {
+        let Self {
+            codes,
+            users,
+            logins,
+        } = self;
+        let phone = &users.phone_of(&answer.who).await?;
+        let (guess, user, keys) = tokio::join!(
+            codes.check(Purpose::Sso, phone, answer, now),
+            users.by_phone(phone),
+            logins.keys(now),
+        );
+        let opening = Opening {
+            flow: self,
+            phone,
+            now,
+        };
+        match guess? {
+            RightGuess::First(right) => {
+                let opened = opening
+                    .first(&right, answer, ReadBeside { user, keys })
+                    .await;
+                codes.settle_guess(phone, &right, opened).await
+            }
+            RightGuess::Again(used, right) => {
+                let again = async { opening.again(&keys?, &used).await };
+                let (again, ()) = tokio::join!(again, codes.was_right(&right));
+                again
+            }
         }
     }
 }
 
-/// What a right guess opens a login with.
+/// What was read beside the check of a guess. A failure counts only once the guess is right.
+struct ReadBeside {
+    user: Result<Option<User>, StoreError>,
+    keys: Result<LoginKeys, StoreError>,
+}
+
+/// Opening a login with a right guess.
 struct Opening<'a> {
-    codes: &'a Codes,
-    users: &'a Users,
-    logins: &'a Logins,
+    flow: &'a CodeSignIns,
     phone: &'a Phone,
     now: Timestamp,
 }
@@ -60,46 +93,39 @@ impl Opening<'_> {
         &self,
         right: &Right,
         answer: &Answer,
-        user: Result<Option<User>, StoreError>,
-        keys: Result<LoginKeys, StoreError>,
+        beside: ReadBeside,
     ) -> Result<SignedIn, VerifyError> {
-        let keys = keys?;
-        let user = match user? {
+        let CodeSignIns { codes, logins, .. } = self.flow;
+        let keys = beside.keys?;
+        let user = match beside.user? {
             Some(user) => user,
-            // It was read beside the guess, and may be there by now. Nobody was sent the code of a phone without a user: it
-            // is right for no one.
+            // The user may have been made since that was read. If not, nobody was sent this code, and it opens nothing.
             None => self.user().await?,
         };
         let by = answer.challenge.as_ref().map(|id| id.hash(&answer.who));
-        let used = self.logins.first_use(by, self.now);
-        let login = self.logins.open(&used, &user)?;
-        let counts = self
-            .codes
-            .redeem(self.phone, right, used.clone(), vec![login])
-            .await?;
-        if counts != used {
-            return self.again(Ok(keys), &counts).await;
+        let ours = logins.first_use(by, self.now);
+        let login = logins.open(&ours, &user)?;
+        let redeemed = codes.redeem(self.phone, right, ours.clone(), vec![login]);
+        let used = redeemed.await?;
+        if used != ours {
+            return self.again(&keys, &used).await;
         }
-        Ok(self.logins.first_tokens(&keys, user, &used)?)
+        Ok(logins.first_tokens(&keys, user, &used)?)
     }
 
     /// The same answer once more, as long as its login lives and is the user's.
-    async fn again(
-        &self,
-        keys: Result<LoginKeys, StoreError>,
-        used: &Used,
-    ) -> Result<SignedIn, VerifyError> {
-        let keys = keys?;
-        let (user, login) = tokio::join!(self.user(), self.logins.of_use(used, self.now));
+    async fn again(&self, keys: &LoginKeys, used: &Used) -> Result<SignedIn, VerifyError> {
+        let logins = &self.flow.logins;
+        let (user, login) = tokio::join!(self.user(), logins.login_of(used, self.now));
         let user = user?;
         if !login?.is_some_and(|login| login.is_of(&user)) {
             return Err(VerifyError::Expired);
         }
-        Ok(self.logins.first_tokens(&keys, user, used)?)
+        Ok(logins.first_tokens(keys, user, used)?)
     }
 
     async fn user(&self) -> Result<User, VerifyError> {
-        let user = self.users.by_phone(self.phone).await?;
+        let user = self.flow.users.by_phone(self.phone).await?;
         user.ok_or(VerifyError::Expired)
     }
 }

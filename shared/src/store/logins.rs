@@ -17,7 +17,7 @@ use crate::runtime::Backends;
 /// `login_max` has passed since it was opened.
 pub const LOGIN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The pages of the index that are read at most, of 1 MiB each: some ten million logins of one phone.
+/// The pages of the index that one act reads at most, of 1 MiB each.
 const PAGES_MAX: usize = 1_000;
 
 /// What a signed-in user holds.
@@ -25,7 +25,7 @@ const PAGES_MAX: usize = 1_000;
 pub struct Login {
     /// 128 random bits in hex.
     pub id: String,
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
     /// The user's phone when it was opened.
     pub phone: Phone,
@@ -46,8 +46,20 @@ pub struct Login {
 pub enum Rotated {
     /// The login has the next generation now.
     Done,
-    /// Another refresh was faster: the login as it is, if it still lives.
-    LostRace(Option<Login>),
+    /// Another refresh was faster. This is the login as it is; it lives.
+    LostRace(Login),
+    /// The login has ended, and nothing was changed.
+    Ended,
+}
+
+/// How many logins of a phone were ended.
+#[must_use = "more logins may be left"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// So many, and these were all.
+    Done(usize),
+    /// So many, and more are left.
+    MoreLeft(usize),
 }
 
 /// All logins.
@@ -142,8 +154,21 @@ impl LoginsTable {
         Ok(login.filter(|login| self.lives(login, now)))
     }
 
-    /// Moves a login to its next generation at `now`, if it is still at the one of `login`. One conditional update.
-    pub async fn rotate(&self, login: &Login, now: Timestamp) -> Result<Rotated, StoreError> {
+    /// Moves a login from `generation` to the next one at `now`, if it lives then and is at that generation. `login` is the
+    /// login as it was read. One conditional update.
+    pub async fn rotate(
+        &self,
+        login: Login,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<Rotated, StoreError> {
+        // It may have ended since it was read.
+        if !self.lives(&login, now) {
+            return Ok(Rotated::Ended);
+        }
+        if login.generation != generation {
+            return Ok(Rotated::LostRace(login));
+        }
         let rotate = self
             .client
             .update_item()
@@ -154,11 +179,11 @@ impl LoginsTable {
             )
             .condition_expression("generation = :generation AND expires_at > :now_seconds")
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":generation", number(login.generation))
+            .expression_attribute_values(":generation", number(generation))
             .expression_attribute_values(":opened_at", number(login.opened_at.millis()))
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":now_seconds", number(now.seconds()))
-            .expression_attribute_values(":expires_at", number(self.end(login, now).seconds()))
+            .expression_attribute_values(":expires_at", number(self.end(&login, now).seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match retrying_conflicts(|| rotate.clone().send()).await {
             Ok(_) => Ok(Rotated::Done),
@@ -166,14 +191,14 @@ impl LoginsTable {
                 let found = condition_failed("refresh a login", failed)?;
                 let found = found.as_ref().and_then(parse);
                 let found = found.filter(|login| self.lives(login, now));
-                Ok(Rotated::LostRace(found))
+                Ok(found.map_or(Rotated::Ended, Rotated::LostRace))
             }
         }
     }
 
-    /// Ends every login that was opened under `phone`, one after the other; answers how many. The index may miss one that
-    /// was opened within the last seconds.
-    pub async fn close_all_of(&self, phone: &Phone) -> Result<usize, StoreError> {
+    /// Ends the logins that were opened under `phone`, one after the other, `most` of them. The index may miss one that was
+    /// opened within the last seconds.
+    pub async fn close_of(&self, phone: &Phone, most: usize) -> Result<Closed, StoreError> {
         const ACT: &str = "list the logins of a phone";
         let (mut closed, mut from) = (0, None);
         for _ in 0..PAGES_MAX {
@@ -189,16 +214,19 @@ impl LoginsTable {
                 .await
                 .map_err(StoreError::during(ACT))?;
             for item in page.items() {
+                if closed == most {
+                    return Ok(Closed::MoreLeft(closed));
+                }
                 let id = item.text("id").ok_or(StoreError::unreadable(ACT, "id"))?;
                 self.close(id).await?;
                 closed += 1;
             }
             from = page.last_evaluated_key;
             if from.is_none() {
-                break;
+                return Ok(Closed::Done(closed));
             }
         }
-        Ok(closed)
+        Ok(Closed::MoreLeft(closed))
     }
 
     /// Ends a login.

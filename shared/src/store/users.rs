@@ -50,6 +50,15 @@ pub enum Imported {
     IdHasUser,
 }
 
+/// A change of a user's phone.
+#[derive(Clone, Copy, Debug)]
+pub struct PhoneChange<'a> {
+    /// The phone that the user has.
+    pub from: &'a Phone,
+    /// The phone that the user gets.
+    pub to: &'a Phone,
+}
+
 /// What became of a change of phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moved {
@@ -61,6 +70,16 @@ pub enum Moved {
     Taken,
     /// Others changed the user time and again; nothing was done.
     LostRace,
+}
+
+/// What became of the logins of a user.
+#[must_use = "another user may have the phone by now"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginsEnded {
+    /// All that were opened before have ended.
+    Done,
+    /// The phone has another user by now, or none. Nothing was changed.
+    NoSuchUser,
 }
 
 /// How often an act is tried when others change the user meanwhile.
@@ -147,7 +166,7 @@ impl Users {
     }
 
     /// The writes that make `user`, for a transaction: refused when the phone has a user.
-    pub fn create(&self, user: &User) -> Result<Vec<Write>, StoreError> {
+    pub fn creation(&self, user: &User) -> Result<Vec<Write>, StoreError> {
         let mut item = Item::from([
             ("id".into(), phone_key(&user.phone)),
             ("user_id".into(), text(&user.id)),
@@ -174,7 +193,7 @@ impl Users {
 
     /// Adds `user` unless its phone has one: whether it was added. One transaction.
     pub async fn add(&self, user: &User) -> Result<bool, StoreError> {
-        let writes = self.create(user)?;
+        let writes = self.creation(user)?;
         let added = transact("add a user", &self.client, writes).await?;
         Ok(matches!(added, Transacted::Done))
     }
@@ -183,7 +202,7 @@ impl Users {
     /// transaction, or two of which the first wrote nothing.
     pub async fn import(&self, user: &User) -> Result<Imported, StoreError> {
         const ACT: &str = "import a user";
-        let mut writes = self.create(user)?;
+        let mut writes = self.creation(user)?;
         if let Some(email) = &user.email {
             writes.push(self.put_new(self.pointer(email_id(email), &user.phone))?);
         }
@@ -199,27 +218,26 @@ impl Users {
                     email: None,
                     ..user.clone()
                 };
-                let added = self.add(&without).await?;
-                Ok(if added {
-                    Imported::WithoutEmail
+                if self.add(&without).await? {
+                    Ok(Imported::WithoutEmail)
                 } else {
-                    Imported::PhoneHasUser
-                })
+                    Ok(Imported::PhoneHasUser)
+                }
             }
         }
     }
 
-    /// Gives the user of `from` the phone `to`, with its pointers, ends all logins made before, and forgets the codes of both
-    /// phones: one that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when
-    /// the user or a code changes meanwhile.
+    /// Gives a user another phone, moves its pointers, ends all logins made before, and forgets the codes of both phones: a
+    /// code that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when the
+    /// user or a code changes meanwhile.
     pub async fn change_phone(
         &self,
         challenges: &Challenges,
-        from: &Phone,
-        to: &Phone,
+        phones: &PhoneChange<'_>,
         now: Timestamp,
     ) -> Result<Moved, StoreError> {
         const ACT: &str = "change a phone";
+        let PhoneChange { from, to } = *phones;
         for _ in 0..RACES_MAX {
             let Some(before) = self.item_of(ACT, from).await? else {
                 return Ok(Moved::NoUser);
@@ -257,11 +275,11 @@ impl Users {
     }
 
     /// The writes that remove the user of a phone and its pointers, for a transaction: refused when the user has changed
-    /// since it was read here. None when the phone has no user.
-    pub async fn remove(&self, phone: &Phone) -> Result<Vec<Write>, StoreError> {
+    /// since it was read here. `None` when the phone has no user.
+    pub async fn removal(&self, phone: &Phone) -> Result<Option<Vec<Write>>, StoreError> {
         const ACT: &str = "remove a user";
         let Some(item) = self.item_of(ACT, phone).await? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let user = parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user"))?;
         let mut writes = vec![self.delete_seen(&item)?];
@@ -275,12 +293,12 @@ impl Users {
                 .map_err(StoreError::building(ACT))?;
             writes.push(Write::delete(delete));
         }
-        Ok(writes)
+        Ok(Some(writes))
     }
 
     /// The write that sets the user's password and ends all logins made before, for a transaction: refused when the phone
     /// has another user by now.
-    pub fn change_password(
+    pub fn password_change(
         &self,
         user: &User,
         password: &PasswordHash,
@@ -320,7 +338,7 @@ impl Users {
     }
 
     /// Raises the user's `ver`, which ends all logins made before. One transaction, so that a lost reply raises it once.
-    pub async fn end_logins(&self, user: &User) -> Result<(), StoreError> {
+    pub async fn end_logins(&self, user: &User) -> Result<LoginsEnded, StoreError> {
         const ACT: &str = "end all logins";
         let update = self
             .update(user)
@@ -329,7 +347,10 @@ impl Users {
             .build()
             .map_err(StoreError::building(ACT))?;
         let write = Write::update(update);
-        transact(ACT, &self.client, vec![write]).await.map(drop)
+        match transact(ACT, &self.client, vec![write]).await? {
+            Transacted::Done => Ok(LoginsEnded::Done),
+            Transacted::Refused(_) => Ok(LoginsEnded::NoSuchUser),
+        }
     }
 
     /// An update of the user's item, refused when the phone has another user by now.

@@ -1,0 +1,22 @@
+//! The headers of a request.
+use lambda_http::Request;
+
+use super::problem::Problem;
+
+/// The text of a header. Nothing when the header is missing or no text.
+pub(super) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// The token of an `Authorization: Bearer` header.
+///
+/// # Errors
+/// When there is none.
+pub fn bearer(request: &Request) -> Result<&str, Problem> {
+    header(request, "authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or_else(Problem::missing_token)
+}
