@@ -1,4 +1,5 @@
 //! The stranger pays, never the owner: what somebody who knows only a number can do to whoever holds its phone.
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use local::database::{Fault, Faults};
 use local::simulator::Scenario;
 use serde_json::{Value, json};
 use shared::model::country::{CapMode, CountryCaps};
+use shared::model::identifier::Email;
 use shared::model::password::{Password, hash};
 use shared::model::phone::Phone;
 use shared::store::challenges::Challenges;
@@ -405,6 +407,129 @@ async fn after_a_hundred_wrong_passwords_a_password_alone_is_not_enough_from_els
     check(&opened, 200, None, None);
     let right = with_password(&elsewhere, &phone(1), PASSWORD).await;
     check(&right, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_before_the_account_existed_shuts_no_way_in_for_its_owner() {
+    let system = TestSystem::start().await;
+    // Asked for as if there were an account: nothing goes out, and the day of unknown networks is full.
+    for round in 0..10_u8 {
+        let away = stranger(&system, round % 2);
+        check(&sign_in(&away, &phone(1)).await, 200, None, None);
+        check(&ask_reset(&away, &phone(1)).await, 200, None, None);
+        sleep(11 * MINUTE).await;
+    }
+    let full = sign_in(&stranger(&system, 3), &phone(1)).await;
+    check(&full, 429, Some("RATE_LIMITED"), Some("day"));
+    for round in 0..9_u8 {
+        let away = stranger(&system, round % 3);
+        check(&sign_up(&away, &phone(1)).await, 200, None, None);
+        sleep(11 * MINUTE).await;
+    }
+    let owners = sign_up(&system, &phone(1)).await;
+    let confirmed = confirm(&system, &phone(1), &code_on(&system, 1), &owners).await;
+    check(&confirmed, 200, None, None);
+    sleep(MINUTE).await;
+    check(&sign_in(&system, &phone(1)).await, 200, None, None);
+    check(&ask_reset(&system, &phone(1)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_whose_address_is_full_does_not_hold_the_owner_up() {
+    let system = with_owner().await;
+    let away = stranger(&system, 1);
+    let strangers = sign_in(&away, &phone(1)).await;
+    for number in 2..22 {
+        let asked = sign_in(&away, &phone(number)).await;
+        for _ in 0..5 {
+            verify(&away, &phone(number), "000000", &asked).await;
+        }
+    }
+    let guess_often = async || {
+        for _ in 0..10 {
+            let guessed = verify(&away, &phone(1), &not(&code_on(&system, 1)), &strangers).await;
+            check(&guessed, 429, Some("RATE_LIMITED"), Some("code_address"));
+        }
+    };
+    // Each process finds out for itself.
+    guess_often().await;
+    let challenges = Challenges::new(&system.looking());
+    let of_phone = Phone::parse(&phone(1)).unwrap();
+    let before = challenges.read(&of_phone, system.now()).await.unwrap();
+    guess_often().await;
+    let after = challenges.read(&of_phone, system.now()).await.unwrap();
+    assert_eq!(after, before, "such guesses write nothing for the phone");
+    sleep(MINUTE).await;
+    check(&sign_in(&system, &phone(1)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neighbour_behind_the_same_address_does_not_use_up_its_codes_for_the_owner() {
+    let system = TestSystem::builder()
+        .settings(|settings| settings.policy.codes_per_address.places = 3)
+        .build()
+        .await;
+    let system = with_owner_of(system).await;
+    for number in 2..5 {
+        check(&sign_in(&system, &phone(number)).await, 200, None, None);
+    }
+    let full = sign_in(&system, &phone(5)).await;
+    check(&full, 429, Some("RATE_LIMITED"), Some("address"));
+    let asked = sign_in(&system, &phone(1)).await;
+    check(&asked, 200, None, None);
+    let opened = verify(&system, &phone(1), &code_on(&system, 1), &asked).await;
+    check(&opened, 200, None, None);
+    check(&ask_reset(&system, &phone(1)).await, 200, None, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_spent_in_the_same_moment_takes_no_code_away() {
+    let mut ids_kept = BTreeSet::new();
+    for pause in 0..40 {
+        let system = with_owner().await;
+        let away = stranger(&system, 1);
+        let strangers = sign_in(&away, &phone(1)).await;
+        let owners = sign_in(&system, &phone(1)).await;
+        let code = code_on(&system, 1);
+        for _ in 0..4 {
+            verify(&away, &phone(1), &not(&code), &strangers).await;
+        }
+        sleep(MINUTE).await;
+        let id = &strangers.json["data"]["challengeId"];
+        let body = json!({ "identifier": phone(1), "purpose": "sso", "challengeId": id });
+        let last_guess = async {
+            sleep(Duration::from_micros(200 * pause)).await;
+            verify(&away, &phone(1), &not(&code), &strangers).await
+        };
+        let (again, _) = tokio::join!(away.post("/api/auth/send-otp", body), last_guess);
+        check(&again, 200, None, None);
+        ids_kept.insert(again.json["data"]["challengeId"] == *id);
+        assert_eq!(code_on(&system, 1), code, "after {pause}");
+        let opened = verify(&system, &phone(1), &code, &owners).await;
+        check(&opened, 200, None, None);
+    }
+    assert_eq!(ids_kept.len(), 2, "the last guess came before and after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_phone_behind_an_e_mail_address_is_not_found_by_wrong_passwords() {
+    let system = TestSystem::builder().settings(|settings| settings.email_identifier = true);
+    let system = system.build().await;
+    let mut user = system.user(&phone(1));
+    let email = "budi@example.com";
+    user.email = Some(Email::parse(email).unwrap());
+    assert!(Users::new(&system.looking()).import(&user).await.is_ok());
+    let away = stranger(&system, 1);
+    for _ in 0..10 {
+        let wrong = with_password(&away, email, "not this one").await;
+        check(&wrong, 401, Some("INVALID_CREDENTIALS"), None);
+    }
+    let full = with_password(&away, email, "not this one").await;
+    check(&full, 429, Some("RATE_LIMITED"), Some("password"));
+    for number in 1..=2 {
+        let wrong = with_password(&away, &phone(number), "not this one").await;
+        check(&wrong, 401, Some("INVALID_CREDENTIALS"), None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use shared::model::code::Purpose;
+use shared::model::identifier::Identifier;
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
@@ -39,7 +40,8 @@ pub(super) async fn run(
     let users = Users::new(backends);
     let challenges = Challenges::new(backends);
     let registrations = Registrations::new(backends);
-    let window = Windows::new(backends).forget(WindowKey::PasswordOf(phone))?;
+    let who = Identifier::Phone(phone.clone());
+    let window = Windows::new(backends).forget(WindowKey::PasswordOf(&who))?;
     for _ in 0..RACES_MAX {
         let now = backends.clock.now();
         let (removal, state) = tokio::try_join!(users.removal(phone), challenges.read(phone, now))?;

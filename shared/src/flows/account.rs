@@ -71,6 +71,7 @@ impl AccountCodes {
             caller,
             // Limited like a user in any case: the eleventh request of a day must not tell who is one.
             verified: true,
+            account_since: user.as_ref().map(|user| user.created_at),
             recipient: match user {
                 Some(_) => Recipient::User,
                 None => Recipient::Nobody,

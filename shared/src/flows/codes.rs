@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use self::country_cap::{CapError, CountryDays};
+use self::full_addresses::FullAddresses;
 use crate::model::account::random_id;
 use crate::model::challenge::IssuedCode;
 use crate::model::code::{Code, Purpose};
@@ -48,6 +49,9 @@ pub mod country_cap;
 /// Counting a guess and comparing it.
 pub mod check;
 
+/// Which client addresses have used their wrong codes up.
+mod full_addresses;
+
 /// What a right guess opens.
 pub mod redeem;
 
@@ -57,6 +61,7 @@ pub struct Codes {
     challenges: Challenges,
     windows: Windows,
     countries: CountryDays,
+    full_addresses: FullAddresses,
     ring: KeyRing,
     sender: Sender,
     policy: Policy,
@@ -143,6 +148,7 @@ impl Codes {
             challenges: Challenges::new(backends),
             windows: Windows::new(backends),
             countries: CountryDays::new(backends),
+            full_addresses: FullAddresses::default(),
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             policy: backends.settings.policy.clone(),

@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::challenges::Challenges;
 use crate::store::logins::Login;
 use crate::store::users::Users;
-use crate::store::windows::{Grant, Marked, Window, WindowKey, Windows};
+use crate::store::windows::{Claim, Grant, Marked, Window, WindowKey, Windows};
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,7 @@ impl PasswordSignIns {
         let phone = &self.users.phone_of(&credentials.who).await?;
         let guess = PasswordGuess {
             flow: self,
+            who: &credentials.who,
             phone,
             password: &credentials.password,
             address: caller.address,
@@ -140,6 +141,7 @@ struct ReadBeside {
 /// A password that somebody gives for a phone.
 struct PasswordGuess<'a> {
     flow: &'a PasswordSignIns,
+    who: &'a Identifier,
     phone: &'a Phone,
     password: &'a Password,
     address: ClientAddress,
@@ -190,11 +192,11 @@ enum HashAge {
 
 impl PasswordGuess<'_> {
     const fn of_phone_and_address(&self) -> WindowKey<'_> {
-        WindowKey::PasswordOfFrom(self.phone, self.address)
+        WindowKey::PasswordOfFrom(self.who, self.address)
     }
 
     const fn of_phone(&self) -> WindowKey<'_> {
-        WindowKey::PasswordOf(self.phone)
+        WindowKey::PasswordOf(self.who)
     }
 
     const fn of_address(&self) -> WindowKey<'static> {
@@ -206,13 +208,19 @@ impl PasswordGuess<'_> {
         let PasswordSignIns {
             windows, policy, ..
         } = self.flow;
-        let (attempt, now) = (&self.attempt, self.now);
-        let (per_both, per_phone) = (&policy.passwords_per_phone, &policy.passwords_before_code);
+        let claim = |window, limit| Claim {
+            window,
+            attempt: &self.attempt,
+            limit,
+            now: self.now,
+        };
+        let per_phone_and_address = claim(self.of_phone_and_address(), &policy.passwords_per_phone);
+        let per_phone = claim(self.of_phone(), &policy.passwords_before_code);
         let per_address = &policy.passwords_per_address;
         let (of_phone_and_address, of_phone, of_address) = tokio::join!(
-            windows.grant(self.of_phone_and_address(), attempt, None, per_both, now),
-            windows.grant(self.of_phone(), attempt, None, per_phone, now),
-            windows.mark(self.of_address(), self.phone, per_address, now),
+            windows.grant(per_phone_and_address, None),
+            windows.grant(per_phone, None),
+            windows.mark(self.of_address(), self.phone, per_address, self.now),
         );
         Grants {
             of_phone_and_address,

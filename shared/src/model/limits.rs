@@ -139,8 +139,19 @@ pub struct Asker {
     pub purpose: Purpose,
     /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
+    /// Since when the phone has a user, if it has one.
+    pub account_since: Option<Timestamp>,
     /// The network that the request comes from.
     pub from: NetworkHash,
+}
+
+impl Asker {
+    /// Whether nothing was sent: the phone had no user yet, and only a sign-up sends anything then.
+    fn sent_to_nobody(&self, send: &SendMade, now: Timestamp) -> bool {
+        // Imported users may be dated as anybody likes.
+        let since = self.account_since.filter(|since| *since <= now);
+        send.purpose != Purpose::Signup && since.is_some_and(|since| send.at < since)
+    }
 }
 
 /// The messages that take a place now.
@@ -216,7 +227,7 @@ impl Places {
             }
         }
         for list in [&mut kept, &mut sent] {
-            list.retain(|send| now < send.at.plus(DAY));
+            list.retain(|send| now < send.at.plus(DAY) && !asker.sent_to_nobody(send, now));
             list.sort_by_key(|send| send.at);
         }
         Self {
@@ -366,6 +377,7 @@ mod tests {
         Asker {
             purpose,
             verified,
+            account_since: None,
             from,
         }
     }
@@ -439,6 +451,28 @@ mod tests {
         check(&state(&all), None);
         all.push(sent(Purpose::Sso, 70));
         check(&state(&all), Some((Limit::Window, 60)));
+    }
+
+    #[test]
+    fn what_was_asked_for_before_there_was_an_account_takes_no_place_once_there_is_one() {
+        let sends: Vec<SendMade> = (1..=20)
+            .map(|n| from(AWAY, sent(Purpose::Sso, 40_000 + n * 700)))
+            .chain((1..=10).map(|n| from(AWAY, sent(Purpose::Signup, 30_000 + n * 700))))
+            .collect();
+        let state = state(&sends);
+        for (case, since, allowed) in [
+            ("no account", None, false),
+            ("an account since then", Some(ago(30_000)), true),
+            ("an older account", Some(ago(80_000)), false),
+            ("an account of tomorrow", Some(NOW.plus(DAY)), false),
+        ] {
+            let asker = Asker {
+                account_since: since,
+                ..asker(Purpose::Sso, true, HOME)
+            };
+            let verdict = decide(&state, asker, &Policy::default(), NOW);
+            assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::{Fields, Item, StoreError, Write, condition_failed, number, retrying_conflicts, text};
 use crate::model::address::ClientAddress;
 use crate::model::challenge::AttemptId;
+use crate::model::identifier::Identifier;
 use crate::model::limits::WindowLimit;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -39,12 +40,26 @@ pub enum WindowKey<'a> {
         /// The number of the window: they begin at fixed times.
         number: i64,
     },
-    /// Wrong passwords for a phone from anywhere.
-    PasswordOf(&'a Phone),
-    /// Wrong passwords for a phone from a client address.
-    PasswordOfFrom(&'a Phone, ClientAddress),
+    /// Wrong passwords for an account from anywhere, by what it was named by. So an e-mail address and its phone are counted
+    /// apart, and nobody finds out that they belong together.
+    PasswordOf(&'a Identifier),
+    /// The same from a client address.
+    PasswordOfFrom(&'a Identifier, ClientAddress),
     /// Phones that a wrong password was given for from a client address.
     PasswordFrom(ClientAddress),
+}
+
+/// A wish for a place in a window.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The window.
+    pub window: WindowKey<'a>,
+    /// Who wants the place. Once in the window, it holds one place however often it asks.
+    pub attempt: &'a AttemptId,
+    /// The places of the window, and how long it is.
+    pub limit: &'a WindowLimit,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// All windows.
@@ -114,18 +129,14 @@ impl Windows {
             .filter(|window| now < window.ends))
     }
 
-    /// Takes a place in the window of `key` unless it is full, in one conditional update: a second one when
-    /// `running`, the window as it was read, is no longer true.
+    /// Takes a place in a window unless it is full, in one conditional update: a second one when `running`, the window as it
+    /// was read, is no longer true.
     pub async fn grant(
         &self,
-        key: WindowKey<'_>,
-        attempt: &AttemptId,
+        claim: Claim<'_>,
         running: Option<Window>,
-        limit: &WindowLimit,
-        now: Timestamp,
     ) -> Result<Grant, StoreError> {
-        let marked = self.take(key, attempt, running, limit, now).await?;
-        Ok(match marked {
+        Ok(match self.take(claim, running).await? {
             Marked::New | Marked::Held => Grant::Granted,
             Marked::Full(window) => Grant::Full(window),
         })
@@ -139,7 +150,13 @@ impl Windows {
         limit: &WindowLimit,
         now: Timestamp,
     ) -> Result<Marked, StoreError> {
-        self.take(key, &mark_of(phone), None, limit, now).await
+        let claim = Claim {
+            window: key,
+            attempt: &mark_of(phone),
+            limit,
+            now,
+        };
+        self.take(claim, None).await
     }
 
     /// Takes the mark of `phone` away.
@@ -147,30 +164,25 @@ impl Windows {
         self.give_back(key, &mark_of(phone)).await
     }
 
-    async fn take(
-        &self,
-        key: WindowKey<'_>,
-        attempt: &AttemptId,
-        running: Option<Window>,
-        limit: &WindowLimit,
-        now: Timestamp,
-    ) -> Result<Marked, StoreError> {
-        let mut join = running.is_some();
+    async fn take(&self, claim: Claim<'_>, running: Option<Window>) -> Result<Marked, StoreError> {
+        let mut is_running = running.is_some();
         for _ in 0..3 {
-            let change = if join {
-                self.join_window(attempt, limit, now)
+            let change = if is_running {
+                self.join_window(claim)
             } else {
-                self.start_window(attempt, limit, now)
+                self.start_window(claim)
             };
-            let Some(found) = self.update(key, change).await? else {
+            let Some(found) = self.update(claim.window, change).await? else {
                 return Ok(Marked::New);
             };
             let window = parse(&found);
-            match window.filter(|window| now < window.ends) {
+            match window.filter(|window| claim.now < window.ends) {
                 // The update went through and only its reply was lost.
-                Some(_) if grants(&found).contains(&attempt.0) => return Ok(Marked::Held),
-                Some(window) if window.granted >= limit.places => return Ok(Marked::Full(window)),
-                running => join = running.is_some(),
+                Some(_) if grants(&found).contains(&claim.attempt.0) => return Ok(Marked::Held),
+                Some(window) if window.granted >= claim.limit.places => {
+                    return Ok(Marked::Full(window));
+                }
+                running => is_running = running.is_some(),
             }
         }
         Err(StoreError::unreadable(
@@ -233,12 +245,13 @@ impl Windows {
         Ok(Write::delete(delete))
     }
 
-    fn join_window(
-        &self,
-        attempt: &AttemptId,
-        limit: &WindowLimit,
-        now: Timestamp,
-    ) -> UpdateItemFluentBuilder {
+    fn join_window(&self, claim: Claim<'_>) -> UpdateItemFluentBuilder {
+        let Claim {
+            attempt,
+            limit,
+            now,
+            ..
+        } = claim;
         let places = i64::try_from(limit.places).unwrap_or(i64::MAX);
         self.client
             .update_item()
@@ -253,12 +266,13 @@ impl Windows {
             .expression_attribute_values(":places", number(places))
     }
 
-    fn start_window(
-        &self,
-        attempt: &AttemptId,
-        limit: &WindowLimit,
-        now: Timestamp,
-    ) -> UpdateItemFluentBuilder {
+    fn start_window(&self, claim: Claim<'_>) -> UpdateItemFluentBuilder {
+        let Claim {
+            attempt,
+            limit,
+            now,
+            ..
+        } = claim;
         let ends = now.plus(limit.window);
         self.client
             .update_item()
@@ -295,11 +309,20 @@ impl fmt::Display for WindowKey<'_> {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
             Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
             Self::GuessesFrom { address, number } => write!(f, "guess#{number}#{address}"),
-            Self::PasswordOfFrom(phone, address) => {
+            Self::PasswordOfFrom(Identifier::Phone(phone), address) => {
                 let both = format!("{}#{address}", phone.digits());
                 write!(f, "password#{}", short_hash(&both))
             }
-            Self::PasswordOf(phone) => write!(f, "password#phone#{}", phone.digits()),
+            Self::PasswordOfFrom(Identifier::Email(email), address) => {
+                let both = format!("{}#{address}", email.as_str());
+                write!(f, "password#{}", short_hash(&both))
+            }
+            Self::PasswordOf(Identifier::Phone(phone)) => {
+                write!(f, "password#phone#{}", phone.digits())
+            }
+            Self::PasswordOf(Identifier::Email(email)) => {
+                write!(f, "password#email#{}", short_hash(email.as_str()))
+            }
             Self::PasswordFrom(address) => write!(f, "password#address#{address}"),
         }
     }

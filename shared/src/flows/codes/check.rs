@@ -16,7 +16,7 @@ use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::challenges::{Charge, Counted, Guess};
-use crate::store::windows::{Grant, WindowKey};
+use crate::store::windows::{Grant, Window, WindowKey};
 
 /// Out of tries, the right guess may have been the last one, whose request is still writing what it opens: so long after
 /// the last guess that is waited for.
@@ -137,6 +137,9 @@ enum Refused {
 impl Checking<'_> {
     async fn run(mut self) -> Result<RightGuess, VerifyError> {
         let codes = self.codes;
+        if codes.full_addresses.has(self.answer.address, self.guess.at) {
+            self.refuse_uncounted().await?;
+        }
         let (counted, granted) = tokio::join!(
             codes.challenges.count_guess(self.phone, &self.guess),
             self.grant(),
@@ -157,6 +160,20 @@ impl Checking<'_> {
         checked
     }
 
+    /// Refuses the guess without counting it for the phone, where its address is still full and nobody's home.
+    async fn refuse_uncounted(&self) -> Result<(), VerifyError> {
+        let (granted, state) = tokio::join!(
+            self.grant(),
+            self.codes.challenges.read(self.phone, self.guess.at),
+        );
+        match granted? {
+            Grant::Full(window) if !state?.known.contains(&self.network()) => {
+                Err(self.address_is_full(window))
+            }
+            Grant::Full(_) | Grant::Granted => Ok(()),
+        }
+    }
+
     /// Counts the guess for its address.
     async fn grant(&self) -> Result<Grant, StoreError> {
         let limit = &self.codes.policy.guesses_per_address;
@@ -169,19 +186,27 @@ impl Checking<'_> {
     }
 
     async fn judge(&mut self, counted: Counted, granted: Grant) -> Result<RightGuess, VerifyError> {
-        match (granted, counted) {
-            // A phone's own addresses are limited by its ids alone, or neighbours would shut each other out.
-            (Grant::Full(window), Counted::Compare(state, code))
-                if !state.known.contains(&self.network()) =>
-            {
-                self.codes.uncount(self.phone, &self.guess, &code).await;
-                Err(VerifyError::Limited(Limited {
-                    limit: Limit::CodeAddress,
-                    retry_after: window.ends.since(self.guess.at),
-                }))
-            }
-            (_, counted) => self.compare_counted(counted).await,
+        let Grant::Full(window) = granted else {
+            return self.compare_counted(counted).await;
+        };
+        let (Counted::Compare(state, _) | Counted::Refused(state)) = &counted;
+        // A phone's own addresses are limited by its ids alone, or neighbours would shut each other out.
+        if state.known.contains(&self.network()) {
+            return self.compare_counted(counted).await;
         }
+        let full_addresses = &self.codes.full_addresses;
+        full_addresses.add(self.answer.address, window.ends);
+        if let Counted::Compare(_, code) = &counted {
+            self.codes.uncount(self.phone, &self.guess, code).await;
+        }
+        Err(self.address_is_full(window))
+    }
+
+    fn address_is_full(&self, window: Window) -> VerifyError {
+        VerifyError::Limited(Limited {
+            limit: Limit::CodeAddress,
+            retry_after: window.ends.since(self.guess.at),
+        })
     }
 
     async fn compare_counted(&mut self, mut counted: Counted) -> Result<RightGuess, VerifyError> {

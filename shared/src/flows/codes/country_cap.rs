@@ -10,7 +10,7 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
-use crate::store::windows::{Grant, Window, WindowKey, Windows};
+use crate::store::windows::{Claim, Grant, Window, WindowKey, Windows};
 
 /// Why a code may not go to a country.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +101,13 @@ impl CountryDays {
                 places: shard.places,
                 window: left,
             };
-            let taken = self.windows.grant(place, attempt, Some(begun), &limit, now);
-            match taken.await {
+            let claim = Claim {
+                window: place,
+                attempt,
+                limit: &limit,
+                now,
+            };
+            match self.windows.grant(claim, Some(begun)).await {
                 Ok(Grant::Granted) => return Ok(Some(place)),
                 Ok(Grant::Full(_)) => {}
                 Err(error) => {

@@ -24,6 +24,8 @@ pub struct Order<'a> {
     pub caller: &'a Caller,
     /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
+    /// Since when the phone has a user, if it has one.
+    pub account_since: Option<Timestamp>,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
     pub recipient: Recipient,
     /// What the message is written in.
@@ -38,6 +40,7 @@ impl Order<'_> {
         Asker {
             purpose: self.purpose,
             verified: self.verified,
+            account_since: self.account_since,
             from: NetworkHash::of(self.phone, self.caller.address),
         }
     }

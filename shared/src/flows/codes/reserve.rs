@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::order::{Companion, Order};
 use super::survey::Survey;
 use super::{Codes, SendError, log_store_error};
-use crate::model::challenge::{ChallengeId, IssuedCode, Open, PhoneState};
+use crate::model::challenge::{AttemptId, ChallengeId, IssuedCode, Open, Origin, PhoneState};
 use crate::model::code::{Code, CodeLength};
 use crate::model::keys::{Key, Ring};
 use crate::model::limits::{self, Asker, Limit, Limited, Policy};
@@ -14,7 +14,13 @@ use crate::store::StoreError;
 use crate::store::challenges::{Reservation, Reserved};
 
 /// How often a reservation is tried when others change the phone's state meanwhile.
-const RACES_MAX: usize = 5;
+const RACES_MAX: usize = 12;
+
+/// The longest pause before it is tried again, in milliseconds.
+const RACE_PAUSE_MS_MAX: u64 = 20;
+
+/// A reservation outlives its request's deadline by this much, for clocks that differ.
+const LEASE_SLACK: Duration = Duration::from_secs(2);
 
 /// One try to send a code.
 pub(super) struct Attempt<'a> {
@@ -23,18 +29,56 @@ pub(super) struct Attempt<'a> {
     /// The limits of the phone.
     pub(super) policy: Policy,
     pub(super) asker: Asker,
-    /// The challenge id that the request is answered with.
-    pub(super) challenge: ChallengeId,
-    /// The reservation, still without its code.
-    pub(super) open: Open,
+    pub(super) id: AttemptId,
+    /// The challenge id that the request is answered with, unless an earlier one is kept.
+    pub(super) new_challenge: ChallengeId,
+    pub(super) message_id: String,
+    /// The session to send from. None for a test number.
+    pub(super) session: String,
+    pub(super) begun_at: Timestamp,
     /// When the request has to be answered.
     pub(super) deadline: Timestamp,
+}
+
+impl Attempt<'_> {
+    /// The challenge id that the request is answered with, as the phone is.
+    ///
+    /// A shown id without tries gives way to a new one for the same code. To keep it would take another code, and the one
+    /// on the phone would be worth nothing: whoever used up an id could take it away. A sign-up keeps its id, which its
+    /// registration is found by.
+    fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, Origin) {
+        let Order { who, purpose, .. } = *self.order;
+        let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
+        match &self.order.keep {
+            Some(shown) if purpose.requires_challenge_id() || !spent(shown) => {
+                (shown, Origin::Shown)
+            }
+            _ => (&self.new_challenge, Origin::Drawn),
+        }
+    }
+
+    /// The reservation, still without its code.
+    fn open(&self, challenge: &ChallengeId, origin: Origin) -> Open {
+        Open {
+            attempt: self.id.clone(),
+            message_id: self.message_id.clone(),
+            session: self.session.clone(),
+            at: self.begun_at,
+            until: self.deadline.plus(LEASE_SLACK),
+            from: Some(self.asker.from),
+            challenge: challenge.hash(self.order.who),
+            origin,
+            code: None,
+        }
+    }
 }
 
 /// A reservation that was granted.
 pub(super) struct Prepared {
     pub(super) reservation: Reservation,
-    /// The code that its message carries, once it is bound to the request's challenge id.
+    /// The challenge id that the request is answered with.
+    pub(super) challenge: ChallengeId,
+    /// The code that its message carries, once it is bound to that id.
     pub(super) code: IssuedCode,
     pub(super) secret: Code,
 }
@@ -62,9 +106,8 @@ impl Codes {
         let mut state = survey.state.clone();
         for _ in 0..RACES_MAX {
             let prepared = self.prepare(state, &survey.ring, attempt)?;
-            let also = attempt
-                .companion
-                .with_reservation(&attempt.open.challenge)?;
+            let challenge = &prepared.reservation.open.challenge;
+            let also = attempt.companion.with_reservation(challenge)?;
             let reserved = self
                 .challenges
                 .reserve(phone, &prepared.reservation, also)
@@ -72,7 +115,10 @@ impl Codes {
             match reserved {
                 Ok(Reserved::Granted) => return Ok(prepared),
                 Ok(Reserved::LostRace) => {
-                    state = self.challenges.read(phone, attempt.open.at).await?;
+                    // Others may write all the time, such as wrong guesses: to come back at another moment gets through.
+                    let pause = Duration::from_millis(self.entropy.below(RACE_PAUSE_MS_MAX));
+                    tokio::time::sleep(pause).await;
+                    state = self.challenges.read(phone, attempt.begun_at).await?;
                 }
                 Err(error) => {
                     // It may have been written all the same.
@@ -95,25 +141,28 @@ impl Codes {
         attempt: &Attempt<'_>,
     ) -> Result<Prepared, SendError> {
         let Order { phone, purpose, .. } = *attempt.order;
-        let (challenge, now) = (&attempt.open.challenge, attempt.open.at);
+        let now = attempt.begun_at;
         let sends = limits::decide(&state, attempt.asker, &attempt.policy, now)
             .map_err(SendError::Limited)?;
         let live = state.live_code(purpose);
+        let (challenge, origin) = attempt.challenge(live.as_ref());
+        let open = attempt.open(challenge, origin);
         let repeated = live.as_ref().and_then(|code| {
             let key = ring.find(&code.kid, now)?;
-            let repeatable = code.repeatable(challenge, now);
-            repeatable.then(|| (code.clone().bind(challenge), key))
+            let repeatable = code.repeatable(&open.challenge, now);
+            repeatable.then(|| (code.clone().bind(&open.challenge), key))
         });
         let (code, key, new_code) = match repeated {
             Some((code, key)) => (code, key, None),
             None => {
                 let key = current_key(ring, now)?;
-                let code = self.new_code(&state, live.as_ref(), key, attempt);
+                let code = self.new_code(&state, live.as_ref(), key, &open);
                 (code.clone(), key, Some(code))
             }
         };
         Ok(Prepared {
             secret: self.secret(key, &code, purpose, phone),
+            challenge: challenge.clone(),
             reservation: Reservation {
                 purpose,
                 seen: state,
@@ -121,7 +170,7 @@ impl Codes {
                 live,
                 open: Open {
                     code: new_code,
-                    ..attempt.open.clone()
+                    ..open
                 },
             },
             code,
@@ -134,9 +183,9 @@ impl Codes {
         state: &PhoneState,
         live: Option<&IssuedCode>,
         key: &Key,
-        attempt: &Attempt<'_>,
+        open: &Open,
     ) -> IssuedCode {
-        let Open { at, challenge, .. } = &attempt.open;
+        let Open { at, challenge, .. } = open;
         let length = CodeLength::after(state.failures);
         let nonce = self.entropy.bytes();
         let code = IssuedCode::fresh(nonce, key.kid.clone(), length, challenge, *at);
@@ -154,7 +203,7 @@ impl Codes {
         not_on_whatsapp_until: Option<Timestamp>,
     ) {
         let (phone, reservation) = (attempt.order.phone, &prepared.reservation);
-        let released = match attempt.companion.with_release(&attempt.open.challenge) {
+        let released = match attempt.companion.with_release(&reservation.open.challenge) {
             Ok(also) => {
                 self.challenges
                     .release(phone, reservation, not_on_whatsapp_until, also)

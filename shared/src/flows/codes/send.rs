@@ -5,19 +5,16 @@ use super::order::{CodeSent, Companion, Order, Recipient};
 use super::reserve::{Attempt, Prepared};
 use super::survey::{Survey, address_limit};
 use super::{Codes, SendError, log_store_error};
-use crate::model::challenge::{AttemptId, ChallengeId, Open, Origin, PhoneState};
+use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::platform::timestamp::Timestamp;
 use crate::sender::{Busy, Content, Delivery, Outgoing, Place, Reason};
-use crate::store::windows::{Grant, WindowKey};
+use crate::store::windows::{Claim, Grant, WindowKey};
 
 /// A code request aims at an answer within this time.
 const SEND_WITHIN: Duration = Duration::from_secs(15);
 
 /// The longest wait for a place in the session's queue.
 const PLACE_WAIT_MAX: Duration = Duration::from_secs(6);
-
-/// A reservation outlives its request's deadline by this much, for clocks that differ.
-const LEASE_SLACK: Duration = Duration::from_secs(2);
 
 /// Places in limits beside the phone's own, to be given back when nothing was sent.
 #[derive(Clone, Copy)]
@@ -62,46 +59,18 @@ impl Codes {
         companion: &'a dyn Companion,
         now: Timestamp,
     ) -> Attempt<'a> {
-        let (challenge, origin) = self.challenge_id(&survey.state, order);
-        let deadline = order.caller.deadline.min(now.plus(SEND_WITHIN));
-        let asker = order.asker();
         let session = survey.picked.as_ref().map(|picked| picked.session());
         Attempt {
             order,
             companion,
             policy: self.policy_of(order.phone),
-            asker,
-            open: Open {
-                attempt: AttemptId::draw(&self.entropy),
-                message_id: crate::sender::message_id(&self.entropy),
-                session: session.unwrap_or_default().to_owned(),
-                at: now,
-                until: deadline.plus(LEASE_SLACK),
-                from: Some(asker.from),
-                challenge: challenge.hash(order.who),
-                origin,
-                code: None,
-            },
-            challenge,
-            deadline,
-        }
-    }
-
-    /// The challenge id that a send is answered with.
-    ///
-    /// A shown id without tries gives way to a new one for the same code. To keep it would take another code, and the one
-    /// on the phone would be worth nothing: whoever used up an id could take it away. A sign-up keeps its id, which its
-    /// registration is found by.
-    fn challenge_id(&self, state: &PhoneState, order: &Order<'_>) -> (ChallengeId, Origin) {
-        let spent = |shown: &ChallengeId| {
-            let code = state.live_code(order.purpose);
-            code.is_some_and(|code| code.is_spent(&shown.hash(order.who)))
-        };
-        match &order.keep {
-            Some(shown) if order.purpose.requires_challenge_id() || !spent(shown) => {
-                (shown.clone(), Origin::Shown)
-            }
-            _ => (ChallengeId::draw(&self.entropy), Origin::Drawn),
+            asker: order.asker(),
+            id: AttemptId::draw(&self.entropy),
+            new_challenge: ChallengeId::draw(&self.entropy),
+            message_id: crate::sender::message_id(&self.entropy),
+            session: session.unwrap_or_default().to_owned(),
+            begun_at: now,
+            deadline: order.caller.deadline.min(now.plus(SEND_WITHIN)),
         }
     }
 
@@ -146,13 +115,17 @@ impl Codes {
     }
 
     async fn grant_address(&self, survey: &Survey, attempt: &Attempt<'_>) -> Result<(), SendError> {
-        let address = WindowKey::CodesFrom(attempt.order.caller.address);
-        let (id, now) = (&attempt.open.attempt, attempt.open.at);
-        let limit = &self.policy.codes_per_address;
-        let granted = self.windows.grant(address, id, survey.window, limit, now);
-        match granted.await? {
-            Grant::Granted => Ok(()),
-            Grant::Full(window) => Err(SendError::Limited(address_limit(window, now))),
+        let claim = Claim {
+            window: WindowKey::CodesFrom(attempt.order.caller.address),
+            attempt: &attempt.id,
+            limit: &self.policy.codes_per_address,
+            now: attempt.begun_at,
+        };
+        match self.windows.grant(claim, survey.window).await? {
+            Grant::Full(window) if !survey.is_at_home(attempt.asker) => {
+                Err(SendError::Limited(address_limit(window, claim.now)))
+            }
+            Grant::Granted | Grant::Full(_) => Ok(()),
         }
     }
 
@@ -165,8 +138,8 @@ impl Codes {
         } = attempt.order;
         match recipient {
             Recipient::Applicant => {
-                let (id, now) = (&attempt.open.attempt, attempt.open.at);
-                Ok(self.countries.grant(phone, id, now).await?)
+                let granted = self.countries.grant(phone, &attempt.id, attempt.begun_at);
+                Ok(granted.await?)
             }
             // A cap is about messages to people without an account: nobody gets one, and a user has an account.
             Recipient::User | Recipient::Nobody => Ok(None),
@@ -195,10 +168,9 @@ impl Codes {
 
     /// Gives the grants back: nothing was sent.
     pub(super) async fn give_back(&self, grants: &Grants<'_>, attempt: &Attempt<'_>) {
-        let id = &attempt.open.attempt;
         let (address, ()) = tokio::join!(
-            self.windows.give_back(grants.address, id),
-            self.countries.give_back(grants.country, id),
+            self.windows.give_back(grants.address, &attempt.id),
+            self.countries.give_back(grants.country, &attempt.id),
         );
         if let Err(error) = address {
             log_store_error(
@@ -210,7 +182,7 @@ impl Codes {
 
     async fn deliver(&self, attempt: &Attempt<'_>, prepared: &Prepared, place: Place) -> Delivery {
         let order = attempt.order;
-        let begun_at = attempt.open.at;
+        let begun_at = attempt.begun_at;
         let content = match order.recipient {
             Recipient::Nobody => Content::Nobody,
             Recipient::Applicant | Recipient::User => {
@@ -220,7 +192,7 @@ impl Codes {
         let seen = &prepared.reservation.seen;
         let outgoing = Outgoing {
             purpose: order.purpose.name(),
-            message_id: attempt.open.message_id.clone(),
+            message_id: attempt.message_id.clone(),
             phone: order.phone.clone(),
             content,
             first_contact: order.recipient == Recipient::Applicant

@@ -82,12 +82,12 @@ impl Codes {
         let reservation = &prepared.reservation;
         let code = match &reservation.open.code {
             None => prepared.code,
-            Some(_) => prepared.code.starting(&attempt.open.challenge, at),
+            Some(_) => prepared.code.starting(&reservation.open.challenge, at),
         };
         let somebodys = taken && recipient != Recipient::Nobody;
         let charge = Charge {
             send,
-            taken_at: somebodys.then_some(attempt.open.at),
+            taken_at: somebodys.then_some(attempt.begun_at),
         };
         let committed = self
             .challenges
@@ -102,7 +102,7 @@ impl Codes {
             resend_after: resend_after(&attempt, prepared.reservation, send),
             confirmed: certainty == Certainty::Sent,
             digits: prepared.secret.digits().len(),
-            challenge: attempt.challenge,
+            challenge: prepared.challenge,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::caller::Caller;
 use crate::model::challenge::{ChallengeHash, PhoneState};
 use crate::model::code::Purpose;
 use crate::model::keys::Ring;
-use crate::model::limits::{self, Limit, Limited};
+use crate::model::limits::{self, Asker, Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::{Picked, Reason};
@@ -29,6 +29,12 @@ impl Survey {
     pub fn is_bound(&self, purpose: Purpose, challenge: &ChallengeHash) -> bool {
         let code = self.state.code(purpose);
         code.is_some_and(|code| code.bound.contains_key(challenge))
+    }
+
+    /// Whether somebody has signed in with the phone from the asker's network. What others do there must not keep the owner
+    /// out, so the limit of a client address is not for them: the phone's own limits are enough.
+    pub(super) fn is_at_home(&self, asker: Asker) -> bool {
+        self.state.known.contains(&asker.from)
     }
 }
 
@@ -81,7 +87,8 @@ impl Codes {
             });
         }
         let places = self.policy.codes_per_address.places;
-        if let Some(full) = survey.window.filter(|window| window.granted >= places) {
+        let full = survey.window.filter(|window| window.granted >= places);
+        if let Some(full) = full.filter(|_| !survey.is_at_home(order.asker())) {
             return Err(SendError::Limited(address_limit(full, now)));
         }
         let policy = self.policy_of(order.phone);
