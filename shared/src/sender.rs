@@ -5,7 +5,6 @@
 //! makes each beside its own calls to the store. What an error means is decided in `classify`, what to do next in
 //! `decide`, what a session's flags mean in `assess`; these are pure. The calls and the waiting are in `act` and
 //! `recover`. Nothing is spawned: when the future of `Sender::deliver` ends or is dropped, nothing goes on.
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::{Gateway, SessionToken};
@@ -55,7 +54,7 @@ const PLACE_PAUSES: [Duration; 4] = [
 #[derive(Clone, Debug)]
 pub struct Sender {
     pool: pool::Pool,
-    gateway: Arc<dyn Gateway>,
+    gateway: Gateway,
     sessions: WhatsAppSessions,
     deliveries: Deliveries,
     clock: Clock,
@@ -291,7 +290,7 @@ impl Sender {
         let tables = &backends.settings.tables;
         Self {
             pool: pool::Pool::new(&backends.settings.sessions),
-            gateway: Arc::clone(&backends.gateway),
+            gateway: backends.gateway.clone(),
             sessions: WhatsAppSessions::new(
                 backends.dynamodb.clone(),
                 tables.whatsapp_sessions.clone(),

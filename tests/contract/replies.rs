@@ -1,6 +1,5 @@
 //! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -564,7 +563,7 @@ pub async fn ask_for_everything() -> Asker {
         sessions: vec![SessionOptions::new("system", "another token")],
         ..SimulatorOptions::default()
     });
-    let refused = TestSystem::builder().gateway(Arc::new(foreign));
+    let refused = TestSystem::builder().gateway(foreign);
     let refused = refused.build().await;
     for path in SENDS {
         asker.post(&refused, path, body(path)).await;

@@ -17,7 +17,7 @@ use local::lambda::Environments;
 use local::simulator::{Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::Value;
-use shared::gateway::{Gateway, SessionToken};
+use shared::gateway::{Gateway, SessionToken, Transport};
 use shared::model::account::{PersonName, User};
 use shared::model::phone::Phone;
 use shared::platform::clock::Clock;
@@ -63,7 +63,7 @@ pub struct TestSystemBuilder {
     clock: Clock,
     environments: Environments,
     faults: Faults,
-    gateway: Option<Arc<dyn Gateway>>,
+    gateway: Option<Gateway>,
     seed: u64,
     settings: Settings,
     simulator: SimulatorOptions,
@@ -232,8 +232,8 @@ impl TestSystemBuilder {
 
     /// Another way to WhatsApp than calling the simulator directly.
     #[must_use]
-    pub fn gateway(mut self, gateway: Arc<dyn Gateway>) -> Self {
-        self.gateway = Some(gateway);
+    pub fn gateway(mut self, transport: impl Transport + 'static) -> Self {
+        self.gateway = Some(Gateway::new(transport));
         self
     }
 
@@ -283,7 +283,7 @@ impl TestSystemBuilder {
         let simulator = Simulator::new(self.simulator);
         let mut backends = Backends {
             dynamodb: database.client(),
-            gateway: self.gateway.unwrap_or_else(|| Arc::new(simulator.clone())),
+            gateway: self.gateway.unwrap_or_else(|| simulator.gateway()),
             clock: self.clock,
             entropy: Entropy::seeded(self.seed),
             settings: Arc::new(settings),

@@ -22,7 +22,7 @@ const WRITE_TIMEOUT: f64 = 120.0;
 
 impl Simulator {
     /// Hands a request to the gateway, which goes on with it even if nobody waits for the answer any more.
-    pub(super) async fn exchange(&self, request: Request) -> Reply {
+    pub(super) async fn reply_to(&self, request: Request) -> Reply {
         let simulator = self.clone();
         match tokio::spawn(async move { simulator.logged(request).await }).await {
             Ok(reply) => reply,

@@ -58,7 +58,7 @@ async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Re
         path,
         body: body.into(),
     };
-    match simulator.exchange(request).await {
+    match simulator.reply_to(request).await {
         Reply::Answer {
             status,
             content_type,

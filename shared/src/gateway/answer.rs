@@ -5,7 +5,9 @@
 //! `GatewayError::Broken`.
 use serde_json::{Map, Value};
 
-use super::{Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck};
+use super::facts::{
+    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck,
+};
 
 /// How much of somebody else's text an error keeps.
 const TEXT_CHARS_MAX: usize = 300;

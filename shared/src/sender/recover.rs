@@ -1,6 +1,7 @@
 //! Makes a session usable again: looks at it, shares what it sees through the session's item, and connects if it wins
 //! the right to. However many functions wait for a session, one asks the gateway and one connects; when that one is
 //! frozen or killed, another takes over as soon as the look or the right has passed.
+use std::pin::pin;
 use std::time::Duration;
 
 use super::act::{Run, SEND_ROOM};
@@ -277,7 +278,7 @@ impl Run<'_> {
     async fn glance(&self, recovery: &mut Recovery, last_look: Timestamp) -> Glance {
         let (gateway, token) = (&self.sender.gateway, &self.place.token);
         let within = last_look.since(self.now()).max(LOOK_EVERY);
-        let mut status = gateway.status(token, within);
+        let mut status = pin!(gateway.status(token, within));
         let answer = loop {
             match tokio::time::timeout(SHARE_EVERY, &mut status).await {
                 Ok(answer) => break answer,
