@@ -2,7 +2,7 @@
 //!
 //! The gateway answers nearly every failure with 500, so the text decides and never the status alone. In doubt the
 //! outcome is unknown: only a text that proves that nothing was sent may lead to another send without a mark.
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gateway::GatewayError;
 
 /// What happened to an attempt, or to a recovery.
