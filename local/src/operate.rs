@@ -11,13 +11,17 @@ mod make;
 mod move_phone;
 mod place;
 mod rotate;
+mod work;
 
 use std::io::Write;
 
+use shared::model::phone::Phone;
 use shared::runtime::Backends;
 
 pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
 pub use place::backends;
+
+use work::Work;
 
 /// Does what `command` asks for, and tells it to `out`.
 ///
@@ -28,22 +32,18 @@ pub async fn run(
     backends: &Backends,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let dry_run = command.how().dry_run;
+    let work = Work {
+        backends,
+        dry_run: command.how().dry_run,
+        out,
+    };
     match command {
-        Command::Users(UsersCommand::Import { file, .. }) => {
-            import::run(backends, file, dry_run, out).await
-        }
-        Command::Users(UsersCommand::Erase { phone, .. }) => {
-            // What was stored before the country changed its numbers goes, too.
-            for phone in [phone.clone()].iter().chain(&phone.former()) {
-                erase::run(backends, phone, dry_run, out).await?;
-            }
-            Ok(())
-        }
+        Command::Users(UsersCommand::Import { file, .. }) => import::run(work, file).await,
+        Command::Users(UsersCommand::Erase { phone, .. }) => erase_all(work, phone).await,
         Command::Users(UsersCommand::MovePhone { from, to, .. }) => {
-            move_phone::run(backends, from, to, dry_run, out).await
+            move_phone::run(work, from, to).await
         }
-        Command::Keys(KeysCommand::Make { .. }) => make::run(backends, dry_run, out).await,
+        Command::Keys(KeysCommand::Make { .. }) => make::run(work).await,
         Command::Keys(KeysCommand::Rotate {
             ring,
             retire_after,
@@ -54,7 +54,19 @@ pub async fn run(
                 retire_after: *retire_after,
                 algorithm: algorithm.map(Into::into),
             };
-            rotate::run(backends, (*ring).into(), &wish, dry_run, out).await
+            rotate::run(work, (*ring).into(), &wish).await
         }
     }
+}
+
+/// Erases what is stored of a phone, and what was stored before its country changed its numbers.
+async fn erase_all(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
+    for phone in [phone.clone()].iter().chain(&phone.former()) {
+        let work = Work {
+            out: &mut *work.out,
+            ..work
+        };
+        erase::run(work, phone).await?;
+    }
+    Ok(())
 }

@@ -1,16 +1,15 @@
 //! Erases what is stored of a phone.
-use std::io::Write;
-
 use anyhow::bail;
 use shared::model::code::Purpose;
 use shared::model::phone::Phone;
-use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
 use shared::store::{Transacted, transact};
+
+use super::work::Work;
 
 /// How often the transaction is tried when somebody uses the phone meanwhile.
 const RACES_MAX: usize = 5;
@@ -27,12 +26,8 @@ What remains, and until when:
   leave a login that opens nothing: erase once more after a minute. Erasing again is always safe.";
 
 /// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
-pub(super) async fn run(
-    backends: &Backends,
-    phone: &Phone,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(super) async fn run(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
+    let (backends, out) = (work.backends, work.out);
     let users = Users::new(backends);
     let challenges = Challenges::new(backends);
     let registrations = Registrations::new(backends);
@@ -50,16 +45,16 @@ pub(super) async fn run(
         }
         let user = if has_user { "a user" } else { "no user" };
         let codes = if has_codes { "codes" } else { "no codes" };
-        if dry_run {
+        if work.dry_run {
             writeln!(
                 out,
                 "{phone} has {user} and {codes}. They and its logins would be erased."
             )?;
             return Ok(());
         }
-        match transact("erase a phone", &backends.dynamodb, writes).await? {
-            Transacted::Refused(_) => continue,
-            Transacted::Done => {}
+        let erased = transact("erase a phone", &backends.dynamodb, writes);
+        if let Transacted::Refused(_) = erased.await? {
+            continue;
         }
         let logins = LoginsTable::new(backends).close_all_of(phone).await?;
         writeln!(

@@ -10,14 +10,15 @@ use shared::store::challenges::Challenges;
 use shared::store::logins::LoginsTable;
 use shared::store::users::{Moved, Users};
 
+use super::work::Work;
+
 /// Moves the user in one transaction, then removes the logins that hold the old phone.
-pub(super) async fn run(
-    backends: &Backends,
-    from: &Phone,
-    to: &Phone,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(super) async fn run(work: Work<'_>, from: &Phone, to: &Phone) -> anyhow::Result<()> {
+    let Work {
+        backends,
+        dry_run,
+        out,
+    } = work;
     let users = Users::new(backends);
     let from = &stored(&users, from).await?;
     if from == to {
@@ -39,12 +40,7 @@ pub(super) async fn run(
             users.change_phone(&challenges, from, to, now).await?
         }
     };
-    match moved {
-        Moved::Done => {}
-        Moved::NoUser => bail!("{from} has no user"),
-        Moved::Taken => bail!("{to} has a user already, who would have to be erased first"),
-        Moved::LostRace => bail!("the user of {from} is being changed by somebody else: try again"),
-    }
+    check_moved(moved, from, to)?;
     writeln!(
         out,
         "The user of {from} has the phone {to} now, and is signed out everywhere."
@@ -52,6 +48,15 @@ pub(super) async fn run(
     let logins = LoginsTable::new(backends).close_all_of(from).await?;
     writeln!(out, "{logins} logins under {from} were removed.")?;
     tell(backends, from, to, out).await
+}
+
+fn check_moved(moved: Moved, from: &Phone, to: &Phone) -> anyhow::Result<()> {
+    match moved {
+        Moved::Done => Ok(()),
+        Moved::NoUser => bail!("{from} has no user"),
+        Moved::Taken => bail!("{to} has a user already, who would have to be erased first"),
+        Moved::LostRace => bail!("the user of {from} is being changed by somebody else: try again"),
+    }
 }
 
 /// Tells both phones by a message each. Whoever moved the user reads which of them was not told.
