@@ -37,6 +37,9 @@ mod faults;
 /// One session.
 mod session;
 
+/// The QR codes that it shows.
+mod qr;
+
 /// How its socket comes and goes.
 mod connection;
 

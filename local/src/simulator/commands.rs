@@ -7,11 +7,6 @@ use super::session::{Dialler, Process, QR_LIFE, Session};
 use super::state::SessionState;
 use super::wire::Reply;
 
-// When QR codes change, in seconds before they are scaled.
-const QR_FIRST: f64 = 60.0;
-const QR_NEXT: f64 = 20.0;
-/// How long the QR code is still empty after the wait for it began.
-const QR_EMPTY: f64 = 0.05;
 /// How long D's start guard refuses a connect after the object went.
 const GUARD: f64 = 1.0;
 
@@ -144,27 +139,5 @@ impl Session {
         } else {
             Ok(self.qr_shown(now, pace))
         }
-    }
-
-    /// The number of the QR code that the status shows, which may be stale.
-    pub fn qr_in_status(&self, now: Instant, pace: Pace) -> Option<u64> {
-        let stale = self
-            .stale_qr
-            .filter(|(_, until)| until.is_none_or(|until| now < until));
-        self.qr_shown(now, pace)
-            .or_else(|| stale.map(|(number, _)| number))
-    }
-
-    fn qr_shown(&self, now: Instant, pace: Pace) -> Option<u64> {
-        let waited = now.duration_since(self.since());
-        if self.state() != SessionState::QrWait || waited < pace.of(QR_EMPTY) {
-            return None;
-        }
-        let later = waited.saturating_sub(pace.of(QR_FIRST));
-        let life = pace.of(QR_NEXT).as_millis().max(1);
-        Some(match later.as_millis() {
-            0 => 1,
-            later => 2 + (later / life) as u64,
-        })
     }
 }

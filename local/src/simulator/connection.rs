@@ -25,6 +25,16 @@ const D_WAITS_MOST: f64 = 300.0;
 const D_DIALS: f64 = 10.0;
 
 impl Session {
+    /// The gateway process ended: objects are gone.
+    pub fn lose_process(&mut self, now: Instant, on: &Conditions) {
+        let shown = self.qr_in_status(now, on.pace);
+        self.put(SessionState::Absent, now);
+        self.new_client();
+        self.stale_qr = shown.map(|number| (number, None));
+        self.faults.stuck = false;
+        self.guarded_until = None;
+    }
+
     /// Makes the moves that are due. When the process dies of one, it says when.
     pub fn settle(&mut self, now: Instant, on: &Conditions) -> Option<Instant> {
         while let Some((at, next)) = self.take_due(now) {

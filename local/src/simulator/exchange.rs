@@ -91,9 +91,10 @@ impl Simulator {
         }
         tokio::select! {
             biased;
-            reply = self.work(request) => match began.elapsed() > write_timeout {
-                true => Reply::Cut,
-                false => reply,
+            reply = self.work(request) => if began.elapsed() > write_timeout {
+                Reply::Cut
+            } else {
+                reply
             },
             _ = process.changed() => Reply::Cut,
         }

@@ -223,16 +223,6 @@ impl Session {
         }
     }
 
-    /// The gateway process ended: objects are gone.
-    pub fn lose_process(&mut self, now: Instant, on: &Conditions) {
-        let shown = self.qr_in_status(now, on.pace);
-        self.put(SessionState::Absent, now);
-        self.new_client();
-        self.stale_qr = shown.map(|number| (number, None));
-        self.faults.stuck = false;
-        self.guarded_until = None;
-    }
-
     /// There is another client object, with a queue of its own.
     pub fn new_client(&mut self) {
         self.client += 1;
