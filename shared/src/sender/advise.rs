@@ -157,17 +157,18 @@ mod tests {
             ),
             ("opening", known(Opening, -29_000, -50), Advice::Watch),
             ("stuck", known(NeedsRestart, -50, -50), Advice::Connect),
-            (
-                "no gateway",
-                known(Unreachable, -29_900, -50),
-                Advice::Watch,
-            ),
         ] {
             assert_eq!(advice(&item), expected, "{case}");
         }
+    }
+
+    #[test]
+    fn a_gateway_that_is_gone_for_long_is_given_up_after_two_seconds() {
+        let gone = known(Unreachable, -29_900, -50);
+        assert_eq!(advice(&gone), Advice::Watch, "not gone for long");
         let gone = known(Unreachable, -30_000, -50);
         assert_eq!(advice(&gone), Advice::Watch, "two seconds at least");
-        let expected = give_up(Observation::GatewayStaysDown);
+        let expected = Advice::GiveUp(Observation::GatewayStaysDown);
         assert_eq!(advise(&gone, &outlook(-2_000)), expected);
     }
 

@@ -348,8 +348,15 @@ mod tests {
         }
     }
 
+    /// The state that `glance` shows now.
+    #[track_caller]
+    fn check_state(case: &str, item: &SessionItem, glance: Glance, expected: SessionState) {
+        let state = see(item, glance, at(0)).map(|seen| seen.state);
+        assert_eq!(state, Some(expected), "{case}");
+    }
+
     #[test]
-    fn what_nothing_but_a_restart_ends_is_stuck() {
+    fn a_session_that_refuses_every_connect_is_stuck() {
         let down = || known(Down, -90_000, -300);
         for (case, item, glance, expected) in [
             (
@@ -378,6 +385,14 @@ mod tests {
                 NeedsRestart,
             ),
             ("it works", refused(down(), 5, -90_000), OPEN, Usable),
+        ] {
+            check_state(case, &item, glance, expected);
+        }
+    }
+
+    #[test]
+    fn a_login_or_a_dial_without_an_end_is_stuck() {
+        for (case, item, glance, expected) in [
             (
                 "a login without an end",
                 known(Opening, -30_000, -300),
@@ -409,8 +424,7 @@ mod tests {
                 NeedsRestart,
             ),
         ] {
-            let seen = see(&item, glance, at(0)).map(|seen| seen.state);
-            assert_eq!(seen, Some(expected), "{case}");
+            check_state(case, &item, glance, expected);
         }
     }
 
