@@ -278,9 +278,10 @@ impl Asker {
             let mut given = body(path);
             given["identifier"] = json!(phone);
             given["challengeId"] = asked.json["data"]["challengeId"].clone();
-            given["otp"] = match right {
-                true => json!(code_of(&system, phone)),
-                false => json!("000000"),
+            given["otp"] = if right {
+                json!(code_of(&system, phone))
+            } else {
+                json!("000000")
             };
             for _ in 0..6 {
                 self.post(&system, path, given.clone()).await;

@@ -1,4 +1,19 @@
 //! What the tests share: the whole system under test, with one method per act.
+//!
+//! | to | use |
+//! |---|---|
+//! | start the usual system | [`TestSystem::start`] |
+//! | start another one: clock, seed, faults, settings, simulator | [`TestSystem::builder`] |
+//! | call the API | [`TestSystem::post`], [`TestSystem::get`], [`TestSystem::request`]; from another address with [`TestSystem::from`] |
+//! | break WhatsApp, and read what phones received | [`TestSystem::simulator`] |
+//! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
+//! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::looking`] |
+//! | call a store, a flow or the sender directly | [`TestSystem::backends`] |
+//! | hold a reply against `openapi.yaml` | nothing: every reply is, see [`contract`] |
+//! | find a secret in the log | nothing: every request looks for one |
+//!
+//! What only one area needs stands in its target: `act.rs` in `abuse`, `journeys` and `operators`, `stage.rs` in `sender`,
+//! `harness.rs` in `gateway`. A new endpoint needs no new target: it is one more file in `tests/api`.
 
 /// `openapi.yaml` as the judge of replies.
 pub mod contract;
