@@ -129,9 +129,9 @@ impl ApiGateway {
         if let Some(preflight) = door.preflight(request.method(), request.headers()) {
             return preflight;
         }
-        let asked = request.headers().clone();
+        let request_headers = request.headers().clone();
         let mut response = self.answer(request, source_ip).await;
-        door.open(&asked, response.headers_mut());
+        door.open(&request_headers, response.headers_mut());
         response
     }
 

@@ -1,8 +1,9 @@
 //! The WhatsApp gateway: what it can be asked, and what may come back.
 //!
-//! [`Gateway`] has one method for each question. Below it is the one seam, [`Transport`], because that has two
-//! implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi), which speaks HTTP to the real gateway, and the simulator of
-//! `local`. Errors here are facts of the transport; what a fact means for a message is decided by the sender.
+//! [`Gateway`](crate::gateway::Gateway) has one method for each question. Below it is the one seam,
+//! [`Transport`](crate::gateway::Transport), because that has two implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi),
+//! which speaks HTTP to the real gateway, and the simulator of `local`. Errors here are facts of the transport; what a
+//! fact means for a message is decided by the sender.
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -91,7 +91,7 @@ pub(super) async fn run(mut work: Work<'_>, file: &Path) -> anyhow::Result<()> {
     };
     let mut tally = Tally::default();
     let imported = import(&mut work, input, &mut tally).await;
-    tally.tell(work.dry_run, work.out)?;
+    tally.report(work.dry_run, work.out)?;
     imported.with_context(|| {
         format!(
             "stopped at line {}. What was imported stays; import again to go on",
@@ -303,7 +303,7 @@ impl Tally {
         out.flush()
     }
 
-    fn tell(&mut self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    fn report(&mut self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
         self.progress(out)?;
         if dry_run {
             writeln!(

@@ -47,7 +47,7 @@ pub(super) async fn run(work: Work<'_>, from: &Phone, to: &Phone) -> anyhow::Res
     )?;
     let logins = LoginsTable::new(backends).close_all_of(from).await?;
     writeln!(out, "{logins} logins under {from} were removed.")?;
-    tell(backends, from, to, out).await
+    notify_both(backends, from, to, out).await
 }
 
 fn check_moved(moved: Moved, from: &Phone, to: &Phone) -> anyhow::Result<()> {
@@ -60,7 +60,7 @@ fn check_moved(moved: Moved, from: &Phone, to: &Phone) -> anyhow::Result<()> {
 }
 
 /// Tells both phones by a message each. Whoever moved the user reads which of them was not told.
-async fn tell(
+async fn notify_both(
     backends: &Backends,
     from: &Phone,
     to: &Phone,

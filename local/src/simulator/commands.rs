@@ -113,16 +113,16 @@ impl Session {
 
     /// The object goes. A QR code may stay in sight, and D refuses a connect for a while.
     fn leave(&mut self, now: Instant, on: &Conditions) {
-        let scan_until = self.since() + on.pace.of(QR_LIFE);
+        let scan_until = self.since() + on.pace.scaled(QR_LIFE);
         let shown = self
-            .qr_shown(now, on.pace)
+            .scannable_qr(now, on.pace)
             .map(|number| (number, Some(scan_until)));
         let scan_waits = self.state() == SessionState::QrWait;
         self.put(SessionState::Absent, now);
         self.new_client();
         self.stale_qr = shown;
         if on.profile == Profile::D {
-            let until = now + on.pace.of(GUARD);
+            let until = now + on.pace.scaled(GUARD);
             self.guarded_until = Some(if scan_waits { scan_until } else { until });
         }
     }
@@ -137,7 +137,7 @@ impl Session {
         } else if logged_in {
             Err(Refusal::Says("already logged in"))
         } else {
-            Ok(self.qr_shown(now, pace))
+            Ok(self.scannable_qr(now, pace))
         }
     }
 }

@@ -53,7 +53,7 @@ impl Simulator {
     async fn through_the_proxy(&self, request: Request) -> Reply {
         let (proxy, patience) = self.now(|world, now| {
             let admits = world.proxy.as_mut().map(|proxy| proxy.admits(now));
-            (admits, world.conditions.pace.of(PATIENCE))
+            (admits, world.conditions.pace.scaled(PATIENCE))
         });
         match proxy {
             None => return self.answer(&request).await,
@@ -83,7 +83,7 @@ impl Simulator {
         let (down, write_timeout) = self.now(|world, _| {
             (
                 world.back_at.is_some(),
-                world.conditions.pace.of(WRITE_TIMEOUT),
+                world.conditions.pace.scaled(WRITE_TIMEOUT),
             )
         });
         if down {

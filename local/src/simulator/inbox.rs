@@ -56,7 +56,7 @@ impl Inbox {
             self.messages.pop_front();
         }
         let duplicate = self
-            .of(Some(arrival.phone))
+            .messages_to(Some(arrival.phone))
             .any(|message| message.text == arrival.text);
         self.messages.push_back(InboxMessage {
             phone: arrival.phone.into(),
@@ -70,7 +70,10 @@ impl Inbox {
     }
 
     /// The messages of one phone, or of all; the oldest first.
-    pub fn of(&self, phone: Option<&str>) -> impl DoubleEndedIterator<Item = &InboxMessage> {
+    pub fn messages_to(
+        &self,
+        phone: Option<&str>,
+    ) -> impl DoubleEndedIterator<Item = &InboxMessage> {
         self.messages
             .iter()
             .filter(move |message| phone.is_none_or(|phone| message.phone == phone))
@@ -116,10 +119,10 @@ mod tests {
             });
         }
         let seen: Vec<_> = inbox
-            .of(None)
+            .messages_to(None)
             .map(|message| (message.id.as_str(), message.resent, message.duplicate))
             .collect();
         assert_eq!(seen, [("a", 1, false), ("b", 0, true), ("c", 0, false)]);
-        assert_eq!(inbox.of(Some("62822")).count(), 1);
+        assert_eq!(inbox.messages_to(Some("62822")).count(), 1);
     }
 }

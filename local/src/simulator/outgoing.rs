@@ -137,7 +137,7 @@ impl World {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
             return Err(self.fail(&text));
         }
-        let new_chat = self.inbox.of(Some(phone)).next().is_none();
+        let new_chat = self.inbox.messages_to(Some(phone)).next().is_none();
         let faults = &mut self.sessions[outgoing.session].faults;
         if new_chat && let Some(code) = faults.refuses(phone) {
             return Err(self.fail(&format!("server returned error {code}")));

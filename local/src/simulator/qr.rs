@@ -17,18 +17,18 @@ impl Session {
         let stale = self
             .stale_qr
             .filter(|(_, until)| until.is_none_or(|until| now < until));
-        self.qr_shown(now, pace)
+        self.scannable_qr(now, pace)
             .or_else(|| stale.map(|(number, _)| number))
     }
 
     /// The number of the QR code that can be scanned.
-    pub fn qr_shown(&self, now: Instant, pace: Pace) -> Option<u64> {
+    pub fn scannable_qr(&self, now: Instant, pace: Pace) -> Option<u64> {
         let waited = now.duration_since(self.since());
-        if self.state() != SessionState::QrWait || waited < pace.of(QR_EMPTY) {
+        if self.state() != SessionState::QrWait || waited < pace.scaled(QR_EMPTY) {
             return None;
         }
-        let later = waited.saturating_sub(pace.of(QR_FIRST));
-        let life = pace.of(QR_NEXT).as_millis().max(1);
+        let later = waited.saturating_sub(pace.scaled(QR_FIRST));
+        let life = pace.scaled(QR_NEXT).as_millis().max(1);
         Some(match later.as_millis() {
             0 => 1,
             later => 2 + (later / life) as u64,

@@ -107,9 +107,9 @@ pub struct UserCheck {
 impl UserCheck {
     /// The account, where it is under another number than that of `phone`.
     pub fn other_account(&self, phone: &Phone) -> Option<Jid> {
-        let asked = || Jid(format!("{}{NUMBERED}", self.query));
+        let queried = || Jid(format!("{}{NUMBERED}", self.query));
         let named = self.jid.clone().filter(|jid| jid.0.ends_with(NUMBERED));
-        Some(named.unwrap_or_else(asked)).filter(|account| account.is_other_than(phone.digits()))
+        Some(named.unwrap_or_else(queried)).filter(|account| account.is_other_than(phone.digits()))
     }
 }
 

@@ -108,7 +108,11 @@ impl Wuzapi {
         };
         let (name, value) = header(credential)?;
         let request = request.timeout(within).header(name, value);
-        read(request.send().await.map_err(lost)?, call.answer_bytes_max).await
+        read(
+            request.send().await.map_err(transport_error)?,
+            call.answer_bytes_max,
+        )
+        .await
     }
 }
 
@@ -116,7 +120,7 @@ impl Wuzapi {
 async fn read(mut response: Response, bytes_max: usize) -> Result<Answer, GatewayError> {
     let status = response.status().as_u16();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
         if body.len() + chunk.len() > bytes_max {
             let problem = format!("the body of a {status} is longer than {bytes_max} bytes");
             return Err(GatewayError::Broken(problem));
@@ -160,7 +164,7 @@ impl Transport for Wuzapi {
         // The hook belongs to whatever runs the gateway, so the gateway's own authority says nothing about it.
         let request = client_trusting(None)?.post(restart_url).timeout(within);
         let answered = CONNECTED.scope(Cell::new(false), async {
-            request.send().await.map_err(lost)
+            request.send().await.map_err(transport_error)
         });
         let status = answered.await?.status();
         if status.is_success() {
@@ -187,7 +191,7 @@ fn mark_connected<T>(connection: T) -> T {
 }
 
 /// What a failed request means: without a connection nothing left, with one the message may be on its way.
-fn lost(error: reqwest::Error) -> GatewayError {
+fn transport_error(error: reqwest::Error) -> GatewayError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {

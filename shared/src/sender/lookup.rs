@@ -26,8 +26,8 @@ impl LookUp {
     fn new(checks: &[UserCheck], spellings: &[Phone]) -> Self {
         // A gateway that corrects the number may name it by the corrected one.
         let only = checks.first().filter(|_| checks.len() == 1);
-        let of = |phone: &Phone| checks.iter().find(|check| check.query == phone.digits());
-        let mut named: Vec<_> = spellings.iter().filter_map(of).collect();
+        let check_of = |phone: &Phone| checks.iter().find(|check| check.query == phone.digits());
+        let mut named: Vec<_> = spellings.iter().filter_map(check_of).collect();
         if let (true, Some(only)) = (named.is_empty(), only) {
             named.push(only);
         }
