@@ -14,6 +14,7 @@ use axum::extract::ConnectInfo;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
@@ -21,7 +22,7 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 
 use crate::functions::{self, Start};
-use crate::lambda::{Environments, InvokeError, Lambda};
+use crate::lambda::{Code, Environments, InvokeError, Lambda};
 use crate::template::{Route, Template};
 use event::Origin;
 use front::FrontDoor;
@@ -90,7 +91,12 @@ impl ApiGateway {
                 .with_context(|| format!("{} leads to `{name}`, which is unknown", route.key()))?;
             let timeout = template.timeouts.get(name).copied();
             let timeout = timeout.unwrap_or(INTEGRATION_TIMEOUT);
-            let lambda = Lambda::new(name, timeout, start, backends.clone(), environments);
+            let code = Code {
+                name,
+                timeout,
+                start,
+            };
+            let lambda = Lambda::new(code, backends.clone(), environments);
             Ok((name.to_owned(), lambda))
         };
         let functions: anyhow::Result<_> = template.routes.iter().map(lambda).collect();
@@ -123,9 +129,9 @@ impl ApiGateway {
         if let Some(preflight) = door.preflight(request.method(), request.headers()) {
             return preflight;
         }
-        let asked = request.headers().clone();
+        let request_headers = request.headers().clone();
         let mut response = self.answer(request, source_ip).await;
-        door.open(&asked, response.headers_mut());
+        door.open(&request_headers, response.headers_mut());
         response
     }
 
@@ -136,6 +142,7 @@ impl ApiGateway {
         door.is_none_or(|door| door.admits(&route.key(), now))
     }
 
+    /// Answers one request as API Gateway does, and writes its line in the log.
     async fn answer(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
         let Deployment {
             routes,
@@ -143,17 +150,10 @@ impl ApiGateway {
             backends,
         } = &*self.deployment;
         let (request, body) = request.into_parts();
-        if body.len() > BODY_MAX {
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
-        }
-        if size(&request.headers) > HEADERS_MAX {
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return refuse(status, "Request Header Fields Too Large");
+        if let Err((status, message)) = check_request(&request, &body) {
+            return refuse(status, message);
         }
         let (method, path) = (request.method.as_str(), request.uri.path());
-        if !path.starts_with('/') || !request.headers.get(HOST).is_none_or(is_host) {
-            return refuse(StatusCode::BAD_REQUEST, "Bad Request");
-        }
         let Some(matched) = routes.find(method, path) else {
             return refuse(StatusCode::NOT_FOUND, "Not Found");
         };
@@ -170,17 +170,7 @@ impl ApiGateway {
             time: backends.clock.now(),
         };
         let event = event::event(&matched, &request, &body, origin).to_string();
-        let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, lambda.invoke(&event)).await;
-        let mut response = match invocation {
-            Ok(Ok(answer)) => event::response(&answer).unwrap_or_else(failed),
-            Ok(Err(InvokeError::TooLarge)) => {
-                refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
-            }
-            Ok(Err(InvokeError::TimedOut | InvokeError::Failed)) => failed(),
-            Ok(Err(InvokeError::Throttled)) | Err(_) => {
-                refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-            }
-        };
+        let mut response = invoke(lambda, &event).await;
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert("apigw-requestid", id);
         }
@@ -215,6 +205,38 @@ async fn serve(
         Err(_) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     };
     response.map(Body::from).into_response()
+}
+
+/// Refuses what is too large for API Gateway, or no request to it.
+fn check_request(request: &Parts, body: &Bytes) -> Result<(), (StatusCode, &'static str)> {
+    if body.len() > BODY_MAX {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Err((status, "Request Entity Too Large"));
+    }
+    if size(&request.headers) > HEADERS_MAX {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err((status, "Request Header Fields Too Large"));
+    }
+    let host = request.headers.get(HOST);
+    if !request.uri.path().starts_with('/') || !host.is_none_or(is_host) {
+        return Err((StatusCode::BAD_REQUEST, "Bad Request"));
+    }
+    Ok(())
+}
+
+/// The function's response, or API Gateway's own when it brings none in time.
+async fn invoke(lambda: &Lambda, event: &str) -> Response<Bytes> {
+    let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, lambda.invoke(event)).await;
+    match invocation {
+        Ok(Ok(answer)) => event::response(&answer).unwrap_or_else(failed),
+        Ok(Err(InvokeError::TooLarge)) => {
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+        }
+        Ok(Err(InvokeError::TimedOut | InvokeError::Failed)) => failed(),
+        Ok(Err(InvokeError::Throttled)) | Err(_) => {
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        }
+    }
 }
 
 fn failed() -> Response<Bytes> {

@@ -68,19 +68,24 @@ pub enum InvokeError {
     Failed,
 }
 
+/// What is deployed as a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    /// The function's name.
+    pub name: &'a str,
+    /// The longest that one invocation may take.
+    pub timeout: Duration,
+    /// Starts an environment of it.
+    pub start: Start,
+}
+
 impl Lambda {
-    /// Deploys the function `name`.
-    pub fn new(
-        name: &str,
-        timeout: Duration,
-        start: Start,
-        backends: Backends,
-        environments: Environments,
-    ) -> Self {
+    /// Deploys a function.
+    pub fn new(code: Code<'_>, backends: Backends, environments: Environments) -> Self {
         Self {
-            name: name.to_owned(),
-            timeout,
-            start,
+            name: code.name.to_owned(),
+            timeout: code.timeout,
+            start: code.start,
             backends,
             environments,
             pool: Mutex::default(),

@@ -44,18 +44,12 @@ impl Machine {
     /// When something cannot start; the message tells the fix.
     pub async fn prepare(cli: Cli, mut settings: Settings) -> anyhow::Result<Self> {
         // The ports come first: a second instance must not touch the first one's file.
-        let api = match cli.backends_only {
-            true => None,
-            false => Some(listen(cli.port, "--port").await?),
+        let api = if cli.backends_only {
+            None
+        } else {
+            Some(listen(cli.port, "--port").await?)
         };
-        let simulator = match (&settings.gateway_url, settings.sessions.is_empty()) {
-            (Some(_), false) => None,
-            (None, true) => Some(simulate(&cli, &mut settings).await?),
-            _ => bail!(
-                "set both WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN to use your gateway, or none of them to use \
-                 the simulated one"
-            ),
-        };
+        let simulator = simulator_unless_real(&cli, &mut settings).await?;
         if let Some((_, address)) = &api {
             let base_url = || format!("http://{address}");
             settings.public_base_url.get_or_insert_with(base_url);
@@ -63,26 +57,9 @@ impl Machine {
         settings
             .credentials
             .get_or_insert_with(|| Credentials::new("local", "local", None, None, "local"));
-        let mut database_listener = None;
-        let mut database = None;
-        if settings.dynamodb_url.is_none() {
-            if cli.backends_only {
-                let (listener, address) = listen(cli.db_port, "--db-port").await?;
-                settings.dynamodb_url = Some(format!("http://{address}"));
-                database_listener = Some(listener);
-            }
-            database = Some(match cli.memory {
-                true => EmbeddedDynamoDb::memory()?,
-                false => EmbeddedDynamoDb::file(&cli.data)?,
-            });
-        }
-        let mut backends = Backends::from_settings(settings).map_err(|error| anyhow!(error))?;
-        if let Some(database) = &database {
-            backends.dynamodb = database.client();
-        }
+        let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
-        template.create_tables(&backends.dynamodb).await?;
-        KeyMaker::new(&backends).make_missing().await?;
+        let backends = filled(settings, database.as_ref(), &template).await?;
         let machine = Self {
             cli,
             template,
@@ -152,17 +129,12 @@ impl Machine {
         for route in routes {
             writeln!(f, "  {:<width$}  {}", route.key(), route.function)?;
         }
-        let (act, path, body) = match self.has_demo() {
-            true => (
-                "Send a code",
-                "/api/auth/sso-signin",
-                json!({ "identifier": demo::PHONE, "method": "whatsapp" }),
-            ),
-            false => (
-                "Sign up with your own number",
-                "/api/auth/signup",
-                json!({ "name": "Your name", "phone": "+62812…", "password": "a long enough secret" }),
-            ),
+        let (act, path, body) = if self.has_demo() {
+            let body = json!({ "identifier": demo::PHONE, "method": "whatsapp" });
+            ("Send a code", "/api/auth/sso-signin", body)
+        } else {
+            let body = json!({ "name": "Your name", "phone": "+62812…", "password": "a long enough secret" });
+            ("Sign up with your own number", "/api/auth/signup", body)
         };
         writeln!(
             f,
@@ -253,6 +225,59 @@ impl fmt::Display for Machine {
             None => self.show_environment(f),
         }
     }
+}
+
+/// The simulated gateway, unless `settings` name a real one.
+async fn simulator_unless_real(
+    cli: &Cli,
+    settings: &mut Settings,
+) -> anyhow::Result<Option<(TcpListener, Simulator)>> {
+    match (&settings.gateway_url, settings.sessions.is_empty()) {
+        (Some(_), false) => Ok(None),
+        (None, true) => Ok(Some(simulate(cli, settings).await?)),
+        _ => bail!(
+            "set both WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN to use your gateway, or none of them to use \
+             the simulated one"
+        ),
+    }
+}
+
+/// The database of this process, unless `settings` name another one; with a port where the functions run elsewhere.
+async fn embedded(
+    cli: &Cli,
+    settings: &mut Settings,
+) -> anyhow::Result<(Option<EmbeddedDynamoDb>, Option<TcpListener>)> {
+    if settings.dynamodb_url.is_some() {
+        return Ok((None, None));
+    }
+    let mut database_listener = None;
+    if cli.backends_only {
+        let (listener, address) = listen(cli.db_port, "--db-port").await?;
+        settings.dynamodb_url = Some(format!("http://{address}"));
+        database_listener = Some(listener);
+    }
+    let database = if cli.memory {
+        EmbeddedDynamoDb::memory()?
+    } else {
+        EmbeddedDynamoDb::file(&cli.data)?
+    };
+    Ok((Some(database), database_listener))
+}
+
+/// The backends that `settings` name, with the tables and keys that every function needs. An embedded `database` is used
+/// without a socket.
+async fn filled(
+    settings: Settings,
+    database: Option<&EmbeddedDynamoDb>,
+    template: &Template,
+) -> anyhow::Result<Backends> {
+    let mut backends = Backends::from_settings(settings).map_err(|error| anyhow!(error))?;
+    if let Some(database) = database {
+        backends.dynamodb = database.client();
+    }
+    template.create_tables(&backends.dynamodb).await?;
+    KeyMaker::new(&backends).make_missing().await?;
+    Ok(backends)
 }
 
 async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpListener, Simulator)> {

@@ -4,195 +4,24 @@
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
 //! Full phone numbers are read and never shown.
 
+mod command;
 mod erase;
 mod import;
 mod make;
 mod move_phone;
 mod place;
 mod rotate;
+mod work;
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
-use shared::model::keys::RingName;
 use shared::model::phone::Phone;
-use shared::model::token::SigningAlgorithm;
 use shared::runtime::Backends;
 
+pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
 pub use place::backends;
 
-/// What can be asked for.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Import, erase and move users
-    #[command(subcommand, after_help = PLACES)]
-    Users(UsersCommand),
-
-    /// Make and rotate the keys that make codes and tokens
-    #[command(subcommand, after_help = PLACES)]
-    Keys(KeysCommand),
-}
-
-/// What can be done with users.
-#[derive(Clone, Debug, Subcommand)]
-pub enum UsersCommand {
-    /// Import users of another system from a file of JSON lines
-    ///
-    /// Each line is one user. A line that cannot be imported changes nothing and is reported at the end; all others are
-    /// imported. A phone that has a user already keeps it as it is: import again whatever was interrupted.
-    #[command(after_help = import::FORMAT)]
-    Import {
-        /// The file; `-` is the standard input
-        file: PathBuf,
-        /// Where and whether
-        #[command(flatten)]
-        how: How,
-    },
-
-    /// Erase what is stored of a phone: its user, logins, codes and sign-ups
-    #[command(after_help = erase::REMAINS)]
-    Erase {
-        /// The phone
-        #[arg(value_parser = Phone::parse)]
-        phone: Phone,
-        /// Where and whether
-        #[command(flatten)]
-        how: How,
-    },
-
-    /// Give a user another phone
-    ///
-    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Both phones are told by a message
-    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN, which is asked first whether the new phone is on
-    /// WhatsApp. Access tokens that were issued before are good for a quarter of an hour, for whoever does not ask this
-    /// system about them.
-    MovePhone {
-        /// The user's phone
-        #[arg(value_name = "OLD", value_parser = Phone::parse)]
-        from: Phone,
-        /// The user's new phone, which has no user. Make sure that it is theirs: no code is sent to it
-        #[arg(value_name = "NEW", value_parser = Phone::parse)]
-        to: Phone,
-        /// Move also to a phone that is not on WhatsApp, which no code would reach
-        #[arg(long)]
-        anyway: bool,
-        /// Where and whether
-        #[command(flatten)]
-        how: How,
-    },
-}
-
-/// What can be done with keys.
-#[derive(Clone, Debug, Subcommand)]
-pub enum KeysCommand {
-    /// Make the keys that are missing
-    ///
-    /// The deployment does that by itself, and so does `cargo run`. Keys that are there are never changed. Keys that were lost
-    /// take what they made with them: codes have to be asked for again, and people sign in again.
-    Make {
-        /// Where and whether
-        #[command(flatten)]
-        how: How,
-    },
-
-    /// Add a key to a ring, to be used soon, and let the others retire
-    ///
-    /// Nobody notices: everybody learns of the new key before it is used, and what the others made counts until it ends
-    /// by itself.
-    Rotate {
-        /// The ring
-        ring: RingArgument,
-        /// Let the other keys count this long after the new one is used: 90s, 45m, 2h, 30d. Shorter than usual ends codes
-        /// or tokens before their time, which is right after a key was stolen
-        #[arg(long, value_name = "TIME", value_parser = rotate::duration)]
-        retire_after: Option<Duration>,
-        /// What the new key signs access tokens with; otherwise what the newest one does. The keys of both live side by side
-        /// until the old ones retire
-        #[arg(long, value_name = "NAME")]
-        algorithm: Option<AlgorithmArgument>,
-        /// Where and whether
-        #[command(flatten)]
-        how: How,
-    },
-}
-
-/// Where and whether.
-#[derive(Args, Clone, Debug)]
-pub struct How {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Work on the tables of this CloudFormation stack
-    #[arg(long, value_name = "NAME")]
-    pub stack: Option<String>,
-}
-
-/// The names of the rings, as they are typed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RingArgument {
-    /// The keys that one-time codes are derived with
-    Codes,
-    /// The keys that access tokens are signed with
-    Signing,
-    /// The keys that refresh tokens are derived with
-    Refresh,
-}
-
-impl From<RingArgument> for RingName {
-    fn from(ring: RingArgument) -> Self {
-        match ring {
-            RingArgument::Codes => Self::Codes,
-            RingArgument::Signing => Self::Signing,
-            RingArgument::Refresh => Self::Refresh,
-        }
-    }
-}
-
-/// The algorithms of access tokens, as they are typed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum AlgorithmArgument {
-    /// ECDSA on P-256
-    #[value(name = "ES256")]
-    Es256,
-    /// RSA with 2048 bits, for verifiers that take nothing else
-    #[value(name = "RS256")]
-    Rs256,
-}
-
-impl From<AlgorithmArgument> for SigningAlgorithm {
-    fn from(algorithm: AlgorithmArgument) -> Self {
-        match algorithm {
-            AlgorithmArgument::Es256 => Self::Es256,
-            AlgorithmArgument::Rs256 => Self::Rs256,
-        }
-    }
-}
-
-const PLACES: &str = "\
-Where:
-  The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
-  found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its
-  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE, LIMITS_TABLE,
-  DELIVERIES_TABLE and WHATSAPP_SESSIONS_TABLE.
-
-  Keys and region of AWS come from where its own tools find them: AWS_ACCESS_KEY_ID and AWS_REGION, or AWS_PROFILE with
-  ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";
-
-impl Command {
-    fn how(&self) -> &How {
-        match self {
-            Self::Users(
-                UsersCommand::Import { how, .. }
-                | UsersCommand::Erase { how, .. }
-                | UsersCommand::MovePhone { how, .. },
-            )
-            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
-        }
-    }
-}
+use work::Work;
 
 /// Does what `command` asks for, and tells it to `out`.
 ///
@@ -203,18 +32,14 @@ pub async fn run(
     backends: &Backends,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let dry_run = command.how().dry_run;
+    let work = Work {
+        backends,
+        dry_run: command.how().dry_run,
+        out,
+    };
     match command {
-        Command::Users(UsersCommand::Import { file, .. }) => {
-            import::run(backends, file, dry_run, out).await
-        }
-        Command::Users(UsersCommand::Erase { phone, .. }) => {
-            // What was stored before the country changed its numbers goes, too.
-            for phone in [phone.clone()].iter().chain(&phone.former()) {
-                erase::run(backends, phone, dry_run, out).await?;
-            }
-            Ok(())
-        }
+        Command::Users(UsersCommand::Import { file, .. }) => import::run(work, file).await,
+        Command::Users(UsersCommand::Erase { phone, .. }) => erase_all(work, phone).await,
         Command::Users(UsersCommand::MovePhone {
             from, to, anyway, ..
         }) => {
@@ -222,11 +47,10 @@ pub async fn run(
                 from,
                 to,
                 anyway: *anyway,
-                dry_run,
             };
-            move_phone::run(backends, &wish, out).await
+            move_phone::run(work, &wish).await
         }
-        Command::Keys(KeysCommand::Make { .. }) => make::run(backends, dry_run, out).await,
+        Command::Keys(KeysCommand::Make { .. }) => make::run(work).await,
         Command::Keys(KeysCommand::Rotate {
             ring,
             retire_after,
@@ -237,7 +61,19 @@ pub async fn run(
                 retire_after: *retire_after,
                 algorithm: algorithm.map(Into::into),
             };
-            rotate::run(backends, (*ring).into(), &wish, dry_run, out).await
+            rotate::run(work, (*ring).into(), &wish).await
         }
     }
+}
+
+/// Erases what is stored of a phone, and what was stored before its country changed its numbers.
+async fn erase_all(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
+    for phone in [phone.clone()].iter().chain(&phone.former()) {
+        let work = Work {
+            out: &mut *work.out,
+            ..work
+        };
+        erase::run(work, phone).await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! A gateway to break: one state machine on tokio's time, with two faces.
 //!
-//! The HTTP face ([`serve`](crate::simulator::serve)) speaks wuzapi's contract; the direct face ([`Simulator`](crate::simulator::Simulator) as a
-//! [`Gateway`](shared::gateway::Gateway)) takes the same calls without a socket, for tests under paused time.
+//! The HTTP face ([`serve`](crate::simulator::serve)) speaks wuzapi's contract. The direct face
+//! ([`Simulator::gateway`](crate::simulator::Simulator::gateway)) takes the same calls without a socket, for tests under
+//! paused time.
 pub use self::calls::{CallLog, CallRecord};
 pub use self::faults::{LoginRefusal, LostAnswer};
 pub use self::handle::{Simulator, UnknownSession};
@@ -35,6 +36,9 @@ mod faults;
 
 /// One session.
 mod session;
+
+/// The QR codes that it shows.
+mod qr;
 
 /// How its socket comes and goes.
 mod connection;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
@@ -107,7 +109,6 @@ impl Template {
     /// When it cannot be understood; the message names the resource.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let document: Document = serde_yaml_ng::from_str(text)?;
-        let default_timeout = document.globals.function.timeout.unwrap_or(TIMEOUT_SECONDS);
         let mut template = Self {
             tables: Vec::new(),
             routes: Vec::new(),
@@ -117,42 +118,59 @@ impl Template {
         for (id, resource) in document.resources {
             let id = id.as_str().context("a resource's name is no text")?;
             let resource: Resource = read(resource).with_context(|| id.to_owned())?;
-            match resource.kind.as_str() {
-                "AWS::DynamoDB::Table" => template.tables.push(Table {
-                    name: id.to_owned(),
-                    properties: read(resource.properties).with_context(|| id.to_owned())?,
-                }),
-                "AWS::Serverless::HttpApi" => {
-                    let api: HttpApi = read(resource.properties).with_context(|| id.to_owned())?;
-                    template.front = api
-                        .front(&document.parameters)
-                        .with_context(|| id.to_owned())?;
-                }
+            let properties = resource.properties;
+            let added = match resource.kind.as_str() {
+                "AWS::DynamoDB::Table" => template.add_table(id, properties),
+                "AWS::Serverless::HttpApi" => template.set_front(properties, &document.parameters),
                 "AWS::Serverless::Function" => {
-                    let function: Function =
-                        read(resource.properties).with_context(|| id.to_owned())?;
-                    let folder = folder_name(id)?;
-                    let timeout = function.timeout.unwrap_or(default_timeout);
-                    template
-                        .timeouts
-                        .insert(folder.clone(), Duration::from_secs(timeout));
-                    for (name, event) in function.events {
-                        if event.kind == "HttpApi" {
-                            let matches = event
-                                .properties
-                                .route()
-                                .with_context(|| format!("{id}: event {name}"))?;
-                            template.routes.push(Route {
-                                function: folder.clone(),
-                                matches,
-                            });
-                        }
-                    }
+                    let timeout = document.globals.function.timeout;
+                    template.add_function(id, properties, timeout.unwrap_or(TIMEOUT_SECONDS))
                 }
-                _ => {}
-            }
+                _ => Ok(()),
+            };
+            added.with_context(|| id.to_owned())?;
         }
         Ok(template)
+    }
+
+    fn add_table(&mut self, id: &str, properties: Value) -> anyhow::Result<()> {
+        self.tables.push(Table {
+            name: id.to_owned(),
+            properties: read(properties)?,
+        });
+        Ok(())
+    }
+
+    fn set_front(
+        &mut self,
+        properties: Value,
+        parameters: &BTreeMap<String, Parameter>,
+    ) -> anyhow::Result<()> {
+        let api: HttpApi = read(properties)?;
+        self.front = api.front(parameters)?;
+        Ok(())
+    }
+
+    fn add_function(
+        &mut self,
+        id: &str,
+        properties: Value,
+        default_timeout: u64,
+    ) -> anyhow::Result<()> {
+        let function: Function = read(properties)?;
+        let folder = folder_name(id)?;
+        let timeout = Duration::from_secs(function.timeout.unwrap_or(default_timeout));
+        self.timeouts.insert(folder.clone(), timeout);
+        for (name, event) in function.events {
+            if event.kind == "HttpApi" {
+                let route = event.properties.route();
+                self.routes.push(Route {
+                    function: folder.clone(),
+                    matches: route.with_context(|| format!("event {name}"))?,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Makes the tables that do not exist yet, named by their logical ids.
@@ -274,29 +292,31 @@ impl Table {
             .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes))
             .send()
             .await;
+        let there_already = |error: &SdkError<CreateTableError>| {
+            let error = error.as_service_error();
+            error.is_some_and(CreateTableError::is_resource_in_use_exception)
+        };
         match created {
-            Ok(_) => {}
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_resource_in_use_exception()) =>
-            {
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
+            Ok(_) => self.set_time_to_live(client).await,
+            Err(error) if there_already(&error) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        if let Some(life) = &table.time_to_live_specification {
-            let life = TimeToLiveSpecification::builder()
-                .attribute_name(&life.attribute_name)
-                .enabled(life.enabled)
-                .build()?;
-            client
-                .update_time_to_live()
-                .table_name(&self.name)
-                .time_to_live_specification(life)
-                .send()
-                .await?;
-        }
+    }
+
+    async fn set_time_to_live(&self, client: &Client) -> anyhow::Result<()> {
+        let Some(life) = &self.properties.time_to_live_specification else {
+            return Ok(());
+        };
+        let life = TimeToLiveSpecification::builder()
+            .attribute_name(&life.attribute_name)
+            .enabled(life.enabled)
+            .build()?;
+        client
+            .update_time_to_live()
+            .table_name(&self.name)
+            .time_to_live_specification(life)
+            .send()
+            .await?;
         Ok(())
     }
 }
@@ -314,7 +334,7 @@ fn key_schema(keys: &[Key]) -> anyhow::Result<Vec<KeySchemaElement>> {
 /// `AuthSsoSigninFunction` is made from the folder `auth-sso-signin`.
 fn folder_name(id: &str) -> anyhow::Result<String> {
     let Some(words) = id.strip_suffix("Function") else {
-        bail!("{id}: the name of a function ends in `Function`");
+        bail!("the name of a function ends in `Function`");
     };
     let mut folder = String::new();
     for letter in words.chars() {

@@ -1,15 +1,17 @@
 //! The WhatsApp gateway: what it can be asked, and what may come back.
 //!
-//! The one trait of this library, because it has two implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi), the client of the real
-//! gateway, and the simulator of `local`. Errors here are facts of the transport; what a fact means for a message is
-//! decided by the sender.
+//! [`Gateway`](crate::gateway::Gateway) has one method for each question. Below it is the one seam,
+//! [`Transport`](crate::gateway::Transport), because that has two implementations: [`Wuzapi`](crate::gateway::wuzapi::Wuzapi),
+//! which speaks HTTP to the real gateway, and the simulator of `local`. Errors here are facts of the transport; what a
+//! fact means for a message is decided by the sender.
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::model::phone::Phone;
-use crate::model::texts::MessageBody;
+
+/// What the gateway's calls and answers are about.
+pub mod facts;
 
 /// What goes to the gateway.
 pub mod call;
@@ -17,223 +19,180 @@ pub mod call;
 /// What comes back, in every version's form.
 pub mod answer;
 
-/// The client of the real gateway.
+/// How a call gets to the gateway.
+pub mod transport;
+
+/// The transport to the real gateway.
 pub mod wuzapi;
 
 /// CAPTCHAs: did somebody solve one?
 pub mod captcha;
 
-/// A gateway that holds WhatsApp sessions. Every call is bounded by `within`.
-#[async_trait]
-pub trait Gateway: fmt::Debug + Send + Sync {
+use self::call::Call;
+use self::transport::Credential;
+
+pub use self::facts::{
+    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, TextMessage, UserCheck,
+};
+pub use self::transport::Transport;
+
+/// A gateway that holds WhatsApp sessions. Every call is over `within` the given time. Clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    transport: Arc<dyn Transport>,
+}
+
+impl Gateway {
+    /// The gateway behind `transport`.
+    pub fn new(transport: impl Transport + 'static) -> Self {
+        Self {
+            transport: Arc::new(transport),
+        }
+    }
+
     /// The session's two flags: `GET /session/status`.
-    async fn status(
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn status(
         &self,
         token: &SessionToken,
         within: Duration,
-    ) -> Result<SessionStatus, GatewayError>;
+    ) -> Result<SessionStatus, GatewayError> {
+        let credential = Credential::Session(token);
+        let answer = self.transport.exchange(Call::status(), credential, within);
+        answer.await?.session_status()
+    }
 
     /// Asks the gateway to open the session, without waiting for it: `POST /session/connect`.
     /// Success proves nothing; the status does.
-    async fn connect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
-
-    /// Closes the session's socket and keeps its pairing: `POST /session/disconnect`.
-    async fn disconnect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
-
-    /// Unlinks the session from its WhatsApp account: `POST /session/logout`.
-    async fn logout(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError>;
-
-    /// The QR code to scan, as a data URL; `None` while there is none yet: `GET /session/qr`.
-    async fn qr(
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn connect(
         &self,
         token: &SessionToken,
         within: Duration,
-    ) -> Result<Option<String>, GatewayError>;
+    ) -> Result<(), GatewayError> {
+        self.command(Call::connect(), token, within).await
+    }
+
+    /// Closes the session's socket and keeps its pairing: `POST /session/disconnect`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn disconnect(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<(), GatewayError> {
+        self.command(Call::disconnect(), token, within).await
+    }
+
+    /// Unlinks the session from its WhatsApp account: `POST /session/logout`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn logout(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
+        self.command(Call::logout(), token, within).await
+    }
+
+    /// The QR code to scan, as a data URL; `None` while there is none yet: `GET /session/qr`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn qr(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<Option<String>, GatewayError> {
+        let credential = Credential::Session(token);
+        let answer = self.transport.exchange(Call::qr(), credential, within);
+        answer.await?.qr()
+    }
 
     /// A code to type on the phone instead of scanning: `POST /session/pairphone`.
-    async fn pair_phone(
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn pair_phone(
         &self,
         token: &SessionToken,
         phone: &Phone,
         within: Duration,
-    ) -> Result<String, GatewayError>;
+    ) -> Result<String, GatewayError> {
+        let (call, credential) = (Call::pair_phone(phone), Credential::Session(token));
+        let answer = self.transport.exchange(call, credential, within);
+        answer.await?.linking_code()
+    }
 
     /// Sends a text: `POST /chat/send/text`. Success means that WhatsApp took it, not that it arrived.
-    async fn send_text(
+    ///
+    /// # Errors
+    /// When there is no good answer; only the sender knows what that means for the message.
+    pub async fn send_text(
         &self,
         token: &SessionToken,
         message: &TextMessage,
         within: Duration,
-    ) -> Result<Accepted, GatewayError>;
+    ) -> Result<Accepted, GatewayError> {
+        let (call, credential) = (Call::send_text(message), Credential::Session(token));
+        let answer = self.transport.exchange(call, credential, within);
+        answer.await?.accepted()
+    }
 
     /// Which of `phones` are on WhatsApp: `POST /user/check`. Numbers that the gateway does not answer for are left out.
-    async fn check_users(
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn check_users(
         &self,
         token: &SessionToken,
         phones: &[Phone],
         within: Duration,
-    ) -> Result<Vec<UserCheck>, GatewayError>;
+    ) -> Result<Vec<UserCheck>, GatewayError> {
+        let (call, credential) = (Call::check_users(phones), Credential::Session(token));
+        let answer = self.transport.exchange(call, credential, within);
+        answer.await?.user_checks()
+    }
 
     /// Every session of the gateway: `GET /admin/users`.
-    async fn users(
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn users(
         &self,
         admin_token: &SessionToken,
         within: Duration,
-    ) -> Result<Vec<GatewayUser>, GatewayError>;
-
-    /// Asks whatever runs the gateway to restart its process, with every session on it. Refused as misconfigured where
-    /// nobody can be asked.
-    async fn restart(&self, within: Duration) -> Result<(), GatewayError>;
-}
-
-/// The secret that addresses one session, or the gateway's admin token. Never shown.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionToken(String);
-
-impl SessionToken {
-    /// Wraps a token as it was configured.
-    pub fn new(token: impl Into<String>) -> Self {
-        Self(token.into())
+    ) -> Result<Vec<GatewayUser>, GatewayError> {
+        let credential = Credential::Admin(admin_token);
+        let answer = self.transport.exchange(Call::users(), credential, within);
+        answer.await?.users()
     }
 
-    /// The token itself, for the request header and nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
+    /// Asks whatever runs the gateway to restart its process, with every session on it.
+    ///
+    /// # Errors
+    /// When nobody can be asked, or the restart was refused.
+    pub async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
+        self.transport.restart(within).await
+    }
+
+    /// A call whose answer says only that it was taken.
+    async fn command(
+        &self,
+        call: Call,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<(), GatewayError> {
+        let credential = Credential::Session(token);
+        let answer = self.transport.exchange(call, credential, within);
+        answer.await?.taken()
     }
 }
 
-impl fmt::Debug for SessionToken {
+impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionToken(****)")
+        self.transport.fmt(f)
     }
-}
-
-/// The end of an account's name that begins with its number.
-const NUMBERED: &str = "@s.whatsapp.net";
-
-/// WhatsApp's own name of an account, such as `628123456789@s.whatsapp.net`. It holds a phone number, so it never shows
-/// itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Jid(pub String);
-
-impl Jid {
-    /// Whether this is an account under another number than `digits`. Names without a number are none.
-    pub fn is_other_than(&self, digits: &str) -> bool {
-        match self.0.strip_suffix(NUMBERED) {
-            Some(user) => user != digits,
-            None => false,
-        }
-    }
-}
-
-impl fmt::Debug for Jid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Jid(****)")
-    }
-}
-
-/// One text to one phone. `id` is the WhatsApp message id: the same for every retry of the same message.
-#[derive(Clone, Debug)]
-pub struct TextMessage {
-    /// The recipient.
-    pub phone: Phone,
-    /// The recipient's account, where it is known under another number than the phone's.
-    pub jid: Option<Jid>,
-    /// What the recipient reads.
-    pub body: MessageBody,
-    /// The message id, such as `3EB0` and 18 upper-case hex digits.
-    pub id: String,
-}
-
-/// The gateway's word that WhatsApp took a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// The id that receipts will name.
-    pub id: String,
-}
-
-/// The two flags of a session. It is usable only when both are set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionStatus {
-    /// The socket to WhatsApp is open.
-    pub connected: bool,
-    /// The account is logged in.
-    pub logged_in: bool,
-    /// The account, once it was paired; it stays after a log-out.
-    pub jid: Option<String>,
-    /// The events that reach the webhook.
-    pub events: Vec<String>,
-    /// Whether a QR code waits to be scanned. `None` where the version does not say. It is of use only while the socket is
-    /// open: afterwards it can be stale.
-    pub has_qr_code: Option<bool>,
-}
-
-impl SessionStatus {
-    /// Whether a message can be sent now.
-    pub const fn usable(&self) -> bool {
-        self.connected && self.logged_in
-    }
-}
-
-/// Whether one number is on WhatsApp.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserCheck {
-    /// The number that was asked, as digits.
-    pub query: String,
-    /// Whether it has an account.
-    pub on_whatsapp: bool,
-    /// The account, if the gateway names one.
-    pub jid: Option<Jid>,
-}
-
-impl UserCheck {
-    /// The account, where it is under another number than that of `phone`.
-    pub fn other_account(&self, phone: &Phone) -> Option<Jid> {
-        let asked = || Jid(format!("{}{NUMBERED}", self.query));
-        let named = self.jid.clone().filter(|jid| jid.0.ends_with(NUMBERED));
-        Some(named.unwrap_or_else(asked)).filter(|account| account.is_other_than(phone.digits()))
-    }
-}
-
-/// A session as the gateway's administrator sees it.
-#[derive(Clone, Debug)]
-pub struct GatewayUser {
-    /// The gateway's id of the session.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its secret.
-    pub token: SessionToken,
-    /// Its flags.
-    pub status: SessionStatus,
-}
-
-/// Why a call brought no good answer, as a fact of the transport.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GatewayError {
-    /// The gateway answered with its own error text.
-    #[error("the gateway answered {status}: {error}")]
-    Refused {
-        /// The HTTP status, which carries no class.
-        status: u16,
-        /// The gateway's error text, in lower case, with phone numbers masked.
-        error: String,
-    },
-    /// Something in front of the gateway answered: HTML, plain text, or a front's `{"message": …}`.
-    #[error("a proxy answered {status}: {message}")]
-    Proxy {
-        /// The HTTP status.
-        status: u16,
-        /// The first characters of the body, or the front's message.
-        message: String,
-    },
-    /// No connection came about, so the request never left.
-    #[error("the gateway cannot be reached: {0}")]
-    Unreachable(String),
-    /// The request left and no answer came within the given time.
-    #[error("the gateway did not answer in time")]
-    TimedOut,
-    /// The request left, then the connection broke or the answer could not be read.
-    #[error("the gateway's answer was lost: {0}")]
-    Broken(String),
 }

@@ -32,7 +32,7 @@ pub struct Backends {
     /// The one DynamoDB client of the process.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The one gateway client of the process.
-    pub gateway: Arc<dyn Gateway>,
+    pub gateway: Gateway,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -73,7 +73,7 @@ impl Backends {
             .restarted_by(settings.restart_url.as_ref().map(RestartUrl::expose));
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
-            gateway: Arc::new(gateway),
+            gateway: Gateway::new(gateway),
             clock: Clock::system(),
             entropy: Entropy::system(),
             settings: Arc::new(settings),

@@ -107,9 +107,10 @@ async fn no_gateway_is_called_for_a_test_number_with_or_without_an_account() {
         check(&asked, 200, None, None);
         let signed_in = answer(&system, "/api/auth/sso-verify", &asked, CODE).await;
         // Its code opens nothing where there is nothing to open.
-        match has_account {
-            true => check(&signed_in, 200, None, None),
-            false => check(&signed_in, 400, Some("OTP_EXPIRED"), None),
+        if has_account {
+            check(&signed_in, 200, None, None);
+        } else {
+            check(&signed_in, 400, Some("OTP_EXPIRED"), None);
         }
         assert!(system.simulator().calls().counts.is_empty());
         // Others get their messages.

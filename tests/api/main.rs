@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::database::{Fault, Faults};
-use local::lambda::{Environments, Lambda};
+use local::lambda::{Code, Environments, Lambda};
 use local::simulator::Scenario;
 use serde_json::{Map, Value, json};
 use shared::model::account::User;
@@ -287,13 +287,12 @@ async fn sample(system: &TestSystem, function: &str) -> Reply {
     let path = format!("{}/../events/{function}.json", env!("CARGO_MANIFEST_DIR"));
     let event = fs::read_to_string(&path).expect("a sample event");
     let start = local::functions::find(function).expect("a function");
-    let lambda = Lambda::new(
-        function,
-        20 * SECOND,
+    let code = Code {
+        name: function,
+        timeout: 20 * SECOND,
         start,
-        system.backends().clone(),
-        Environments::default(),
-    );
+    };
+    let lambda = Lambda::new(code, system.backends().clone(), Environments::default());
     let answer = lambda.invoke(&event).await.expect("an answer");
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
     let headers = answer["headers"].as_object().expect("headers").iter();

@@ -1,6 +1,5 @@
 //! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -279,9 +278,10 @@ impl Asker {
             let mut given = body(path);
             given["identifier"] = json!(phone);
             given["challengeId"] = asked.json["data"]["challengeId"].clone();
-            given["otp"] = match right {
-                true => json!(code_of(&system, phone)),
-                false => json!("000000"),
+            given["otp"] = if right {
+                json!(code_of(&system, phone))
+            } else {
+                json!("000000")
             };
             for _ in 0..6 {
                 self.post(&system, path, given.clone()).await;
@@ -564,7 +564,7 @@ pub async fn ask_for_everything() -> Asker {
         sessions: vec![SessionOptions::new("system", "another token")],
         ..SimulatorOptions::default()
     });
-    let refused = TestSystem::builder().gateway(Arc::new(foreign));
+    let refused = TestSystem::builder().gateway(foreign);
     let refused = refused.build().await;
     for path in SENDS {
         asker.post(&refused, path, body(path)).await;

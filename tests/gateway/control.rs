@@ -1,7 +1,6 @@
 //! The simulator's control API, and requests that only a hand can write.
 use local::simulator::{Profile, SimulatorOptions};
 use serde_json::{Value, json};
-use shared::gateway::Gateway;
 
 use crate::harness::{Served, WITHIN, text, token};
 

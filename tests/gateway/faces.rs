@@ -25,7 +25,7 @@ enum Ask {
 }
 
 /// What a face answers, in one line. What happened to a connection is told in each face's own words, so they are left out.
-async fn ask(face: &dyn Gateway, ask: Ask) -> String {
+async fn ask(face: &Gateway, ask: Ask) -> String {
     let token = token();
     let answer = match ask {
         Ask::Status => face
@@ -80,6 +80,7 @@ async fn both(profile: Profile, call: Ask, prepare: impl Fn(&Simulator)) -> Stri
     let served = Served::new(options(profile)).await;
     prepare(&direct);
     prepare(&served.simulator);
+    let direct = direct.gateway();
     let (direct, http) = tokio::join!(ask(&direct, call), ask(&served.client, call));
     assert_eq!(direct, http, "{profile:?} {call:?}");
     direct

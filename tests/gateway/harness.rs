@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local::simulator::{Simulator, SimulatorOptions, serve};
 use shared::gateway::wuzapi::Wuzapi;
-use shared::gateway::{SessionToken, TextMessage};
+use shared::gateway::{Gateway, SessionToken, TextMessage};
 use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +15,7 @@ pub const WITHIN: Duration = Duration::from_secs(200);
 /// A simulator behind its HTTP face, and the client that calls it.
 pub struct Served {
     pub simulator: Simulator,
-    pub client: Wuzapi,
+    pub client: Gateway,
     pub address: SocketAddr,
 }
 
@@ -53,8 +53,12 @@ impl Served {
     }
 }
 
-pub fn client(address: SocketAddr) -> Wuzapi {
-    Wuzapi::new(&format!("http://{address}"), None).expect("a client")
+pub fn client(address: SocketAddr) -> Gateway {
+    client_of(&format!("http://{address}"), None)
+}
+
+pub fn client_of(url: &str, ca_pem: Option<&str>) -> Gateway {
+    Gateway::new(Wuzapi::new(url, ca_pem).expect("a client"))
 }
 
 pub fn token() -> SessionToken {

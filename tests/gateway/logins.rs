@@ -7,7 +7,7 @@ use local::simulator::{
     LoginRefusal, Network, Profile, Scenario, SessionOptions, SessionState, Simulator,
     SimulatorOptions, router,
 };
-use shared::gateway::{Gateway, GatewayError, SessionToken, TextMessage};
+use shared::gateway::{GatewayError, SessionToken, TextMessage};
 use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use tokio::time::{Instant, sleep};
@@ -51,26 +51,33 @@ fn line<T>(answer: Result<T, GatewayError>, good: impl FnOnce(T) -> String) -> S
 
 async fn flags(simulator: &Simulator) -> String {
     let shown = |flag: bool| if flag { "t" } else { "f" };
-    line(simulator.status(&token(), WITHIN).await, |status| {
-        format!("{}/{}", shown(status.connected), shown(status.logged_in))
-    })
+    line(
+        simulator.gateway().status(&token(), WITHIN).await,
+        |status| format!("{}/{}", shown(status.connected), shown(status.logged_in)),
+    )
 }
 
 async fn connect(simulator: &Simulator) -> String {
-    line(simulator.connect(&token(), WITHIN).await, |()| "ok".into())
-}
-
-async fn disconnect(simulator: &Simulator) -> String {
-    line(simulator.disconnect(&token(), WITHIN).await, |()| {
+    line(simulator.gateway().connect(&token(), WITHIN).await, |()| {
         "ok".into()
     })
 }
 
+async fn disconnect(simulator: &Simulator) -> String {
+    line(
+        simulator.gateway().disconnect(&token(), WITHIN).await,
+        |()| "ok".into(),
+    )
+}
+
 async fn qr(simulator: &Simulator) -> String {
-    line(simulator.qr(&token(), WITHIN).await, |code| match code {
-        Some(_) => "a code".into(),
-        None => "no code".into(),
-    })
+    line(
+        simulator.gateway().qr(&token(), WITHIN).await,
+        |code| match code {
+            Some(_) => "a code".into(),
+            None => "no code".into(),
+        },
+    )
 }
 
 async fn send(simulator: &Simulator, id: &str) -> String {
@@ -81,7 +88,10 @@ async fn send(simulator: &Simulator, id: &str) -> String {
         id: id.into(),
     };
     line(
-        simulator.send_text(&token(), &message, WITHIN).await,
+        simulator
+            .gateway()
+            .send_text(&token(), &message, WITHIN)
+            .await,
         |_| "sent".into(),
     )
 }
@@ -502,16 +512,17 @@ async fn a_list_of_users_waits_for_every_dial_and_only_the_root_answers_always()
         absent.expect("a session");
         assert_eq!(connect(&simulator).await, "ok");
         let other = SessionToken::new("other");
-        let (status, took) = timed(simulator.status(&other, WITHIN)).await;
+        let (status, took) = timed(simulator.gateway().status(&other, WITHIN)).await;
         assert!(status.is_ok());
         assert_eq!(took, 0, "nothing holds up the other session: {profile:?}");
         assert_eq!(get(&simulator, "/").await, (404, 0), "{profile:?}");
 
         let admin = SessionToken::new("gateway-admin-token");
         let newer = matches!(profile, Profile::C | Profile::D);
-        let list = timed(simulator.users(&admin, WITHIN));
+        let gateway = simulator.gateway();
+        let list = timed(gateway.users(&admin, WITHIN));
         let health = get(&simulator, "/health");
-        let status = timed(simulator.status(&other, WITHIN));
+        let status = timed(gateway.status(&other, WITHIN));
         let (list, health, status) = tokio::join!(list, health, status);
         assert!(list.0.is_ok());
         assert_eq!(list.1, 3_000, "{profile:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 use local::simulator::{
     LostAnswer, Profile, Scenario, SessionOptions, SessionState, Simulator, SimulatorOptions,
 };
-use shared::gateway::{Gateway, GatewayError, SessionToken, TextMessage};
+use shared::gateway::{GatewayError, SessionToken, TextMessage};
 use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use tokio::time::{Instant, sleep};
@@ -29,13 +29,21 @@ fn text(id: &str) -> TextMessage {
 }
 
 async fn flags(simulator: &Simulator) -> (bool, bool) {
-    let status = simulator.status(&token(), WITHIN).await.expect("a status");
+    let status = simulator
+        .gateway()
+        .status(&token(), WITHIN)
+        .await
+        .expect("a status");
     (status.connected, status.logged_in)
 }
 
 /// Sends and says how: `sent`, or the end of the error.
 async fn send(simulator: &Simulator, id: &str) -> String {
-    match simulator.send_text(&token(), &text(id), WITHIN).await {
+    match simulator
+        .gateway()
+        .send_text(&token(), &text(id), WITHIN)
+        .await
+    {
         Ok(accepted) => {
             assert_eq!(accepted.id, id);
             "sent".into()
@@ -51,7 +59,11 @@ async fn an_absent_session_comes_back_a_second_after_connect() {
     simulator.play(&Scenario::ColdSession);
     assert_eq!(flags(&simulator).await, (false, false));
     assert_eq!(send(&simulator, "1").await, "no session");
-    simulator.connect(&token(), WITHIN).await.expect("taken");
+    simulator
+        .gateway()
+        .connect(&token(), WITHIN)
+        .await
+        .expect("taken");
     let began = Instant::now();
     assert_eq!(
         flags(&simulator).await,
@@ -74,14 +86,15 @@ async fn sends_of_a_session_go_one_at_a_time_even_when_their_caller_left() {
     simulator.play(&Scenario::SendQueue { each_ms: 1_000 });
     let began = Instant::now();
     let impatient = simulator
+        .gateway()
         .send_text(&token(), &text("1"), Duration::from_millis(10))
         .await;
     assert_eq!(impatient, Err(GatewayError::TimedOut));
     let (second, third) = (text("2"), text("3"));
-    let token = token();
+    let (token, gateway) = (token(), simulator.gateway());
     let (second, third) = tokio::join!(
-        simulator.send_text(&token, &second, WITHIN),
-        simulator.send_text(&token, &third, WITHIN),
+        gateway.send_text(&token, &second, WITHIN),
+        gateway.send_text(&token, &third, WITHIN),
     );
     assert!(second.is_ok() && third.is_ok());
     assert_eq!(began.elapsed().as_millis(), 3_000);
@@ -101,9 +114,10 @@ async fn two_sessions_send_side_by_side() {
     let began = Instant::now();
     let (a, b) = (SessionToken::new("ta"), SessionToken::new("tb"));
     let (first, second) = (text("1"), text("2"));
+    let gateway = simulator.gateway();
     let sent = tokio::join!(
-        simulator.send_text(&a, &first, WITHIN),
-        simulator.send_text(&b, &second, WITHIN),
+        gateway.send_text(&a, &first, WITHIN),
+        gateway.send_text(&b, &second, WITHIN),
     );
     assert!(sent.0.is_ok() && sent.1.is_ok());
     assert_eq!(began.elapsed().as_millis(), 400);
@@ -117,7 +131,8 @@ async fn two_sessions_send_side_by_side() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_token_is_unauthorized() {
-    let refused = simulator().status(&SessionToken::new("x"), WITHIN).await;
+    let stranger = SessionToken::new("x");
+    let refused = simulator().gateway().status(&stranger, WITHIN).await;
     let (status, error) = (401, "unauthorized".to_owned());
     assert_eq!(refused, Err(GatewayError::Refused { status, error }));
 }
@@ -147,7 +162,11 @@ async fn two_clients_fight_until_both_are_dead() {
     }
     let (up, down) = ((true, true), (false, true));
     assert_eq!(seen, [up, down, up, down, up, (false, false)]);
-    simulator.connect(&token(), WITHIN).await.expect("heals");
+    simulator
+        .gateway()
+        .connect(&token(), WITHIN)
+        .await
+        .expect("heals");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(send(&simulator, "1").await, "sent");
 }
@@ -157,11 +176,11 @@ async fn a_stuck_object_refuses_connect_until_the_gateway_restarts() {
     let simulator = simulator();
     simulator.play(&Scenario::StuckObject { logged_in: true });
     assert_eq!(flags(&simulator).await, (false, true));
-    let refused = simulator.connect(&token(), WITHIN).await;
+    let refused = simulator.gateway().connect(&token(), WITHIN).await;
     let (status, error) = (500, "already connected".to_owned());
     assert_eq!(refused, Err(GatewayError::Refused { status, error }));
     simulator.play(&Scenario::GatewayDown { lasts_ms: 5_000 });
-    let refused = simulator.connect(&token(), WITHIN).await;
+    let refused = simulator.gateway().connect(&token(), WITHIN).await;
     assert!(
         matches!(refused, Err(GatewayError::Unreachable(_))),
         "{refused:?}"
@@ -183,7 +202,10 @@ async fn a_dead_object_heals_with_connect_but_not_in_profiles_a_and_d() {
             ..SimulatorOptions::default()
         });
         simulator.play(&Scenario::DeadObject { logged_in: false });
-        assert_eq!(simulator.connect(&token(), WITHIN).await.is_ok(), heals);
+        assert_eq!(
+            simulator.gateway().connect(&token(), WITHIN).await.is_ok(),
+            heals
+        );
         sleep(Duration::from_secs(1)).await;
         assert_eq!(flags(&simulator).await, (heals, heals), "{profile:?}");
     }
@@ -314,6 +336,7 @@ async fn a_number_that_is_not_on_whatsapp() {
         taken: false,
     });
     let checks = simulator
+        .gateway()
         .check_users(&token(), &[text("1").phone], WITHIN)
         .await;
     assert!(checks.is_ok_and(|checks| !checks[0].on_whatsapp));
@@ -326,13 +349,18 @@ async fn a_number_that_is_not_on_whatsapp() {
 async fn a_logged_out_session_waits_for_a_scan_that_ends_unused() {
     let simulator = simulator();
     simulator
+        .gateway()
         .logout(&token(), WITHIN)
         .await
         .expect("logged out");
     assert_eq!(flags(&simulator).await, (false, false));
-    simulator.connect(&token(), WITHIN).await.expect("taken");
+    simulator
+        .gateway()
+        .connect(&token(), WITHIN)
+        .await
+        .expect("taken");
     assert_eq!(flags(&simulator).await, (true, false));
-    assert_eq!(simulator.qr(&token(), WITHIN).await, Ok(None));
+    assert_eq!(simulator.gateway().qr(&token(), WITHIN).await, Ok(None));
     sleep(Duration::from_millis(300)).await;
     assert_eq!(
         send(&simulator, "1").await,
@@ -341,7 +369,13 @@ async fn a_logged_out_session_waits_for_a_scan_that_ends_unused() {
     let mut codes = std::collections::BTreeSet::new();
     for _ in 0..160 {
         sleep(Duration::from_millis(990)).await;
-        codes.insert(simulator.qr(&token(), WITHIN).await.expect("a code"));
+        codes.insert(
+            simulator
+                .gateway()
+                .qr(&token(), WITHIN)
+                .await
+                .expect("a code"),
+        );
     }
     assert_eq!(codes.len(), 6);
     sleep(Duration::from_secs(2)).await;
@@ -353,7 +387,11 @@ async fn a_zombie_is_replaced_by_connect() {
     let simulator = simulator();
     simulator.play(&Scenario::Zombie);
     assert_eq!(send(&simulator, "1").await, "no session");
-    simulator.connect(&token(), WITHIN).await.expect("taken");
+    simulator
+        .gateway()
+        .connect(&token(), WITHIN)
+        .await
+        .expect("taken");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(flags(&simulator).await, (true, true));
 }
@@ -364,10 +402,11 @@ async fn a_connect_can_crash_the_gateway_for_every_session() {
     simulator.play(&Scenario::ColdSession);
     simulator.play(&Scenario::CrashOnConnect { down_ms: 5_000 });
     simulator
+        .gateway()
         .connect(&token(), WITHIN)
         .await
         .expect("answered first");
-    let status = simulator.status(&token(), WITHIN).await;
+    let status = simulator.gateway().status(&token(), WITHIN).await;
     assert!(
         matches!(status, Err(GatewayError::Unreachable(_))),
         "{status:?}"
@@ -380,7 +419,10 @@ async fn a_connect_can_crash_the_gateway_for_every_session() {
 async fn disconnecting_during_the_qr_wait_hangs_in_profile_b() {
     let simulator = simulator();
     simulator.play(&Scenario::QrNotScanned);
-    let hangs = simulator.disconnect(&token(), Duration::from_secs(2)).await;
+    let hangs = simulator
+        .gateway()
+        .disconnect(&token(), Duration::from_secs(2))
+        .await;
     assert_eq!(hangs, Err(GatewayError::TimedOut));
     assert_eq!(flags(&simulator).await, (false, false));
 }
@@ -404,7 +446,7 @@ async fn a_proxy_limits_a_burst() {
     simulator.play(&Scenario::Proxy);
     let mut limited = 0;
     for _ in 0..30 {
-        let status = simulator.status(&token(), WITHIN).await;
+        let status = simulator.gateway().status(&token(), WITHIN).await;
         limited += u32::from(matches!(
             status,
             Err(GatewayError::Proxy { status: 503, .. })

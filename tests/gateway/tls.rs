@@ -7,13 +7,12 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
-use shared::gateway::wuzapi::Wuzapi;
-use shared::gateway::{Gateway, GatewayError};
+use shared::gateway::GatewayError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::{text, token};
+use crate::harness::{client_of, text, token};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const SENT: &[u8] =
@@ -53,7 +52,7 @@ async fn server() -> (SocketAddr, String) {
 async fn a_private_authority_is_trusted_when_it_is_given() {
     let (address, pem) = server().await;
     let url = format!("https://localhost:{}", address.port());
-    let client = Wuzapi::new(&url, Some(&pem)).expect("a client");
+    let client = client_of(&url, Some(&pem));
     let sent = client.send_text(&token(), &text("3EB0"), WITHIN).await;
     assert!(sent.is_ok(), "{sent:?}");
 }
@@ -68,7 +67,7 @@ async fn another_authority_or_another_name_is_not_trusted() {
         ("127.0.0.1", Some(&pem)),
     ] {
         let url = format!("https://{host}:{}", address.port());
-        let client = Wuzapi::new(&url, pem.map(String::as_str)).expect("a client");
+        let client = client_of(&url, pem.map(String::as_str));
         let sent = client.send_text(&token(), &text("3EB0"), WITHIN).await;
         assert!(
             matches!(sent, Err(GatewayError::Unreachable(_))),

@@ -1,12 +1,11 @@
 //! What the client makes of proxies, broken connections and half answers, and what it puts on the wire.
 use std::time::Duration;
 
-use shared::gateway::wuzapi::Wuzapi;
-use shared::gateway::{Gateway, GatewayError, SessionToken};
+use shared::gateway::{GatewayError, SessionToken};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::harness::{Then, WITHIN, client, server, text, token};
+use crate::harness::{Then, WITHIN, client, client_of, server, text, token};
 
 async fn send_to(then: Then, within: Duration) -> Result<(), GatewayError> {
     let (address, _served) = server(then).await;
@@ -119,7 +118,7 @@ async fn a_connection_that_does_not_come_about_in_time_is_unreachable() {
     for (within_ms, most_ms) in [(200, 900), (5_000, 2_000)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
-        let client = Wuzapi::new(&url, None).expect("a client");
+        let client = client_of(&url, None);
         let began = Instant::now();
         let within = Duration::from_millis(within_ms);
         let read = client.send_text(&token(), &text("1"), within).await;
@@ -171,7 +170,7 @@ async fn the_administrator_is_authorized_without_a_scheme() {
 
 #[tokio::test]
 async fn errors_do_not_tell_the_address() {
-    let client = Wuzapi::new("http://user:secret@127.0.0.1:1/wa", None).expect("a client");
+    let client = client_of("http://user:secret@127.0.0.1:1/wa", None);
     let error = client
         .status(&token(), WITHIN)
         .await

@@ -1,4 +1,19 @@
 //! What the tests share: the whole system under test, with one method per act.
+//!
+//! | to | use |
+//! |---|---|
+//! | start the usual system | [`TestSystem::start`] |
+//! | start another one: clock, seed, faults, settings, simulator | [`TestSystem::builder`] |
+//! | call the API | [`TestSystem::post`], [`TestSystem::get`], [`TestSystem::request`]; from another address with [`TestSystem::from`] |
+//! | break WhatsApp, and read what phones received | [`TestSystem::simulator`] |
+//! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
+//! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::looking`] |
+//! | call a store, a flow or the sender directly | [`TestSystem::backends`] |
+//! | hold a reply against `openapi.yaml` | nothing: every reply is, see [`contract`] |
+//! | find a secret in the log | nothing: every request looks for one |
+//!
+//! What only one area needs stands in its target: `act.rs` in `abuse`, `journeys` and `operators`, `stage.rs` in `sender`,
+//! `harness.rs` in `gateway`. A new endpoint needs no new target: it is one more file in `tests/api`.
 
 /// `openapi.yaml` as the judge of replies.
 pub mod contract;
@@ -17,7 +32,7 @@ use local::lambda::Environments;
 use local::simulator::{Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::Value;
-use shared::gateway::{Gateway, SessionToken};
+use shared::gateway::{Gateway, SessionToken, Transport};
 use shared::model::account::{PersonName, User};
 use shared::model::phone::Phone;
 use shared::platform::clock::Clock;
@@ -63,7 +78,7 @@ pub struct TestSystemBuilder {
     clock: Clock,
     environments: Environments,
     faults: Faults,
-    gateway: Option<Arc<dyn Gateway>>,
+    gateway: Option<Gateway>,
     seed: u64,
     settings: Settings,
     simulator: SimulatorOptions,
@@ -232,8 +247,8 @@ impl TestSystemBuilder {
 
     /// Another way to WhatsApp than calling the simulator directly.
     #[must_use]
-    pub fn gateway(mut self, gateway: Arc<dyn Gateway>) -> Self {
-        self.gateway = Some(gateway);
+    pub fn gateway(mut self, transport: impl Transport + 'static) -> Self {
+        self.gateway = Some(Gateway::new(transport));
         self
     }
 
@@ -283,7 +298,7 @@ impl TestSystemBuilder {
         let simulator = Simulator::new(self.simulator);
         let mut backends = Backends {
             dynamodb: database.client(),
-            gateway: self.gateway.unwrap_or_else(|| Arc::new(simulator.clone())),
+            gateway: self.gateway.unwrap_or_else(|| simulator.gateway()),
             clock: self.clock,
             entropy: Entropy::seeded(self.seed),
             settings: Arc::new(settings),

@@ -175,9 +175,10 @@ async fn a_stranger_who_asks_too_has_tries_of_its_own() {
         sleep(60 * SECOND).await;
         let second = sign_in(&system, &phone(1)).await;
         let code = code_of(&system, &phone(1));
-        let (strangers, owners) = match strangers_first {
-            true => (challenge(&first), challenge(&second)),
-            false => (challenge(&second), challenge(&first)),
+        let (strangers, owners) = if strangers_first {
+            (challenge(&first), challenge(&second))
+        } else {
+            (challenge(&second), challenge(&first))
         };
         for tries_left in [4, 3, 2, 1, 0, 0] {
             let guessed = verify(&system, &phone(1), &wrong(&code, 1), strangers).await;

@@ -100,9 +100,10 @@ fn examples(code: i32) -> impl Iterator<Item = PhoneNumber> {
 }
 
 fn national(number: &PhoneNumber) -> String {
-    let zeros = match number.italian_leading_zero() {
-        true => number.number_of_leading_zeros() as usize,
-        false => 0,
+    let zeros = if number.italian_leading_zero() {
+        number.number_of_leading_zeros() as usize
+    } else {
+        0
     };
     format!("{}{}", "0".repeat(zeros), number.national_number)
 }

@@ -265,10 +265,11 @@ proptest! {
     ) {
         let (code, national) = number;
         let text = format!("{front}{code}{between}{code}{national}");
-        let as_typed = match is_mobile(&format!("+{code}{national}")) {
-            true => oracle(&format!("+{code}{code}{national}")),
+        let as_typed = if is_mobile(&format!("+{code}{national}")) {
+            oracle(&format!("+{code}{code}{national}"))
+        } else {
             // A landline that is possible as it was typed is left so: where area codes begin like the country code.
-            false => possible(&format!("+{code}{code}{national}")),
+            possible(&format!("+{code}{code}{national}"))
         };
         let expected = [Some(format!("{code}{national}")), as_typed];
         let read = parsed(&text);

@@ -379,7 +379,7 @@ async fn a_proxy_that_counts_requests_is_not_taken_for_an_outage() {
     let stage = Stage::in_trouble(&Scenario::Proxy).await;
     let token = shared::gateway::SessionToken::new(super::stage::TOKEN);
     for _ in 0..21 {
-        let _ = shared::gateway::Gateway::status(&stage.gateway, &token, ms(100)).await;
+        let _ = stage.gateway.gateway().status(&token, ms(100)).await;
     }
     let sent = stage.send().await;
     assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");

@@ -111,7 +111,7 @@ impl Stage {
     fn sender_in(&self, settings: Settings, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
-            gateway: Arc::new(self.gateway.clone()),
+            gateway: self.gateway.gateway(),
             clock: self.clock.clone(),
             entropy: Entropy::seeded(seed),
             settings: Arc::new(settings),

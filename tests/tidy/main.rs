@@ -1,4 +1,5 @@
 //! Rules about the repository itself. Each failure says what to change.
+mod circles;
 mod code;
 mod deployment;
 mod docs;

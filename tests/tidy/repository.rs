@@ -58,6 +58,19 @@ pub fn files(folder: &str) -> Vec<(String, String)> {
     found
 }
 
+/// The code of a file's text: without comments on their own lines, and without its tests.
+pub fn code_of(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next();
+    let lines = code.unwrap_or_default().lines().map(|line| {
+        if line.trim_start().starts_with("//") {
+            ""
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The lines of Rust in the files under a folder that are neither comments nor tests, with where they are.
 pub fn code(folder: &str) -> Vec<(String, String)> {
     let mut lines = Vec::new();
@@ -65,11 +78,9 @@ pub fn code(folder: &str) -> Vec<(String, String)> {
         if !path.ends_with(".rs") {
             continue;
         }
-        let code = text.split("#[cfg(test)]\nmod tests {").next();
-        for (number, line) in code.unwrap_or_default().lines().enumerate() {
-            if !line.trim_start().starts_with("//") {
-                let place = format!("{path}:{}", number + 1);
-                lines.push((place, line.trim().to_owned()));
+        for (number, line) in code_of(&text).lines().enumerate() {
+            if !line.is_empty() {
+                lines.push((format!("{path}:{}", number + 1), line.trim().to_owned()));
             }
         }
     }

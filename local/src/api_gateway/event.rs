@@ -34,38 +34,17 @@ pub struct Origin<'a> {
 
 /// The event as JSON.
 pub fn event(matched: &Matched<'_>, request: &Parts, body: &[u8], origin: Origin<'_>) -> Value {
-    let header = |name: HeaderName| header(&request.headers, &name);
-    let host = header(HOST).unwrap_or_else(|| "localhost".to_owned());
-    let path = decoded(request.uri.path());
     let query = request.uri.query().unwrap_or("");
-    let route_key = matched.route.key();
     let mut event = json!({
         "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": path,
+        "routeKey": matched.route.key(),
+        "rawPath": decoded(request.uri.path()),
         "rawQueryString": query,
-        "headers": headers(&request.headers, &host, origin.source_ip),
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "local",
-            "domainName": host.split(':').next(),
-            "domainPrefix": "local",
-            "http": {
-                "method": request.method.as_str(),
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": origin.source_ip.to_string(),
-                "userAgent": header(USER_AGENT).unwrap_or_default(),
-            },
-            "requestId": origin.request_id,
-            "routeKey": route_key,
-            "stage": "$default",
-            "time": log_time(origin.time),
-            "timeEpoch": origin.time.millis(),
-        },
+        "headers": headers(&request.headers, &host(request), origin.source_ip),
+        "requestContext": request_context(matched, request, origin),
         "isBase64Encoded": false,
     });
-    if let Some(cookies) = header(COOKIE) {
+    if let Some(cookies) = header(&request.headers, &COOKIE) {
         event["cookies"] = cookies.split("; ").collect();
     }
     if !query.is_empty() {
@@ -79,7 +58,7 @@ pub fn event(matched: &Matched<'_>, request: &Parts, body: &[u8], origin: Origin
             .into();
     }
     if !body.is_empty() {
-        let text = is_text(&header(CONTENT_TYPE).unwrap_or_default());
+        let text = is_text(&header(&request.headers, &CONTENT_TYPE).unwrap_or_default());
         event["isBase64Encoded"] = json!(!text);
         event["body"] = if text {
             json!(String::from_utf8_lossy(body))
@@ -88,6 +67,31 @@ pub fn event(matched: &Matched<'_>, request: &Parts, body: &[u8], origin: Origin
         };
     }
     event
+}
+
+fn host(request: &Parts) -> String {
+    header(&request.headers, &HOST).unwrap_or_else(|| "localhost".to_owned())
+}
+
+fn request_context(matched: &Matched<'_>, request: &Parts, origin: Origin<'_>) -> Value {
+    json!({
+        "accountId": "000000000000",
+        "apiId": "local",
+        "domainName": host(request).split(':').next(),
+        "domainPrefix": "local",
+        "http": {
+            "method": request.method.as_str(),
+            "path": decoded(request.uri.path()),
+            "protocol": "HTTP/1.1",
+            "sourceIp": origin.source_ip.to_string(),
+            "userAgent": header(&request.headers, &USER_AGENT).unwrap_or_default(),
+        },
+        "requestId": origin.request_id,
+        "routeKey": matched.route.key(),
+        "stage": "$default",
+        "time": log_time(origin.time),
+        "timeEpoch": origin.time.millis(),
+    })
 }
 
 /// The function's answer, from JSON; `None` when it is none that API Gateway understands.

@@ -1,17 +1,16 @@
 //! Erases what is stored of a phone.
-use std::io::Write;
-
 use anyhow::bail;
 use shared::model::code::Purpose;
 use shared::model::identifier::Identifier;
 use shared::model::phone::Phone;
-use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::{Closed, LoginsTable};
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
 use shared::store::{Transacted, transact};
+
+use super::work::Work;
 
 /// How many logins are ended at most before the operator is asked to go on.
 pub(super) const LOGINS_MAX: usize = 100_000;
@@ -31,12 +30,8 @@ What remains, and until when:
   leave a login that opens nothing: erase once more after a minute. Erasing again is always safe.";
 
 /// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
-pub(super) async fn run(
-    backends: &Backends,
-    phone: &Phone,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(super) async fn run(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
+    let (backends, out) = (work.backends, work.out);
     let users = Users::new(backends);
     let challenges = Challenges::new(backends);
     let registrations = Registrations::new(backends);
@@ -55,21 +50,19 @@ pub(super) async fn run(
         }
         let user = if has_user { "a user" } else { "no user" };
         let codes = if has_codes { "codes" } else { "no codes" };
-        if dry_run {
+        if work.dry_run {
             writeln!(
                 out,
                 "{phone} has {user} and {codes}. They and its logins would be erased."
             )?;
             return Ok(());
         }
-        match transact("erase a phone", &backends.dynamodb, writes).await? {
-            Transacted::Refused(_) => continue,
-            Transacted::Done => {}
+        let erased = transact("erase a phone", &backends.dynamodb, writes);
+        if let Transacted::Refused(_) = erased.await? {
+            continue;
         }
-        let closed = LoginsTable::new(backends)
-            .close_of(phone, LOGINS_MAX)
-            .await?;
-        match closed {
+        let logins = LoginsTable::new(backends);
+        match logins.close_of(phone, LOGINS_MAX).await? {
             Closed::Done(logins) => writeln!(
                 out,
                 "{phone} had {user}, {codes} and {logins} logins. They are erased.\n\n{REMAINS}"

@@ -13,9 +13,10 @@ use shared::model::password::PasswordHash;
 use shared::model::phone::Phone;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
-use shared::runtime::Backends;
 use shared::store::StoreError;
 use shared::store::users::{Imported, Users};
+
+use super::work::Work;
 use tokio::task::JoinSet;
 
 /// The format, for the help.
@@ -82,21 +83,15 @@ struct Tally {
 }
 
 /// Imports the users of `file`.
-pub(super) async fn run(
-    backends: &Backends,
-    file: &Path,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let input: Box<dyn Read> = match file.as_os_str() == "-" {
-        true => Box::new(std::io::stdin()),
-        false => {
-            Box::new(File::open(file).with_context(|| format!("cannot open {}", file.display()))?)
-        }
+pub(super) async fn run(mut work: Work<'_>, file: &Path) -> anyhow::Result<()> {
+    let input: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(file).with_context(|| format!("cannot open {}", file.display()))?)
     };
     let mut tally = Tally::default();
-    let imported = import(backends, input, dry_run, &mut tally, out).await;
-    tally.tell(dry_run, out)?;
+    let imported = import(&mut work, input, &mut tally).await;
+    tally.report(work.dry_run, work.out)?;
     imported.with_context(|| {
         format!(
             "stopped at line {}. What was imported stays; import again to go on",
@@ -109,24 +104,15 @@ pub(super) async fn run(
     }
 }
 
-async fn import(
-    backends: &Backends,
-    input: impl Read,
-    dry_run: bool,
-    tally: &mut Tally,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let users = Users::new(backends);
+async fn import(work: &mut Work<'_>, input: impl Read, tally: &mut Tally) -> anyhow::Result<()> {
+    let users = Users::new(work.backends);
+    let dry_run = work.dry_run;
     let mut phones = HashMap::new();
     let mut under_way: JoinSet<(usize, Result<Fate, StoreError>)> = JoinSet::new();
     let mut input = BufReader::new(input);
     while let Some(line) = next_line(&mut input)? {
-        tally.lines += 1;
-        let number = tally.lines;
-        if number.is_multiple_of(PROGRESS_LINES) {
-            tally.progress(out)?;
-        }
-        let user = match line.and_then(|line| read(&line, number, &backends.entropy)) {
+        let number = tally.next_number(work.out)?;
+        let user = match line.and_then(|line| read(&line, number, &work.backends.entropy)) {
             Ok(None) => continue,
             Ok(Some(Reading::NotVerified)) => {
                 tally.not_verified += 1;
@@ -267,6 +253,15 @@ fn point_in_time(text: &str) -> Option<Timestamp> {
 }
 
 impl Tally {
+    /// The number of the next line. Now and then it tells how far the import is.
+    fn next_number(&mut self, out: &mut dyn Write) -> std::io::Result<usize> {
+        self.lines += 1;
+        if self.lines.is_multiple_of(PROGRESS_LINES) {
+            self.progress(out)?;
+        }
+        Ok(self.lines)
+    }
+
     fn count(&mut self, number: usize, fate: Fate) {
         match fate {
             Fate::Added => self.added += 1,
@@ -284,9 +279,10 @@ impl Tally {
     }
 
     fn note(&mut self, number: usize, note: String) {
-        match self.notes.len() < NOTES_MAX {
-            true => self.notes.push((number, note)),
-            false => self.more_notes += 1,
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push((number, note));
+        } else {
+            self.more_notes += 1;
         }
     }
 
@@ -307,7 +303,7 @@ impl Tally {
         out.flush()
     }
 
-    fn tell(&mut self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    fn report(&mut self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
         self.progress(out)?;
         if dry_run {
             writeln!(

@@ -1,19 +1,16 @@
 //! Makes the keys that are missing.
-use std::io::Write;
-
-use shared::runtime::Backends;
 use shared::store::key_maker::KeyMaker;
 
+use super::work::Work;
+
 /// Makes what is missing, and names it.
-pub(super) async fn run(
-    backends: &Backends,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let keys = KeyMaker::new(backends);
-    let (names, done) = match dry_run {
-        true => (keys.missing().await?, "would be made"),
-        false => (keys.make_missing().await?, "is made"),
+pub(super) async fn run(work: Work<'_>) -> anyhow::Result<()> {
+    let out = work.out;
+    let keys = KeyMaker::new(work.backends);
+    let (names, done) = if work.dry_run {
+        (keys.missing().await?, "would be made")
+    } else {
+        (keys.make_missing().await?, "is made")
     };
     for name in &names {
         writeln!(out, "`{name}` {done}.")?;

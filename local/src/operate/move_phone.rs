@@ -13,6 +13,7 @@ use shared::store::logins::{Closed, LoginsTable};
 use shared::store::users::{Moved, PhoneChange, Users};
 
 use super::erase::LOGINS_MAX;
+use super::work::Work;
 
 /// The longest that WhatsApp is asked about the new phone.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -23,60 +24,65 @@ pub(super) struct Move<'a> {
     pub(super) to: &'a Phone,
     /// Also to a phone that WhatsApp does not know.
     pub(super) anyway: bool,
-    pub(super) dry_run: bool,
 }
 
 /// Moves the user in one transaction, then removes the logins that hold the old phone.
-pub(super) async fn run(
-    backends: &Backends,
-    wish: &Move<'_>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let Move { to, dry_run, .. } = *wish;
+pub(super) async fn run(work: Work<'_>, wish: &Move<'_>) -> anyhow::Result<()> {
+    let Work { backends, out, .. } = work;
     let users = Users::new(backends);
     let from = &stored(&users, wish.from).await?;
+    let to = wish.to;
     if from == to {
         bail!("the user has this phone already: give another one to move to");
     }
     let (user, there) = tokio::try_join!(users.by_phone(from), users.by_phone(to))?;
-    let moved = match (user, there) {
+    match (user, there) {
         (None, Some(_)) => {
             bail!("{from} has no user, and {to} has one: it may have been moved already")
         }
-        (None, None) => Moved::NoUser,
-        (Some(_), Some(_)) => Moved::Taken,
-        (Some(_), None) => {
-            ask_whatsapp(backends, wish, out).await?;
-            if dry_run {
-                writeln!(out, "The user of {from} would get the phone {to}.")?;
-                return Ok(());
-            }
-            let (challenges, now) = (Challenges::new(backends), backends.clock.now());
-            let phones = PhoneChange { from, to };
-            users.change_phone(&challenges, &phones, now).await?
-        }
-    };
-    match moved {
-        Moved::Done => {}
-        Moved::NoUser => bail!("{from} has no user"),
-        Moved::Taken => bail!("{to} has a user already, who would have to be erased first"),
-        Moved::LostRace => bail!("the user of {from} is being changed by somebody else: try again"),
+        (None, None) => return check_moved(Moved::NoUser, from, to),
+        (Some(_), Some(_)) => return check_moved(Moved::Taken, from, to),
+        (Some(_), None) => ask_whatsapp(backends, wish, out).await?,
     }
+    if work.dry_run {
+        writeln!(out, "The user of {from} would get the phone {to}.")?;
+        return Ok(());
+    }
+    let (challenges, now) = (Challenges::new(backends), backends.clock.now());
+    let phones = PhoneChange { from, to };
+    let moved = users.change_phone(&challenges, &phones, now).await?;
+    check_moved(moved, from, to)?;
     writeln!(
         out,
         "The user of {from} has the phone {to} now, and is signed out everywhere."
     )?;
-    match LoginsTable::new(backends)
-        .close_of(from, LOGINS_MAX)
-        .await?
-    {
-        Closed::Done(logins) => writeln!(out, "{logins} logins under {from} were removed.")?,
+    remove_logins(backends, from, out).await?;
+    notify_both(backends, from, to, out).await
+}
+
+fn check_moved(moved: Moved, from: &Phone, to: &Phone) -> anyhow::Result<()> {
+    match moved {
+        Moved::Done => Ok(()),
+        Moved::NoUser => bail!("{from} has no user"),
+        Moved::Taken => bail!("{to} has a user already, who would have to be erased first"),
+        Moved::LostRace => bail!("the user of {from} is being changed by somebody else: try again"),
+    }
+}
+
+async fn remove_logins(
+    backends: &Backends,
+    phone: &Phone,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let logins = LoginsTable::new(backends);
+    match logins.close_of(phone, LOGINS_MAX).await? {
+        Closed::Done(logins) => writeln!(out, "{logins} logins under {phone} were removed.")?,
         Closed::MoreLeft(logins) => writeln!(
             out,
-            "{logins} logins under {from} were removed, and more are left. They open nothing: erase {from} to remove them."
+            "{logins} logins under {phone} were removed, and more are left. They open nothing: erase {phone} to remove them."
         )?,
     }
-    tell(backends, from, to, out).await
+    Ok(())
 }
 
 /// Asks WhatsApp about the new phone before anything is changed. That proves the gateway's settings, too: a gateway that is
@@ -107,7 +113,7 @@ async fn ask_whatsapp(
         Ok(_) => bail!(
             "{to} is not on WhatsApp, so no code would reach its user: give another phone, or move to it all the same with --anyway. Nothing was changed"
         ),
-        Err(GatewayError::Refused { status, error }) if status != 401 => {
+        Err(GatewayError::Refused { status, error }) if status >= 500 => {
             writeln!(
                 out,
                 "The gateway could not ask WhatsApp about {to}: it answered {status}, {error}."
@@ -121,7 +127,7 @@ async fn ask_whatsapp(
 }
 
 /// Tells both phones by a message each. Whoever moved the user reads which of them was not told.
-async fn tell(
+async fn notify_both(
     backends: &Backends,
     from: &Phone,
     to: &Phone,

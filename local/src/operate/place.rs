@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
 use shared::runtime::settings::{Settings, Tables};
 use shared::runtime::{Backends, dynamodb};
 
-use super::Command;
+use super::command::Command;
 use crate::database::EmbeddedDynamoDb;
 use crate::template::Template;
 

@@ -6,8 +6,9 @@ use anyhow::bail;
 use shared::model::keys::{LIVE_KEYS_MAX, Ring, RingName, Turn};
 use shared::model::token::SigningAlgorithm;
 use shared::platform::timestamp::Timestamp;
-use shared::runtime::Backends;
 use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
+
+use super::work::Work;
 
 /// What is asked for beyond the usual.
 #[derive(Debug)]
@@ -19,13 +20,12 @@ pub(super) struct Wish {
 }
 
 /// Adds a key to the ring, and tells what happens when.
-pub(super) async fn run(
-    backends: &Backends,
-    name: RingName,
-    wish: &Wish,
-    dry_run: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+pub(super) async fn run(work: Work<'_>, name: RingName, wish: &Wish) -> anyhow::Result<()> {
+    let Work {
+        backends,
+        dry_run,
+        out,
+    } = work;
     let usual = name.turn();
     let turn = match wish.retire_after {
         None => usual,
@@ -42,21 +42,46 @@ pub(super) async fn run(
         turn,
         algorithm: wish.algorithm,
     };
-    let ring = match dry_run {
-        true => keys.plan(name, rotation, now).await?,
-        false => match keys.rotate(name, rotation, now).await? {
-            Rotated::Done(ring) => ring,
-            Rotated::LostRace => bail!(
-                "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",
-                name.name()
-            ),
-            Rotated::Full => bail!(
-                "{LIVE_KEYS_MAX} keys of the ring `{}` count already: wait until one has retired",
-                name.name()
-            ),
-        },
+    let ring = if dry_run {
+        keys.plan(name, rotation, now).await?
+    } else {
+        rotate(&keys, name, rotation, now).await?
     };
-    tell(name, &ring, now, dry_run, out)?;
+    let added = if dry_run {
+        "would be added"
+    } else {
+        "is added"
+    };
+    let (kid, ring_name) = (newest(&ring), name.name());
+    writeln!(out, "Key {kid} {added} to the ring `{ring_name}`.\n")?;
+    write_times(name, &ring, now, out)?;
+    warn_of_early_ends(name, turn, out)?;
+    Ok(())
+}
+
+/// Adds the key.
+async fn rotate(
+    keys: &KeyMaker,
+    name: RingName,
+    rotation: Rotation,
+    now: Timestamp,
+) -> anyhow::Result<Ring> {
+    match keys.rotate(name, rotation, now).await? {
+        Rotated::Done(ring) => Ok(ring),
+        Rotated::LostRace => bail!(
+            "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",
+            name.name()
+        ),
+        Rotated::Full => bail!(
+            "{LIVE_KEYS_MAX} keys of the ring `{}` count already: wait until one has retired",
+            name.name()
+        ),
+    }
+}
+
+/// Warns of codes and tokens that end before their time.
+fn warn_of_early_ends(name: RingName, turn: Turn, out: &mut dyn Write) -> std::io::Result<()> {
+    let usual = name.turn();
     if turn.keep < usual.keep {
         let (made, least) = (made_by(name), usual.keep.as_secs() / 60);
         writeln!(
@@ -74,23 +99,22 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn tell(
+/// The id of the key that was added.
+fn newest(ring: &Ring) -> &str {
+    ring.keys.last().map_or("", |key| key.kid.as_str())
+}
+
+/// Writes when the new key is used, and when what the others made ends.
+fn write_times(
     name: RingName,
     ring: &Ring,
     now: Timestamp,
-    dry_run: bool,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let Some((next, earlier)) = ring.keys.split_last() else {
         return Ok(());
     };
-    let (made, ring) = (made_by(name), name.name());
-    let added = if dry_run {
-        "would be added"
-    } else {
-        "is added"
-    };
-    writeln!(out, "Key {} {added} to the ring `{ring}`.\n", next.kid)?;
+    let made = made_by(name);
     writeln!(
         out,
         "  {}  {made} are made with it",

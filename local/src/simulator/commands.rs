@@ -7,11 +7,6 @@ use super::session::{Dialler, Process, QR_LIFE, Session};
 use super::state::SessionState;
 use super::wire::Reply;
 
-// When QR codes change, in seconds before they are scaled.
-const QR_FIRST: f64 = 60.0;
-const QR_NEXT: f64 = 20.0;
-/// How long the QR code is still empty after the wait for it began.
-const QR_EMPTY: f64 = 0.05;
 /// How long D's start guard refuses a connect after the object went.
 const GUARD: f64 = 1.0;
 
@@ -118,16 +113,16 @@ impl Session {
 
     /// The object goes. A QR code may stay in sight, and D refuses a connect for a while.
     fn leave(&mut self, now: Instant, on: &Conditions) {
-        let scan_until = self.since() + on.pace.of(QR_LIFE);
+        let scan_until = self.since() + on.pace.scaled(QR_LIFE);
         let shown = self
-            .qr_shown(now, on.pace)
+            .scannable_qr(now, on.pace)
             .map(|number| (number, Some(scan_until)));
         let scan_waits = self.state() == SessionState::QrWait;
         self.put(SessionState::Absent, now);
         self.new_client();
         self.stale_qr = shown;
         if on.profile == Profile::D {
-            let until = now + on.pace.of(GUARD);
+            let until = now + on.pace.scaled(GUARD);
             self.guarded_until = Some(if scan_waits { scan_until } else { until });
         }
     }
@@ -142,29 +137,7 @@ impl Session {
         } else if logged_in {
             Err(Refusal::Says("already logged in"))
         } else {
-            Ok(self.qr_shown(now, pace))
+            Ok(self.scannable_qr(now, pace))
         }
-    }
-
-    /// The number of the QR code that the status shows, which may be stale.
-    pub fn qr_in_status(&self, now: Instant, pace: Pace) -> Option<u64> {
-        let stale = self
-            .stale_qr
-            .filter(|(_, until)| until.is_none_or(|until| now < until));
-        self.qr_shown(now, pace)
-            .or_else(|| stale.map(|(number, _)| number))
-    }
-
-    fn qr_shown(&self, now: Instant, pace: Pace) -> Option<u64> {
-        let waited = now.duration_since(self.since());
-        if self.state() != SessionState::QrWait || waited < pace.of(QR_EMPTY) {
-            return None;
-        }
-        let later = waited.saturating_sub(pace.of(QR_FIRST));
-        let life = pace.of(QR_NEXT).as_millis().max(1);
-        Some(match later.as_millis() {
-            0 => 1,
-            later => 2 + (later / life) as u64,
-        })
     }
 }

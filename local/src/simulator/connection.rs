@@ -25,6 +25,16 @@ const D_WAITS_MOST: f64 = 300.0;
 const D_DIALS: f64 = 10.0;
 
 impl Session {
+    /// The gateway process ended: objects are gone.
+    pub fn lose_process(&mut self, now: Instant, on: &Conditions) {
+        let qr_code = self.qr_in_status(now, on.pace);
+        self.put(SessionState::Absent, now);
+        self.new_client();
+        self.stale_qr = qr_code.map(|number| (number, None));
+        self.faults.stuck = false;
+        self.guarded_until = None;
+    }
+
     /// Makes the moves that are due. When the process dies of one, it says when.
     pub fn settle(&mut self, now: Instant, on: &Conditions) -> Option<Instant> {
         while let Some((at, next)) = self.take_due(now) {
@@ -140,7 +150,7 @@ impl Session {
     fn hang(&mut self, at: Instant, on: &Conditions) {
         self.forget_move(Move::DialFails);
         let Outage { until, .. } = on.outage;
-        let patience = (on.profile == Profile::D).then(|| at + on.pace.of(D_DIALS));
+        let patience = (on.profile == Profile::D).then(|| at + on.pace.scaled(D_DIALS));
         if let Some(end) = patience.into_iter().chain(until).min() {
             self.later(end, Move::DialFails);
         }
@@ -155,11 +165,11 @@ impl Session {
         } else if !self.paired {
             self.enter(SessionState::QrWait, at);
             let end = Move::Enter(SessionState::Absent);
-            self.later(at + pace.of(QR_LIFE), end);
+            self.later(at + pace.scaled(QR_LIFE), end);
         } else {
             self.enter(SessionState::LoggingIn, at);
             match self.faults.refusal_at(at) {
-                Some(_) => self.later(at + pace.of(REFUSED_AFTER), Move::LoginRefused),
+                Some(_) => self.later(at + pace.scaled(REFUSED_AFTER), Move::LoginRefused),
                 None => self.later(at + pace.login, Move::LogIn),
             }
         }
@@ -202,7 +212,7 @@ impl Session {
     }
 
     fn dial_later(&mut self, at: Instant, seconds: f64, on: &Conditions) {
-        self.later(at + on.pace.of(seconds), Move::Dial);
+        self.later(at + on.pace.scaled(seconds), Move::Dial);
     }
 
     fn login_refused(&mut self, at: Instant, on: &Conditions) {
@@ -222,7 +232,7 @@ impl Session {
         if on.outage.at(at) == Network::Reachable {
             self.later(at + pace.dial + pace.login, Move::IsReplaced);
         } else {
-            self.later(at + pace.of(LIBRARY_WAITS), Move::RivalDials);
+            self.later(at + pace.scaled(LIBRARY_WAITS), Move::RivalDials);
         }
     }
 
@@ -231,7 +241,7 @@ impl Session {
         let mut wait = Duration::ZERO;
         let mut at = self.since();
         while at <= now {
-            wait += on.pace.of(LIBRARY_WAITS).max(Duration::from_millis(1));
+            wait += on.pace.scaled(LIBRARY_WAITS).max(Duration::from_millis(1));
             at += wait;
         }
         at

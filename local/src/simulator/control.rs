@@ -167,7 +167,7 @@ fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession>
 /// What a phone received that is named in any form, or every phone.
 fn inbox_of(simulator: &Simulator, phone: Option<&str>) -> Vec<InboxMessage> {
     let phone = phone.map(digits_of);
-    simulator.now(|world, _| world.inbox.of(phone.as_deref()).cloned().collect())
+    simulator.now(|world, _| world.inbox.messages_to(phone.as_deref()).cloned().collect())
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

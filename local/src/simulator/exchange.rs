@@ -22,7 +22,7 @@ const WRITE_TIMEOUT: f64 = 120.0;
 
 impl Simulator {
     /// Hands a request to the gateway, which goes on with it even if nobody waits for the answer any more.
-    pub(super) async fn exchange(&self, request: Request) -> Reply {
+    pub(super) async fn reply_to(&self, request: Request) -> Reply {
         let simulator = self.clone();
         match tokio::spawn(async move { simulator.logged(request).await }).await {
             Ok(reply) => reply,
@@ -53,7 +53,7 @@ impl Simulator {
     async fn through_the_proxy(&self, request: Request) -> Reply {
         let (proxy, patience) = self.now(|world, now| {
             let admits = world.proxy.as_mut().map(|proxy| proxy.admits(now));
-            (admits, world.conditions.pace.of(PATIENCE))
+            (admits, world.conditions.pace.scaled(PATIENCE))
         });
         match proxy {
             None => return self.answer(&request).await,
@@ -83,7 +83,7 @@ impl Simulator {
         let (down, write_timeout) = self.now(|world, _| {
             (
                 world.back_at.is_some(),
-                world.conditions.pace.of(WRITE_TIMEOUT),
+                world.conditions.pace.scaled(WRITE_TIMEOUT),
             )
         });
         if down {
@@ -91,9 +91,10 @@ impl Simulator {
         }
         tokio::select! {
             biased;
-            reply = self.work(request) => match began.elapsed() > write_timeout {
-                true => Reply::Cut,
-                false => reply,
+            reply = self.work(request) => if began.elapsed() > write_timeout {
+                Reply::Cut
+            } else {
+                reply
             },
             _ = process.changed() => Reply::Cut,
         }

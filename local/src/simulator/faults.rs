@@ -36,6 +36,13 @@ pub(super) struct Refusal {
     pub until: Option<Instant>,
 }
 
+impl Refusal {
+    /// One that stands until everything is healthy.
+    pub const fn for_good(code: LoginRefusal) -> Self {
+        Self { code, until: None }
+    }
+}
+
 /// Why WhatsApp lets a session not in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]

@@ -125,7 +125,13 @@ impl Simulator {
 
     /// What a phone received, or every phone; the oldest first.
     pub fn messages(&self, phone: Option<&Phone>) -> Vec<InboxMessage> {
-        self.now(|world, _| world.inbox.of(phone.map(Phone::digits)).cloned().collect())
+        self.now(|world, _| {
+            world
+                .inbox
+                .messages_to(phone.map(Phone::digits))
+                .cloned()
+                .collect()
+        })
     }
 
     /// Empties every phone.

@@ -50,7 +50,7 @@ async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Re
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let Ok(body) = to_bytes(body, REQUEST_BYTES_MAX).await else {
-        return lost();
+        return cut();
     };
     let request = Request {
         post: head.method == Method::POST,
@@ -58,7 +58,7 @@ async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Re
         path,
         body: body.into(),
     };
-    match simulator.exchange(request).await {
+    match simulator.reply_to(request).await {
         Reply::Answer {
             status,
             content_type,
@@ -67,7 +67,7 @@ async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Re
             let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();
             (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
         }
-        Reply::Cut | Reply::Refused => lost(),
+        Reply::Cut | Reply::Refused => cut(),
         Reply::Silent => match std::future::pending::<Infallible>().await {},
     }
 }
@@ -89,7 +89,7 @@ fn credential(path: &str, query: Option<&str>, headers: &HeaderMap) -> String {
 }
 
 /// A response that fails before its first byte, so that the connection closes without an answer.
-fn lost() -> Response {
+fn cut() -> Response {
     Response::new(Body::new(Lost))
 }
 

@@ -26,6 +26,16 @@ pub struct InboxMessage {
     pub duplicate: bool,
 }
 
+/// A message that gets to a phone.
+pub(super) struct Arrival<'a> {
+    pub phone: &'a str,
+    pub id: &'a str,
+    pub text: &'a str,
+    /// The name of the session that sent it.
+    pub session: &'a str,
+    pub at_ms: u64,
+}
+
 /// Every phone's messages.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -33,11 +43,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub fn deliver(&mut self, phone: &str, id: &str, text: &str, session: &str, at_ms: u64) {
+    pub fn deliver(&mut self, arrival: &Arrival<'_>) {
         let known = self.messages.iter_mut().rev();
         if let Some(message) = known
-            .filter(|message| message.phone == phone)
-            .find(|message| message.id == id)
+            .filter(|message| message.phone == arrival.phone)
+            .find(|message| message.id == arrival.id)
         {
             message.resent += 1;
             return;
@@ -45,20 +55,25 @@ impl Inbox {
         if self.messages.len() == MESSAGES_MAX {
             self.messages.pop_front();
         }
-        let duplicate = self.of(Some(phone)).any(|message| message.text == text);
+        let duplicate = self
+            .messages_to(Some(arrival.phone))
+            .any(|message| message.text == arrival.text);
         self.messages.push_back(InboxMessage {
-            phone: phone.into(),
-            id: id.into(),
-            text: text.into(),
-            session: session.into(),
-            at_ms,
+            phone: arrival.phone.into(),
+            id: arrival.id.into(),
+            text: arrival.text.into(),
+            session: arrival.session.into(),
+            at_ms: arrival.at_ms,
             resent: 0,
             duplicate,
         });
     }
 
     /// The messages of one phone, or of all; the oldest first.
-    pub fn of(&self, phone: Option<&str>) -> impl DoubleEndedIterator<Item = &InboxMessage> {
+    pub fn messages_to(
+        &self,
+        phone: Option<&str>,
+    ) -> impl DoubleEndedIterator<Item = &InboxMessage> {
         self.messages
             .iter()
             .filter(move |message| phone.is_none_or(|phone| message.phone == phone))
@@ -89,15 +104,25 @@ mod tests {
     #[test]
     fn the_same_id_is_shown_once_and_the_same_text_under_another_id_is_a_duplicate() {
         let mut inbox = Inbox::default();
-        inbox.deliver("62811", "a", "code 1", "system", 1);
-        inbox.deliver("62811", "a", "code 1", "system", 2);
-        inbox.deliver("62811", "b", "code 1", "system", 3);
-        inbox.deliver("62822", "c", "code 1", "system", 4);
+        for (phone, id, at_ms) in [
+            ("62811", "a", 1),
+            ("62811", "a", 2),
+            ("62811", "b", 3),
+            ("62822", "c", 4),
+        ] {
+            inbox.deliver(&Arrival {
+                phone,
+                id,
+                text: "code 1",
+                session: "system",
+                at_ms,
+            });
+        }
         let seen: Vec<_> = inbox
-            .of(None)
+            .messages_to(None)
             .map(|message| (message.id.as_str(), message.resent, message.duplicate))
             .collect();
         assert_eq!(seen, [("a", 1, false), ("b", 0, true), ("c", 0, false)]);
-        assert_eq!(inbox.of(Some("62822")).count(), 1);
+        assert_eq!(inbox.messages_to(Some("62822")).count(), 1);
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn status(profile: Profile, session: &Session, qr: &str) -> Reply {
             profile.error(500, "no session")
         };
     }
-    let mut data = shown(profile, session);
+    let mut data = fields_of_both(profile, session);
     data["qrcode"] = qr.into();
     if profile != Profile::B {
         data["history"] = "0".into();
@@ -26,13 +26,13 @@ pub(super) fn status(profile: Profile, session: &Session, qr: &str) -> Reply {
 
 /// A session in `GET /admin/users`.
 pub(super) fn user(profile: Profile, session: &Session) -> Value {
-    let mut user = shown(profile, session);
+    let mut user = fields_of_both(profile, session);
     user["expiration"] = 0.into();
     user
 }
 
 /// What both have.
-fn shown(profile: Profile, session: &Session) -> Value {
+fn fields_of_both(profile: Profile, session: &Session) -> Value {
     let (connected, logged_in) = session.flags();
     let mut user = json!({
         "id": id(&session.name), "name": session.name, "token": session.token, "jid": session.jid,
@@ -55,12 +55,12 @@ fn shown(profile: Profile, session: &Session) -> Value {
             user["display_name"] = name.into();
             user["profile_picture_url"] = "".into();
         }
-        Profile::D => add_what_d_shows(&mut user, session),
+        Profile::D => add_fields_of_d(&mut user, session),
     }
     user
 }
 
-fn add_what_d_shows(user: &mut Value, session: &Session) {
+fn add_fields_of_d(user: &mut Value, session: &Session) {
     let (connected, logged_in) = session.flags();
     user["autostart"] = session.autostart.into();
     user["db_connected"] = (connected && logged_in).into();

@@ -40,7 +40,7 @@ impl Simulator {
         let fails = |text| profile.error(500, &format!("{CHECK_FAILED} {text}"));
         let half_open = self.now(|world, _| {
             let dead = world.sessions[session].state() == SessionState::HalfOpen;
-            dead.then(|| world.conditions.pace.of(QUERY_TIMEOUT))
+            dead.then(|| world.conditions.pace.scaled(QUERY_TIMEOUT))
         });
         if let Some(wait) = half_open {
             sleep(wait).await;

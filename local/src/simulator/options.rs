@@ -98,7 +98,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// One of the gateway's own times, scaled.
-    pub fn of(self, seconds: f64) -> Duration {
+    pub fn scaled(self, seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds * self.time_scale)
     }
 }

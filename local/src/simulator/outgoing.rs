@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::directory::{Listing, ToStranger};
 use super::faults::SendFault;
+use super::inbox::Arrival;
 use super::profile::Profile;
 use super::state::SessionState;
 use super::wire::{Reply, field, fields, text};
@@ -136,7 +137,7 @@ impl World {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
             return Err(self.fail(&text));
         }
-        let new_chat = self.inbox.of(Some(phone)).next().is_none();
+        let new_chat = self.inbox.messages_to(Some(phone)).next().is_none();
         let faults = &mut self.sessions[outgoing.session].faults;
         if new_chat && let Some(code) = faults.refuses(phone) {
             return Err(self.fail(&format!("server returned error {code}")));
@@ -191,12 +192,13 @@ impl World {
     /// Puts the text on the phone, unless the process that had it is gone.
     pub fn deliver_if(&mut self, arrives: bool, outgoing: &Outgoing, now: Instant) {
         if arrives && outgoing.process == self.process {
-            let at_ms = self.at_ms(now);
-            let session = &self.sessions[outgoing.session].name;
-            let Outgoing {
-                phone, id, body, ..
-            } = outgoing;
-            self.inbox.deliver(phone, id, body, session, at_ms);
+            self.inbox.deliver(&Arrival {
+                phone: &outgoing.phone,
+                id: &outgoing.id,
+                text: &outgoing.body,
+                session: &self.sessions[outgoing.session].name,
+                at_ms: self.at_ms(now),
+            });
         }
     }
 

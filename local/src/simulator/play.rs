@@ -15,6 +15,9 @@ use super::session::Session;
 use super::state::SessionState;
 use super::world::World;
 
+const BANNED: Refusal = Refusal::for_good(LoginRefusal::Banned);
+const OUTDATED: Refusal = Refusal::for_good(LoginRefusal::Outdated);
+
 impl World {
     /// Lets a scenario begin, on one session or on all.
     pub fn play(&mut self, scenario: &Scenario, session: Option<usize>, now: Instant) {
@@ -87,11 +90,11 @@ impl World {
             Scenario::Unlinked => known.is_unlinked(now, &on),
             Scenario::Unpaired => known.was_never_paired(now),
             Scenario::QrNotScanned => known.begin(SessionState::QrWait, now, &on),
-            Scenario::Banned => self.refuse_logins(session, LoginRefusal::Banned, None, now),
-            Scenario::Outdated => self.refuse_logins(session, LoginRefusal::Outdated, None, now),
+            Scenario::Banned => self.refuse_logins(session, BANNED, now),
+            Scenario::Outdated => self.refuse_logins(session, OUTDATED, now),
             Scenario::LoginRefused { code, lasts_ms } => {
                 let until = lasts_ms.map(|ms| now + life(ms));
-                self.refuse_logins(session, *code, until, now);
+                self.refuse_logins(session, Refusal { code: *code, until }, now);
             }
             Scenario::Zombie => known.begin(SessionState::Zombie, now, &on),
             _ => {}
@@ -109,16 +112,10 @@ impl World {
     }
 
     /// WhatsApp ends the session, if it has an object, and lets it in no more.
-    fn refuse_logins(
-        &mut self,
-        session: usize,
-        code: LoginRefusal,
-        until: Option<Instant>,
-        now: Instant,
-    ) {
+    fn refuse_logins(&mut self, session: usize, refusal: Refusal, now: Instant) {
         let known = &mut self.sessions[session];
-        known.faults.refusal = Some(Refusal { code, until });
-        if code == LoginRefusal::Unavailable {
+        known.faults.refusal = Some(refusal);
+        if refusal.code == LoginRefusal::Unavailable {
             self.drop_socket(session, now);
         } else if known.state().has_object() {
             let logged_in = known.logged_in;

@@ -45,7 +45,7 @@ enum Ask {
 }
 
 impl Ask {
-    fn of(request: &Request) -> Option<Self> {
+    fn new(request: &Request) -> Option<Self> {
         Some(match (request.post, request.path.as_str()) {
             (true, "/session/connect") => Self::Connect,
             (true, "/session/disconnect") => Self::Disconnect,
@@ -65,7 +65,7 @@ impl Ask {
 impl Simulator {
     /// Does one request in the gateway process, to its end.
     pub(super) async fn work(&self, request: &Request) -> Reply {
-        let ask = match Ask::of(request) {
+        let ask = match Ask::new(request) {
             None => return Reply::not_found(),
             Some(Ask::Health) => return self.health().await,
             Some(ask) => ask,
@@ -84,7 +84,7 @@ impl Simulator {
             Ask::Check => self.check(session, &request.body).await,
             Ask::Status | Ask::Qr => {
                 self.dialled(session).await;
-                self.now(|world, now| world.look(session, ask, now))
+                self.now(|world, now| world.status_or_qr(session, ask, now))
             }
         }
     }
@@ -128,7 +128,7 @@ impl Simulator {
         if immediate || !matches!(&started, Reply::Answer { status: 200, .. }) {
             return started;
         }
-        let wait = self.now(|world, _| world.conditions.pace.of(CONNECT_WAIT));
+        let wait = self.now(|world, _| world.conditions.pace.scaled(CONNECT_WAIT));
         sleep(wait).await;
         self.now(|world, _| {
             let state = world.sessions[session].state();
@@ -155,14 +155,14 @@ impl Simulator {
         match (done, ask) {
             (Err(refusal), _) => {
                 if let Refusal::SaysAfterQuery(_) = refusal {
-                    sleep(on.pace.of(QUERY_TIMEOUT)).await;
+                    sleep(on.pace.scaled(QUERY_TIMEOUT)).await;
                 }
                 refusal.reply(on.profile)
             }
             (Ok(()), Ask::Logout) => Profile::good(json!({"Details": "Logged out"})),
             (Ok(()), _) => {
                 if matches!(on.profile, Profile::A | Profile::B) {
-                    sleep(on.pace.of(LOOP_ENDS)).await;
+                    sleep(on.pace.scaled(LOOP_ENDS)).await;
                 }
                 Profile::good(json!({"Details": "Disconnected"}))
             }
@@ -181,7 +181,7 @@ impl World {
         session.ok_or_else(|| self.conditions.profile.error(401, "unauthorized"))
     }
 
-    fn look(&self, session: usize, ask: Ask, now: Instant) -> Reply {
+    fn status_or_qr(&self, session: usize, ask: Ask, now: Instant) -> Reply {
         let (profile, pace) = (self.conditions.profile, self.conditions.pace);
         let known = &self.sessions[session];
         if let Ask::Status = ask {

@@ -78,7 +78,7 @@ impl Simulator {
     /// Waits for an acknowledgement that does not come. When the library notices in time that the connection is dead,
     /// the text is sent again.
     async fn unanswered(&self, outgoing: &Outgoing) -> Result<(), Reply> {
-        let patience = self.now(|world, _| world.conditions.pace.of(QUERY_TIMEOUT));
+        let patience = self.now(|world, _| world.conditions.pace.scaled(QUERY_TIMEOUT));
         let lost = self.wait_for(|world| world.cut_off(outgoing).then_some(()));
         if timeout(patience, lost).await.is_ok() {
             return self.sent_again(outgoing).await;
@@ -114,7 +114,7 @@ impl Simulator {
     /// A text whose socket was lost is written again when the socket is back in time.
     async fn sent_again(&self, outgoing: &Outgoing) -> Result<(), Reply> {
         let (lost, patience) = self.now(|world, _| {
-            let patience = world.conditions.pace.of(RESEND_WAIT);
+            let patience = world.conditions.pace.scaled(RESEND_WAIT);
             (world.cut_off(outgoing), patience)
         });
         if !lost {

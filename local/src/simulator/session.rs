@@ -185,11 +185,11 @@ impl Session {
             SessionState::LoggingIn => self.later(now + pace.login, Move::LogIn),
             SessionState::QrWait => {
                 let end = Move::Enter(SessionState::Absent);
-                self.later(now + pace.of(QR_LIFE), end);
+                self.later(now + pace.scaled(QR_LIFE), end);
             }
-            SessionState::Paired => self.later(now + pace.of(REOPENING), Move::DialSucceeds),
-            SessionState::HalfOpen => self.later(now + pace.of(KEEPALIVE_FAILS), Move::Drop),
-            SessionState::Unlinking => self.later(now + pace.of(CLEARING_UP), Move::ClearUp),
+            SessionState::Paired => self.later(now + pace.scaled(REOPENING), Move::DialSucceeds),
+            SessionState::HalfOpen => self.later(now + pace.scaled(KEEPALIVE_FAILS), Move::Drop),
+            SessionState::Unlinking => self.later(now + pace.scaled(CLEARING_UP), Move::ClearUp),
             _ => {}
         }
     }
@@ -210,7 +210,7 @@ impl Session {
     pub fn half_open_for_good(&mut self, now: Instant, on: &Conditions) {
         self.put(SessionState::HalfOpen, now);
         let given_up = Move::Enter(SessionState::Dead);
-        self.later(now + on.pace.of(KEEPALIVE_FAILS), given_up);
+        self.later(now + on.pace.scaled(KEEPALIVE_FAILS), given_up);
     }
 
     /// Two clients of the device replace each other until both give up.
@@ -219,18 +219,8 @@ impl Session {
         let (lost, back) = (SessionState::Reconnecting, SessionState::Online);
         let rounds = [lost, back, lost, back].map(Move::Enter);
         for (round, next) in (1..).zip(rounds.into_iter().chain([Move::IsReplaced])) {
-            self.later(now + on.pace.of(FIGHT_ROUND * f64::from(round)), next);
+            self.later(now + on.pace.scaled(FIGHT_ROUND * f64::from(round)), next);
         }
-    }
-
-    /// The gateway process ended: objects are gone.
-    pub fn lose_process(&mut self, now: Instant, on: &Conditions) {
-        let shown = self.qr_in_status(now, on.pace);
-        self.put(SessionState::Absent, now);
-        self.new_client();
-        self.stale_qr = shown.map(|number| (number, None));
-        self.faults.stuck = false;
-        self.guarded_until = None;
     }
 
     /// There is another client object, with a queue of its own.

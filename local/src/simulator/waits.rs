@@ -38,7 +38,7 @@ impl Simulator {
     ) -> Result<(), E> {
         let (client, losses, patience) = self.now(|world, _| {
             let known = &world.sessions[session];
-            let patience = world.conditions.pace.of(QUERY_TIMEOUT);
+            let patience = world.conditions.pace.scaled(QUERY_TIMEOUT);
             (known.client, known.losses, patience)
         });
         let comes = self.wait_for(|world| {

@@ -214,7 +214,7 @@ impl World {
             "login_ms": pace.login.as_millis() as u64,
             "restart_ms": pace.restart.as_millis() as u64,
             "now_ms": self.at_ms(now),
-            "messages": self.inbox.of(None).count(),
+            "messages": self.inbox.messages_to(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),
         })
     }

@@ -5,7 +5,9 @@
 //! `GatewayError::Broken`.
 use serde_json::{Map, Value};
 
-use super::{Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck};
+use super::facts::{
+    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck,
+};
 
 /// How much of somebody else's text an error keeps.
 const TEXT_CHARS_MAX: usize = 300;
@@ -113,26 +115,25 @@ impl Answer {
 
     /// The `data` of a good answer, or the answer itself where a version has no envelope.
     fn data(&self) -> Result<Value, GatewayError> {
-        let good = (200..300).contains(&self.status);
         match serde_json::from_slice::<Value>(&self.body) {
-            Ok(Value::Object(answer)) => self.unwrap(answer, good),
-            Ok(answer) if good => Ok(answer),
-            Err(_) if good || looks_like_json(&self.body) => Err(GatewayError::Broken(format!(
-                "the body of a {} is not whole JSON",
-                self.status
-            ))),
+            Ok(Value::Object(answer)) => self.data_of(answer),
+            Ok(answer) if self.is_good() => Ok(answer),
+            Err(_) if self.is_good() || looks_like_json(&self.body) => Err(GatewayError::Broken(
+                format!("the body of a {} is not whole JSON", self.status),
+            )),
             _ => Err(self.proxy(&String::from_utf8_lossy(&self.body))),
         }
     }
 
-    fn unwrap(&self, mut answer: Map<String, Value>, good: bool) -> Result<Value, GatewayError> {
+    /// The `data` of an answer that is an object, if the gateway did not refuse.
+    fn data_of(&self, mut answer: Map<String, Value>) -> Result<Value, GatewayError> {
         if let Some(error) = text(&answer, "error").filter(|error| !error.is_empty()) {
             return Err(GatewayError::Refused {
                 status: self.status,
                 error: clip(&error).to_lowercase(),
             });
         }
-        if !good || flag(&answer, "success") == Some(false) {
+        if !self.is_good() || flag(&answer, "success") == Some(false) {
             let message = text(&answer, "message").unwrap_or_default();
             return Err(self.proxy(&message));
         }
@@ -141,6 +142,10 @@ impl Answer {
             Some(data) => data,
             None => Value::Object(answer),
         })
+    }
+
+    const fn is_good(&self) -> bool {
+        matches!(self.status, 200..=299)
     }
 
     fn proxy(&self, message: &str) -> GatewayError {

@@ -1,16 +1,23 @@
-//! What goes to the gateway: one constructor per call, the same for the client and for the simulator's direct face.
+//! What goes to the gateway: one constructor per call, the same for every transport.
 use serde_json::{Value, json};
 
-use super::TextMessage;
+use super::facts::TextMessage;
 use crate::model::phone::Phone;
 
-/// One call of the gateway: a path, and a body when it is a POST.
+/// The most bytes of an answer that holds one session's facts.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of an answer that holds a list or a picture.
+const LIST_BYTES_MAX: usize = 1024 * 1024;
+
+/// One call of the gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The path below the base URL.
     pub path: &'static str,
     /// The body of a POST; a call without one is a GET.
     pub body: Option<Value>,
+    /// The most bytes that its answer may have.
+    pub answer_bytes_max: usize,
 }
 
 impl Call {
@@ -39,7 +46,7 @@ impl Call {
 
     /// The QR code to scan.
     pub const fn qr() -> Self {
-        Self::get("/session/qr")
+        Self::get("/session/qr").with_long_answer()
     }
 
     /// A code to type on the phone.
@@ -60,28 +67,33 @@ impl Call {
     /// Which numbers are on WhatsApp.
     pub fn check_users(phones: &[Phone]) -> Self {
         let phones: Vec<_> = phones.iter().map(Phone::digits).collect();
-        Self::post("/user/check", json!({"Phone": phones}))
+        Self::post("/user/check", json!({"Phone": phones})).with_long_answer()
     }
 
     /// Every session; needs the admin token.
     pub const fn users() -> Self {
-        Self::get("/admin/users")
-    }
-
-    /// Whether the admin token opens it, in the `Authorization` header, instead of a session's.
-    pub fn is_admin(&self) -> bool {
-        self.path.starts_with("/admin/")
+        Self::get("/admin/users").with_long_answer()
     }
 
     const fn get(path: &'static str) -> Self {
-        Self { path, body: None }
+        Self {
+            path,
+            body: None,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        }
     }
 
     const fn post(path: &'static str, body: Value) -> Self {
         Self {
             path,
             body: Some(body),
+            answer_bytes_max: ANSWER_BYTES_MAX,
         }
+    }
+
+    const fn with_long_answer(mut self) -> Self {
+        self.answer_bytes_max = LIST_BYTES_MAX;
+        self
     }
 }
 

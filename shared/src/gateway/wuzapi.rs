@@ -1,7 +1,7 @@
-//! The client of the real gateway, over HTTP.
+//! The transport to the real gateway, over HTTP.
 //!
 //! One call is one request on its own connection: nothing is repeated, no redirect is followed, and no idle connection is
-//! kept, since that of a frozen function is dead. Whether a connection came about is noted, because it decides if a
+//! kept, since that of a frozen function is dead. Whether a call got a connection is remembered, because without one no
 //! message can have left.
 use std::cell::Cell;
 use std::fmt;
@@ -10,23 +10,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Client, Url, redirect, retry};
+use reqwest::{Client, Response, Url, redirect, retry};
 use tower::util::MapResponseLayer;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::{
-    Accepted, Gateway, GatewayError, GatewayUser, SessionStatus, SessionToken, TextMessage,
-    UserCheck,
-};
-use crate::model::phone::Phone;
+use super::facts::GatewayError;
+use super::transport::{Credential, Transport};
 use crate::platform::tls;
 
 /// The longest wait for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most bytes of an answer: for one session's facts, and for lists and pictures.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-const LIST_BYTES_MAX: usize = 1024 * 1024;
+/// The header of a session's token.
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
 /// There is no address to ask for a restart.
@@ -99,47 +94,40 @@ impl Wuzapi {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn call(
+    /// Sends the request of `call` and reads its answer, on a task whose connection is watched.
+    async fn request(
         &self,
         call: Call,
-        token: &SessionToken,
-        within: Duration,
-    ) -> Result<Answer, GatewayError> {
-        CONNECTED
-            .scope(Cell::new(false), self.exchange(call, token, within))
-            .await
-    }
-
-    async fn exchange(
-        &self,
-        call: Call,
-        token: &SessionToken,
+        credential: Credential<'_>,
         within: Duration,
     ) -> Result<Answer, GatewayError> {
         let url = format!("{}{}", self.base_url, call.path);
-        let name = if call.is_admin() {
-            AUTHORIZATION
-        } else {
-            TOKEN
-        };
-        let bytes_max = call.answer_bytes_max();
         let request = match call.body {
             Some(body) => self.client()?.post(url).json(&body),
             None => self.client()?.get(url),
         };
-        let request = request.timeout(within).header(name, credential(token)?);
-        let mut response = request.send().await.map_err(lost)?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > bytes_max {
-                let problem = format!("the body of a {status} is longer than {bytes_max} bytes");
-                return Err(GatewayError::Broken(problem));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, body })
+        let (name, value) = header(credential)?;
+        let request = request.timeout(within).header(name, value);
+        read(
+            request.send().await.map_err(transport_error)?,
+            call.answer_bytes_max,
+        )
+        .await
     }
+}
+
+/// Reads a whole answer of at most `bytes_max`.
+async fn read(mut response: Response, bytes_max: usize) -> Result<Answer, GatewayError> {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
+        if body.len() + chunk.len() > bytes_max {
+            let problem = format!("the body of a {status} is longer than {bytes_max} bytes");
+            return Err(GatewayError::Broken(problem));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
 }
 
 /// An HTTP client that trusts the given authority, or the public ones.
@@ -148,7 +136,7 @@ fn client_trusting(ca_pem: Option<&str>) -> Result<Client, GatewayError> {
     let tls = tls::trusting(ca_pem).ok_or_else(|| unusable("no authority".into()))?;
     Client::builder()
         .tls_backend_preconfigured(tls)
-        .connector_layer(MapResponseLayer::new(noted))
+        .connector_layer(MapResponseLayer::new(mark_connected))
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(0)
         .redirect(redirect::Policy::none())
@@ -159,86 +147,16 @@ fn client_trusting(ca_pem: Option<&str>) -> Result<Client, GatewayError> {
         .map_err(|error| unusable(error.to_string()))
 }
 
-impl Call {
-    fn answer_bytes_max(&self) -> usize {
-        match self.path {
-            "/admin/users" | "/user/check" | "/session/qr" => LIST_BYTES_MAX,
-            _ => ANSWER_BYTES_MAX,
-        }
-    }
-}
-
 #[async_trait]
-impl Gateway for Wuzapi {
-    async fn status(
+impl Transport for Wuzapi {
+    async fn exchange(
         &self,
-        token: &SessionToken,
+        call: Call,
+        credential: Credential<'_>,
         within: Duration,
-    ) -> Result<SessionStatus, GatewayError> {
-        self.call(Call::status(), token, within)
-            .await?
-            .session_status()
-    }
-
-    async fn connect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
-        self.call(Call::connect(), token, within).await?.taken()
-    }
-
-    async fn disconnect(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
-        self.call(Call::disconnect(), token, within).await?.taken()
-    }
-
-    async fn logout(&self, token: &SessionToken, within: Duration) -> Result<(), GatewayError> {
-        self.call(Call::logout(), token, within).await?.taken()
-    }
-
-    async fn qr(
-        &self,
-        token: &SessionToken,
-        within: Duration,
-    ) -> Result<Option<String>, GatewayError> {
-        self.call(Call::qr(), token, within).await?.qr()
-    }
-
-    async fn pair_phone(
-        &self,
-        token: &SessionToken,
-        phone: &Phone,
-        within: Duration,
-    ) -> Result<String, GatewayError> {
-        self.call(Call::pair_phone(phone), token, within)
-            .await?
-            .linking_code()
-    }
-
-    async fn send_text(
-        &self,
-        token: &SessionToken,
-        message: &TextMessage,
-        within: Duration,
-    ) -> Result<Accepted, GatewayError> {
-        self.call(Call::send_text(message), token, within)
-            .await?
-            .accepted()
-    }
-
-    async fn check_users(
-        &self,
-        token: &SessionToken,
-        phones: &[Phone],
-        within: Duration,
-    ) -> Result<Vec<UserCheck>, GatewayError> {
-        self.call(Call::check_users(phones), token, within)
-            .await?
-            .user_checks()
-    }
-
-    async fn users(
-        &self,
-        admin_token: &SessionToken,
-        within: Duration,
-    ) -> Result<Vec<GatewayUser>, GatewayError> {
-        self.call(Call::users(), admin_token, within).await?.users()
+    ) -> Result<Answer, GatewayError> {
+        let answer = self.request(call, credential, within);
+        CONNECTED.scope(Cell::new(false), answer).await
     }
 
     async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
@@ -246,7 +164,7 @@ impl Gateway for Wuzapi {
         // The hook belongs to whatever runs the gateway, so the gateway's own authority says nothing about it.
         let request = client_trusting(None)?.post(restart_url).timeout(within);
         let answered = CONNECTED.scope(Cell::new(false), async {
-            request.send().await.map_err(lost)
+            request.send().await.map_err(transport_error)
         });
         let status = answered.await?.status();
         if status.is_success() {
@@ -265,15 +183,15 @@ impl fmt::Debug for Wuzapi {
     }
 }
 
-/// Passes a fresh connection on, and notes that the call has one.
-fn noted<T>(connection: T) -> T {
-    // Outside of a call there is nothing to note.
+/// Passes a fresh connection on, and remembers that the call of this task has one.
+fn mark_connected<T>(connection: T) -> T {
+    // Outside of a call nobody asks.
     let _ = CONNECTED.try_with(|connected| connected.set(true));
     connection
 }
 
 /// What a failed request means: without a connection nothing left, with one the message may be on its way.
-fn lost(error: reqwest::Error) -> GatewayError {
+fn transport_error(error: reqwest::Error) -> GatewayError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
@@ -288,19 +206,25 @@ fn lost(error: reqwest::Error) -> GatewayError {
     }
 }
 
-/// The token as a header. One that cannot stand in a header opens no session, so the answer is the gateway's.
-fn credential(token: &SessionToken) -> Result<HeaderValue, GatewayError> {
-    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| GatewayError::Refused {
+/// The header that opens a call. A token that cannot stand in a header opens no session, so the answer is the gateway's.
+fn header(credential: Credential<'_>) -> Result<(HeaderName, HeaderValue), GatewayError> {
+    let name = match credential {
+        Credential::Session(_) => TOKEN,
+        Credential::Admin(_) => AUTHORIZATION,
+    };
+    let value = HeaderValue::from_str(credential.token().expose());
+    let mut value = value.map_err(|_| GatewayError::Refused {
         status: 401,
         error: "unauthorized".into(),
     })?;
     value.set_sensitive(true);
-    Ok(value)
+    Ok((name, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::{Gateway, SessionToken};
 
     #[test]
     fn an_address_is_an_http_url_that_may_end_in_a_path() {
@@ -340,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_is_no_header_is_unauthorized() {
-        let gateway = Wuzapi::new("http://127.0.0.1:1", None).expect("a client");
+        let gateway = Gateway::new(Wuzapi::new("http://127.0.0.1:1", None).expect("a client"));
         let token = SessionToken::new("a\nb");
         let refused = gateway.status(&token, Duration::from_secs(1)).await;
         let (status, error) = (401, "unauthorized".to_owned());

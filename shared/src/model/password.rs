@@ -10,7 +10,6 @@ mod guess;
 mod scheme;
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::panic;
 
@@ -18,8 +17,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::model::language::Language;
 use crate::model::replies::{self, Text};
-use scheme::Scheme;
 pub use scheme::SchemeError;
+use scheme::{BoxError, Scheme};
 
 /// The lengths of a password in characters: NIST SP 800-63B asks for at least 8, and for room for 64 or more.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
@@ -228,8 +227,6 @@ pub async fn verify_nobody(password: &Password) -> Result<Match, HashError> {
     })
     .await
 }
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BoxError> + Send + 'static,

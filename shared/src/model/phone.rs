@@ -19,16 +19,18 @@
 //! What follows the country code is read by the country's `plan`: the prefix that is dialled at home goes, a country code
 //! typed twice counts once, and the length must be one that the country's numbers have. An Indonesian number that starts
 //! with 8 (mobile) has at least 9 digits. Where a phone's number has several `spellings`, all are read as the one that counts.
+mod countries;
+mod error;
 mod plan;
 mod plans;
 mod spellings;
 
 use std::fmt;
 
-use crate::model::language::Language;
-use crate::model::replies::{self, Text};
 use crate::model::typed;
 use plan::Plan;
+
+pub use error::PhoneError;
 
 const INDONESIA: &str = "62";
 
@@ -50,92 +52,6 @@ const MOBILE_DIGITS: std::ops::RangeInclusive<usize> = 9..=13;
 /// A phone number in E.164 digits without `+`. `Display` and `Debug` show it masked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
-
-/// Why a text is no phone number; `Display` tells whoever typed it the fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PhoneError {
-    /// There is no digit in it.
-    Empty,
-    /// The address of a WhatsApp group.
-    Group,
-    /// A letter is in it.
-    Letters,
-    /// A sign is in it that phone numbers do not have, or a `+` that is not in front.
-    Signs,
-    /// A 0 stands where the country code begins.
-    NoCountryCode,
-    /// A country code that no country has.
-    NoSuchCountry,
-    /// A country code that may have been typed twice.
-    CountryCodeTwice,
-    /// A 0 after a country code whose numbers do not begin with it.
-    LeadingZero,
-    /// Too few digits.
-    TooShort,
-    /// Too many digits.
-    TooLong,
-    /// A length between those that the country's numbers have.
-    WrongLength,
-}
-
-impl fmt::Display for PhoneError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text().written(Language::English))
-    }
-}
-
-impl std::error::Error for PhoneError {}
-
-impl PhoneError {
-    /// What it says to whoever typed it.
-    pub const fn text(self) -> Text {
-        match self {
-            Self::Empty => replies::PHONE_EMPTY,
-            Self::Group => replies::PHONE_GROUP,
-            Self::Letters => replies::PHONE_LETTERS,
-            Self::Signs => replies::PHONE_SIGNS,
-            Self::NoCountryCode => replies::PHONE_NO_COUNTRY_CODE,
-            Self::NoSuchCountry => replies::PHONE_NO_SUCH_COUNTRY,
-            Self::CountryCodeTwice => replies::PHONE_COUNTRY_CODE_TWICE,
-            Self::LeadingZero => replies::PHONE_LEADING_ZERO,
-            Self::TooShort => replies::PHONE_TOO_SHORT,
-            Self::TooLong => replies::PHONE_TOO_LONG,
-            Self::WrongLength => replies::PHONE_WRONG_LENGTH,
-        }
-    }
-
-    /// Every reason.
-    pub const ALL: [Self; 11] = [
-        Self::Empty,
-        Self::Group,
-        Self::Letters,
-        Self::Signs,
-        Self::NoCountryCode,
-        Self::NoSuchCountry,
-        Self::CountryCodeTwice,
-        Self::LeadingZero,
-        Self::TooShort,
-        Self::TooLong,
-        Self::WrongLength,
-    ];
-
-    /// What clients know it by.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Group => "group",
-            Self::Letters => "letters",
-            Self::Signs => "signs",
-            Self::NoCountryCode => "no_country_code",
-            Self::NoSuchCountry => "unknown_country",
-            Self::CountryCodeTwice => "country_code_twice",
-            Self::LeadingZero => "leading_zero",
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::WrongLength => "wrong_length",
-        }
-    }
-}
 
 impl Phone {
     /// Reads what people type or paste, [cleaned](typed::plain). Spaces, dashes, dots and brackets are dropped.
@@ -185,7 +101,7 @@ impl Phone {
     /// The same phone as it was written before its country changed its numbers, if it did. WhatsApp may have the account
     /// under that number.
     pub fn former(&self) -> Option<Self> {
-        let (plan, national) = Plan::of(&self.0)?;
+        let (plan, national) = countries::plan_at_start(&self.0)?;
         let former = spellings::former(plan.code, national)?;
         Some(Self(format!("{}{former}", plan.code)))
     }
@@ -197,12 +113,12 @@ impl Phone {
         if number.len() < digits_min {
             return Err(PhoneError::TooShort);
         }
-        let (plan, typed) = Plan::of(number).ok_or(PhoneError::NoSuchCountry)?;
+        let (plan, typed) = countries::plan_at_start(number).ok_or(PhoneError::NoSuchCountry)?;
         Self::in_country(plan, typed)
     }
 
     fn indonesian(typed: &str) -> Result<Self, PhoneError> {
-        let plan = Plan::of_code(INDONESIA).ok_or(PhoneError::NoSuchCountry)?;
+        let plan = countries::plan_of(INDONESIA).ok_or(PhoneError::NoSuchCountry)?;
         Self::in_country(plan, typed)
     }
 

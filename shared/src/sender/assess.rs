@@ -1,4 +1,4 @@
-//! What a session's flags mean, and what can be done about it: the rules of a recovery, without its calls.
+//! What a session's flags mean: the state that an answer of the gateway shows, given what was known before.
 use std::time::Duration;
 
 use super::classify::{Observation, classify};
@@ -6,18 +6,6 @@ use crate::gateway::{GatewayError, SessionStatus};
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState};
 
-/// How long the gateway's library gets to reconnect by itself. A connect during that time ends the process of some
-/// versions while WhatsApp cannot be reached, and in others it makes two clients that replace each other.
-const LIBRARY_RECONNECTS: Duration = Duration::from_secs(60);
-/// How long a gateway that came back gets to start its sessions by itself.
-const GATEWAY_STARTS: Duration = Duration::from_secs(5);
-/// How long a gateway that does not answer is watched, and how long when it is down for longer than a restart takes.
-const GATEWAY_WATCH: Duration = Duration::from_secs(30);
-const GATEWAY_WATCH_LATER: Duration = Duration::from_secs(2);
-/// How long a session that is down is watched when nothing is being done about it.
-const HOPELESS_AFTER: Duration = Duration::from_secs(2);
-/// How long a session may need after a connect.
-const STABILISES: Duration = Duration::from_secs(6);
 /// A dial or a login that takes longer than this does not end, and neither does a session that refuses connects for so
 /// long.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -29,25 +17,12 @@ const CONTINUES: Duration = Duration::from_secs(30);
 const RECONNECTING_CONTINUES: Duration = Duration::from_secs(5 * 60);
 /// Whoever resets a suspect session is done within this.
 const RESET_TAKES: Duration = Duration::from_secs(5);
-/// When two clients replaced each other, that shows this long after the connect.
-const REPLACED_AFTER: Duration = Duration::from_secs(3);
-/// The first connect right of an outage, and the longest.
-const CONNECT_WAIT: Duration = Duration::from_secs(15);
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(30);
-/// The longest for a session that somebody has to pair: each connect asks WhatsApp for new QR codes.
-const CONNECT_WAIT_UNPAIRED_MAX: Duration = Duration::from_secs(5 * 60);
-/// After a success the next connect may be made this soon.
-const CONNECT_WAIT_AFTER_SUCCESS: Duration = Duration::from_secs(2);
-/// So many connects within this are a fight, which success does not end.
-const FIGHT: (usize, Duration) = (3, Duration::from_secs(60));
 /// How many sends without an answer, one after the other, make a session suspect, and within which time.
 const UNANSWERED_MIN: i64 = 2;
 /// How long a send without an answer counts.
 pub const UNANSWERED_LIFE: Duration = Duration::from_secs(120);
-/// Between two restarts of a gateway, and how many a day.
-const RESTART_WAIT: Duration = Duration::from_secs(10 * 60);
-const RESTARTS_A_DAY: usize = 3;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a gateway that came back gets to start its sessions by itself.
+pub(super) const GATEWAY_STARTS: Duration = Duration::from_secs(5);
 
 /// What the answer to a status call shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,166 +201,9 @@ pub fn suspect(item: &SessionItem, now: Timestamp) -> Option<Seen> {
     })
 }
 
-/// What to do about a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
-    /// It is usable.
-    Send,
-    /// Try to win the connect right.
-    Connect,
-    /// Try to win the connect right, and close the session before the connect.
-    Reset,
-    /// Have the gateway restarted.
-    Restart,
-    /// Look again soon.
-    Watch,
-    /// Waiting longer would not help.
-    GiveUp(Observation),
-}
-
-/// What else counts for an advice.
-#[derive(Clone, Copy, Debug)]
-pub struct Outlook {
-    /// When the send failed. Only what was seen since then counts: the failure is newer than anything before.
-    pub began: Timestamp,
-    /// The time.
-    pub now: Timestamp,
-    /// A connect later than this comes too late for a send.
-    pub last_connect: Timestamp,
-    /// When the gateway takes the next connect, of any session.
-    pub gateway_opens: Option<Timestamp>,
-    /// Whether the gateway may be restarted now.
-    pub may_restart: bool,
-}
-
-/// What to do about a session of which `item` is known.
-pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
-    let Outlook { began, now, .. } = *outlook;
-    let Some(seen) = item.seen.filter(|seen| seen.at >= began) else {
-        return if now >= began.plus(HOPELESS_AFTER) && !stabilising(item, now) {
-            Advice::GiveUp(Observation::SessionStaysDown)
-        } else {
-            Advice::Watch
-        };
-    };
-    let lasts = now.since(seen.since);
-    let free = connect_is_free(item, now);
-    match seen.state {
-        // What a send has shown that ended elsewhere: the next one of ours shows whether it lasts.
-        SessionState::Usable | SessionState::Restricted => Advice::Send,
-        SessionState::Misconfigured => Advice::GiveUp(Observation::Misconfigured),
-        SessionState::NeedsPairing => Advice::GiveUp(Observation::Unpaired),
-        SessionState::Unlinked if free => Advice::Connect,
-        SessionState::Unlinked if stabilising(item, now) => Advice::Watch,
-        SessionState::Unlinked => Advice::GiveUp(Observation::Unpaired),
-        SessionState::NeedsRestart if outlook.may_restart => Advice::Restart,
-        // The cause may be over; asking costs nothing.
-        SessionState::NeedsRestart if free => Advice::Connect,
-        SessionState::NeedsRestart => Advice::GiveUp(Observation::Stuck),
-        SessionState::Suspect if free => Advice::Reset,
-        SessionState::Reconnecting if free && lasts >= LIBRARY_RECONNECTS => Advice::Connect,
-        SessionState::Starting if free && lasts >= GATEWAY_STARTS => Advice::Connect,
-        SessionState::Suspect
-        | SessionState::Reconnecting
-        | SessionState::Starting
-        | SessionState::Opening => Advice::Watch,
-        SessionState::Unreachable => {
-            let old = lasts >= GATEWAY_WATCH && now >= began.plus(GATEWAY_WATCH_LATER);
-            if old {
-                Advice::GiveUp(Observation::GatewayStaysDown)
-            } else {
-                Advice::Watch
-            }
-        }
-        SessionState::Down if free => Advice::Connect,
-        SessionState::Down => while_down(item, outlook),
-    }
-}
-
-/// The session is down, and somebody else has the connect right.
-fn while_down(item: &SessionItem, outlook: &Outlook) -> Advice {
-    let in_reach = next_connect(item, outlook.gateway_opens) < outlook.last_connect;
-    let fresh = outlook.now < outlook.began.plus(HOPELESS_AFTER);
-    if in_reach || fresh || stabilising(item, outlook.now) {
-        Advice::Watch
-    } else {
-        Advice::GiveUp(Observation::SessionStaysDown)
-    }
-}
-
-/// When the next connect can be made.
-fn next_connect(item: &SessionItem, gateway_opens: Option<Timestamp>) -> Timestamp {
-    let always = Timestamp::from_millis(0);
-    let own = item.connect_after.unwrap_or(always);
-    own.max(gateway_opens.unwrap_or(always))
-}
-
-/// How long it takes until something new can be tried for the session.
-pub fn retry_after(
-    item: &SessionItem,
-    gateway_opens: Option<Timestamp>,
-    now: Timestamp,
-) -> Duration {
-    const SOON: Duration = Duration::from_secs(5);
-    let next = next_connect(item, gateway_opens).since(now);
-    next.clamp(SOON, CONNECT_WAIT_MAX)
-}
-
-fn connect_is_free(item: &SessionItem, now: Timestamp) -> bool {
-    item.connect_after.is_none_or(|after| after <= now) || may_connect_early(item, now)
-}
-
-/// Whether the last connect made two clients, one of which has replaced the other: the next one may follow at once.
-pub fn may_connect_early(item: &SessionItem, now: Timestamp) -> bool {
-    let down = item
-        .seen
-        .is_some_and(|seen| seen.state == SessionState::Down);
-    let replaced = item
-        .connect_at
-        .is_some_and(|connect| now.since(connect) >= REPLACED_AFTER);
-    down && item.over_library && replaced
-}
-
-/// Whether a connect was made so recently that it may still help.
-pub fn stabilising(item: &SessionItem, now: Timestamp) -> bool {
-    item.connect_at
-        .is_some_and(|connect| now < connect.plus(STABILISES))
-}
-
-/// For how long the next connect right is taken: longer each time while the session stays down.
-pub fn connect_wait(item: &SessionItem) -> Duration {
-    let unpaired = item
-        .seen
-        .is_some_and(|seen| seen.state == SessionState::Unlinked);
-    let max = if unpaired {
-        CONNECT_WAIT_UNPAIRED_MAX
-    } else {
-        CONNECT_WAIT_MAX
-    };
-    item.connect_wait
-        .map_or(CONNECT_WAIT, |wait| (wait * 2).min(max))
-}
-
-/// When the next connect may be made after a message was taken at `now`, and of which connect that ends the wait. Nothing
-/// ends while the session is connected again and again.
-pub fn window_after_success(item: &SessionItem, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let connect_at = item.connect_at?;
-    let after = now.plus(CONNECT_WAIT_AFTER_SUCCESS);
-    let shortens = item.connect_wait.is_some() || item.connect_after.is_some_and(|old| old > after);
-    let (connects, within) = FIGHT;
-    let recent = item.connects.iter().filter(|at| now.since(**at) <= within);
-    (shortens && recent.count() < connects).then_some((connect_at, after))
-}
-
-/// Whether a gateway that was restarted at these times may be restarted again.
-pub fn may_restart(restarts: &[Timestamp], now: Timestamp) -> bool {
-    let today = restarts.iter().filter(|at| now.since(**at) < DAY).count();
-    let last = restarts.last();
-    today < RESTARTS_A_DAY && last.is_none_or(|at| now.since(*at) >= RESTART_WAIT)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::samples::{at, known};
     use super::SessionState::*;
     use super::*;
 
@@ -398,21 +216,6 @@ mod tests {
         Glance::Flags {
             connected,
             logged_in,
-        }
-    }
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(10_000_000 + millis)
-    }
-
-    fn known(state: SessionState, since: i64, seen: i64) -> SessionItem {
-        SessionItem {
-            seen: Some(Seen {
-                state,
-                since: at(since),
-                at: at(seen),
-            }),
-            ..SessionItem::default()
         }
     }
 
@@ -545,8 +348,15 @@ mod tests {
         }
     }
 
+    /// The state that `glance` shows now.
+    #[track_caller]
+    fn check_state(case: &str, item: &SessionItem, glance: Glance, expected: SessionState) {
+        let state = see(item, glance, at(0)).map(|seen| seen.state);
+        assert_eq!(state, Some(expected), "{case}");
+    }
+
     #[test]
-    fn what_nothing_but_a_restart_ends_is_stuck() {
+    fn a_session_that_refuses_every_connect_is_stuck() {
         let down = || known(Down, -90_000, -300);
         for (case, item, glance, expected) in [
             (
@@ -575,6 +385,14 @@ mod tests {
                 NeedsRestart,
             ),
             ("it works", refused(down(), 5, -90_000), OPEN, Usable),
+        ] {
+            check_state(case, &item, glance, expected);
+        }
+    }
+
+    #[test]
+    fn a_login_or_a_dial_without_an_end_is_stuck() {
+        for (case, item, glance, expected) in [
             (
                 "a login without an end",
                 known(Opening, -30_000, -300),
@@ -606,8 +424,7 @@ mod tests {
                 NeedsRestart,
             ),
         ] {
-            let seen = see(&item, glance, at(0)).map(|seen| seen.state);
-            assert_eq!(seen, Some(expected), "{case}");
+            check_state(case, &item, glance, expected);
         }
     }
 
@@ -648,248 +465,5 @@ mod tests {
             Some((Suspect, -9_000)),
         );
         check_see("reset", &reset(-5_000), OPEN, Some((Usable, 0)));
-    }
-
-    /// What to do about a session that failed a second ago, in a request that can connect for five seconds more.
-    fn advice(item: &SessionItem) -> Advice {
-        advise(item, &outlook(-1_000))
-    }
-
-    fn outlook(began: i64) -> Outlook {
-        Outlook {
-            began: at(began),
-            now: at(0),
-            last_connect: at(5_000),
-            gateway_opens: None,
-            may_restart: false,
-        }
-    }
-
-    /// The connect right was taken at `from` and is free at `until`.
-    fn with_right(item: SessionItem, from: i64, until: i64) -> SessionItem {
-        SessionItem {
-            connect_at: Some(at(from)),
-            connect_after: Some(at(until)),
-            ..item
-        }
-    }
-
-    #[test]
-    fn each_state_has_its_advice() {
-        let give_up = Advice::GiveUp;
-        for (case, item, expected) in [
-            ("usable", known(Usable, -50, -50), Advice::Send),
-            ("restricted", known(Restricted, -50, -50), Advice::Send),
-            (
-                "a QR code",
-                known(NeedsPairing, -50, -50),
-                give_up(Observation::Unpaired),
-            ),
-            ("no QR code", known(Unlinked, -50, -50), Advice::Connect),
-            ("down", known(Down, -50, -50), Advice::Connect),
-            ("suspect", known(Suspect, -50, -50), Advice::Reset),
-            (
-                "the library",
-                known(Reconnecting, -59_900, -50),
-                Advice::Watch,
-            ),
-            (
-                "the library gave up",
-                known(Reconnecting, -60_000, -50),
-                Advice::Connect,
-            ),
-            ("starting", known(Starting, -4_900, -50), Advice::Watch),
-            (
-                "it does not start",
-                known(Starting, -5_000, -50),
-                Advice::Connect,
-            ),
-            ("opening", known(Opening, -29_000, -50), Advice::Watch),
-            ("stuck", known(NeedsRestart, -50, -50), Advice::Connect),
-            (
-                "no gateway",
-                known(Unreachable, -29_900, -50),
-                Advice::Watch,
-            ),
-        ] {
-            assert_eq!(advice(&item), expected, "{case}");
-        }
-        let gone = known(Unreachable, -30_000, -50);
-        assert_eq!(advice(&gone), Advice::Watch, "two seconds at least");
-        let expected = give_up(Observation::GatewayStaysDown);
-        assert_eq!(advise(&gone, &outlook(-2_000)), expected);
-    }
-
-    #[test]
-    fn who_has_not_the_right_waits_for_what_comes_of_it() {
-        let give_up = Advice::GiveUp;
-        let taken = |state| with_right(known(state, -50, -50), -7_000, 14_000);
-        for (case, item, expected) in [
-            (
-                "a QR code is made elsewhere",
-                with_right(known(Unlinked, -50, -50), -1_000, 14_000),
-                Advice::Watch,
-            ),
-            (
-                "nothing is made",
-                taken(Unlinked),
-                give_up(Observation::Unpaired),
-            ),
-            ("stuck", taken(NeedsRestart), give_up(Observation::Stuck)),
-            ("reset elsewhere", taken(Suspect), Advice::Watch),
-            (
-                "the library gave up",
-                with_right(known(Reconnecting, -60_000, -50), -7_000, 14_000),
-                Advice::Watch,
-            ),
-            (
-                "passed",
-                with_right(known(Down, -50, -50), -15_000, 0),
-                Advice::Connect,
-            ),
-        ] {
-            assert_eq!(advice(&item), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn a_session_that_is_down_is_given_up_when_no_connect_comes_in_time() {
-        let given_up = Advice::GiveUp(Observation::SessionStaysDown);
-        for (case, began, connect_at, until, expected) in [
-            ("nothing comes", -2_000, -6_000, 9_000, given_up),
-            ("just begun", -1_999, -6_000, 9_000, Advice::Watch),
-            (
-                "a connect may still help",
-                -5_000,
-                -5_999,
-                9_000,
-                Advice::Watch,
-            ),
-            (
-                "the next one is in reach",
-                -5_000,
-                -9_000,
-                4_900,
-                Advice::Watch,
-            ),
-            ("the next one is too late", -5_000, -9_000, 5_000, given_up),
-        ] {
-            let item = with_right(known(Down, -9_000, -50), connect_at, until);
-            assert_eq!(advise(&item, &outlook(began)), expected, "{case}");
-        }
-        let item = with_right(known(Down, -9_000, -50), -9_000, 4_000);
-        let closed = Outlook {
-            gateway_opens: Some(at(30_000)),
-            ..outlook(-5_000)
-        };
-        assert_eq!(advise(&item, &closed), given_up, "the gateway takes none");
-    }
-
-    #[test]
-    fn what_was_seen_before_the_failure_does_not_count() {
-        for state in [Usable, NeedsPairing, Down, Unreachable, NeedsRestart] {
-            let item = known(state, -9_000, -1_001);
-            assert_eq!(advice(&item), Advice::Watch, "{state:?}");
-            let expected = Advice::GiveUp(Observation::SessionStaysDown);
-            assert_eq!(
-                advise(&known(state, -9_000, -2_001), &outlook(-2_000)),
-                expected,
-                "{state:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_client_that_was_replaced_is_connected_again_at_once() {
-        let down = |connect_at| SessionItem {
-            over_library: true,
-            ..with_right(known(Down, -50, -50), connect_at, 12_000)
-        };
-        assert_eq!(advice(&down(-3_000)), Advice::Connect);
-        assert_eq!(advice(&down(-2_900)), Advice::Watch, "it may still come");
-        let plain = with_right(known(Down, -50, -50), -3_000, 12_000);
-        assert_eq!(advice(&plain), Advice::Watch, "one client only");
-    }
-
-    #[test]
-    fn a_stuck_gateway_is_restarted_rarely() {
-        let stuck = known(NeedsRestart, -50, -50);
-        let restarting = Outlook {
-            may_restart: true,
-            ..outlook(-1_000)
-        };
-        assert_eq!(advise(&stuck, &restarting), Advice::Restart);
-        let minutes = |ago: i64| at(-ago * 60_000);
-        for (case, restarts, expected) in [
-            ("never", vec![], true),
-            ("a moment ago", vec![minutes(9)], false),
-            ("ten minutes ago", vec![minutes(10)], true),
-            (
-                "three times today",
-                vec![minutes(1_400), minutes(700), minutes(90)],
-                false,
-            ),
-            (
-                "twice today",
-                vec![minutes(1_440), minutes(700), minutes(90)],
-                true,
-            ),
-        ] {
-            assert_eq!(may_restart(&restarts, at(0)), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn the_wait_for_the_next_right_doubles_up_to_half_a_minute() {
-        let waits = |mut item: SessionItem, expected: &[u64]| {
-            for seconds in expected {
-                let wait = connect_wait(&item);
-                assert_eq!(wait, Duration::from_secs(*seconds));
-                item.connect_wait = Some(wait);
-            }
-        };
-        waits(SessionItem::default(), &[15, 30, 30]);
-        // Each connect of a session without a pairing asks WhatsApp for QR codes.
-        waits(known(Unlinked, 0, 0), &[15, 30, 60, 120, 240, 300, 300]);
-    }
-
-    #[test]
-    fn a_success_ends_the_wait_unless_the_session_is_connected_again_and_again() {
-        let connected = |ago: &[i64]| {
-            let connects: Vec<_> = ago.iter().map(|seconds| at(-seconds * 1_000)).collect();
-            SessionItem {
-                connect_at: connects.last().copied(),
-                connect_after: Some(at(12_000)),
-                connect_wait: Some(CONNECT_WAIT),
-                connects,
-                ..SessionItem::default()
-            }
-        };
-        for (case, ago, expected) in [
-            ("the first", &[3][..], true),
-            ("the second", &[40, 3], true),
-            ("a fight", &[60, 40, 3], false),
-            ("a fight of yesterday", &[61, 40, 3], true),
-        ] {
-            let ended = window_after_success(&connected(ago), at(0));
-            let expected = expected.then_some((at(-3_000), at(2_000)));
-            assert_eq!(ended, expected, "{case}");
-        }
-        assert_eq!(window_after_success(&SessionItem::default(), at(0)), None);
-    }
-
-    #[test]
-    fn the_next_try_is_told() {
-        let seconds = Duration::from_secs;
-        for (case, until, gateway, expected) in [
-            ("soon", 1_000, None, 5),
-            ("the session's", 22_000, None, 22),
-            ("the gateway's", 1_000, Some(29_000), 29),
-            ("not too late", 300_000, None, 30),
-        ] {
-            let item = with_right(known(Down, -50, -50), -1_000, until);
-            let wait = retry_after(&item, gateway.map(at), at(0));
-            assert_eq!(wait, seconds(expected), "{case}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The gateway answers nearly every failure with 500, so the text decides and never the status alone. In doubt the
 //! outcome is unknown: only a text that proves that nothing was sent may lead to another send without a mark.
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::gateway::GatewayError;
 
 /// What happened to an attempt, or to a recovery.
@@ -293,6 +293,17 @@ mod tests {
             (sending("something new"), Observation::Lost),
             (refused(500, ""), Observation::Lost),
             (
+                GatewayError::Broken("connection reset".into()),
+                Observation::Lost,
+            ),
+            (GatewayError::TimedOut, Observation::Unanswered),
+        ]);
+    }
+
+    #[test]
+    fn a_fronts_answer_that_does_not_tell_is_unknown() {
+        check(&[
+            (
                 proxy(504, "<html><title>504 Gateway Time-out</title>"),
                 Observation::Lost,
             ),
@@ -310,11 +321,6 @@ mod tests {
                 proxy(502, "read tcp 10.0.0.1:1: read: connection reset by peer"),
                 Observation::Lost,
             ),
-            (
-                GatewayError::Broken("connection reset".into()),
-                Observation::Lost,
-            ),
-            (GatewayError::TimedOut, Observation::Unanswered),
         ]);
     }
 
@@ -390,6 +396,12 @@ mod tests {
                 refused(500, "could not get webhook: sql: no rows"),
                 Observation::Rejected,
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_recipient_or_text_that_cannot_be_sent_is_told_apart() {
+        check(&[
             (
                 sending("no LID found for 62812@s.whatsapp.net from server"),
                 Observation::NotOnWhatsApp,

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::classify::Observation;
-use super::{Outcome, Reason};
+use super::outcome::{Outcome, Reason};
 
 /// What was tried so far for one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub enum Step {
     Finish(Outcome),
 }
 
+const OBSERVATIONS_MAX: u8 = 16;
 const RECOVERIES_MAX: u8 = 2;
 const THROTTLED_MAX: u8 = 3;
-const OBSERVATIONS_MAX: u8 = 16;
 const THROTTLED_PAUSE: Duration = Duration::from_millis(500);
 const REJECTED_PAUSE: Duration = Duration::from_secs(2);
 const STORE_BUSY_MAX: u8 = 9;
@@ -48,85 +48,98 @@ const STORE_BUSY_PAUSE: Duration = Duration::from_millis(400);
 pub fn decide(mut progress: Progress, observation: Observation) -> (Progress, Step) {
     progress.observations += 1;
     progress.maybe_sent |= matches!(observation, Observation::Lost | Observation::Unanswered);
-    let maybe_sent = progress.maybe_sent;
-    let fail = |reason| match maybe_sent {
-        true => Step::Finish(Outcome::Unknown),
-        false => Step::Finish(Outcome::NotSent(reason)),
-    };
-    // Whether something may be done again that was done `count` times and is allowed `max` times.
-    let again = |count: &mut u8, max: u8| {
-        *count += 1;
-        *count <= max
-    };
-    let at_once = Step::Send {
-        after: Duration::ZERO,
-    };
-    let step = match observation {
-        Observation::Sent => Step::Finish(Outcome::Sent),
-        Observation::LikeTheLast(outcome) => Step::Finish(outcome),
-        _ if progress.observations >= OBSERVATIONS_MAX => fail(Reason::Deadline),
-        Observation::SessionTrouble => match again(&mut progress.recoveries, RECOVERIES_MAX) {
-            true => Step::Recover {
-                gateway_was_down: false,
-            },
-            false => fail(Reason::SessionDown),
-        },
-        Observation::FrontDown => match again(&mut progress.recoveries, RECOVERIES_MAX) {
-            true => Step::Recover {
-                gateway_was_down: false,
-            },
-            false => fail(Reason::GatewayUnreachable),
-        },
-        Observation::StoreBusy => match again(&mut progress.store_busy, STORE_BUSY_MAX) {
-            true => Step::Send {
-                after: STORE_BUSY_PAUSE,
-            },
-            false => fail(Reason::Busy),
-        },
-        Observation::GatewayDown => match again(&mut progress.recoveries, RECOVERIES_MAX) {
-            true => Step::Recover {
-                gateway_was_down: true,
-            },
-            false => fail(Reason::GatewayUnreachable),
-        },
-        Observation::UsableAtOnce => match again(&mut progress.usable_at_once, 1) {
-            true => at_once,
-            false => fail(Reason::SessionDown),
-        },
-        Observation::Recovered => at_once,
-        Observation::Lost => match again(&mut progress.lost, 1) {
-            true => at_once,
-            false => Step::Finish(Outcome::Unknown),
-        },
-        Observation::Unanswered => Step::Finish(Outcome::Unknown),
-        Observation::Throttled => match again(&mut progress.throttled, THROTTLED_MAX) {
-            true => Step::Send {
-                after: THROTTLED_PAUSE,
-            },
-            false => fail(Reason::Busy),
-        },
-        Observation::Rejected => match again(&mut progress.rejected, 1) {
-            true => Step::Send {
-                after: REJECTED_PAUSE,
-            },
-            false => fail(Reason::Rejected),
-        },
-        Observation::OtherNumber => match again(&mut progress.other_number, 1) {
-            true => at_once,
-            false => fail(Reason::Rejected),
-        },
-        Observation::Restricted => fail(Reason::Restricted),
-        Observation::NotOnWhatsApp => fail(Reason::NotOnWhatsApp),
-        Observation::WrongRecipient => fail(Reason::WrongRecipient),
-        Observation::Misconfigured => fail(Reason::Misconfigured),
-        Observation::GatewayStaysDown => fail(Reason::GatewayUnreachable),
-        Observation::SessionStaysDown => fail(Reason::SessionDown),
-        Observation::Unpaired => fail(Reason::NeedsPairing),
-        Observation::Stuck => fail(Reason::NeedsRestart),
-        Observation::QueueFull => fail(Reason::Busy),
-        Observation::OutOfTime => fail(Reason::Deadline),
+    let observation = progress.last_allowed(observation);
+    let step = match progress.another_try(observation) {
+        Some(step) => step,
+        None => Step::Finish(progress.outcome(observation)),
     };
     (progress, step)
+}
+
+impl Progress {
+    /// `observation`, or that the time is over once there were too many. A message that has an outcome keeps it.
+    const fn last_allowed(&self, observation: Observation) -> Observation {
+        let has_outcome = matches!(observation, Observation::Sent | Observation::LikeTheLast(_));
+        if self.observations >= OBSERVATIONS_MAX && !has_outcome {
+            Observation::OutOfTime
+        } else {
+            observation
+        }
+    }
+
+    /// The step that is worth a try after `observation`, unless it was taken as often as it may be.
+    fn another_try(&mut self, observation: Observation) -> Option<Step> {
+        let (count, max, step) = match observation {
+            Observation::Recovered => return Some(Step::AT_ONCE),
+            Observation::SessionTrouble | Observation::FrontDown | Observation::GatewayDown => {
+                let gateway_was_down = observation == Observation::GatewayDown;
+                let step = Step::Recover { gateway_was_down };
+                (&mut self.recoveries, RECOVERIES_MAX, step)
+            }
+            Observation::UsableAtOnce => (&mut self.usable_at_once, 1, Step::AT_ONCE),
+            Observation::Lost => (&mut self.lost, 1, Step::AT_ONCE),
+            Observation::OtherNumber => (&mut self.other_number, 1, Step::AT_ONCE),
+            Observation::Rejected => (&mut self.rejected, 1, Step::send_after(REJECTED_PAUSE)),
+            Observation::StoreBusy => {
+                let step = Step::send_after(STORE_BUSY_PAUSE);
+                (&mut self.store_busy, STORE_BUSY_MAX, step)
+            }
+            Observation::Throttled => {
+                let step = Step::send_after(THROTTLED_PAUSE);
+                (&mut self.throttled, THROTTLED_MAX, step)
+            }
+            _ => return None,
+        };
+        *count += 1;
+        (*count <= max).then_some(step)
+    }
+
+    /// How the message ends after `observation`. Once it may have been sent, no failure is certain.
+    const fn outcome(&self, observation: Observation) -> Outcome {
+        match observation {
+            Observation::Sent => Outcome::Sent,
+            Observation::LikeTheLast(outcome) => outcome,
+            _ if self.maybe_sent => Outcome::Unknown,
+            _ => match reason(observation) {
+                Some(reason) => Outcome::NotSent(reason),
+                None => Outcome::Unknown,
+            },
+        }
+    }
+}
+
+/// Why a message is not sent that ends with `observation`; `None` when nobody knows whether it is.
+const fn reason(observation: Observation) -> Option<Reason> {
+    Some(match observation {
+        Observation::Sent
+        | Observation::LikeTheLast(_)
+        | Observation::Lost
+        | Observation::Unanswered => return None,
+        Observation::SessionTrouble | Observation::UsableAtOnce | Observation::SessionStaysDown => {
+            Reason::SessionDown
+        }
+        Observation::FrontDown | Observation::GatewayDown | Observation::GatewayStaysDown => {
+            Reason::GatewayUnreachable
+        }
+        Observation::StoreBusy | Observation::Throttled | Observation::QueueFull => Reason::Busy,
+        Observation::Rejected | Observation::OtherNumber => Reason::Rejected,
+        Observation::Restricted => Reason::Restricted,
+        Observation::NotOnWhatsApp => Reason::NotOnWhatsApp,
+        Observation::WrongRecipient => Reason::WrongRecipient,
+        Observation::Misconfigured => Reason::Misconfigured,
+        Observation::Unpaired => Reason::NeedsPairing,
+        Observation::Stuck => Reason::NeedsRestart,
+        Observation::Recovered | Observation::OutOfTime => Reason::Deadline,
+    })
+}
+
+impl Step {
+    /// A send without a pause.
+    const AT_ONCE: Self = Self::send_after(Duration::ZERO);
+
+    const fn send_after(after: Duration) -> Self {
+        Self::Send { after }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The sessions that this deployment may send from, and which of them a recipient gets.
 use crate::model::phone::Phone;
 use crate::runtime::settings::SessionSettings;
+use crate::store::StoreError;
+use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 /// The configured sessions.
 #[derive(Clone, Debug)]
@@ -30,6 +32,36 @@ impl Pool {
     /// The session whose state stands for the whole channel.
     pub fn main(&self) -> Option<&SessionSettings> {
         self.0.first()
+    }
+}
+
+/// The session for a recipient, and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Picked {
+    pub(super) session: SessionSettings,
+    pub(super) item: SessionItem,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum PickError {
+    /// No session is configured.
+    #[error("no WhatsApp session is configured")]
+    NoSession,
+    /// The store failed.
+    #[error("the session is not known")]
+    Store(#[source] StoreError),
+}
+
+impl Picked {
+    /// The session's name.
+    pub fn session(&self) -> &str {
+        &self.session.name
+    }
+
+    /// The state in which the session was last seen: a hint, which may be old.
+    pub fn state(&self) -> Option<SessionState> {
+        self.item.seen.map(|seen| seen.state)
     }
 }
 

@@ -1,5 +1,4 @@
 //! What is not sent is not charged.
-use std::sync::Arc;
 
 use local::simulator::{LostAnswer, SessionOptions, Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
@@ -48,7 +47,7 @@ async fn a_gateway_that_refuses_the_token_is_told_apart() {
         sessions: vec![SessionOptions::new("system", "another token")],
         ..SimulatorOptions::default()
     });
-    let system = TestSystem::builder().gateway(Arc::new(simulator));
+    let system = TestSystem::builder().gateway(simulator);
     let system = with_siti(system.build().await).await;
     check_needs_somebody(&ask_code(&system, SITI).await, "WHATSAPP_AUTH_ERROR");
 }

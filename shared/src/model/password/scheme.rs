@@ -1,5 +1,6 @@
 //! How hashes are written: our own, and those of other systems. What is read here is within the bounds of what a function
 //! may compute, so that no stored text can stall it or use its memory up.
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,8 @@ use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{constant_time, pbkdf2};
 
-use super::BoxError;
+/// Why a hash cannot be computed; nobody tells the causes apart.
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
 // The cost of our hashes: OWASP Password Storage Cheat Sheet, the least it recommends for Argon2id.
 const MEMORY_KIB: u32 = 19 * 1024;

@@ -1,8 +1,7 @@
 //! Numbering plans: what the national numbers of a country look like, and what people put before them.
 //!
 //! A plan knows lengths and first digits, not which numbers are given out: what it accepts is possible, not valid.
-use super::PhoneError;
-use super::plans::PLANS;
+use super::error::PhoneError;
 use super::spellings;
 
 /// A set of numbers from 0 to 15.
@@ -43,20 +42,6 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan of the country code that `digits` begin with, and the digits after it.
-    pub(super) fn of(digits: &str) -> Option<(&'static Self, &str)> {
-        (1..=3).find_map(|length| {
-            let (code, rest) = digits.split_at_checked(length)?;
-            let at = PLANS.binary_search_by(|plan| plan.code.cmp(code)).ok()?;
-            Some((&PLANS[at], rest))
-        })
-    }
-
-    /// The plan of a country code that exists.
-    pub(super) fn of_code(code: &str) -> Option<&'static Self> {
-        Some(Self::of(code)?.0)
-    }
-
     /// The national number in what somebody typed after the country code: without trunk prefix, without the country code
     /// if it was typed twice, and as the one number that a mobile phone has where it is written in several ways.
     ///

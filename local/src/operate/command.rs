@@ -1,0 +1,182 @@
+//! What an operator can ask for, as it is typed.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use shared::model::keys::RingName;
+use shared::model::phone::Phone;
+use shared::model::token::SigningAlgorithm;
+
+use super::{erase, import, rotate};
+
+/// What can be asked for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Import, erase and move users
+    #[command(subcommand, after_help = PLACES)]
+    Users(UsersCommand),
+
+    /// Make and rotate the keys that make codes and tokens
+    #[command(subcommand, after_help = PLACES)]
+    Keys(KeysCommand),
+}
+
+/// What can be done with users.
+#[derive(Clone, Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Import users of another system from a file of JSON lines
+    ///
+    /// Each line is one user. A line that cannot be imported changes nothing and is reported at the end; all others are
+    /// imported. A phone that has a user already keeps it as it is: import again whatever was interrupted.
+    #[command(after_help = import::FORMAT)]
+    Import {
+        /// The file; `-` is the standard input
+        file: PathBuf,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
+    /// Erase what is stored of a phone: its user, logins, codes and sign-ups
+    #[command(after_help = erase::REMAINS)]
+    Erase {
+        /// The phone
+        #[arg(value_parser = Phone::parse)]
+        phone: Phone,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
+    /// Give a user another phone
+    ///
+    /// The user keeps its id, name, e-mail address and password, and is signed out everywhere. Both phones are told by a message
+    /// through the gateway of WHATSAPP_SERVER_API and WHATSAPP_USER_TOKEN, which is asked first whether the new phone is on
+    /// WhatsApp. Access tokens that were issued before are good for a quarter of an hour, for whoever does not ask this
+    /// system about them.
+    MovePhone {
+        /// The user's phone
+        #[arg(value_name = "OLD", value_parser = Phone::parse)]
+        from: Phone,
+        /// The user's new phone, which has no user. Make sure that it is theirs: no code is sent to it
+        #[arg(value_name = "NEW", value_parser = Phone::parse)]
+        to: Phone,
+        /// Move also to a phone that is not on WhatsApp, which no code would reach
+        #[arg(long)]
+        anyway: bool,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// What can be done with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make the keys that are missing
+    ///
+    /// The deployment does that by itself, and so does `cargo run`. Keys that are there are never changed. Keys that were lost
+    /// take what they made with them: codes have to be asked for again, and people sign in again.
+    Make {
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
+    /// Add a key to a ring, to be used soon, and let the others retire
+    ///
+    /// Nobody notices: everybody learns of the new key before it is used, and what the others made counts until it ends
+    /// by itself.
+    Rotate {
+        /// The ring
+        ring: RingArgument,
+        /// Let the other keys count this long after the new one is used: 90s, 45m, 2h, 30d. Shorter than usual ends codes
+        /// or tokens before their time, which is right after a key was stolen
+        #[arg(long, value_name = "TIME", value_parser = rotate::duration)]
+        retire_after: Option<Duration>,
+        /// What the new key signs access tokens with; otherwise what the newest one does. The keys of both live side by side
+        /// until the old ones retire
+        #[arg(long, value_name = "NAME")]
+        algorithm: Option<AlgorithmArgument>,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// Where and whether.
+#[derive(Args, Clone, Debug)]
+pub struct How {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Work on the tables of this CloudFormation stack
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+}
+
+/// The names of the rings, as they are typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RingArgument {
+    /// The keys that one-time codes are derived with
+    Codes,
+    /// The keys that access tokens are signed with
+    Signing,
+    /// The keys that refresh tokens are derived with
+    Refresh,
+}
+
+impl From<RingArgument> for RingName {
+    fn from(ring: RingArgument) -> Self {
+        match ring {
+            RingArgument::Codes => Self::Codes,
+            RingArgument::Signing => Self::Signing,
+            RingArgument::Refresh => Self::Refresh,
+        }
+    }
+}
+
+/// The algorithms of access tokens, as they are typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AlgorithmArgument {
+    /// ECDSA on P-256
+    #[value(name = "ES256")]
+    Es256,
+    /// RSA with 2048 bits, for verifiers that take nothing else
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl From<AlgorithmArgument> for SigningAlgorithm {
+    fn from(algorithm: AlgorithmArgument) -> Self {
+        match algorithm {
+            AlgorithmArgument::Es256 => Self::Es256,
+            AlgorithmArgument::Rs256 => Self::Rs256,
+        }
+    }
+}
+
+const PLACES: &str = "\
+Where:
+  The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
+  found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its
+  tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE, LIMITS_TABLE,
+  DELIVERIES_TABLE and WHATSAPP_SESSIONS_TABLE.
+
+  Keys and region of AWS come from where its own tools find them: AWS_ACCESS_KEY_ID and AWS_REGION, or AWS_PROFILE with
+  ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";
+
+impl Command {
+    /// Where and whether.
+    pub fn how(&self) -> &How {
+        match self {
+            Self::Users(
+                UsersCommand::Import { how, .. }
+                | UsersCommand::Erase { how, .. }
+                | UsersCommand::MovePhone { how, .. },
+            )
+            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether messages can be sent, from what the store knows of the session.
+use super::spacing;
+use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::{SessionItem, SessionState};
+
+/// Whether messages can be sent, as far as the store knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelStatus {
+    /// The state.
+    pub state: ChannelState,
+    /// Since when; nothing while it is unknown.
+    pub since: Option<Timestamp>,
+    /// When somebody last looked.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// The state of the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelState {
+    /// Messages can be sent.
+    Usable,
+    /// Not now, and something is being done about it.
+    Recovering,
+    /// Somebody has to pair the session.
+    NeedsPairing,
+    /// Somebody has to restart the gateway.
+    NeedsRestart,
+    /// Not now.
+    Down,
+    /// WhatsApp keeps the account from sending.
+    Restricted,
+    /// The address or the token of the gateway is wrong.
+    Misconfigured,
+    /// Nobody has looked yet.
+    Unknown,
+}
+
+impl ChannelStatus {
+    /// What the session's item says at `now`.
+    pub(super) fn new(item: &SessionItem, now: Timestamp) -> Self {
+        Self {
+            state: state(item, now),
+            since: item.seen.map(|seen| seen.since),
+            seen_at: item.seen.map(|seen| seen.at),
+        }
+    }
+}
+
+fn state(item: &SessionItem, now: Timestamp) -> ChannelState {
+    let Some(seen) = item.seen else {
+        return ChannelState::Unknown;
+    };
+    match seen.state {
+        SessionState::Usable => ChannelState::Usable,
+        SessionState::NeedsPairing | SessionState::Unlinked => ChannelState::NeedsPairing,
+        SessionState::NeedsRestart => ChannelState::NeedsRestart,
+        SessionState::Reconnecting
+        | SessionState::Starting
+        | SessionState::Opening
+        | SessionState::Suspect => ChannelState::Recovering,
+        SessionState::Down if spacing::stabilising(item, now) => ChannelState::Recovering,
+        SessionState::Down | SessionState::Unreachable => ChannelState::Down,
+        SessionState::Restricted => ChannelState::Restricted,
+        SessionState::Misconfigured => ChannelState::Misconfigured,
+    }
+}

@@ -1,0 +1,130 @@
+//! One message, before it is sent and after.
+use std::time::Duration;
+
+use super::outcome::{Outcome, Reason};
+use crate::model::phone::Phone;
+use crate::model::texts::MessageBody;
+use crate::platform::entropy::Entropy;
+use crate::platform::timestamp::Timestamp;
+use crate::store::deliveries::DeliveryItem;
+use crate::store::whatsapp_sessions::{Seen, SendShown};
+
+/// One message to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// What it is for, such as `sso`.
+    pub purpose: &'static str,
+    /// Its id, from [`message_id`]; it stays the same through every retry.
+    pub message_id: String,
+    /// The recipient.
+    pub phone: Phone,
+    /// What the recipient reads.
+    pub content: Content,
+    /// Whether the recipient is not known to have taken a message lately.
+    pub first_contact: bool,
+}
+
+/// What the recipient reads.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A text.
+    Text(MessageBody),
+    /// Nothing. An unknown account takes the same steps and the same time as a known one, and gets no message.
+    Nobody,
+}
+
+/// What became of a message, and how.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The session it was sent from.
+    pub session: String,
+    /// The message's id.
+    pub message_id: String,
+    /// What the message was for.
+    pub purpose: &'static str,
+    /// The recipient.
+    pub phone: Phone,
+    /// When it began.
+    pub started: Timestamp,
+    /// What was done, in order.
+    pub steps: Vec<StepTaken>,
+    /// How long until it is worth asking again, when it was not sent.
+    pub retry_after: Option<Duration>,
+    /// It was made for an account that does not exist.
+    pub(super) to_nobody: bool,
+    /// What a real send has shown about the session.
+    pub(super) send_shown: Option<SendShown>,
+    /// How long its place in the queue was.
+    pub(super) place_cost: Duration,
+    /// The session's state, when the send has shown another one than was known.
+    pub(super) new_state: Option<Seen>,
+}
+
+/// One thing that was done for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepTaken {
+    /// What, and with which result.
+    pub what: String,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// A new message id: `3EB0` and 18 upper-case hex digits, like the gateway's own.
+pub fn message_id(entropy: &Entropy) -> String {
+    let random: [u8; 9] = entropy.bytes();
+    let digits: String = random.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("3EB0{digits}")
+}
+
+impl Delivery {
+    /// How much of its place in the queue a send did not need, when that is worth giving back.
+    pub(super) fn rest_of_place(&self) -> Option<Duration> {
+        let taken = self.send_shown.as_ref()?.taken?;
+        let took = taken.ended.since(taken.began);
+        let rest = self.place_cost.saturating_sub(took);
+        (rest > self.place_cost / 5).then_some(rest)
+    }
+
+    /// The delivery as it is stored.
+    pub(super) fn item(&self) -> DeliveryItem<'_> {
+        DeliveryItem {
+            message_id: &self.message_id,
+            purpose: self.purpose,
+            phone: self.phone.to_string(),
+            session: &self.session,
+            outcome: if self.to_nobody {
+                "nobody"
+            } else {
+                self.outcome.as_str()
+            },
+            reason: self.outcome.reason().map(Reason::as_str),
+            steps: self
+                .steps
+                .iter()
+                .map(|step| (step.what.as_str(), step.elapsed_ms))
+                .collect(),
+            at: self.started,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_looks_like_the_gateways_own() {
+        let entropy = Entropy::seeded(7);
+        let (one, other) = (message_id(&entropy), message_id(&entropy));
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 22);
+        let digits = one.strip_prefix("3EB0").expect("the prefix of the gateway");
+        assert!(
+            digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+        );
+    }
+}

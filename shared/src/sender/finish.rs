@@ -1,0 +1,162 @@
+//! The end of a message: its delivery, what that has shown about the session, and its line in the log.
+use std::time::Duration;
+
+use super::delivery::{Content, Delivery};
+use super::nobody::{end_of, speaks_for_others};
+use super::outcome::{HUMAN_TAKES, Outcome, Reason};
+use super::run::Run;
+use super::spacing;
+use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::{RecentSend, Seen, SendShown, SessionState, TakenSend};
+
+impl Run<'_> {
+    /// Ends the message with `outcome`.
+    pub(super) fn finish(self, outcome: Outcome) -> Delivery {
+        let now = self.now();
+        let send_shown = self.send_shown(outcome, now);
+        let to_nobody = matches!(self.message.content, Content::Nobody);
+        let delivery = Delivery {
+            outcome,
+            new_state: new_state(outcome, self.place.item.seen, to_nobody, now),
+            session: self.place.session,
+            message_id: self.message.message_id,
+            purpose: self.message.purpose,
+            phone: self.message.phone,
+            started: self.started,
+            steps: self.steps,
+            retry_after: retry_after(outcome, self.retry_after),
+            to_nobody,
+            place_cost: self.place.cost,
+            send_shown,
+        };
+        log(&delivery, now.since(self.started));
+        delivery
+    }
+
+    /// What the message has shown about its session; nothing if it went to nobody or was not sent at all.
+    fn send_shown(&self, outcome: Outcome, now: Timestamp) -> Option<SendShown> {
+        let first_sent_at = self.first_sent_at?;
+        if matches!(self.message.content, Content::Nobody) {
+            return None;
+        }
+        let item = &self.place.item;
+        let taken = self.taken_send();
+        let end = end_of(outcome).filter(|_| taken.is_some() || !self.was_unusable)?;
+        let send = RecentSend {
+            at: now,
+            took: self.taken_after.unwrap_or_else(|| now.since(first_sent_at)),
+            end,
+        };
+        let mut recent = item.recent.clone();
+        if speaks_for_others(&send, self.message.first_contact, &recent) {
+            recent.push(send);
+        }
+        Some(SendShown {
+            recent,
+            taken,
+            connect_after: spacing::window_after_success(item, now).filter(|_| taken.is_some()),
+        })
+    }
+
+    /// The send that WhatsApp took the message from.
+    fn taken_send(&self) -> Option<TakenSend> {
+        let took = self.taken_after?;
+        Some(TakenSend {
+            began: self.sent_at,
+            ended: self.sent_at.plus(took),
+            may_have_waited: took > self.place.cost,
+            cost_max: self.place.cost * 2,
+        })
+    }
+}
+
+/// WhatsApp refuses for minutes, and takes who asks again and again for a sender of spam.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// How long to wait before the next request. What only a human can end is not asked for every few seconds.
+fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration> {
+    match outcome.reason()? {
+        reason if reason.needs_human() => Some(HUMAN_TAKES),
+        Reason::Rejected => Some(REFUSED_FOR),
+        _ => next_try,
+    }
+}
+
+/// What the session is seen as, when the end of a message shows a state that is news or lasts.
+fn new_state(
+    outcome: Outcome,
+    seen: Option<Seen>,
+    to_nobody: bool,
+    now: Timestamp,
+) -> Option<Seen> {
+    let before = seen.map(|seen| seen.state);
+    let state = if to_nobody {
+        state_after_nobody(outcome, before)?
+    } else {
+        state_after(outcome, before)?
+    };
+    let same = seen.filter(|seen| seen.state == state);
+    Some(Seen {
+        state,
+        since: same.map_or(now, |seen| seen.since),
+        at: now,
+    })
+}
+
+/// The state that a real message shows.
+fn state_after(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    match outcome {
+        Outcome::Sent if before == Some(SessionState::Usable) => None,
+        Outcome::Sent => Some(SessionState::Usable),
+        Outcome::NotSent(Reason::Restricted) => Some(SessionState::Restricted),
+        Outcome::NotSent(Reason::Misconfigured) => Some(SessionState::Misconfigured),
+        // The recovery has seen more, if there was one.
+        Outcome::NotSent(Reason::NeedsPairing) if before == Some(SessionState::NeedsPairing) => {
+            None
+        }
+        Outcome::NotSent(Reason::NeedsPairing) => Some(SessionState::Unlinked),
+        Outcome::NotSent(_) | Outcome::Unknown => None,
+    }
+}
+
+/// The state that a message to nobody shows: it has seen the status, and no more.
+fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    let hidden = [SessionState::Restricted, SessionState::Suspect];
+    match outcome {
+        Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
+        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured) => state_after(outcome, before),
+        Outcome::NotSent(_) | Outcome::Unknown => None,
+    }
+}
+
+/// The message's line in the log.
+fn log(delivery: &Delivery, took: Duration) {
+    let steps: Vec<_> = delivery
+        .steps
+        .iter()
+        .map(|step| format!("{} ({} ms)", step.what, step.elapsed_ms))
+        .collect();
+    let (session, message_id) = (&delivery.session, &delivery.message_id);
+    let (purpose, outcome) = (delivery.purpose, delivery.outcome.as_str());
+    let reason = delivery.outcome.reason().map(Reason::as_str);
+    let (elapsed_ms, steps) = (took.as_millis() as u64, steps.join(", "));
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                session,
+                message_id,
+                purpose,
+                outcome,
+                reason,
+                elapsed_ms,
+                steps,
+                "[WhatsApp System] message done"
+            )
+        };
+    }
+    match delivery.outcome {
+        Outcome::NotSent(reason) if reason.needs_human() => line!(error),
+        Outcome::NotSent(_) | Outcome::Unknown => line!(warn),
+        Outcome::Sent => line!(info),
+    }
+}

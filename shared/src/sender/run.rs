@@ -1,0 +1,93 @@
+//! One message on its way: what is known, and what was done so far.
+use std::time::Duration;
+
+use super::delivery::{Outgoing, StepTaken};
+use super::queue::Place;
+use super::services::Services;
+use crate::gateway::Jid;
+use crate::platform::timestamp::Timestamp;
+use crate::store::StoreError;
+
+/// What everything before a send leaves of the time.
+pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
+
+/// One message on its way.
+pub(super) struct Run<'a> {
+    pub(super) services: &'a Services,
+    pub(super) place: Place,
+    pub(super) message: Outgoing,
+    pub(super) started: Timestamp,
+    pub(super) deadline: Timestamp,
+    pub(super) steps: Vec<StepTaken>,
+    /// How long until something new can be tried, when the session did not come back.
+    pub(super) retry_after: Option<Duration>,
+    /// When the first send began.
+    pub(super) first_sent_at: Option<Timestamp>,
+    /// When the last send began.
+    pub(super) sent_at: Timestamp,
+    /// How long the send took that WhatsApp took the message from.
+    pub(super) taken_after: Option<Duration>,
+    /// A recovery found the session as unusable as any status shows it.
+    pub(super) was_unusable: bool,
+    /// The recipient's account, where it is known under another number.
+    pub(super) jid: Option<Jid>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        services: &'a Services,
+        place: Place,
+        message: Outgoing,
+        deadline: Timestamp,
+    ) -> Self {
+        let started = services.clock.now();
+        Self {
+            services,
+            place,
+            message,
+            started,
+            deadline,
+            steps: Vec::new(),
+            retry_after: None,
+            first_sent_at: None,
+            sent_at: started,
+            taken_after: None,
+            was_unusable: false,
+            jid: None,
+        }
+    }
+
+    /// The present time: read again after every wait, for the process may have been frozen meanwhile.
+    pub(super) fn now(&self) -> Timestamp {
+        self.services.clock.now()
+    }
+
+    /// Sleeps until `end`, or until the deadline if that comes first.
+    pub(super) async fn sleep_until(&self, end: Timestamp) {
+        let end = end.min(self.deadline);
+        tokio::time::sleep(self.services.clock.until(end)).await;
+    }
+
+    /// Waits until a message that began at `began` would have been sent.
+    pub(super) async fn pass_the_cost(&self, began: Timestamp) {
+        self.sleep_until(began.plus(self.place.cost)).await;
+    }
+
+    /// Adds to the story of the message.
+    pub(super) fn add_step(&mut self, what: impl Into<String>, took: Duration) {
+        self.steps.push(StepTaken {
+            what: what.into(),
+            elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+
+    /// The store only keeps the pace of a send and the knowledge about a session, so a failure stops nothing.
+    pub(super) fn store_failed(&self, error: &StoreError) {
+        tracing::error!(
+            session = self.place.session,
+            message_id = self.message.message_id,
+            error = error as &dyn std::error::Error,
+            "[WhatsApp System] the store failed beside a send"
+        );
+    }
+}
