@@ -11,16 +11,19 @@ mod make;
 mod move_phone;
 mod place;
 mod rotate;
+mod told;
 mod work;
 
 use std::io::Write;
 
+use anyhow::Context;
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
 
 pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
 pub use place::backends;
 
+use told::Told;
 use work::Work;
 
 /// Does what `command` asks for, and tells it to `out`.
@@ -32,11 +35,18 @@ pub async fn run(
     backends: &Backends,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let mut told = Told::new(out);
     let work = Work {
         backends,
         dry_run: command.how().dry_run,
-        out,
+        out: &mut told,
     };
+    act(command, work).await?;
+    let all_told = told.end();
+    all_told.context("it is done, but this could not be told in full")
+}
+
+async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
     match command {
         Command::Users(UsersCommand::Import { file, .. }) => import::run(work, file).await,
         Command::Users(UsersCommand::Erase { phone, .. }) => erase_all(work, phone).await,

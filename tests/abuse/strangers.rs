@@ -533,6 +533,35 @@ async fn the_phone_behind_an_e_mail_address_is_not_found_by_wrong_passwords() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_status_tells_nothing_of_an_account_while_whatsapp_refuses_new_contacts() {
+    let system = with_owner().await;
+    let refusals = None;
+    let refused = Scenario::Restricted {
+        code: 463,
+        refusals,
+    };
+    system.simulator().play(&refused);
+    let away = stranger(&system, 1);
+    let status = async || away.get("/api/status").await.json["data"].clone();
+    let failed = sign_up(&away, &phone(2)).await;
+    check(&failed, 503, Some("WHATSAPP_OTP_FAILED"), None);
+    let before = status().await;
+    assert_eq!(before["whatsapp"], "cold_locked");
+    for number in [1, 3] {
+        check(&sign_in(&away, &phone(number)).await, 200, None, None);
+        assert_eq!(
+            status().await,
+            before,
+            "after a code for the {number}. phone"
+        );
+    }
+    // The first new contact that is reached ends it.
+    system.simulator().play(&Scenario::Healthy);
+    check(&sign_up(&away, &phone(4)).await, 200, None, None);
+    assert_eq!(status().await["whatsapp"], "usable");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sign_up_code_is_not_sent_again_to_a_phone_that_has_a_user_by_now() {
     let system = TestSystem::start().await;
     let asked = sign_up(&system, &phone(1)).await;

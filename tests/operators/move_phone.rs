@@ -2,7 +2,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
+use local::cli::Cli;
 use local::database::{Fault, Faults};
+use local::operate;
 use local::simulator::Scenario;
 use serde_json::json;
 use shared::flows::account_change::{AccountChanges, Notice, TOLD_WITHIN, Told};
@@ -178,6 +181,34 @@ async fn a_phone_that_is_not_on_whatsapp_is_moved_to_only_when_that_is_wanted() 
     let said = operate(&system, &anyway).await.unwrap();
     assert!(said.contains("no code will reach its user"), "{said}");
     assert!(user_of(&system, OTHER).await.is_some());
+}
+
+/// An output that nobody reads.
+struct Closed;
+
+impl std::io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_made_to_its_end_when_nobody_reads_what_it_says() {
+    let system = TestSystem::start().await;
+    signed_up(&system, PHONE).await;
+    let typed = ["local", "users", "move-phone", PHONE, OTHER];
+    let command = Cli::try_parse_from(typed).unwrap().command.unwrap();
+    let moved = operate::run(&command, system.backends(), &mut Closed).await;
+    let error = moved.unwrap_err().to_string();
+    assert!(error.starts_with("it is done"), "{error}");
+    assert!(rows(&system, "LoginsTable").await.is_empty());
+    for phone in [PHONE, OTHER] {
+        assert!(newest(&system, phone).is_some(), "{phone} was not told");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,7 @@ async fn status(app: &App) -> Result<Reply, Problem> {
         ChannelState::NeedsRestart => ("needs_restart", replies::NEEDS_RESTART),
         ChannelState::Down => ("down", replies::WHATSAPP_DOWN),
         ChannelState::Restricted => ("restricted", replies::ACCOUNT_RESTRICTED),
+        ChannelState::ColdLocked => ("cold_locked", replies::STRANGERS_NOT_REACHED),
         ChannelState::Misconfigured => ("misconfigured", replies::GATEWAY_REFUSES),
         ChannelState::Unknown => ("unknown", replies::NOTHING_SENT_YET),
     };

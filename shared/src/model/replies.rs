@@ -87,6 +87,8 @@ texts! {
         "WhatsApp tidak tersambung.";
     ACCOUNT_RESTRICTED: "WhatsApp keeps the account from sending.",
         "WhatsApp membatasi akun ini sehingga tidak dapat mengirim.";
+    STRANGERS_NOT_REACHED: "Messages go out, but not to people whom this WhatsApp account never wrote to.",
+        "Pesan terkirim, kecuali kepada orang yang belum pernah dihubungi akun WhatsApp ini.";
     GATEWAY_REFUSES: "The gateway refuses its token, or is none.",
         "Gateway menolak tokennya, atau bukan gateway.";
     NOTHING_SENT_YET: "Nothing was sent yet.",

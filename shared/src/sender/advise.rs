@@ -58,7 +58,7 @@ pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
     let free = connect_is_free(item, now);
     match seen.state {
         // What a send has shown that ended elsewhere: the next one of ours shows whether it lasts.
-        SessionState::Usable | SessionState::Restricted => Advice::Send,
+        SessionState::Usable | SessionState::Restricted | SessionState::ColdLocked => Advice::Send,
         SessionState::Misconfigured => Advice::GiveUp(Observation::Misconfigured),
         SessionState::NeedsPairing => Advice::GiveUp(Observation::Unpaired),
         SessionState::Unlinked if free => Advice::Connect,

@@ -29,6 +29,8 @@ pub enum ChannelState {
     Down,
     /// WhatsApp keeps the account from sending.
     Restricted,
+    /// The same for people that the account never wrote to.
+    ColdLocked,
     /// The address or the token of the gateway is wrong.
     Misconfigured,
     /// Nobody has looked yet.
@@ -61,6 +63,7 @@ fn state(item: &SessionItem, now: Timestamp) -> ChannelState {
         SessionState::Down if spacing::stabilising(item, now) => ChannelState::Recovering,
         SessionState::Down | SessionState::Unreachable => ChannelState::Down,
         SessionState::Restricted => ChannelState::Restricted,
+        SessionState::ColdLocked => ChannelState::ColdLocked,
         SessionState::Misconfigured => ChannelState::Misconfigured,
     }
 }

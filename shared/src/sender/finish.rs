@@ -1,7 +1,7 @@
 //! The end of a message: its delivery, what that has shown about the session, and its line in the log.
 use std::time::Duration;
 
-use super::delivery::{Content, Delivery};
+use super::delivery::{Content, Delivery, Outgoing};
 use super::nobody::{end_of, speaks_for_others};
 use super::outcome::{HUMAN_TAKES, Outcome, Reason};
 use super::run::Run;
@@ -15,9 +15,17 @@ impl Run<'_> {
         let now = self.now();
         let send_shown = self.send_shown(outcome, now);
         let to_nobody = matches!(self.message.content, Content::Nobody);
+        let reader = match self.message {
+            _ if to_nobody => Reader::Nobody,
+            Outgoing {
+                first_contact: true,
+                ..
+            } => Reader::Stranger,
+            _ => Reader::Contact,
+        };
         let delivery = Delivery {
             outcome,
-            new_state: new_state(outcome, self.place.item.seen, to_nobody, now),
+            new_state: new_state(outcome, self.place.item.seen, reader, now),
             session: self.place.session,
             message_id: self.message.message_id,
             purpose: self.message.purpose,
@@ -82,18 +90,24 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
     }
 }
 
+/// Whom a message was for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Somebody that this system may never have written to.
+    Stranger,
+    /// Somebody that took messages before.
+    Contact,
+    /// Nobody.
+    Nobody,
+}
+
 /// What the session is seen as, when the end of a message shows a state that is news or lasts.
-fn new_state(
-    outcome: Outcome,
-    seen: Option<Seen>,
-    to_nobody: bool,
-    now: Timestamp,
-) -> Option<Seen> {
+fn new_state(outcome: Outcome, seen: Option<Seen>, reader: Reader, now: Timestamp) -> Option<Seen> {
     let before = seen.map(|seen| seen.state);
-    let state = if to_nobody {
-        state_after_nobody(outcome, before)?
-    } else {
-        state_after(outcome, before)?
+    let state = match reader {
+        Reader::Stranger => state_after_stranger(outcome, before)?,
+        Reader::Contact => state_after_contact(outcome, before)?,
+        Reader::Nobody => state_after_nobody(outcome, before)?,
     };
     let same = seen.filter(|seen| seen.state == state);
     Some(Seen {
@@ -103,7 +117,40 @@ fn new_state(
     })
 }
 
-/// The state that a real message shows.
+/// The state that a message to a stranger shows. Anybody can ask for one, and a restriction of such messages says nothing
+/// about the others.
+fn state_after_stranger(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    match outcome {
+        Outcome::NotSent(Reason::Restricted) if before == Some(SessionState::Restricted) => None,
+        Outcome::NotSent(Reason::Restricted) => Some(SessionState::ColdLocked),
+        _ => state_after(outcome, before),
+    }
+}
+
+/// The state that a message to a contact shows. It goes out while the account is locked for strangers, so its success says
+/// nothing about that: or else whoever asks for a code could read in the status whether there was somebody to send it to.
+fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    match outcome {
+        Outcome::Sent if before == Some(SessionState::ColdLocked) => None,
+        _ => state_after(outcome, before),
+    }
+}
+
+/// The state that a message to nobody shows: it has seen the status, and no more.
+fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    let hidden = [
+        SessionState::Restricted,
+        SessionState::ColdLocked,
+        SessionState::Suspect,
+    ];
+    match outcome {
+        Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
+        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured) => state_after(outcome, before),
+        Outcome::NotSent(_) | Outcome::Unknown => None,
+    }
+}
+
+/// The state that the end of a message shows.
 fn state_after(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::Sent if before == Some(SessionState::Usable) => None,
@@ -115,16 +162,6 @@ fn state_after(outcome: Outcome, before: Option<SessionState>) -> Option<Session
             None
         }
         Outcome::NotSent(Reason::NeedsPairing) => Some(SessionState::Unlinked),
-        Outcome::NotSent(_) | Outcome::Unknown => None,
-    }
-}
-
-/// The state that a message to nobody shows: it has seen the status, and no more.
-fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
-    let hidden = [SessionState::Restricted, SessionState::Suspect];
-    match outcome {
-        Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
-        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured) => state_after(outcome, before),
         Outcome::NotSent(_) | Outcome::Unknown => None,
     }
 }

@@ -87,15 +87,53 @@ impl Run<'_> {
         (now.since(last.at) < END_SPEAKS).then_some((outcome, last.took))
     }
 
-    /// The time of one of the last real messages that were taken.
+    /// A time like those of the last real messages that were taken.
     fn time_of_a_taken_send(&self) -> Option<Duration> {
         let recent = self.place.item.recent.iter();
         let taken = recent.filter(|send| send.end == SendEnd::Taken);
-        let times: Vec<Duration> = taken.map(|send| send.took).collect();
-        if times.is_empty() {
-            return None;
+        let entropy = &self.services.entropy;
+        drawn_between(taken.map(|send| send.took).collect(), |bound| {
+            entropy.below(bound)
+        })
+    }
+}
+
+/// A time between two neighbours of `times`, in equal steps. None is repeated as it is: whoever measured all of them would
+/// know it again. As they lie close together or far apart, so do the drawn ones.
+fn drawn_between(mut times: Vec<Duration>, below: impl Fn(u64) -> u64) -> Option<Duration> {
+    const STEPS: u64 = 1_000;
+    times.sort_unstable();
+    let pairs: Vec<&[Duration]> = times.windows(2).collect();
+    let Some(number) = (pairs.len() as u64)
+        .checked_sub(1)
+        .map(|last| below(last + 1))
+    else {
+        return times.first().copied();
+    };
+    let pair = pairs.get(number as usize)?;
+    let [shorter, longer] = pair else {
+        return None;
+    };
+    let step = (*longer - *shorter).mul_f64(below(STEPS) as f64 / STEPS as f64);
+    Some(*shorter + step)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_drawn_time_lies_within_those_that_were_seen(
+            times in prop::collection::vec(0_u64..60_000, 0..6), drawn in any::<u64>(),
+        ) {
+            let times: Vec<_> = times.into_iter().map(Duration::from_millis).collect();
+            let time = drawn_between(times.clone(), |bound| drawn % bound);
+            prop_assert_eq!(time.is_some(), !times.is_empty());
+            prop_assert!(time.is_none_or(|time| times.iter().min() <= Some(&time)));
+            prop_assert!(time.is_none_or(|time| times.iter().max() >= Some(&time)));
         }
-        let drawn = self.services.entropy.below(times.len() as u64);
-        times.get(drawn as usize).copied()
     }
 }

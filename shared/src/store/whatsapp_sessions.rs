@@ -201,12 +201,14 @@ pub enum SessionState {
     Unreachable,
     /// Open and logged in, and WhatsApp keeps the account from sending.
     Restricted,
+    /// The same for people that the account never wrote to, as far as is known. Others are served.
+    ColdLocked,
     /// The gateway refuses the token, or is none.
     Misconfigured,
 }
 
 impl SessionState {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Usable,
         Self::Reconnecting,
         Self::Starting,
@@ -218,6 +220,7 @@ impl SessionState {
         Self::Suspect,
         Self::Unreachable,
         Self::Restricted,
+        Self::ColdLocked,
         Self::Misconfigured,
     ];
 
@@ -235,6 +238,7 @@ impl SessionState {
             Self::Suspect => "suspect",
             Self::Unreachable => "unreachable",
             Self::Restricted => "restricted",
+            Self::ColdLocked => "cold_locked",
             Self::Misconfigured => "misconfigured",
         }
     }
