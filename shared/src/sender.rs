@@ -14,6 +14,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::settings::SYSTEM_SESSION;
 use crate::store::StoreError;
+use crate::store::batch::Read;
 use crate::store::deliveries::Deliveries;
 
 // In reading order: each file uses only what stands above it.
@@ -111,6 +112,13 @@ impl Sender {
         let item = self.services.sessions.read(&session.name).await;
         let item = item.map_err(PickError::Store)?;
         Ok(Picked { session, item })
+    }
+
+    /// The same, to be read together with other items. `None` when no session is configured.
+    pub fn picking(&self, phone: &Phone) -> Option<Read<Picked>> {
+        let session = self.pool.pick(phone)?.clone();
+        let reading = self.services.sessions.reading(&session.name);
+        Some(reading.map(|item| Picked { session, item }))
     }
 
     /// A place in the session's queue, at most `wait_max` from now. One conditional update, rarely more.

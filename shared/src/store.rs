@@ -4,6 +4,9 @@
 //!
 //! In reading order:
 
+/// Several items, read in one call.
+pub mod batch;
+
 /// The table of challenges: one item per phone.
 pub mod challenges;
 
@@ -103,6 +106,14 @@ impl StoreError {
         Self {
             act,
             source: fix.into(),
+        }
+    }
+
+    /// Says that the store left out part of `act`, because it had too much to do.
+    pub fn overloaded(act: &'static str) -> Self {
+        Self {
+            act,
+            source: "it has too much to do, and left a part out".into(),
         }
     }
 

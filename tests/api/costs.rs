@@ -45,7 +45,7 @@ async fn check_cost(
     let units = |read: bool| {
         let calls = calls
             .iter()
-            .filter(|call| (call.operation == "GetItem") == read);
+            .filter(|call| call.operation.ends_with("GetItem") == read);
         calls.map(|call| call.units).sum()
     };
     let spent = Cost {

@@ -526,8 +526,15 @@ pub async fn ask_for_everything() -> Asker {
     let emails = TestSystem::builder().settings(|settings| settings.email_identifier = true);
     let emails = emails.build().await;
     for (path, mut body) in bodies() {
-        body["identifier"] = json!("nobody@nowhere");
-        asker.post(&emails, path, body).await;
+        for email in ["nobody@nowhere", "nobody@example.com"] {
+            body["identifier"] = json!(email);
+            asker.post(&emails, path, body.clone()).await;
+        }
+    }
+    for (path, field) in [(SIGN_UP, "password"), (RESET, "newPassword")] {
+        let mut body = body(path);
+        body[field] = json!("short");
+        asker.post(&prompt, path, body).await;
     }
 
     let late = system(None).await;

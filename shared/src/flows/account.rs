@@ -61,8 +61,7 @@ impl AccountCodes {
         let Self { codes, users } = self;
         let CodeRequest { purpose, who, .. } = request;
         let phone = &users.phone_of(who).await?;
-        let (user, survey) = tokio::join!(users.by_phone(phone), codes.survey(phone, caller, now));
-        let (user, survey) = (user?, survey?);
+        let survey = codes.survey(phone, caller, now).await?;
         let keep = request.keep.clone();
         let order = Order {
             phone,
@@ -71,8 +70,8 @@ impl AccountCodes {
             caller,
             // Limited like a user in any case: the eleventh request of a day must not tell who is one.
             verified: true,
-            account_since: user.as_ref().map(|user| user.created_at),
-            recipient: match user {
+            account_since: survey.user.as_ref().map(|user| user.created_at),
+            recipient: match survey.user {
                 Some(_) => Recipient::User,
                 None => Recipient::Nobody,
             },

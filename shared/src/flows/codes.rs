@@ -24,8 +24,10 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::sender::{PickError, Reason, Sender};
 use crate::store::StoreError;
+use crate::store::batch::Batches;
 use crate::store::challenges::Challenges;
 use crate::store::keys::KeyRing;
+use crate::store::users::Users;
 use crate::store::windows::Windows;
 
 /// What a code request asks for, and what it is answered with.
@@ -58,6 +60,8 @@ pub mod redeem;
 /// Codes: sending them and checking guesses.
 #[derive(Clone, Debug)]
 pub struct Codes {
+    batches: Batches,
+    users: Users,
     challenges: Challenges,
     windows: Windows,
     countries: CountryDays,
@@ -145,6 +149,8 @@ impl Codes {
     /// Codes over `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
+            batches: Batches::new(backends),
+            users: Users::new(backends),
             challenges: Challenges::new(backends),
             windows: Windows::new(backends),
             countries: CountryDays::new(backends),

@@ -94,7 +94,6 @@ impl From<StoreError> for ResendError {
 #[derive(Debug)]
 pub struct SignUps {
     codes: Codes,
-    users: Users,
     registrations: Registrations,
     captcha: Captcha,
     clock: Clock,
@@ -105,7 +104,6 @@ impl SignUps {
     pub fn new(backends: &Backends) -> Self {
         Self {
             codes: Codes::new(backends),
-            users: Users::new(backends),
             registrations: Registrations::new(backends),
             captcha: Captcha::new(backends.settings.captcha.clone()),
             clock: backends.clock.clone(),
@@ -136,14 +134,10 @@ impl SignUps {
         let Applicant {
             phone, password, ..
         } = &application.applicant;
-        let (user, survey) = tokio::join!(
-            self.users.by_phone(phone),
-            self.codes.survey(phone, caller, now),
-        );
-        if user?.is_some() {
+        let survey = self.codes.survey(phone, caller, now).await?;
+        if survey.user.is_some() {
             return Err(RegisterError::PhoneTaken);
         }
-        let survey = survey?;
         let order = Order {
             phone,
             who: &Identifier::Phone(phone.clone()),
@@ -224,16 +218,16 @@ impl Resends {
         let ResendRequest { who, challenge, .. } = request;
         let phone = &self.users.phone_of(who).await?;
         let challenge_hash = challenge.hash(who);
-        let (registration, user, survey) = tokio::join!(
+        let (registration, survey) = tokio::join!(
             self.registrations.read(&challenge_hash, now),
-            self.users.by_phone(phone),
             self.codes.survey(phone, caller, now),
         );
         // Without a registration nothing may be charged: it would keep the phone's owner from signing up.
         let registration = registration?
             .filter(|registration| registration.phone == *phone)
             .ok_or(ResendError::NoRegistration)?;
-        if user?.is_some() {
+        let survey = survey?;
+        if survey.user.is_some() {
             return Err(ResendError::PhoneTaken);
         }
         let order = Order {
@@ -252,7 +246,7 @@ impl Resends {
             expires_at: now.plus(REGISTRATION_LIFE),
             expired_at_before: registration.expires_at,
         };
-        Ok(self.codes.send(&survey?, &order, &prolonged, now).await?)
+        Ok(self.codes.send(&survey, &order, &prolonged, now).await?)
     }
 }
 

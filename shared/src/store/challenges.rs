@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, Update,
 };
 
+use super::batch::Read;
 use super::{
     Fields, Item, Refusals, StoreError, Transacted, Write, bytes, condition_failed, number,
     retrying_conflicts, text, transact,
@@ -120,7 +121,6 @@ impl Challenges {
 
     /// Reads a phone's state, strongly consistent. A phone never seen has the default state.
     pub async fn read(&self, phone: &Phone, now: Timestamp) -> Result<PhoneState, StoreError> {
-        const ACT: &str = "read the phone's challenges";
         let found = self
             .client
             .get_item()
@@ -129,21 +129,14 @@ impl Challenges {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::during(ACT))?;
-        found.item.map_or_else(
-            || Ok(PhoneState::default()),
-            |item| {
-                let state = parse(&item).ok_or(StoreError::unreadable(ACT, "challenges"))?;
-                Ok(match item.number("expires_at") {
-                    Some(expires_at) if now < Timestamp::from_seconds(expires_at) => state,
-                    // Only the revision counts of what TTL has not removed yet.
-                    _ => PhoneState {
-                        rev: state.rev,
-                        ..PhoneState::default()
-                    },
-                })
-            },
-        )
+            .map_err(StoreError::during(READ))?;
+        state_in(found.item.as_ref(), now)
+    }
+
+    /// The same read, to be made together with others.
+    pub fn reading(&self, phone: &Phone, now: Timestamp) -> Read<PhoneState> {
+        let state = move |item: Option<&Item>| state_in(item, now);
+        Read::new(&self.table, "phone", phone.digits(), state)
     }
 
     /// Writes the reservation if the state is still the one that was seen, in one conditional update; together with `also`
@@ -607,6 +600,25 @@ fn tries_named(change: Change, guess: &Guess) -> Change {
         Some(challenge) => change.name("#bound", "bound").name("#id", &challenge.0),
         None => change.name("#unbound", "unbound"),
     }
+}
+
+/// What [`Challenges::read`] does.
+const READ: &str = "read the phone's challenges";
+
+/// The state that an item holds at `now`. A phone never seen has the default state.
+fn state_in(item: Option<&Item>, now: Timestamp) -> Result<PhoneState, StoreError> {
+    let Some(item) = item else {
+        return Ok(PhoneState::default());
+    };
+    let state = parse(item).ok_or(StoreError::unreadable(READ, "challenges"))?;
+    Ok(match item.number("expires_at") {
+        Some(expires_at) if now < Timestamp::from_seconds(expires_at) => state,
+        // Only the revision counts of what TTL has not removed yet.
+        _ => PhoneState {
+            rev: state.rev,
+            ..PhoneState::default()
+        },
+    })
 }
 
 /// The change that counts a guess, refused where there is nothing to be guessed.

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Update};
 
+use super::batch::Read;
 use super::challenges::Challenges;
 use super::{
     Fields, Item, StoreError, Transacted, Write, condition_failed, number, retrying_conflicts,
@@ -82,6 +83,9 @@ pub enum LoginsEnded {
     NoSuchUser,
 }
 
+/// What [`Users::by_phone`] does.
+const READ: &str = "read the user";
+
 /// How often an act is tried when others change the user meanwhile.
 const RACES_MAX: usize = 5;
 
@@ -123,11 +127,22 @@ impl Users {
 
     /// The user of a phone, strongly consistent. The log names the phone from now on.
     pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
-        const ACT: &str = "read the user";
         name_phone(phone);
-        let item = self.item_of(ACT, phone).await?;
-        item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user")))
+        let item = self.item_of(READ, phone).await?;
+        item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(READ, "user")))
             .transpose()
+    }
+
+    /// The same read, to be made together with others.
+    pub fn reading(&self, phone: &Phone) -> Read<Option<User>> {
+        name_phone(phone);
+        let of = phone.clone();
+        let user = move |item: Option<&Item>| {
+            let user =
+                item.map(|item| parse(item, &of).ok_or(StoreError::unreadable(READ, "user")));
+            user.transpose()
+        };
+        Read::new(&self.table, "id", phone_id(phone), user)
     }
 
     /// The user with this id, by two reads, strongly consistent.
@@ -458,7 +473,11 @@ fn nobodys_digits(email: &Email) -> String {
 }
 
 fn phone_key(phone: &Phone) -> AttributeValue {
-    text(format!("phone#{}", phone.digits()))
+    text(phone_id(phone))
+}
+
+fn phone_id(phone: &Phone) -> String {
+    format!("phone#{}", phone.digits())
 }
 
 fn parse(item: &Item, phone: &Phone) -> Option<User> {

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use super::batch::Read;
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::dynamodb::trying_once;
@@ -323,6 +324,12 @@ impl WhatsAppSessions {
             .await
             .map_err(StoreError::during("read the session"))?;
         Ok(answer.item.as_ref().map(read_item).unwrap_or_default())
+    }
+
+    /// The same read, to be made together with others.
+    pub fn reading(&self, name: &str) -> Read<SessionItem> {
+        let session = |item: Option<&Item>| Ok(item.map(read_item).unwrap_or_default());
+        Read::new(&self.table, NAME, name, session)
     }
 
     /// Takes the next place in the queue of `name`, at most `wait_max` from `now`, and moves the queue on by what a send

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, ReturnValuesOnConditionChe
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::batch::Read;
 use super::{Fields, Item, StoreError, Write, condition_failed, number, retrying_conflicts, text};
 use crate::model::address::ClientAddress;
 use crate::model::challenge::AttemptId;
@@ -122,11 +123,13 @@ impl Windows {
             .send()
             .await
             .map_err(StoreError::during("read a window"))?;
-        Ok(found
-            .item
-            .as_ref()
-            .and_then(parse)
-            .filter(|window| now < window.ends))
+        Ok(running_in(found.item.as_ref(), now))
+    }
+
+    /// The same read, to be made together with others.
+    pub fn reading(&self, key: WindowKey<'_>, now: Timestamp) -> Read<Option<Window>> {
+        let running = move |item: Option<&Item>| Ok(running_in(item, now));
+        Read::new(&self.table, "id", key.to_string(), running)
     }
 
     /// Takes a place in a window unless it is full, in one conditional update: a second one when `running`, the window as it
@@ -347,6 +350,10 @@ fn grants(item: &Item) -> &[String] {
     item.get("granted")
         .and_then(|granted| granted.as_ss().ok())
         .map_or(&[], Vec::as_slice)
+}
+
+fn running_in(item: Option<&Item>, now: Timestamp) -> Option<Window> {
+    item.and_then(parse).filter(|window| now < window.ends)
 }
 
 fn parse(item: &Item) -> Option<Window> {

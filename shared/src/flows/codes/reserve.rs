@@ -118,7 +118,7 @@ impl Codes {
                     // Others may write all the time, such as wrong guesses: to come back at another moment gets through.
                     let pause = Duration::from_millis(self.entropy.below(RACE_PAUSE_MS_MAX));
                     tokio::time::sleep(pause).await;
-                    state = self.challenges.read(phone, attempt.begun_at).await?;
+                    state = self.state_again(attempt).await?;
                 }
                 Err(error) => {
                     // It may have been written all the same.
@@ -131,6 +131,16 @@ impl Codes {
             limit: Limit::InProgress,
             retry_after: Duration::from_secs(1),
         }))
+    }
+
+    /// The phone's state as it is now. Read like everything else that a send reads, so that no function needs another right.
+    async fn state_again(&self, attempt: &Attempt<'_>) -> Result<PhoneState, StoreError> {
+        let mut batch = self.batches.begin();
+        let reading = self
+            .challenges
+            .reading(attempt.order.phone, attempt.begun_at);
+        let state = batch.add(reading);
+        state.from(&batch.read("read a phone's challenges again").await?)
     }
 
     /// The reservation on `state`: the live code once more, or a new one.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::order::{Order, Recipient};
 use super::{Codes, SendError};
+use crate::model::account::User;
 use crate::model::caller::Caller;
 use crate::model::challenge::{ChallengeHash, PhoneState};
 use crate::model::code::Purpose;
@@ -16,6 +17,8 @@ use crate::store::windows::{Window, WindowKey};
 /// Everything a send is decided on, read in one round trip.
 #[derive(Debug)]
 pub struct Survey {
+    /// The user of the phone.
+    pub user: Option<User>,
     pub(super) state: PhoneState,
     /// The window of the client address, if one is running.
     pub(super) window: Option<Window>,
@@ -39,7 +42,7 @@ impl Survey {
 }
 
 impl Codes {
-    /// Reads all that a send is decided on.
+    /// Reads all that a send is decided on, in one call, and the key ring beside it. The log names the phone from now on.
     ///
     /// # Errors
     /// When the store fails or no session is configured.
@@ -49,22 +52,26 @@ impl Codes {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Survey, SendError> {
-        let picked = async {
-            match self.test_numbers.code(phone) {
-                None => self.sender.pick(phone).await.map(Some),
-                Some(_) => Ok(None),
-            }
+        let picking = match self.test_numbers.code(phone) {
+            None => Some(self.sender.picking(phone).ok_or(SendError::NoSession)?),
+            Some(_) => None,
         };
-        let (state, window, picked, ring) = tokio::join!(
-            self.challenges.read(phone, now),
-            self.windows.read(WindowKey::CodesFrom(caller.address), now),
-            picked,
+        let mut batch = self.batches.begin();
+        let user = batch.add(self.users.reading(phone));
+        let state = batch.add(self.challenges.reading(phone, now));
+        let address = WindowKey::CodesFrom(caller.address);
+        let window = batch.add(self.windows.reading(address, now));
+        let picked = picking.map(|read| batch.add(read));
+        let (found, ring) = tokio::join!(
+            batch.read("read what a code is decided on"),
             self.ring.get(now),
         );
+        let found = found?;
         Ok(Survey {
-            state: state?,
-            window: window?,
-            picked: picked?,
+            user: user.from(&found)?,
+            state: state.from(&found)?,
+            window: window.from(&found)?,
+            picked: picked.map(|read| read.from(&found)).transpose()?,
             ring: ring?,
         })
     }
