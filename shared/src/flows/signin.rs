@@ -1,10 +1,12 @@
 //! Signing in with a password. Wrong passwords are limited; the right one costs nothing.
 //!
 //! Whoever only knows a number must not keep its owner out. So there are three limits ([`Policy`](crate::model::limits::Policy)):
-//! * `passwords_per_phone` wrong passwords close the phone for the address that gave them, and for no other.
+//! * `passwords_per_phone` wrong passwords close the account for the address that gave them, and for no other.
 //! * After `passwords_before_code` wrong passwords from anywhere, a password alone opens nothing from networks that nobody
 //!   has signed in from. A code does.
 //! * `passwords_per_address` phones may fail from one address. A right password is let in all the same.
+//!
+//! The first two count for the account as it was named: its phone and its e-mail address apart.
 use super::login::{Generation, LoginKeys, Logins, SignedIn};
 use crate::model::account::{User, random_id};
 use crate::model::address::ClientAddress;
@@ -106,15 +108,15 @@ impl PasswordSignIns {
             now,
         };
         // Counted before it is compared, so that guesses side by side are all counted.
-        let (user, keys, state, grants) = tokio::join!(
+        let (user, keys, state, verdicts) = tokio::join!(
             self.users.by_phone(phone),
             self.logins.keys(now),
             self.challenges.read(phone, now),
             guess.count(),
         );
-        let mark = grants.mark();
+        let mark = verdicts.mark();
         let beside = ReadBeside { user, keys, state };
-        let signed_in = guess.check(grants, beside).await;
+        let signed_in = guess.check(verdicts, beside).await;
         if !is_charged(&signed_in) {
             guess.give_back(mark).await;
         }
@@ -122,7 +124,8 @@ impl PasswordSignIns {
     }
 }
 
-/// Only a wrong password is charged: not a right one, not a refusal, and not an outage of ours.
+/// Only a wrong password is charged: not a right one, not an outage of ours, and not one that was never compared. At the
+/// limit of an address it was compared and wrong.
 fn is_charged(signed_in: &Result<SignedIn, SignInError>) -> bool {
     match signed_in {
         Err(SignInError::Wrong) => true,
@@ -149,13 +152,13 @@ struct PasswordGuess<'a> {
     now: Timestamp,
 }
 
-/// The places of a guess in the limits.
-struct Grants {
-    /// Among the wrong passwords of this phone from this address.
-    of_phone_and_address: Result<Grant, StoreError>,
-    /// Among the wrong passwords of this phone from anywhere.
-    of_phone: Result<Grant, StoreError>,
-    /// Among the phones that failed from this address.
+/// What the limits say to a guess.
+struct Verdicts {
+    /// Of the wrong passwords for this account from this address.
+    of_account_and_address: Result<Grant, StoreError>,
+    /// Of the wrong passwords for this account from anywhere.
+    of_account: Result<Grant, StoreError>,
+    /// Of the phones that failed from this address.
     of_address: Result<Marked, StoreError>,
 }
 
@@ -164,15 +167,15 @@ struct Grants {
 enum Mark {
     /// This guess.
     Ours,
-    /// An earlier guess, or nobody.
-    Earlier,
+    /// An earlier guess, or nobody: the limit was full, or the store failed.
+    NotOurs,
 }
 
-impl Grants {
+impl Verdicts {
     const fn mark(&self) -> Mark {
         match self.of_address {
             Ok(Marked::New) => Mark::Ours,
-            _ => Mark::Earlier,
+            _ => Mark::NotOurs,
         }
     }
 }
@@ -191,11 +194,11 @@ enum HashAge {
 }
 
 impl PasswordGuess<'_> {
-    const fn of_phone_and_address(&self) -> WindowKey<'_> {
+    const fn of_account_and_address(&self) -> WindowKey<'_> {
         WindowKey::PasswordOfFrom(self.who, self.address)
     }
 
-    const fn of_phone(&self) -> WindowKey<'_> {
+    const fn of_account(&self) -> WindowKey<'_> {
         WindowKey::PasswordOf(self.who)
     }
 
@@ -204,7 +207,7 @@ impl PasswordGuess<'_> {
     }
 
     /// Takes the places of the guess, side by side.
-    async fn count(&self) -> Grants {
+    async fn count(&self) -> Verdicts {
         let PasswordSignIns {
             windows, policy, ..
         } = self.flow;
@@ -214,35 +217,37 @@ impl PasswordGuess<'_> {
             limit,
             now: self.now,
         };
-        let per_phone_and_address = claim(self.of_phone_and_address(), &policy.passwords_per_phone);
-        let per_phone = claim(self.of_phone(), &policy.passwords_before_code);
+        let per_account_and_address =
+            claim(self.of_account_and_address(), &policy.passwords_per_phone);
+        let per_account = claim(self.of_account(), &policy.passwords_before_code);
         let per_address = &policy.passwords_per_address;
-        let (of_phone_and_address, of_phone, of_address) = tokio::join!(
-            windows.grant(per_phone_and_address, None),
-            windows.grant(per_phone, None),
+        let (of_account_and_address, of_account, of_address) = tokio::join!(
+            windows.grant(per_account_and_address, None),
+            windows.grant(per_account, None),
             windows.mark(self.of_address(), self.phone, per_address, self.now),
         );
-        Grants {
-            of_phone_and_address,
-            of_phone,
+        Verdicts {
+            of_account_and_address,
+            of_account,
             of_address,
         }
     }
 
     /// Compares the password if the limits let it, and opens a login if it is right.
-    async fn check(&self, grants: Grants, beside: ReadBeside) -> Result<SignedIn, SignInError> {
+    async fn check(&self, verdicts: Verdicts, beside: ReadBeside) -> Result<SignedIn, SignInError> {
         let (user, keys, state) = (beside.user?, beside.keys?, beside.state?);
-        let (of_phone_and_address, of_phone) = (grants.of_phone_and_address?, grants.of_phone?);
-        if let Grant::Full(window) = of_phone_and_address {
+        let (of_account_and_address, of_account) =
+            (verdicts.of_account_and_address?, verdicts.of_account?);
+        if let Grant::Full(window) = of_account_and_address {
             return Err(self.limited(Limit::Password, window));
         }
-        if matches!(of_phone, Grant::Full(_)) && !state.known.contains(&self.network()) {
+        if matches!(of_account, Grant::Full(_)) && !state.known.contains(&self.network()) {
             return Err(SignInError::CodeRequired);
         }
         if let Some(owner) = self.compare(user).await? {
             return self.open(owner, &keys, state).await;
         }
-        Err(match grants.of_address? {
+        Err(match verdicts.of_address? {
             Marked::Full(window) => self.limited(Limit::PasswordAddress, window),
             Marked::New | Marked::Held => SignInError::Wrong,
         })
@@ -335,15 +340,15 @@ impl PasswordGuess<'_> {
         let unmark = async {
             match mark {
                 Mark::Ours => windows.unmark(self.of_address(), self.phone).await,
-                Mark::Earlier => Ok(()),
+                Mark::NotOurs => Ok(()),
             }
         };
-        let (of_phone_and_address, of_phone, of_address) = tokio::join!(
-            windows.give_back(self.of_phone_and_address(), attempt),
-            windows.give_back(self.of_phone(), attempt),
+        let (of_account_and_address, of_account, of_address) = tokio::join!(
+            windows.give_back(self.of_account_and_address(), attempt),
+            windows.give_back(self.of_account(), attempt),
             unmark,
         );
-        let results = [of_phone_and_address, of_phone, of_address];
+        let results = [of_account_and_address, of_account, of_address];
         for error in results.into_iter().filter_map(Result::err) {
             tracing::error!(error = %Chain(&error), "what was no wrong password stays counted");
         }
