@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::{Args, Parser, ValueEnum};
-use report::Findings;
+use report::Measured;
 use tokio::runtime::Builder;
 
 /// Measures the functions against the budgets, and prints tables in Markdown.
@@ -110,22 +110,18 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
     }
     let always = [What::Functions, What::Endpoints];
     let measures = |what| cli.write || cli.what.map_or(always.contains(&what), |only| only == what);
-    let mut functions = Findings::default();
-    let mut endpoints = Findings::default();
-    let mut profiles = Findings::default();
-    let mut pace = Findings::default();
-    let mut code = Findings::default();
+    let mut measured = Measured::default();
     if measures(What::Endpoints) {
         let mut paused = Builder::new_current_thread();
         let paused = paused.enable_all().start_paused(true).build()?;
-        endpoints = paused.block_on(endpoints::measure())?;
-        println!("{}", endpoints.markdown);
+        measured.endpoints = paused.block_on(endpoints::measure())?;
+        println!("{}", measured.endpoints.markdown);
     }
     if measures(What::Pace) {
         let mut paused = Builder::new_current_thread();
         let paused = paused.enable_all().start_paused(true).build()?;
-        pace = paused.block_on(pace::measure())?;
-        println!("{}", pace.markdown);
+        measured.pace = paused.block_on(pace::measure())?;
+        println!("{}", measured.pace.markdown);
     }
     let real_time = Builder::new_multi_thread().enable_all().build()?;
     if measures(What::Functions) {
@@ -133,30 +129,28 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
             Some(folder) => folder.clone(),
             None => bootstraps::build()?,
         };
-        functions = real_time.block_on(functions::measure(&folder, cli.runs))?;
-        println!("{}", functions.markdown);
+        measured.functions = real_time.block_on(functions::measure(&folder, cli.runs))?;
+        println!("{}", measured.functions.markdown);
     }
     if measures(What::Code) {
         let folder = match &cli.bootstraps {
             Some(folder) => folder.clone(),
             None => bootstraps::build_one(code::FUNCTION)?,
         };
-        code = real_time.block_on(code::measure(&folder))?;
-        println!("{}", code.markdown);
+        measured.code = real_time.block_on(code::measure(&folder))?;
+        println!("{}", measured.code.markdown);
     }
     if measures(What::Profiles) {
         let built = profiles::build()?;
-        profiles = real_time.block_on(profiles::measure(&built, cli.runs))?;
-        println!("{}", profiles.markdown);
+        measured.profiles = real_time.block_on(profiles::measure(&built, cli.runs))?;
+        println!("{}", measured.profiles.markdown);
     }
     if cli.write {
-        let document = report::document(&functions, &endpoints, &code, &profiles, cli.runs)?;
+        let document = report::document(&measured, cli.runs)?;
         report::write(&document)?;
     }
-    let findings = [&functions, &endpoints, &pace, &code];
-    let exceeded: Vec<_> = findings.iter().flat_map(|found| &found.exceeded).collect();
-    for sentence in &exceeded {
+    for sentence in measured.exceeded() {
         println!("exceeded: {sentence}");
     }
-    Ok(!cli.check || exceeded.is_empty())
+    Ok(!cli.check || measured.exceeded().next().is_none())
 }

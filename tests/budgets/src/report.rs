@@ -45,19 +45,27 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Everything that was measured, by what it is of.
+#[derive(Debug, Default)]
+pub struct Measured {
+    pub functions: Findings,
+    pub endpoints: Findings,
+    pub code: Findings,
+    pub pace: Findings,
+    pub profiles: Findings,
+}
+
+impl Measured {
+    /// One sentence per budget that was exceeded. The profiles have none.
+    pub fn exceeded(&self) -> impl Iterator<Item = &String> {
+        let budgeted = [&self.functions, &self.endpoints, &self.code, &self.pace];
+        budgeted.into_iter().flat_map(|found| &found.exceeded)
+    }
+}
+
 /// The whole report. `runs` is how often each function was started.
-pub fn document(
-    functions: &Findings,
-    endpoints: &Findings,
-    code: &Findings,
-    profiles: &Findings,
-    runs: usize,
-) -> anyhow::Result<String> {
-    let exceeded = functions
-        .exceeded
-        .iter()
-        .chain(&endpoints.exceeded)
-        .chain(&code.exceeded);
+pub fn document(measured: &Measured, runs: usize) -> anyhow::Result<String> {
+    let exceeded = measured.exceeded();
     let mut exceeded: Vec<_> = exceeded.map(|sentence| format!("* {sentence}")).collect();
     if exceeded.is_empty() {
         exceeded.push("Everything is within its budget.".into());
@@ -67,10 +75,11 @@ pub fn document(
         .replace("{machine}", &machine()?)
         .replace("{rustc}", &output("rustc", &["--version"])?)
         .replace("{runs}", &runs.to_string())
-        .replace("{functions}", functions.markdown.trim_end())
-        .replace("{endpoints}", endpoints.markdown.trim_end())
-        .replace("{code}", code.markdown.trim_end())
-        .replace("{profiles}", profiles.markdown.trim_end())
+        .replace("{functions}", measured.functions.markdown.trim_end())
+        .replace("{endpoints}", measured.endpoints.markdown.trim_end())
+        .replace("{code}", measured.code.markdown.trim_end())
+        .replace("{pace}", measured.pace.markdown.trim_end())
+        .replace("{profiles}", measured.profiles.markdown.trim_end())
         .replace("{exceeded}", &exceeded.join("\n")))
 }
 
