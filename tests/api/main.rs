@@ -31,7 +31,7 @@ use serde_json::{Map, Value, json};
 use shared::model::account::User;
 use shared::model::challenge::NetworkHash;
 use shared::model::phone::Phone;
-use shared::model::token::{self, Claims, Jwks};
+use shared::model::token::{self, Claims, Jwks, Parties};
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
 use shared::store::{Fields, Item};
@@ -278,8 +278,11 @@ async fn claims(system: &TestSystem, reply: &Reply) -> Claims {
     let keys: Jwks = serde_json::from_value(keys.json).expect("a key set");
     let token = check_ok(reply)["token"].as_str().expect("a token");
     let settings = &system.backends().settings;
-    let (issuer, audience) = (&settings.token_issuer, &settings.token_audience);
-    token::verify(&keys, token, system.now(), issuer, audience).expect("a valid token")
+    let parties = Parties {
+        issuer: &settings.token_issuer,
+        audience: &settings.token_audience,
+    };
+    token::verify(&keys, token, parties, system.now()).expect("a valid token")
 }
 
 /// What a function answers to the event of its name in `events/`.

@@ -9,7 +9,7 @@ use shared::model::account::User;
 use shared::model::address::ClientAddress;
 use shared::model::challenge::{NetworkHash, PhoneState};
 use shared::model::phone::Phone;
-use shared::model::token::{self, Claims, Jwks, TokenError};
+use shared::model::token::{self, Claims, Jwks, Parties, TokenError};
 use shared::store::challenges::Challenges;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
@@ -119,8 +119,11 @@ pub async fn claims_of(system: &TestSystem, reply: &Reply) -> Result<Claims, Tok
     let jwks: Jwks = serde_json::from_slice(&jwks.body).unwrap();
     let token = reply.json["data"]["token"].as_str().unwrap();
     let settings = &system.backends().settings;
-    let (issuer, audience) = (&settings.token_issuer, &settings.token_audience);
-    token::verify(&jwks, token, system.now(), issuer, audience)
+    let parties = Parties {
+        issuer: &settings.token_issuer,
+        audience: &settings.token_audience,
+    };
+    token::verify(&jwks, token, parties, system.now())
 }
 
 /// Everything that went wrong with WhatsApp is over.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use local::database::Faults;
 use local::simulator::Scenario;
-use shared::model::challenge::{AttemptId, ChallengeHash, IssuedCode, Open, Origin, TRIES};
+use shared::model::challenge::{
+    AttemptId, ChallengeHash, IssuedCode, NewCode, OpenSend, Origin, TRIES,
+};
 use shared::model::code::{CodeLength, Purpose};
 use shared::model::phone::Phone;
 use shared::store::challenges::{Challenges, Reservation, Reserved};
@@ -325,7 +327,7 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
             purpose: Purpose::PasswordReset,
             sends: seen.sends.clone(),
             live: None,
-            open: Open {
+            open: OpenSend {
                 attempt: AttemptId("late".into()),
                 message_id: "m".into(),
                 session: "s".into(),
@@ -335,9 +337,11 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
                 challenge: id.clone(),
                 origin: Origin::Drawn,
                 code: Some(IssuedCode::fresh(
-                    [1; 16],
-                    "k".into(),
-                    CodeLength::Six,
+                    NewCode {
+                        nonce: [1; 16],
+                        kid: "k".into(),
+                        length: CodeLength::Six,
+                    },
                     &id,
                     now,
                 )),

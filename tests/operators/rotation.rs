@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use local::database::Faults;
 use serde_json::{Value, json};
-use shared::model::token::{self, Claims, Jwks, SigningAlgorithm, TokenError};
+use shared::model::token::{self, Claims, Jwks, Parties, SigningAlgorithm, TokenError};
 use shared::platform::timestamp::Timestamp;
 use shared::store::Fields;
 use tests::{Reply, TestSystem};
@@ -45,14 +45,11 @@ async fn published(system: &TestSystem) -> Jwks {
 
 fn verify(system: &TestSystem, jwks: &Jwks, token: &Value) -> Result<Claims, TokenError> {
     let settings = &system.backends().settings;
-    let (issuer, audience) = (&settings.token_issuer, &settings.token_audience);
-    token::verify(
-        jwks,
-        token.as_str().unwrap(),
-        system.now(),
-        issuer,
-        audience,
-    )
+    let parties = Parties {
+        issuer: &settings.token_issuer,
+        audience: &settings.token_audience,
+    };
+    token::verify(jwks, token.as_str().unwrap(), parties, system.now())
 }
 
 /// Lets every environment of every function read its rings.

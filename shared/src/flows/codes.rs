@@ -10,8 +10,7 @@ use std::time::Duration;
 use self::country_cap::{CapError, CountryDays};
 use self::full_addresses::FullAddresses;
 use crate::model::account::random_id;
-use crate::model::challenge::IssuedCode;
-use crate::model::code::{Code, Purpose};
+use crate::model::code::{Code, CodeSource};
 use crate::model::keys::{Key, RingName};
 use crate::model::limits::{Limited, Policy};
 use crate::model::phone::Phone;
@@ -198,13 +197,14 @@ impl Codes {
         policy
     }
 
-    /// The code that goes to the phone.
-    fn secret(&self, key: &Key, code: &IssuedCode, purpose: Purpose, phone: &Phone) -> Code {
+    /// The code that `source` makes under `key`, or the fixed code of a test number.
+    fn secret(&self, key: &Key, source: &CodeSource<'_>) -> Code {
+        let CodeSource { phone, purpose, .. } = source;
         if self.test_numbers.is_review(phone) {
             tracing::warn!(%phone, purpose = purpose.name(), "{REVIEW_NUMBER_USED}");
         }
         match self.test_numbers.code(phone) {
-            None => Code::derive(&key.secret, &code.nonce, purpose, phone, code.length),
+            None => Code::derive(&key.secret, source),
             Some(fixed) => fixed.clone(),
         }
     }

@@ -7,7 +7,7 @@ use crate::model::account::{User, random_id};
 use crate::model::challenge::{ChallengeHash, Used};
 use crate::model::keys::{PublicRing, Ring, RingName};
 use crate::model::refresh::RefreshToken;
-use crate::model::token::{self, AccessToken, Claims, Jwks, SigningKey, TokenError};
+use crate::model::token::{self, AccessToken, Claims, Jwks, Parties, SigningKey, TokenError};
 use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -154,7 +154,11 @@ impl AccessTokens {
     }
 
     fn verify(&self, keys: &PublicRing, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
-        token::verify(&keys.live(now), token, now, &self.issuer, &self.audience)
+        let parties = Parties {
+            issuer: &self.issuer,
+            audience: &self.audience,
+        };
+        token::verify(&keys.live(now), token, parties, now)
     }
 }
 

@@ -241,7 +241,7 @@ impl PasswordGuess<'_> {
         if let Grant::Full(window) = of_account_and_address {
             return Err(self.limited(Limit::Password, window));
         }
-        if matches!(of_account, Grant::Full(_)) && !state.known.contains(&self.network()) {
+        if matches!(of_account, Grant::Full(_)) && !state.knows(self.network()) {
             return Err(SignInError::CodeRequired);
         }
         if let Some(owner) = self.compare(user).await? {

@@ -98,6 +98,19 @@ impl CodeLength {
 /// The random part of one code: 128 bits.
 pub type Nonce = [u8; 16];
 
+/// What a code is derived from, beside the secret of its key.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeSource<'a> {
+    /// The code's random part.
+    pub nonce: &'a Nonce,
+    /// How many digits the code has.
+    pub length: CodeLength,
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// The phone that the code goes to.
+    pub phone: &'a Phone,
+}
+
 /// A one-time code. Shown to nobody but its recipient.
 #[derive(Clone)]
 pub struct Code(String);
@@ -116,32 +129,26 @@ impl Code {
         well_formed.then_some(Self(digits))
     }
 
-    /// The code of `nonce` for one purpose and one phone.
+    /// The code that `source` makes under `key`.
     ///
     /// The first 64 bits of HMAC-SHA-256, modulo 10^6 or 10^8: the bias of the remainder is below 2^-37.
-    pub fn derive(
-        key: &[u8],
-        nonce: &Nonce,
-        purpose: Purpose,
-        phone: &Phone,
-        length: CodeLength,
-    ) -> Self {
+    pub fn derive(key: &[u8], source: &CodeSource<'_>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let mut mac = hmac::Context::with_key(&key);
         for part in [
             b"code",
-            purpose.name().as_bytes(),
-            phone.digits().as_bytes(),
+            source.purpose.name().as_bytes(),
+            source.phone.digits().as_bytes(),
         ] {
             mac.update(part);
             mac.update(&[0]);
         }
-        mac.update(nonce);
+        mac.update(source.nonce);
         let tag = mac.sign();
         let number = tag.as_ref()[..8]
             .iter()
             .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-        Self(match length {
+        Self(match source.length {
             CodeLength::Six => format!("{:06}", number % 1_000_000),
             CodeLength::Eight => format!("{:08}", number % 100_000_000),
         })
@@ -173,7 +180,13 @@ mod tests {
     }
 
     fn derive(key: &[u8], nonce: &Nonce, purpose: Purpose, phone: &Phone) -> Code {
-        Code::derive(key, nonce, purpose, phone, CodeLength::Six)
+        let source = CodeSource {
+            nonce,
+            length: CodeLength::Six,
+            purpose,
+            phone,
+        };
+        Code::derive(key, &source)
     }
 
     #[test]
@@ -202,8 +215,13 @@ mod tests {
     fn from_the_tenth_wrong_guess_in_a_row_codes_have_eight_digits() {
         let siti = phone("628123456789");
         for (failures, digits) in [(0, 6), (9, 6), (10, 8), (i64::MAX, 8)] {
-            let length = CodeLength::after(failures);
-            let code = Code::derive(&[7; 32], &[9; 16], Purpose::Sso, &siti, length);
+            let source = CodeSource {
+                nonce: &[9; 16],
+                length: CodeLength::after(failures),
+                purpose: Purpose::Sso,
+                phone: &siti,
+            };
+            let code = Code::derive(&[7; 32], &source);
             assert_eq!(code.digits().len(), digits, "{failures}");
         }
     }

@@ -235,7 +235,7 @@ impl Places {
             sent,
             under_way,
             asker,
-            at_home: state.known.contains(&asker.from),
+            at_home: state.knows(asker.from),
         }
     }
 
@@ -252,8 +252,7 @@ impl Places {
 
     /// Whoever is at home does not wait for what somebody asked for elsewhere.
     fn cooldown(&self, state: &PhoneState, policy: &Policy) -> Refusal {
-        let elsewhere =
-            |send: &SendMade| send.from.is_some_and(|from| !state.known.contains(&from));
+        let elsewhere = |send: &SendMade| send.from.is_some_and(|from| !state.knows(from));
         self.same_purpose()
             .filter(|send| !(self.at_home && elsewhere(send)))
             .map(|send| (Limit::Cooldown, send.at.plus(policy.wait_after(send))))
@@ -350,7 +349,7 @@ fn nth_last(mut times: Vec<Timestamp>, places: usize) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::challenge::{AttemptId, Challenge, ChallengeHash, Open, Origin};
+    use crate::model::challenge::{AttemptId, Challenge, ChallengeHash, OpenSend, Origin};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -392,7 +391,7 @@ mod tests {
     fn state(sends: &[SendMade]) -> PhoneState {
         PhoneState {
             sends: sends.to_vec(),
-            known: vec![HOME],
+            known_networks: vec![HOME],
             ..PhoneState::default()
         }
     }
@@ -403,7 +402,7 @@ mod tests {
         at: Timestamp,
         until: Timestamp,
     ) -> PhoneState {
-        let open = Open {
+        let open = OpenSend {
             attempt: AttemptId("a".into()),
             message_id: "m".into(),
             session: "s".into(),
@@ -497,7 +496,7 @@ mod tests {
         let decide = |network, sends: &[SendMade]| {
             let asker = asker(Purpose::Signup, false, network);
             let state = PhoneState {
-                known: vec![],
+                known_networks: vec![],
                 ..state(sends)
             };
             decide(&state, asker, &policy, NOW).map_err(|no| no.limit)

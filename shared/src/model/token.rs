@@ -224,16 +224,24 @@ pub enum TokenError {
     Refused(&'static str),
 }
 
-/// What `token` says, if one of `keys` signed it as an access token of `issuer` for `audience` that is valid at `now`.
+/// Who an access token has to be from, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties<'a> {
+    /// Who made it.
+    pub issuer: &'a str,
+    /// Who it is for.
+    pub audience: &'a str,
+}
+
+/// What `token` says, if one of `keys` signed it as an access token between `parties` that is valid at `now`.
 ///
 /// # Errors
 /// When it is not accepted.
 pub fn verify(
     keys: &Jwks,
     token: &str,
+    parties: Parties<'_>,
     now: Timestamp,
-    issuer: &str,
-    audience: &str,
 ) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(refused)?;
     if !matches!(header.alg, Algorithm::ES256 | Algorithm::RS256) {
@@ -249,10 +257,9 @@ pub fn verify(
         return Err(TokenError::Refused("algorithm"));
     }
     let key = DecodingKey::from_jwk(key).map_err(refused)?;
-    let claims =
-        jsonwebtoken::decode::<Claims>(token, &key, &validation(algorithm, issuer, audience))
-            .map_err(refused)?
-            .claims;
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation(algorithm, parties))
+        .map_err(refused)?
+        .claims;
     if claims.iat > now.seconds() + CLOCK_SKEW_SECONDS {
         return Err(TokenError::Refused("made in the future"));
     }
@@ -263,12 +270,12 @@ pub fn verify(
 }
 
 /// All that the library checks but time, which it would read from the machine's clock.
-fn validation(algorithm: SigningAlgorithm, issuer: &str, audience: &str) -> Validation {
+fn validation(algorithm: SigningAlgorithm, parties: Parties<'_>) -> Validation {
     let mut validation = Validation::new(algorithm.of_jwt());
     validation.validate_exp = false;
     validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-    validation.set_issuer(&[issuer]);
-    validation.set_audience(&[audience]);
+    validation.set_issuer(&[parties.issuer]);
+    validation.set_audience(&[parties.audience]);
     validation
 }
 
@@ -292,6 +299,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const ISSUER: &str = "https://codes.example";
     const AUDIENCE: &str = "app";
+    const PARTIES: Parties<'_> = Parties {
+        issuer: ISSUER,
+        audience: AUDIENCE,
+    };
 
     fn key(kid: &str) -> SigningKey {
         key_of(kid, SigningAlgorithm::Es256)
@@ -333,10 +344,7 @@ mod tests {
     }
 
     fn check(keys: &[&SigningKey], token: &str, expected: Result<Claims, TokenError>) {
-        assert_eq!(
-            verify(&published(keys), token, NOW, ISSUER, AUDIENCE),
-            expected
-        );
+        assert_eq!(verify(&published(keys), token, PARTIES, NOW), expected);
     }
 
     #[test]
@@ -346,7 +354,7 @@ mod tests {
         let published: Jwks = serde_json::from_str(&published).unwrap();
         for key in [&old, &new] {
             let token = sign(key, &claims()).unwrap();
-            let verified = verify(&published, token.expose(), NOW, ISSUER, AUDIENCE);
+            let verified = verify(&published, token.expose(), PARTIES, NOW);
             assert_eq!(verified, Ok(claims()));
         }
     }
@@ -550,7 +558,7 @@ mod tests {
             (100_000, Err(TokenError::Expired)),
         ] {
             let now = Timestamp::from_seconds(NOW.seconds() + seconds);
-            let verified = verify(&keys, token.expose(), now, ISSUER, AUDIENCE);
+            let verified = verify(&keys, token.expose(), PARTIES, now);
             assert_eq!(verified, expected, "{seconds} s");
         }
     }

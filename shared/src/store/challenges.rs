@@ -21,7 +21,7 @@ use super::{
 };
 use crate::model::challenge::{
     AttemptId, Bound, Certainty, Challenge, ChallengeHash, IssuedCode, LastGuess, NetworkHash,
-    Open, Origin, PhoneState, SendMade, TAKEN_COUNTS, Used,
+    ON_WHATSAPP_FOR, OpenSend, Origin, PhoneState, SendMade, Used,
 };
 use crate::model::code::{CodeLength, Nonce, Purpose};
 use crate::model::phone::Phone;
@@ -30,7 +30,7 @@ use crate::runtime::Backends;
 
 /// How long a phone is remembered after its last code: longer than any limit, so that failures keep adding up, and as long
 /// as it counts that it took a message.
-const KEPT: Duration = TAKEN_COUNTS;
+const KEPT: Duration = ON_WHATSAPP_FOR;
 
 /// How often a network is remembered anew when others change the phone's state meanwhile.
 const NETWORK_RACES_MAX: usize = 5;
@@ -54,7 +54,7 @@ pub struct Reservation {
     /// The code that is live beside the send, and stays so if nothing is sent.
     pub live: Option<IssuedCode>,
     /// The send that is now under way.
-    pub open: Open,
+    pub open: OpenSend,
 }
 
 /// What `commit` charges.
@@ -179,11 +179,11 @@ impl Challenges {
     }
 
     /// Ends the reservation of `open` with a message that was sent (or may have been): charges the limits, and turns the code
-    /// into `code`, which [`Open::adopted`] answers. Does nothing when the reservation has ended already.
+    /// into `code`, which [`OpenSend::adopted`] answers. Does nothing when the reservation has ended already.
     pub async fn commit(
         &self,
         phone: &Phone,
-        open: &Open,
+        open: &OpenSend,
         charge: Charge,
         code: &IssuedCode,
     ) -> Result<(), StoreError> {
@@ -275,7 +275,7 @@ impl Challenges {
         const ACT: &str = "remember a network";
         let mut seen = seen;
         for _ in 0..NETWORK_RACES_MAX {
-            if seen.known.first() == Some(&network) {
+            if seen.known_networks.first() == Some(&network) {
                 return Ok(());
             }
             let change = Change::new(Purpose::Sso)
@@ -284,7 +284,7 @@ impl Challenges {
                 .value(":sends", list_of_sends(&seen.sends))
                 .value(":failures", number(seen.failures))
                 .value(":expires_at", number(now.plus(KEPT).seconds_up()))
-                .value(":known", list_of_networks(&seen.knowing(network)));
+                .value(":known", list_of_networks(&seen.known_networks_with(network)));
             let change = if seen.challenges.contains_key(&Purpose::Sso) {
                 change.without_purpose()
             } else {
@@ -578,7 +578,7 @@ fn remove_unseen(mut change: Change, purpose: Purpose, seen: &PhoneState) -> Cha
             change = change.remove(&placeholder).name(&placeholder, other.name());
         }
     }
-    if seen.known.is_empty() && !change.values.contains_key(":known") {
+    if seen.known_networks.is_empty() && !change.values.contains_key(":known") {
         change = change.remove("known");
     }
     if seen.not_on_whatsapp_until.is_none() {
@@ -750,7 +750,7 @@ fn code_item(code: &IssuedCode) -> Item {
     item
 }
 
-fn open_item(open: &Open) -> Item {
+fn open_item(open: &OpenSend) -> Item {
     let mut item = Item::from([
         ("attempt".into(), text(&open.attempt.0)),
         ("message_id".into(), text(&open.message_id)),
@@ -776,7 +776,7 @@ const fn origin_name(origin: Origin) -> &'static str {
     }
 }
 
-fn challenge_item(code: Option<&IssuedCode>, open: Option<&Open>) -> AttributeValue {
+fn challenge_item(code: Option<&IssuedCode>, open: Option<&OpenSend>) -> AttributeValue {
     let mut item = Item::new();
     if let Some(code) = code {
         item.insert("code".into(), AttributeValue::M(code_item(code)));
@@ -803,7 +803,7 @@ fn parse(item: &Item) -> Option<PhoneState> {
         failures: item.number("failures").unwrap_or(0).max(0),
         not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
         taken_at: time(item, "taken_at"),
-        known: parse_networks(item)?,
+        known_networks: parse_networks(item)?,
         challenges,
     })
 }
@@ -850,12 +850,12 @@ fn parse_challenge(item: &Item) -> Option<Challenge> {
     Some(Challenge { code, open })
 }
 
-fn parse_open(item: &Item) -> Option<Open> {
+fn parse_open(item: &Item) -> Option<OpenSend> {
     let code = match item.map("code") {
         Some(code) => Some(parse_code(code)?),
         None => None,
     };
-    Some(Open {
+    Some(OpenSend {
         attempt: AttemptId(item.text("attempt")?.into()),
         message_id: item.text("message_id")?.into(),
         session: item.text("session")?.into(),

@@ -53,7 +53,7 @@ pub struct Right {
     pub(super) code: IssuedCode,
     pub(super) guess: Guess,
     /// The networks to be known once the code is used.
-    pub(super) known: Vec<NetworkHash>,
+    pub(super) known_networks: Vec<NetworkHash>,
     pub(super) address: ClientAddress,
 }
 
@@ -167,7 +167,7 @@ impl Checking<'_> {
             self.codes.challenges.read(self.phone, self.guess.at),
         );
         match granted? {
-            Grant::Full(window) if !state?.known.contains(&self.network()) => {
+            Grant::Full(window) if !state?.knows(self.network()) => {
                 Err(self.address_is_full(window))
             }
             Grant::Full(_) | Grant::Granted => Ok(()),
@@ -191,7 +191,7 @@ impl Checking<'_> {
         };
         let (Counted::Compare(state, _) | Counted::Refused(state)) = &counted;
         // A phone's own addresses are limited by its ids alone, or neighbours would shut each other out.
-        if state.known.contains(&self.network()) {
+        if state.knows(self.network()) {
             return self.compare_counted(counted).await;
         }
         let full_addresses = &self.codes.full_addresses;
@@ -322,8 +322,8 @@ impl Checking<'_> {
     fn is_right(&self, code: &IssuedCode) -> bool {
         let key = self.ring.find(&code.kid, self.guess.at);
         key.is_some_and(|key| {
-            let secret = self.codes.secret(key, code, self.guess.purpose, self.phone);
-            secret.matches(&self.answer.code)
+            let source = code.source(self.guess.purpose, self.phone);
+            self.codes.secret(key, &source).matches(&self.answer.code)
         })
     }
 
@@ -331,7 +331,7 @@ impl Checking<'_> {
         Right {
             code,
             guess: self.guess.clone(),
-            known: state.knowing(self.network()),
+            known_networks: state.known_networks_with(self.network()),
             address: self.answer.address,
         }
     }

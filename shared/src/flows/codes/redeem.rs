@@ -32,12 +32,15 @@ impl Codes {
         also: Vec<Write>,
     ) -> Result<Used, VerifyError> {
         let Right {
-            code, guess, known, ..
+            code,
+            guess,
+            known_networks,
+            ..
         } = right;
         let purpose = guess.purpose;
         let (used_up, ()) = tokio::join!(
             self.challenges
-                .use_code(phone, purpose, code, &used, known, also),
+                .use_code(phone, purpose, code, &used, known_networks, also),
             self.was_right(right),
         );
         match used_up? {

@@ -4,7 +4,9 @@ use std::time::Duration;
 use super::order::{Companion, Order};
 use super::survey::Survey;
 use super::{Codes, SendError, log_store_error};
-use crate::model::challenge::{AttemptId, ChallengeId, IssuedCode, Open, Origin, PhoneState};
+use crate::model::challenge::{
+    AttemptId, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState,
+};
 use crate::model::code::{Code, CodeLength};
 use crate::model::keys::{Key, Ring};
 use crate::model::limits::{self, Asker, Limit, Limited, Policy};
@@ -58,8 +60,8 @@ impl Attempt<'_> {
     }
 
     /// The reservation, still without its code.
-    fn open(&self, challenge: &ChallengeId, origin: Origin) -> Open {
-        Open {
+    fn open(&self, challenge: &ChallengeId, origin: Origin) -> OpenSend {
+        OpenSend {
             attempt: self.id.clone(),
             message_id: self.message_id.clone(),
             session: self.session.clone(),
@@ -156,53 +158,42 @@ impl Codes {
             .map_err(SendError::Limited)?;
         let live = state.live_code(purpose);
         let (challenge, origin) = attempt.challenge(live.as_ref());
-        let open = attempt.open(challenge, origin);
-        let repeated = live.as_ref().and_then(|code| {
-            let key = ring.find(&code.kid, now)?;
-            let repeatable = code.repeatable(&open.challenge, now);
-            repeatable.then(|| (code.clone().bind(&open.challenge), key))
-        });
-        let (code, key, new_code) = match repeated {
-            Some((code, key)) => (code, key, None),
+        let mut open = attempt.open(challenge, origin);
+        let (code, key) = match repeated(live.as_ref(), ring, &open) {
+            Some(repeated) => repeated,
             None => {
                 let key = current_key(ring, now)?;
-                let code = self.new_code(&state, live.as_ref(), key, &open);
-                (code.clone(), key, Some(code))
+                let fresh = self.fresh_code(key, CodeLength::after(state.failures), &open);
+                let code = match &live {
+                    Some(live) => live.replaced_by(fresh, now),
+                    None => fresh,
+                };
+                open.code = Some(code.clone());
+                (code, key)
             }
         };
         Ok(Prepared {
-            secret: self.secret(key, &code, purpose, phone),
+            secret: self.secret(key, &code.source(purpose, phone)),
             challenge: challenge.clone(),
+            code,
             reservation: Reservation {
                 purpose,
                 seen: state,
                 sends,
                 live,
-                open: Open {
-                    code: new_code,
-                    ..open
-                },
+                open,
             },
-            code,
         })
     }
 
-    /// A new code in the place of `live`.
-    fn new_code(
-        &self,
-        state: &PhoneState,
-        live: Option<&IssuedCode>,
-        key: &Key,
-        open: &Open,
-    ) -> IssuedCode {
-        let Open { at, challenge, .. } = open;
-        let length = CodeLength::after(state.failures);
-        let nonce = self.entropy.bytes();
-        let code = IssuedCode::fresh(nonce, key.kid.clone(), length, challenge, *at);
-        match live {
-            Some(live) => live.replaced_by(code, *at),
-            None => code,
-        }
+    /// A code that nobody has yet, for the challenge id of `open`.
+    fn fresh_code(&self, key: &Key, length: CodeLength, open: &OpenSend) -> IssuedCode {
+        let new = NewCode {
+            nonce: self.entropy.bytes(),
+            kid: key.kid.clone(),
+            length,
+        };
+        IssuedCode::fresh(new, &open.challenge, open.at)
     }
 
     /// Takes the reservation back: nothing was sent. A failure is logged, and the reservation lapses.
@@ -225,6 +216,18 @@ impl Codes {
             log_store_error("[WhatsApp System] a reservation is left to lapse", &error);
         }
     }
+}
+
+/// The live code, to be sent once more and bound to the challenge id of `open`, with its key. `None` when it cannot be.
+fn repeated<'a>(
+    live: Option<&IssuedCode>,
+    ring: &'a Ring,
+    open: &OpenSend,
+) -> Option<(IssuedCode, &'a Key)> {
+    let live = live?;
+    let key = ring.find(&live.kid, open.at)?;
+    let repeatable = live.repeatable(&open.challenge, open.at);
+    repeatable.then(|| (live.clone().bind(&open.challenge), key))
 }
 
 fn current_key(ring: &Ring, now: Timestamp) -> Result<&Key, StoreError> {

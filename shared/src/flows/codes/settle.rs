@@ -124,7 +124,7 @@ fn certainty(outcome: Outcome, recipient: Recipient) -> Result<Certainty, Reason
 fn resend_after(attempt: &Attempt<'_>, reservation: Reservation, send: SendMade) -> Duration {
     let mut after = PhoneState {
         sends: reservation.sends,
-        known: reservation.seen.known,
+        known_networks: reservation.seen.known_networks,
         ..PhoneState::default()
     };
     after.sends.push(send);

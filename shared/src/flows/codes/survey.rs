@@ -37,7 +37,7 @@ impl Survey {
     /// Whether somebody has signed in with the phone from the asker's network. What others do there must not keep the owner
     /// out, so the limit of a client address is not for them: the phone's own limits are enough.
     pub(super) fn is_at_home(&self, asker: Asker) -> bool {
-        self.state.known.contains(&asker.from)
+        self.state.knows(asker.from)
     }
 }
 

@@ -128,7 +128,10 @@ impl Scheme {
                 params,
                 salt,
                 expected,
-            } => Ok(argon2(*algorithm, *version, params, password, salt)? == *expected),
+            } => {
+                let hasher = Argon2::new(*algorithm, *version, params.clone());
+                Ok(argon2(&hasher, password, salt)? == *expected)
+            }
             Self::Bcrypt(text) => {
                 bcrypt::verify(password, text).map_err(|error| error.to_string().into())
             }
@@ -221,21 +224,18 @@ pub(super) fn hash(password: &str, salt: &[u8]) -> Result<String, BoxError> {
         version: Some(version.into()),
         params: ParamsString::try_from(&params)?,
         salt: Some(Salt::new(salt)?),
-        hash: Some(argon2(algorithm, version, &params, password, salt)?),
+        hash: Some(argon2(
+            &Argon2::new(algorithm, version, params),
+            password,
+            salt,
+        )?),
     };
     Ok(hash.to_string())
 }
 
-fn argon2(
-    algorithm: Algorithm,
-    version: Version,
-    params: &Params,
-    password: &str,
-    salt: &[u8],
-) -> Result<Output, BoxError> {
-    let blocks = params.block_count();
-    let length = params.output_len().unwrap_or(HASH_BYTES);
-    let argon2 = Argon2::new(algorithm, version, params.clone());
+fn argon2(hasher: &Argon2<'_>, password: &str, salt: &[u8]) -> Result<Output, BoxError> {
+    let blocks = hasher.params().block_count();
+    let length = hasher.params().output_len().unwrap_or(HASH_BYTES);
     // Each hash writes every block before it reads it, so what a panic may have left behind does no harm.
     let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     if memory.len() < blocks {
@@ -244,7 +244,7 @@ fn argon2(
     let mut out = [0; Output::MAX_LENGTH];
     let out = &mut out[..length];
     let hashed =
-        argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut *memory);
+        hasher.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut *memory);
     // A foreign hash that takes more than ours gives it back.
     memory.truncate(MEMORY_KIB as usize);
     memory.shrink_to_fit();
