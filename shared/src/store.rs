@@ -117,6 +117,14 @@ impl StoreError {
         }
     }
 
+    /// Says that others changed the item at each try of `act`.
+    pub fn overtaken(act: &'static str) -> Self {
+        Self {
+            act,
+            source: "others changed the item at each try".into(),
+        }
+    }
+
     /// Says that `act` found an item that this version cannot read.
     pub fn unreadable(act: &'static str, attribute: &str) -> Self {
         Self {

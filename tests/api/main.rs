@@ -33,6 +33,7 @@ use shared::model::challenge::NetworkHash;
 use shared::model::phone::Phone;
 use shared::model::token::{self, Claims, Jwks, Parties};
 use shared::store::challenges::Challenges;
+use shared::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use shared::store::users::Users;
 use shared::store::{Fields, Item};
 use tests::{Reply, TestSystem};
@@ -88,8 +89,10 @@ async fn at_home(system: &TestSystem, typed: &str) {
     let challenges = Challenges::new(&system.looking());
     let seen = challenges.read(&phone, system.now()).await;
     let seen = seen.expect("the store works");
-    let known = challenges.know_network(&phone, seen, network, system.now());
-    known.await.expect("the store works");
+    let at = system.now();
+    let remembered = challenges.remember_network(&phone, seen, SignInFrom { network, at });
+    let remembered = remembered.await.expect("the store works");
+    assert_eq!(remembered, NetworkRemembered::Done);
     system.database().forget_calls();
 }
 

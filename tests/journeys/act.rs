@@ -11,6 +11,7 @@ use shared::model::challenge::{NetworkHash, PhoneState};
 use shared::model::phone::Phone;
 use shared::model::token::{self, Claims, Jwks, Parties, TokenError};
 use shared::store::challenges::Challenges;
+use shared::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
 use tests::{Reply, TestSystem};
@@ -137,8 +138,9 @@ pub async fn at_home(system: &TestSystem, phone: &str) {
     let network = NetworkHash::of(&phone, address.into());
     let challenges = Challenges::new(&system.looking());
     let seen = challenges.read(&phone, system.now()).await.unwrap();
-    let known = challenges.know_network(&phone, seen, network, system.now());
-    known.await.unwrap();
+    let at = system.now();
+    let remembered = challenges.remember_network(&phone, seen, SignInFrom { network, at });
+    assert_eq!(remembered.await.unwrap(), NetworkRemembered::Done);
 }
 
 /// What the store knows of a phone.

@@ -10,7 +10,8 @@ use shared::model::challenge::{
 };
 use shared::model::code::{CodeLength, Purpose};
 use shared::model::phone::Phone;
-use shared::store::challenges::{Challenges, Reservation, Reserved};
+use shared::store::challenges::Challenges;
+use shared::store::challenges::sends::{Release, Reservation, Reserved};
 use tests::{Reply, TestSystem};
 use tokio::time::{sleep, timeout};
 
@@ -312,6 +313,14 @@ async fn whoever_dies_with_a_wrong_guess_has_used_up_one_try_at_most() {
     .await;
 }
 
+fn release_of(reservation: &Reservation) -> Release<'_> {
+    Release {
+        reservation,
+        not_on_whatsapp_until: None,
+        also: Vec::new(),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
     for seen_before in [false, true] {
@@ -349,7 +358,7 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
             seen: seen.clone(),
         };
         // The request of the first write is still on its way.
-        let released = challenges.release(&of_phone, &reservation, None, Vec::new());
+        let released = challenges.release(&of_phone, release_of(&reservation));
         released.await.unwrap();
         let written = challenges.reserve(&of_phone, &reservation, Vec::new());
         assert!(matches!(written.await.unwrap(), Reserved::LostRace));
@@ -365,7 +374,7 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
         };
         let written = challenges.reserve(&of_phone, &reservation, Vec::new());
         assert!(matches!(written.await.unwrap(), Reserved::Granted));
-        let released = challenges.release(&of_phone, &reservation, None, Vec::new());
+        let released = challenges.release(&of_phone, release_of(&reservation));
         released.await.unwrap();
         let mut after = state_of(&system, &phone(1)).await;
         after.rev = seen.rev;

@@ -78,6 +78,6 @@ impl AccountCodes {
             language: request.language,
             keep: keep.filter(|id| survey.is_bound(*purpose, &id.hash(who))),
         };
-        codes.send(&survey, &order, &Alone, now).await
+        codes.send(&survey, &order, &Alone).await
     }
 }

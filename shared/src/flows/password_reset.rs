@@ -2,7 +2,7 @@
 //!
 //! The user is not signed in by it, every login made before ends, and the phone is told by a message.
 use super::account_change::{AccountChanges, Notice};
-use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::check::{Answer, AnswerFor, CountedGuess, RightGuess};
 use super::codes::redeem::OurFailure;
 use super::codes::{Codes, VerifyError};
 use crate::model::account::User;
@@ -125,10 +125,12 @@ impl PasswordResets {
         now: Timestamp,
     ) -> Result<Changed, ResetError> {
         let (codes, users, answer) = (&self.codes, &self.users, &request.answer);
-        let (guess, user) = tokio::join!(
-            codes.check(Purpose::PasswordReset, phone, answer, now),
-            users.by_phone(phone),
-        );
+        let answer_for = AnswerFor {
+            purpose: Purpose::PasswordReset,
+            phone,
+            answer,
+        };
+        let (guess, user) = tokio::join!(codes.check(answer_for, now), users.by_phone(phone),);
         let resetting = Resetting {
             flow: self,
             phone,
@@ -138,10 +140,10 @@ impl PasswordResets {
         match guess? {
             RightGuess::First(right) => {
                 let reset = resetting.first(&right, answer, user).await;
-                codes.settle_guess(phone, &right, reset).await
+                codes.settle_guess(&right, reset).await
             }
             RightGuess::Again(_, right) => {
-                let (again, ()) = tokio::join!(resetting.again(), codes.was_right(&right));
+                let (again, ()) = tokio::join!(resetting.again(), codes.uncharge_address(&right));
                 again
             }
         }
@@ -159,7 +161,7 @@ struct Resetting<'a> {
 impl Resetting<'_> {
     async fn first(
         &self,
-        right: &Right,
+        right: &CountedGuess,
         answer: &Answer,
         user: Result<Option<User>, StoreError>,
     ) -> Result<Changed, ResetError> {
@@ -179,7 +181,7 @@ impl Resetting<'_> {
             login: codes.use_id(),
         };
         let change = users.password_change(&user, &hash)?;
-        let redeemed = codes.redeem(self.phone, right, ours.clone(), vec![change]);
+        let redeemed = codes.redeem(right, ours.clone(), vec![change]);
         match redeemed.await {
             Ok(used) if used == ours => Ok(Changed::Now),
             // Another request with this answer was faster.

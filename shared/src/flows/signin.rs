@@ -22,6 +22,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::challenges::Challenges;
+use crate::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use crate::store::logins::Login;
 use crate::store::users::Users;
 use crate::store::windows::{Claim, Grant, Marked, Window, WindowKey, Windows};
@@ -295,7 +296,7 @@ impl PasswordGuess<'_> {
         let (opened, (), ()) = tokio::join!(
             logins.table().put(&login),
             self.update_hash(&user, hash),
-            self.know_network(state),
+            self.remember_network(state),
         );
         opened?;
         let first = Generation {
@@ -326,11 +327,21 @@ impl PasswordGuess<'_> {
     }
 
     /// Adds the network to those that the phone knows.
-    async fn know_network(&self, state: PhoneState) {
+    async fn remember_network(&self, state: PhoneState) {
+        const EVENT: &str = "a phone does not know its network";
+        let sign_in = SignInFrom {
+            network: self.network(),
+            at: self.now,
+        };
         let challenges = &self.flow.challenges;
-        let known = challenges.know_network(self.phone, state, self.network(), self.now);
-        if let Err(error) = known.await {
-            tracing::error!(error = %Chain(&error), "a phone does not know its network");
+        match challenges
+            .remember_network(self.phone, state, sign_in)
+            .await
+        {
+            Ok(NetworkRemembered::Done) => {}
+            // The next sign-in tries again.
+            Ok(NetworkRemembered::LostRace) => tracing::warn!("{EVENT}: others were faster"),
+            Err(error) => tracing::error!(error = %Chain(&error), "{EVENT}"),
         }
     }
 

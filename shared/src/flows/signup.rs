@@ -150,14 +150,14 @@ impl SignUps {
             keep: None,
         };
         // Hashing is the expensive part, so it is only for a request that the limits let through.
-        self.codes.may_send(&survey, &order, now)?;
+        self.codes.may_send(&survey, &order)?;
         let new = NewRegistration {
             registrations: &self.registrations,
             applicant: &application.applicant,
             password: password::hash(password, self.codes.salt()).await?,
             expires_at: now.plus(REGISTRATION_LIFE),
         };
-        Ok(self.codes.send(&survey, &order, &new, now).await?)
+        Ok(self.codes.send(&survey, &order, &new).await?)
     }
 }
 
@@ -246,7 +246,7 @@ impl Resends {
             expires_at: now.plus(REGISTRATION_LIFE),
             expired_at_before: registration.expires_at,
         };
-        Ok(self.codes.send(&survey, &order, &prolonged, now).await?)
+        Ok(self.codes.send(&survey, &order, &prolonged).await?)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Completing a sign-up: turning a registration into a user. `signup.rs` keeps the registration and sends the code.
-use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::check::{Answer, AnswerFor, CountedGuess, RightGuess};
 use super::codes::{Codes, VerifyError};
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::model::account::{Registration, User};
@@ -61,8 +61,13 @@ impl SignUpConfirmations {
         let phone = &self.users.phone_of(&answer.who).await?;
         let challenge = answer.challenge.as_ref().ok_or(VerifyError::Unknown)?;
         let challenge = challenge.hash(&answer.who);
+        let answer_for = AnswerFor {
+            purpose: Purpose::Signup,
+            phone,
+            answer,
+        };
         let (guess, registration, keys) = tokio::join!(
-            codes.check(Purpose::Signup, phone, answer, now),
+            codes.check(answer_for, now),
             self.registrations.read(&challenge, now),
             self.logins.keys(now),
         );
@@ -76,11 +81,11 @@ impl SignUpConfirmations {
             RightGuess::First(right) => {
                 let first = async { confirming.first(&right, registration, &keys?).await };
                 let confirmed = first.await;
-                codes.settle_guess(phone, &right, confirmed).await
+                codes.settle_guess(&right, confirmed).await
             }
             RightGuess::Again(used, right) => {
                 let again = async { confirming.again(&keys?, &used).await };
-                let (again, ()) = tokio::join!(again, codes.was_right(&right));
+                let (again, ()) = tokio::join!(again, codes.uncharge_address(&right));
                 again
             }
         }
@@ -98,7 +103,7 @@ struct Confirming<'a> {
 impl Confirming<'_> {
     async fn first(
         &self,
-        right: &Right,
+        right: &CountedGuess,
         registration: Result<Option<Registration>, StoreError>,
         keys: &LoginKeys,
     ) -> Result<Confirmed, VerifyError> {
@@ -117,7 +122,7 @@ impl Confirming<'_> {
         let mut writes = users.creation(&user)?;
         writes.push(logins.open(&ours, &user)?);
         writes.push(registrations.take(&self.challenge, self.now)?);
-        match codes.redeem(self.phone, right, ours.clone(), writes).await {
+        match codes.redeem(right, ours.clone(), writes).await {
             Ok(used) if used == ours => self.sign_in(keys, user, &used).await,
             Ok(used) => self.again(keys, &used).await,
             // Refused beside the code: the phone has a user by now, or the registration has just ended.
@@ -131,10 +136,10 @@ impl Confirming<'_> {
     /// The registration is gone: because the same answer was faster, or because it has ended.
     async fn perhaps_again(
         &self,
-        right: &Right,
+        right: &CountedGuess,
         keys: &LoginKeys,
     ) -> Result<Confirmed, VerifyError> {
-        let used = self.flow.codes.use_of(self.phone, right).await?;
+        let used = self.flow.codes.other_use(right).await?;
         self.again(keys, &used.ok_or(VerifyError::Expired)?).await
     }
 

@@ -1,5 +1,5 @@
 //! Signing in with a code alone. `account.rs` sends the code.
-use super::codes::check::{Answer, Right, RightGuess};
+use super::codes::check::{Answer, AnswerFor, CountedGuess, RightGuess};
 use super::codes::{Codes, VerifyError};
 use super::login::{LoginKeys, Logins, SignedIn};
 use crate::model::account::User;
@@ -49,8 +49,13 @@ impl CodeSignIns {
             logins,
         } = self;
         let phone = &users.phone_of(&answer.who).await?;
+        let answer_for = AnswerFor {
+            purpose: Purpose::Sso,
+            phone,
+            answer,
+        };
         let (guess, user, keys) = tokio::join!(
-            codes.check(Purpose::Sso, phone, answer, now),
+            codes.check(answer_for, now),
             users.by_phone(phone),
             logins.keys(now),
         );
@@ -64,11 +69,11 @@ impl CodeSignIns {
                 let opened = opening
                     .first(&right, answer, ReadBeside { user, keys })
                     .await;
-                codes.settle_guess(phone, &right, opened).await
+                codes.settle_guess(&right, opened).await
             }
             RightGuess::Again(used, right) => {
                 let again = async { opening.again(&keys?, &used).await };
-                let (again, ()) = tokio::join!(again, codes.was_right(&right));
+                let (again, ()) = tokio::join!(again, codes.uncharge_address(&right));
                 again
             }
         }
@@ -91,7 +96,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn first(
         &self,
-        right: &Right,
+        right: &CountedGuess,
         answer: &Answer,
         beside: ReadBeside,
     ) -> Result<SignedIn, VerifyError> {
@@ -105,7 +110,7 @@ impl Opening<'_> {
         let by = answer.challenge.as_ref().map(|id| id.hash(&answer.who));
         let ours = logins.first_use(by, self.now);
         let login = logins.open(&ours, &user)?;
-        let redeemed = codes.redeem(self.phone, right, ours.clone(), vec![login]);
+        let redeemed = codes.redeem(right, ours.clone(), vec![login]);
         let used = redeemed.await?;
         if used != ours {
             return self.again(&keys, &used).await;

@@ -15,20 +15,21 @@ use crate::model::limits::{Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::challenges::{Charge, Counted, Guess};
+use crate::store::challenges::guesses::{Counted, Guess};
+use crate::store::challenges::sends::Commit;
 use crate::store::windows::{Grant, Window, WindowKey};
 
-/// Out of tries, the right guess may have been the last one, whose request is still writing what it opens: so long after
-/// the last guess that is waited for.
+/// When no tries are left, the last guess may have been the right one, and its request may still be writing what it opens. That
+/// is waited for until so long after the last guess.
 const USE_AWAITED: Duration = Duration::from_secs(3);
 
-/// Between two looks for that.
+/// How often the state is read while that is waited for.
 const READ_EVERY: Duration = Duration::from_millis(100);
 
 /// What somebody gives to prove that a code reached them.
 #[derive(Debug)]
 pub struct Answer {
-    /// Whose account.
+    /// The account that it is given for.
     pub who: Identifier,
     /// The challenge id that the request for the code was answered with.
     pub challenge: Option<ChallengeId>,
@@ -38,37 +39,52 @@ pub struct Answer {
     pub address: ClientAddress,
 }
 
+/// An answer with what it is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerFor<'a> {
+    /// What the code is to open.
+    pub purpose: Purpose,
+    /// The phone of the account.
+    pub phone: &'a Phone,
+    /// The answer.
+    pub answer: &'a Answer,
+}
+
 /// A right guess.
 #[derive(Debug)]
 pub enum RightGuess {
     /// For the first time. The code is still to be used up.
-    First(Right),
-    /// Once more, within a minute and with the same challenge id.
-    Again(Used, Right),
+    First(CountedGuess),
+    /// Once more, within [`ANSWER_AGAIN`](crate::model::challenge::ANSWER_AGAIN) and with the same challenge id.
+    Again(Used, CountedGuess),
 }
 
-/// What a right guess was counted as, to be taken back.
+/// A right guess as it was counted. Its counts are taken back when its code is used, or cannot be used.
 #[derive(Clone, Debug)]
-pub struct Right {
+pub struct CountedGuess {
+    pub(super) phone: Phone,
     pub(super) code: IssuedCode,
     pub(super) guess: Guess,
-    /// The networks to be known once the code is used.
+    /// The phone's known networks once the code is used.
     pub(super) known_networks: Vec<NetworkHash>,
     pub(super) address: ClientAddress,
 }
 
 impl Codes {
-    /// Counts an answer as a guess for `phone` and from its address, then compares it.
+    /// Counts an answer as a guess at the phone's code and as one from its address, then compares it.
     ///
     /// # Errors
     /// When the guess is not right, or the store fails.
     pub async fn check(
         &self,
-        purpose: Purpose,
-        phone: &Phone,
-        answer: &Answer,
+        answer_for: AnswerFor<'_>,
         now: Timestamp,
     ) -> Result<RightGuess, VerifyError> {
+        let AnswerFor {
+            purpose,
+            phone,
+            answer,
+        } = answer_for;
         let challenge = answer.challenge.as_ref().map(|id| id.hash(&answer.who));
         if challenge.is_none() && (purpose.requires_challenge_id() || !self.unbound_guesses) {
             return Err(VerifyError::Unknown);
@@ -94,7 +110,7 @@ impl Codes {
     }
 
     /// Gives the place of a guess back that was not wrong.
-    pub(super) async fn leave_guess(&self, address: ClientAddress, guess: &Guess) {
+    pub(super) async fn give_guess_back(&self, address: ClientAddress, guess: &Guess) {
         let window = GuessWindow::of(address, self.policy.guesses_per_address.window, guess.at);
         let attempt = AttemptId(guess.id.clone());
         if let Err(error) = self.windows.give_back(window.key, &attempt).await {
@@ -128,7 +144,7 @@ struct Checking<'a> {
 enum Refused {
     /// It repeats a right one.
     Again(Box<RightGuess>),
-    /// Something was in the way that is not any more.
+    /// What was in the way is gone.
     CountAgain,
     /// The right guess may be under way elsewhere, about to be answered.
     Wait,
@@ -155,12 +171,15 @@ impl Checking<'_> {
         };
         // Wrong codes stay counted, and those of ids that were never given out; right ones until they are used.
         if let Err(VerifyError::Expired | VerifyError::Store(_)) = checked {
-            codes.leave_guess(self.answer.address, &self.guess).await;
+            codes
+                .give_guess_back(self.answer.address, &self.guess)
+                .await;
         }
         checked
     }
 
-    /// Refuses the guess without counting it for the phone, where its address is still full and nobody's home.
+    /// Refuses the guess without counting it for the phone, when the window of its address is still full and nobody has signed
+    /// in from its network.
     async fn refuse_uncounted(&self) -> Result<(), VerifyError> {
         let (granted, state) = tokio::join!(
             self.grant(),
@@ -185,12 +204,13 @@ impl Checking<'_> {
             .await
     }
 
+    /// Compares the guess unless its address has no place left.
     async fn judge(&mut self, counted: Counted, granted: Grant) -> Result<RightGuess, VerifyError> {
         let Grant::Full(window) = granted else {
             return self.compare_counted(counted).await;
         };
         let (Counted::Compare(state, _) | Counted::Refused(state)) = &counted;
-        // A phone's own addresses are limited by its ids alone, or neighbours would shut each other out.
+        // In the networks that the phone knows only the tries of its ids are limited, or neighbours would shut each other out.
         if state.knows(self.network()) {
             return self.compare_counted(counted).await;
         }
@@ -274,12 +294,13 @@ impl Checking<'_> {
             return Ok(false);
         };
         if let Some(code) = open.adopted(state.code(*purpose)) {
-            let charge = Charge {
+            let commit = Commit {
                 send: open.lapsed(*purpose),
                 taken_at: None,
+                code: &code,
             };
             let challenges = &self.codes.challenges;
-            challenges.commit(self.phone, open, charge, &code).await?;
+            challenges.commit(self.phone, open, commit).await?;
         }
         self.adopted = true;
         Ok(true)
@@ -327,8 +348,9 @@ impl Checking<'_> {
         })
     }
 
-    fn right(&self, state: &PhoneState, code: IssuedCode) -> Right {
-        Right {
+    fn right(&self, state: &PhoneState, code: IssuedCode) -> CountedGuess {
+        CountedGuess {
+            phone: self.phone.clone(),
             code,
             guess: self.guess.clone(),
             known_networks: state.known_networks_with(self.network()),

@@ -1,6 +1,4 @@
 //! Counting a code against the daily cap of its country.
-use std::time::Duration;
-
 use crate::model::challenge::AttemptId;
 use crate::model::country::{CapMode, CountryCap, CountryCaps, day_ends};
 use crate::model::limits::{Limit, Limited, WindowLimit};
@@ -57,12 +55,11 @@ impl CountryDays {
         let Some(cap) = self.caps.of(phone) else {
             return Ok(None);
         };
-        let left = day_ends(now).since(now);
-        let refusal = match self.take(cap, attempt, left, now).await {
+        let refusal = match self.take(cap, attempt, now).await {
             Ok(Some(place)) => return Ok(Some(place)),
             Ok(None) => CapError::Full(Limited {
                 limit: Limit::Country,
-                retry_after: left,
+                retry_after: day_ends(now).since(now),
             }),
             Err(error) => CapError::Store(error),
         };
@@ -79,19 +76,16 @@ impl CountryDays {
         }
     }
 
-    /// Takes a place in the first shard that has one.
+    /// Takes a place in the first shard that has one; `None` when all are full.
     async fn take<'a>(
         &self,
         cap: CountryCap<'a>,
         attempt: &AttemptId,
-        left: Duration,
         now: Timestamp,
     ) -> Result<Option<WindowKey<'a>>, StoreError> {
+        let ends = day_ends(now);
         // Only the first code of a day finds that the day has not begun.
-        let begun = Window {
-            granted: 0,
-            ends: now.plus(left),
-        };
+        let begun = Window { granted: 0, ends };
         for shard in cap.shards(u64::from_be_bytes(self.entropy.bytes())) {
             let place = WindowKey::CodesTo {
                 country: cap.country,
@@ -99,7 +93,7 @@ impl CountryDays {
             };
             let limit = WindowLimit {
                 places: shard.places,
-                window: left,
+                window: ends.since(now),
             };
             let claim = Claim {
                 window: place,

@@ -1,9 +1,8 @@
 //! What a right guess opens, and what is taken back when that fails on our side.
-use super::check::Right;
+use super::check::CountedGuess;
 use super::{Codes, VerifyError};
 use crate::model::challenge::Used;
-use crate::model::phone::Phone;
-use crate::store::challenges::{Guess, UseOfCode};
+use crate::store::challenges::guesses::{CodeUse, UseOfCode};
 use crate::store::{StoreError, Write};
 
 /// Errors that may be no fault of whoever asked.
@@ -19,29 +18,27 @@ impl OurFailure for VerifyError {
 }
 
 impl Codes {
-    /// Uses the code of a right guess up and writes `also`, in one transaction. Answers the use that counts, which is an
-    /// earlier one when this guess repeats it.
+    /// Uses the code of a right guess up and writes `also`, in one transaction. Answers the use that counts: `used`, or the
+    /// earlier one that this guess repeats.
     ///
     /// # Errors
     /// When somebody else was faster, or the store fails.
     pub async fn redeem(
         &self,
-        phone: &Phone,
-        right: &Right,
+        right: &CountedGuess,
         used: Used,
         also: Vec<Write>,
     ) -> Result<Used, VerifyError> {
-        let Right {
+        let (purpose, code) = (right.guess.purpose, &right.code);
+        let code_use = CodeUse {
+            purpose,
             code,
-            guess,
-            known_networks,
-            ..
-        } = right;
-        let purpose = guess.purpose;
+            used: &used,
+            known_networks: &right.known_networks,
+        };
         let (used_up, ()) = tokio::join!(
-            self.challenges
-                .use_code(phone, purpose, code, &used, known_networks, also),
-            self.was_right(right),
+            self.challenges.use_code(&right.phone, code_use, also),
+            self.uncharge_address(right),
         );
         match used_up? {
             UseOfCode::Done => Ok(used),
@@ -61,40 +58,37 @@ impl Codes {
     /// Those of `opened`.
     pub async fn settle_guess<T, E: OurFailure>(
         &self,
-        phone: &Phone,
-        right: &Right,
+        right: &CountedGuess,
         opened: Result<T, E>,
     ) -> Result<T, E> {
         if opened.as_ref().is_err_and(OurFailure::is_ours) {
             tokio::join!(
-                self.uncount(phone, &right.guess, &right.code),
-                self.was_right(right),
+                self.uncount(&right.phone, &right.guess, &right.code),
+                self.uncharge_address(right),
             );
         }
         opened
     }
 
-    /// Gives the place of a right guess back: no wrong code came from its address.
-    pub async fn was_right(&self, right: &Right) {
-        self.leave_guess(right.address, &right.guess).await;
+    /// Gives the place of a right guess among the wrong codes of its address back.
+    pub async fn uncharge_address(&self, right: &CountedGuess) {
+        self.give_guess_back(right.address, &right.guess).await;
     }
 
-    /// The use of a right guess's code by the same answer, which may have come after the guess was read. Nothing when there
-    /// is none.
+    /// The use of a right guess's code by another request with the same answer, read anew: it may have come after the guess
+    /// was counted.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn use_of(&self, phone: &Phone, right: &Right) -> Result<Option<Used>, StoreError> {
-        let Guess {
-            purpose,
-            challenge,
-            at,
-            ..
-        } = &right.guess;
-        let state = self.challenges.read(phone, *at).await?;
-        let code = state.code(*purpose);
-        let same_code = code.filter(|code| code.nonce == right.code.nonce);
-        let used = same_code.and_then(|code| code.answered_again(challenge.as_ref()?, *at));
+    pub async fn other_use(&self, right: &CountedGuess) -> Result<Option<Used>, StoreError> {
+        let CountedGuess {
+            phone, code, guess, ..
+        } = right;
+        let state = self.challenges.read(phone, guess.at).await?;
+        let now = state.code(guess.purpose);
+        let same_code = now.filter(|now| now.nonce == code.nonce);
+        let used =
+            same_code.and_then(|code| code.answered_again(guess.challenge.as_ref()?, guess.at));
         Ok(used.cloned())
     }
 }

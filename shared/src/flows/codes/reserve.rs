@@ -13,7 +13,7 @@ use crate::model::limits::{self, Asker, Limit, Limited, Policy};
 use crate::model::texts::{Brand, CodeMessage, MessageBody};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::challenges::{Reservation, Reserved};
+use crate::store::challenges::sends::{Release, Reservation, Reserved};
 
 /// How often a reservation is tried when others change the phone's state meanwhile.
 const RACES_MAX: usize = 12;
@@ -24,7 +24,7 @@ const RACE_PAUSE_MS_MAX: u64 = 20;
 /// A reservation outlives its request's deadline by this much, for clocks that differ.
 const LEASE_SLACK: Duration = Duration::from_secs(2);
 
-/// One try to send a code.
+/// One attempt to send a code.
 pub(super) struct Attempt<'a> {
     pub(super) order: &'a Order<'a>,
     pub(super) companion: &'a dyn Companion,
@@ -43,11 +43,11 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// The challenge id that the request is answered with, as the phone is.
+    /// The challenge id that the request is answered with, when `live` is the code on the phone.
     ///
-    /// A shown id without tries gives way to a new one for the same code. To keep it would take another code, and the one
-    /// on the phone would be worth nothing: whoever used up an id could take it away. A sign-up keeps its id, which its
-    /// registration is found by.
+    /// An id that the client shows, and that has no tries left, gives way to a new id for the same code. To keep it would take
+    /// another code, and the one on the phone would be worth nothing: whoever used up an id could take the code away. A
+    /// sign-up keeps its id, which its registration is found by.
     fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, Origin) {
         let Order { who, purpose, .. } = *self.order;
         let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
@@ -59,7 +59,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The reservation, still without its code.
+    /// The send that is to be reserved, still without a code.
     fn open(&self, challenge: &ChallengeId, origin: Origin) -> OpenSend {
         OpenSend {
             attempt: self.id.clone(),
@@ -98,7 +98,8 @@ impl Prepared {
 }
 
 impl Codes {
-    /// Reserves the code, on the state that was read or, when others were faster, on the state they left.
+    /// Reserves the code, on the state that was read or, when others were faster, on the one they left. When others were faster
+    /// each time, a request for the same phone is always being served: the refusal says so.
     pub(super) async fn reserve(
         &self,
         survey: &Survey,
@@ -206,9 +207,12 @@ impl Codes {
         let (phone, reservation) = (attempt.order.phone, &prepared.reservation);
         let released = match attempt.companion.with_release(&reservation.open.challenge) {
             Ok(also) => {
-                self.challenges
-                    .release(phone, reservation, not_on_whatsapp_until, also)
-                    .await
+                let release = Release {
+                    reservation,
+                    not_on_whatsapp_until,
+                    also,
+                };
+                self.challenges.release(phone, release).await
             }
             Err(error) => Err(error),
         };

@@ -6,7 +6,6 @@ use super::reserve::{Attempt, Prepared};
 use super::survey::{Survey, address_limit};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
-use crate::platform::timestamp::Timestamp;
 use crate::sender::{Busy, Content, Delivery, Outgoing, Place, Reason};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
@@ -30,7 +29,7 @@ pub(super) struct Held<'a> {
 }
 
 impl Codes {
-    /// Round trips 2 and 3, and the message between them.
+    /// Sends the code of `order`: round trips 2 and 3, and the message between them.
     ///
     /// # Errors
     /// When a limit says no, the message certainly did not go out, or the store failed before it could.
@@ -39,10 +38,9 @@ impl Codes {
         survey: &Survey,
         order: &Order<'_>,
         companion: &dyn Companion,
-        now: Timestamp,
     ) -> Result<CodeSent, SendError> {
-        self.may_send(survey, order, now)?;
-        let attempt = self.attempt(survey, order, companion, now);
+        self.may_send(survey, order)?;
+        let attempt = self.attempt(survey, order, companion);
         let (held, queue_place) = self.take_all(survey, &attempt).await?;
         // A test number has its code without a message.
         let delivery = match queue_place {
@@ -57,7 +55,6 @@ impl Codes {
         survey: &Survey,
         order: &'a Order<'a>,
         companion: &'a dyn Companion,
-        now: Timestamp,
     ) -> Attempt<'a> {
         let session = survey.picked.as_ref().map(|picked| picked.session());
         Attempt {
@@ -69,13 +66,13 @@ impl Codes {
             new_challenge: ChallengeId::draw(&self.entropy),
             message_id: crate::sender::message_id(&self.entropy),
             session: session.unwrap_or_default().to_owned(),
-            begun_at: now,
-            deadline: order.caller.deadline.min(now.plus(SEND_WITHIN)),
+            begun_at: survey.at,
+            deadline: order.caller.deadline.min(survey.at.plus(SEND_WITHIN)),
         }
     }
 
-    /// Takes the reservation, the grants, and a place in the session's queue, side by side. Where one is refused, the others
-    /// are given back.
+    /// Reserves the code, takes the places in the limits and one in the session's queue, side by side. When one is refused, the
+    /// others are given back.
     async fn take_all<'a>(
         &'a self,
         survey: &Survey,
@@ -166,7 +163,7 @@ impl Codes {
         }
     }
 
-    /// Gives the grants back: nothing was sent.
+    /// Gives the places in the limits back: nothing was sent.
     pub(super) async fn give_back(&self, grants: &Grants<'_>, attempt: &Attempt<'_>) {
         let (address, ()) = tokio::join!(
             self.windows.give_back(grants.address, &attempt.id),

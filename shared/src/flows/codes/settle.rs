@@ -7,8 +7,16 @@ use super::send::Held;
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{Certainty, PhoneState, SendMade};
 use crate::model::limits;
+use crate::platform::timestamp::Timestamp;
 use crate::sender::{Delivery, Outcome, Reason};
-use crate::store::challenges::{Charge, Reservation};
+use crate::store::challenges::sends::{Commit, Reservation};
+
+/// How a message ended that went out, or may have.
+struct Ending {
+    certainty: Certainty,
+    /// When the message was asked for, if the gateway took it for somebody.
+    taken_at: Option<Timestamp>,
+}
 
 impl Codes {
     /// Ends a send as its message ended. Without a delivery there was no message to send: the phone has a fixed code.
@@ -29,8 +37,11 @@ impl Codes {
         };
         match certainty(outcome, attempt.order.recipient) {
             Ok(certainty) => {
-                let taken = delivery.is_some() && outcome == Outcome::Sent;
-                let sent = self.charge(attempt, held.prepared, certainty, taken);
+                let ending = Ending {
+                    certainty,
+                    taken_at: taken_at(&attempt, delivery),
+                };
+                let sent = self.charge(attempt, held.prepared, ending);
                 let (sent, ()) = tokio::join!(sent, recorded);
                 Ok(sent)
             }
@@ -58,20 +69,13 @@ impl Codes {
         self.release(attempt, prepared, until).await;
     }
 
-    /// Charges a message that went out, or may have. `taken` tells whether the gateway took one.
-    async fn charge(
-        &self,
-        attempt: Attempt<'_>,
-        prepared: Prepared,
-        certainty: Certainty,
-        taken: bool,
-    ) -> CodeSent {
-        let Order {
-            phone,
-            purpose,
-            recipient,
-            ..
-        } = *attempt.order;
+    /// Charges a message that went out, or may have.
+    async fn charge(&self, attempt: Attempt<'_>, prepared: Prepared, ending: Ending) -> CodeSent {
+        let Order { phone, purpose, .. } = *attempt.order;
+        let Ending {
+            certainty,
+            taken_at,
+        } = ending;
         let at = self.clock.now();
         let send = SendMade {
             at,
@@ -84,14 +88,12 @@ impl Codes {
             None => prepared.code,
             Some(_) => prepared.code.starting(&reservation.open.challenge, at),
         };
-        let somebodys = taken && recipient != Recipient::Nobody;
-        let charge = Charge {
+        let commit = Commit {
             send,
-            taken_at: somebodys.then_some(attempt.begun_at),
+            taken_at,
+            code: &code,
         };
-        let committed = self
-            .challenges
-            .commit(phone, &reservation.open, charge, &code);
+        let committed = self.challenges.commit(phone, &reservation.open, commit);
         if let Err(error) = committed.await {
             // The message is out: the caller gets its code. The reservation lapses and takes its place in the limits.
             let event = "[WhatsApp System] the code was sent but not committed";
@@ -105,6 +107,13 @@ impl Codes {
             challenge: prepared.challenge,
         }
     }
+}
+
+/// When the message was asked for, if the gateway took one and it was for somebody.
+fn taken_at(attempt: &Attempt<'_>, delivery: Option<&Delivery>) -> Option<Timestamp> {
+    let taken = delivery?.outcome == Outcome::Sent;
+    let somebodys = attempt.order.recipient != Recipient::Nobody;
+    (taken && somebodys).then_some(attempt.begun_at)
 }
 
 /// How sure it is that a message went out, or why it certainly did not.

@@ -17,6 +17,8 @@ use crate::store::windows::{Window, WindowKey};
 /// Everything a send is decided on, read in one round trip.
 #[derive(Debug)]
 pub struct Survey {
+    /// When it was read. Everything is decided as of then.
+    pub(super) at: Timestamp,
     /// The user of the phone.
     pub user: Option<User>,
     pub(super) state: PhoneState,
@@ -68,6 +70,7 @@ impl Codes {
         );
         let found = found?;
         Ok(Survey {
+            at: now,
             user: user.from(&found)?,
             state: state.from(&found)?,
             window: window.from(&found)?,
@@ -80,12 +83,8 @@ impl Codes {
     ///
     /// # Errors
     /// When a limit says no, or the number is known not to be on WhatsApp and the reply may tell.
-    pub fn may_send(
-        &self,
-        survey: &Survey,
-        order: &Order<'_>,
-        now: Timestamp,
-    ) -> Result<(), SendError> {
+    pub fn may_send(&self, survey: &Survey, order: &Order<'_>) -> Result<(), SendError> {
+        let now = survey.at;
         let until = survey.state.not_on_whatsapp_until;
         if order.recipient == Recipient::Applicant && until.is_some_and(|until| now < until) {
             return Err(SendError::NotSent {

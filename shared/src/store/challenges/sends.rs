@@ -1,0 +1,215 @@
+//! The sends of codes: reserved before the message, committed or released after it.
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::change::Change;
+use super::item::{challenge_item, code_item, list_of_sends};
+use super::{Challenges, ITEM_LIFE, Updated, Written};
+use crate::model::challenge::{AttemptId, IssuedCode, OpenSend, PhoneState, SendMade};
+use crate::model::code::Purpose;
+use crate::model::phone::Phone;
+use crate::platform::timestamp::Timestamp;
+use crate::store::{StoreError, Write, number, text};
+
+/// What `reserve` writes, all at once.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// The state that the decision was made on.
+    pub seen: PhoneState,
+    /// The messages to remember, as [`crate::model::limits::decide`] answered them.
+    pub sends: Vec<SendMade>,
+    /// The code that is live beside the send, and stays so if nothing is sent.
+    pub live: Option<IssuedCode>,
+    /// The send that is now under way.
+    pub open: OpenSend,
+}
+
+/// What became of a reservation.
+#[derive(Debug)]
+pub enum Reserved {
+    /// The reservation was written.
+    Granted,
+    /// Nothing was written: the state has changed since it was read.
+    LostRace,
+}
+
+/// What `commit` writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// The message, as it takes its place in the limits.
+    pub send: SendMade,
+    /// When the message was asked for, if it went to a user or an applicant and the gateway took it.
+    pub taken_at: Option<Timestamp>,
+    /// The code on the phone from now on, as [`OpenSend::adopted`] answers it.
+    pub code: &'a IssuedCode,
+}
+
+/// What `release` takes back and writes.
+#[derive(Debug)]
+pub struct Release<'a> {
+    /// The reservation to take back.
+    pub reservation: &'a Reservation,
+    /// Until when the number is taken not to be on WhatsApp, if the send has shown that.
+    pub not_on_whatsapp_until: Option<Timestamp>,
+    /// What is undone in the same transaction.
+    pub also: Vec<Write>,
+}
+
+impl Challenges {
+    /// Writes the reservation if the state is still the one that was seen, in one conditional update; together with `also`
+    /// in one transaction when there is more to write. What the state does not have is removed: TTL may be late.
+    pub async fn reserve(
+        &self,
+        phone: &Phone,
+        reservation: &Reservation,
+        also: Vec<Write>,
+    ) -> Result<Reserved, StoreError> {
+        let Reservation {
+            purpose,
+            seen,
+            sends,
+            live,
+            open,
+        } = reservation;
+        let set = "sends = :sends, failures = :failures, expires_at = :expires_at, #p = :challenge";
+        let change = Change::of("reserve a code", *purpose)
+            .if_seen(seen)
+            .set(set)
+            .value(":sends", list_of_sends(sends))
+            .value(":failures", number(seen.failures))
+            .value(":expires_at", number(open.at.plus(ITEM_LIFE).seconds_up()))
+            .value(":challenge", challenge_item(live.as_ref(), Some(open)))
+            .remove_unseen(seen);
+        Ok(match self.write(phone, change, also).await? {
+            Written::Done => Reserved::Granted,
+            // Only the reply of the store was lost.
+            Written::Refused(state) if is_open(&state, *purpose, &open.attempt) => {
+                Reserved::Granted
+            }
+            Written::Refused(_) | Written::OtherRefused => Reserved::LostRace,
+        })
+    }
+
+    /// Ends the reservation of `open` with a message that was sent, or may have been: charges the limits, and makes the code of
+    /// `commit` the one on the phone. Does nothing when the reservation has ended already.
+    pub async fn commit(
+        &self,
+        phone: &Phone,
+        open: &OpenSend,
+        commit: Commit<'_>,
+    ) -> Result<(), StoreError> {
+        let Commit {
+            send,
+            taken_at,
+            code,
+        } = commit;
+        let change = Change::of("commit a code", send.purpose)
+            .condition("#p.#open.#attempt = :attempt")
+            .set("sends = list_append(sends, :charged)")
+            .remove("#p.#open")
+            .name("#open", "open")
+            .name("#attempt", "attempt")
+            .name("#code", "code")
+            .value(":attempt", text(&open.attempt.0))
+            .value(":charged", list_of_sends(&[send]));
+        let change = match taken_at {
+            Some(at) => change
+                .set("taken_at = :taken_at")
+                .value(":taken_at", number(at.millis())),
+            None => change,
+        };
+        let change = match (&open.code, code.bound.get(&open.challenge)) {
+            (Some(_), _) | (None, None) => change
+                .set("#p.#code = :code")
+                .value(":code", AttributeValue::M(code_item(code))),
+            // The live code may have been guessed at meanwhile: nothing of it changes but the id.
+            (None, Some(bound)) => change
+                .set("#p.#code.#bound.#id = if_not_exists(#p.#code.#bound.#id, :tries)")
+                .set("#p.#code.#ends.#id = if_not_exists(#p.#code.#ends.#id, :ends)")
+                .name("#bound", "bound")
+                .name("#ends", "ends")
+                .name("#id", &open.challenge.0)
+                .value(":tries", number(bound.tries))
+                .value(":ends", number(bound.until.millis())),
+        };
+        self.update(phone, change).await.map(drop)
+    }
+
+    /// Ends a reservation as if it had never been; only what the send has shown about the number stays. Writes `also` in the
+    /// same transaction. When the reservation's own write is still on its way, it finds the state changed and is refused.
+    pub async fn release(&self, phone: &Phone, release: Release<'_>) -> Result<(), StoreError> {
+        let Release {
+            reservation,
+            not_on_whatsapp_until,
+            also,
+        } = release;
+        let change = taking_back(reservation, not_on_whatsapp_until);
+        let mut released = self.write(phone, change.clone(), also).await?;
+        if let Written::OtherRefused = released {
+            // What was to be undone beside it is gone already.
+            released = self.write(phone, change, Vec::new()).await?;
+        }
+        match released {
+            Written::Refused(state) if state.rev == reservation.seen.rev => {
+                self.refuse_late_write(phone, reservation).await
+            }
+            // A reservation that is refused otherwise has lapsed and was taken over, or this very release was written and
+            // only its reply lost.
+            Written::Done | Written::Refused(_) | Written::OtherRefused => Ok(()),
+        }
+    }
+
+    /// Changes the state that a reservation was decided on, so that the reservation's own write is refused when it arrives.
+    async fn refuse_late_write(
+        &self,
+        phone: &Phone,
+        reservation: &Reservation,
+    ) -> Result<(), StoreError> {
+        let Reservation {
+            purpose,
+            seen,
+            open,
+            ..
+        } = reservation;
+        let change = Change::new(RELEASE)
+            .if_seen(seen)
+            .set("sends = if_not_exists(sends, :none), expires_at = if_not_exists(expires_at, :expires_at)")
+            .value(":none", list_of_sends(&[]))
+            .value(":expires_at", number(open.until.seconds_up()));
+        match self.update(phone, change).await? {
+            // It has just arrived.
+            Updated::Refused(state) if is_open(&state, *purpose, &open.attempt) => {
+                Err(StoreError::overtaken(RELEASE))
+            }
+            Updated::Done(_) | Updated::Refused(_) => Ok(()),
+        }
+    }
+}
+
+/// What [`Challenges::release`] does.
+const RELEASE: &str = "release a code";
+
+/// The change that takes a reservation back, refused where it is not open any more.
+fn taking_back(reservation: &Reservation, not_on_whatsapp_until: Option<Timestamp>) -> Change {
+    let change = Change::of(RELEASE, reservation.purpose)
+        .condition("#p.#open.#attempt = :attempt")
+        .remove(match reservation.live {
+            Some(_) => "#p.#open",
+            None => "#p",
+        })
+        .name("#open", "open")
+        .name("#attempt", "attempt")
+        .value(":attempt", text(&reservation.open.attempt.0));
+    match not_on_whatsapp_until {
+        None => change,
+        Some(until) => change
+            .set("not_on_whatsapp_until = :until")
+            .value(":until", number(until.millis())),
+    }
+}
+
+fn is_open(state: &PhoneState, purpose: Purpose, attempt: &AttemptId) -> bool {
+    let open = state.open(purpose);
+    open.is_some_and(|open| open.attempt == *attempt)
+}
