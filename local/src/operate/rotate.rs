@@ -39,13 +39,14 @@ pub(super) async fn run(work: Work<'_>, name: RingName, wish: &Wish) -> anyhow::
     let now = backends.clock.now();
     let keys = KeyMaker::new(backends);
     let rotation = Rotation {
+        name,
         turn,
         algorithm: wish.algorithm,
     };
     let ring = if dry_run {
-        keys.plan(name, rotation, now).await?
+        keys.plan(rotation, now).await?
     } else {
-        rotate(&keys, name, rotation, now).await?
+        rotate(&keys, rotation, now).await?
     };
     let added = if dry_run {
         "would be added"
@@ -60,13 +61,9 @@ pub(super) async fn run(work: Work<'_>, name: RingName, wish: &Wish) -> anyhow::
 }
 
 /// Adds the key.
-async fn rotate(
-    keys: &KeyMaker,
-    name: RingName,
-    rotation: Rotation,
-    now: Timestamp,
-) -> anyhow::Result<Ring> {
-    match keys.rotate(name, rotation, now).await? {
+async fn rotate(keys: &KeyMaker, rotation: Rotation, now: Timestamp) -> anyhow::Result<Ring> {
+    let name = rotation.name;
+    match keys.rotate(rotation, now).await? {
         Rotated::Done(ring) => Ok(ring),
         Rotated::LostRace => bail!(
             "somebody else rotated the ring `{}` just now. Rotate again if you want one more key",

@@ -25,7 +25,7 @@ use crate::store::challenges::Challenges;
 use crate::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use crate::store::logins::Login;
 use crate::store::users::Users;
-use crate::store::windows::{Claim, Grant, Marked, Window, WindowKey, Windows};
+use crate::store::windows::{Claim, Grant, PlaceTaken, Window, WindowKey, Windows, attempt_of};
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -115,11 +115,11 @@ impl PasswordSignIns {
             self.challenges.read(phone, now),
             guess.count(),
         );
-        let mark = verdicts.mark();
+        let phone_added_by = verdicts.phone_added_by();
         let beside = ReadBeside { user, keys, state };
         let signed_in = guess.check(verdicts, beside).await;
         if !is_charged(&signed_in) {
-            guess.give_back(mark).await;
+            guess.give_back(phone_added_by).await;
         }
         signed_in
     }
@@ -160,23 +160,23 @@ struct Verdicts {
     /// Of the wrong passwords for this account from anywhere.
     of_account: Result<Grant, StoreError>,
     /// Of the phones that failed from this address.
-    of_address: Result<Marked, StoreError>,
+    of_address: Result<PlaceTaken, StoreError>,
 }
 
 /// Who put the phone among those that failed from the address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum PhoneAddedBy {
     /// This guess.
-    Ours,
+    Us,
     /// An earlier guess, or nobody: the limit was full, or the store failed.
-    NotOurs,
+    NotUs,
 }
 
 impl Verdicts {
-    const fn mark(&self) -> Mark {
+    const fn phone_added_by(&self) -> PhoneAddedBy {
         match self.of_address {
-            Ok(Marked::New) => Mark::Ours,
-            _ => Mark::NotOurs,
+            Ok(PlaceTaken::New) => PhoneAddedBy::Us,
+            _ => PhoneAddedBy::NotUs,
         }
     }
 }
@@ -212,20 +212,27 @@ impl PasswordGuess<'_> {
         let PasswordSignIns {
             windows, policy, ..
         } = self.flow;
-        let claim = |window, limit| Claim {
-            window,
+        let per_account_and_address = Claim {
+            window: self.of_account_and_address(),
             attempt: &self.attempt,
-            limit,
+            limit: &policy.passwords_per_phone,
             now: self.now,
         };
-        let per_account_and_address =
-            claim(self.of_account_and_address(), &policy.passwords_per_phone);
-        let per_account = claim(self.of_account(), &policy.passwords_before_code);
-        let per_address = &policy.passwords_per_address;
+        let per_account = Claim {
+            window: self.of_account(),
+            limit: &policy.passwords_before_code,
+            ..per_account_and_address
+        };
+        let per_address = Claim {
+            window: self.of_address(),
+            attempt: &attempt_of(self.phone),
+            limit: &policy.passwords_per_address,
+            now: self.now,
+        };
         let (of_account_and_address, of_account, of_address) = tokio::join!(
             windows.grant(per_account_and_address, None),
             windows.grant(per_account, None),
-            windows.mark(self.of_address(), self.phone, per_address, self.now),
+            windows.take_place(per_address, None),
         );
         Verdicts {
             of_account_and_address,
@@ -249,8 +256,8 @@ impl PasswordGuess<'_> {
             return self.open(owner, &keys, state).await;
         }
         Err(match verdicts.of_address? {
-            Marked::Full(window) => self.limited(Limit::PasswordAddress, window),
-            Marked::New | Marked::Held => SignInError::Wrong,
+            PlaceTaken::Full(window) => self.limited(Limit::PasswordAddress, window),
+            PlaceTaken::New | PlaceTaken::Before => SignInError::Wrong,
         })
     }
 
@@ -346,18 +353,21 @@ impl PasswordGuess<'_> {
     }
 
     /// Gives back the places of a guess that was not wrong.
-    async fn give_back(&self, mark: Mark) {
+    async fn give_back(&self, phone_added_by: PhoneAddedBy) {
         let (windows, attempt) = (&self.flow.windows, &self.attempt);
-        let unmark = async {
-            match mark {
-                Mark::Ours => windows.unmark(self.of_address(), self.phone).await,
-                Mark::NotOurs => Ok(()),
+        let remove_phone = async {
+            match phone_added_by {
+                PhoneAddedBy::Us => {
+                    let phone = attempt_of(self.phone);
+                    windows.give_back(self.of_address(), &phone).await
+                }
+                PhoneAddedBy::NotUs => Ok(()),
             }
         };
         let (of_account_and_address, of_account, of_address) = tokio::join!(
             windows.give_back(self.of_account_and_address(), attempt),
             windows.give_back(self.of_account(), attempt),
-            unmark,
+            remove_phone,
         );
         let results = [of_account_and_address, of_account, of_address];
         for error in results.into_iter().filter_map(Result::err) {

@@ -29,6 +29,8 @@ pub struct KeyMaker {
 /// How a ring is rotated.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
+    /// The ring.
+    pub name: RingName,
     /// When the new key is used, and the others retire.
     pub turn: Turn,
     /// What a key that signs is made for; otherwise what the newest one is for.
@@ -97,14 +99,9 @@ impl KeyMaker {
     ///
     /// # Errors
     /// When the store fails, or there is no such ring.
-    pub async fn plan(
-        &self,
-        name: RingName,
-        rotation: Rotation,
-        now: Timestamp,
-    ) -> Result<Ring, StoreError> {
-        let seen = self.ring(name).await?;
-        Ok(self.rotated(name, &seen, rotation, now))
+    pub async fn plan(&self, rotation: Rotation, now: Timestamp) -> Result<Ring, StoreError> {
+        let seen = self.ring(rotation.name).await?;
+        Ok(self.rotated(&seen, rotation, now))
     }
 
     /// Adds a key and lets those before it retire, in one transaction with the public halves. Adds one key, however often
@@ -112,18 +109,14 @@ impl KeyMaker {
     ///
     /// # Errors
     /// When the store fails, or there is no such ring.
-    pub async fn rotate(
-        &self,
-        name: RingName,
-        rotation: Rotation,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
+    pub async fn rotate(&self, rotation: Rotation, now: Timestamp) -> Result<Rotated, StoreError> {
         const ACT: &str = "rotate the key ring";
+        let name = rotation.name;
         let seen = self.ring(name).await?;
         if seen.live(now).count() >= LIVE_KEYS_MAX {
             return Ok(Rotated::Full);
         }
-        let ring = self.rotated(name, &seen, rotation, now);
+        let ring = self.rotated(&seen, rotation, now);
         let unchanged = Unchanged::since(&seen).ok_or(StoreError::unreadable(ACT, "keys"))?;
         let update = Update::builder()
             .table_name(&self.table)
@@ -154,8 +147,12 @@ impl KeyMaker {
     }
 
     /// The ring with one more key.
-    fn rotated(&self, name: RingName, seen: &Ring, rotation: Rotation, now: Timestamp) -> Ring {
-        let Rotation { turn, algorithm } = rotation;
+    fn rotated(&self, seen: &Ring, rotation: Rotation, now: Timestamp) -> Ring {
+        let Rotation {
+            name,
+            turn,
+            algorithm,
+        } = rotation;
         let algorithm = algorithm.or_else(|| newest_algorithm(seen));
         let next = self.fresh_key(name, now.plus(turn.lead), algorithm);
         seen.with(next, turn.keep, now)
@@ -241,7 +238,7 @@ impl KeyMaker {
                 return Ok(None);
             }
         }
-        Err(not_made(ACT, PUBLIC))
+        Err(StoreError::overtaken(ACT))
     }
 
     fn put(

@@ -50,17 +50,30 @@ pub enum WindowKey<'a> {
     PasswordFrom(ClientAddress),
 }
 
-/// A wish for a place in a window.
+/// A request for a place in a window that begins with its first grant.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The window.
     pub window: WindowKey<'a>,
-    /// Who wants the place. Once in the window, it holds one place however often it asks.
+    /// Who wants the place. It holds one place, however often it asks.
     pub attempt: &'a AttemptId,
     /// The places of the window, and how long it is.
     pub limit: &'a WindowLimit,
-    /// When.
+    /// When the place is asked for.
     pub now: Timestamp,
+}
+
+/// A request for a place in a window that ends at a fixed time.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimUntil<'a> {
+    /// The window.
+    pub window: WindowKey<'a>,
+    /// Who wants the place. It holds one place, however often it asks.
+    pub attempt: &'a AttemptId,
+    /// The places of the window.
+    pub places: usize,
+    /// When the window ends.
+    pub ends: Timestamp,
 }
 
 /// All windows.
@@ -82,22 +95,25 @@ pub struct Window {
 /// Whether there was a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// It is taken.
+    /// The attempt has a place.
     Granted,
     /// The window is full.
     Full(Window),
 }
 
-/// What became of a phone's mark in a window.
+/// What became of a request for a place, for whoever has to know whether an earlier request had it already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marked {
-    /// It is there now.
+pub enum PlaceTaken {
+    /// The place was taken by this request.
     New,
-    /// It was there before, or this very mark was written and only its reply lost.
-    Held,
+    /// The attempt had its place before, or this very request was granted and only the store's reply lost.
+    Before,
     /// The window is full of others.
     Full(Window),
 }
+
+/// How often a place is asked for when the window ends or begins meanwhile.
+const RACES_MAX: usize = 3;
 
 impl Windows {
     /// The windows of `backends`.
@@ -108,7 +124,7 @@ impl Windows {
         }
     }
 
-    /// The window that is running, strongly consistent; `None` when none is running.
+    /// The window of `key` that is running, strongly consistent; `None` when none is running.
     pub async fn read(
         &self,
         key: WindowKey<'_>,
@@ -132,76 +148,60 @@ impl Windows {
         Read::new(&self.table, "id", key.to_string(), running)
     }
 
-    /// Takes a place in a window unless it is full, in one conditional update: a second one when `running`, the window as it
+    /// Takes a place in a window unless it is full. One conditional update as a rule; one more when `running`, the window as it
     /// was read, is no longer true.
     pub async fn grant(
         &self,
         claim: Claim<'_>,
         running: Option<Window>,
     ) -> Result<Grant, StoreError> {
-        Ok(match self.take(claim, running).await? {
-            Marked::New | Marked::Held => Grant::Granted,
-            Marked::Full(window) => Grant::Full(window),
+        Ok(match self.take_place(claim, running).await? {
+            PlaceTaken::New | PlaceTaken::Before => Grant::Granted,
+            PlaceTaken::Full(window) => Grant::Full(window),
         })
     }
 
-    /// Marks `phone` in the window of `key` unless it is full, however often: it takes one place.
-    pub async fn mark(
+    /// Does what [`grant`](Self::grant) does, and tells whether the attempt had its place before.
+    ///
+    /// # Errors
+    /// When the store fails, or the window ended or began at each try. No place was taken in the second case.
+    pub async fn take_place(
         &self,
-        key: WindowKey<'_>,
-        phone: &Phone,
-        limit: &WindowLimit,
-        now: Timestamp,
-    ) -> Result<Marked, StoreError> {
-        let claim = Claim {
-            window: key,
-            attempt: &mark_of(phone),
-            limit,
-            now,
-        };
-        self.take(claim, None).await
-    }
-
-    /// Takes the mark of `phone` away.
-    pub async fn unmark(&self, key: WindowKey<'_>, phone: &Phone) -> Result<(), StoreError> {
-        self.give_back(key, &mark_of(phone)).await
-    }
-
-    async fn take(&self, claim: Claim<'_>, running: Option<Window>) -> Result<Marked, StoreError> {
+        claim: Claim<'_>,
+        running: Option<Window>,
+    ) -> Result<PlaceTaken, StoreError> {
         let mut is_running = running.is_some();
-        for _ in 0..3 {
+        for _ in 0..RACES_MAX {
             let change = if is_running {
                 self.join_window(claim)
             } else {
                 self.start_window(claim)
             };
-            let Some(found) = self.update(claim.window, change).await? else {
-                return Ok(Marked::New);
+            let Updated::Refused(found) = self.update(claim.window, change).await? else {
+                return Ok(PlaceTaken::New);
             };
             let window = parse(&found);
             match window.filter(|window| claim.now < window.ends) {
-                // The update went through and only its reply was lost.
-                Some(_) if grants(&found).contains(&claim.attempt.0) => return Ok(Marked::Held),
+                Some(_) if grants(&found).contains(&claim.attempt.0) => {
+                    return Ok(PlaceTaken::Before);
+                }
                 Some(window) if window.granted >= claim.limit.places => {
-                    return Ok(Marked::Full(window));
+                    return Ok(PlaceTaken::Full(window));
                 }
                 running => is_running = running.is_some(),
             }
         }
-        Err(StoreError::unreadable(
-            "take a place in a window",
-            "window_ends",
-        ))
+        Err(StoreError::overtaken(TAKE_PLACE))
     }
 
-    /// Takes a place in a window that ends at `ends`, whoever begins it, unless it is full. One conditional update.
-    pub async fn grant_until(
-        &self,
-        key: WindowKey<'_>,
-        attempt: &AttemptId,
-        ends: Timestamp,
-        places: usize,
-    ) -> Result<Grant, StoreError> {
+    /// Takes a place in a window that ends at a fixed time, whoever begins it, unless it is full. One conditional update.
+    pub async fn grant_until(&self, claim: ClaimUntil<'_>) -> Result<Grant, StoreError> {
+        let ClaimUntil {
+            window,
+            attempt,
+            places,
+            ends,
+        } = claim;
         let places = i64::try_from(places).unwrap_or(i64::MAX);
         let change = self
             .client
@@ -214,16 +214,19 @@ impl Windows {
             .expression_attribute_values(":ends", number(ends.millis()))
             .expression_attribute_values(":expires", number(ends.seconds_up()))
             .expression_attribute_values(":places", number(places));
-        Ok(match self.update(key, change).await? {
-            Some(found) if !grants(&found).contains(&attempt.0) => Grant::Full(Window {
-                granted: grants(&found).len(),
-                ends,
-            }),
-            _ => Grant::Granted,
+        Ok(match self.update(window, change).await? {
+            Updated::Refused(found) if !grants(&found).contains(&attempt.0) => {
+                Grant::Full(Window {
+                    granted: grants(&found).len(),
+                    ends,
+                })
+            }
+            // A refused attempt that has its place had it before, or only the store's reply was lost.
+            Updated::Refused(_) | Updated::Done => Grant::Granted,
         })
     }
 
-    /// Gives a grant back: nothing was sent.
+    /// Gives the place of `attempt` back. Does nothing when it has none.
     pub async fn give_back(
         &self,
         key: WindowKey<'_>,
@@ -287,23 +290,33 @@ impl Windows {
             .expression_attribute_values(":now", number(now.millis()))
     }
 
-    /// Makes the change; the item as it was when its condition refused it.
     async fn update(
         &self,
         key: WindowKey<'_>,
         change: UpdateItemFluentBuilder,
-    ) -> Result<Option<Item>, StoreError> {
+    ) -> Result<Updated, StoreError> {
         let change = change
             .table_name(&self.table)
             .key("id", text(key.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match retrying_conflicts(|| change.clone().send()).await {
-            Ok(_) => Ok(None),
-            Err(failed) => condition_failed("take a place in a window", failed)
-                .map(Option::unwrap_or_default)
-                .map(Some),
+            Ok(_) => Ok(Updated::Done),
+            Err(failed) => {
+                let found = condition_failed(TAKE_PLACE, failed)?;
+                Ok(Updated::Refused(found.unwrap_or_default()))
+            }
         }
     }
+}
+
+/// What changes of a window are for, as errors name it.
+const TAKE_PLACE: &str = "take a place in a window";
+
+/// What became of a change.
+enum Updated {
+    Done,
+    /// The item as it was when it refused the change.
+    Refused(Item),
 }
 
 impl fmt::Display for WindowKey<'_> {
@@ -331,14 +344,15 @@ impl fmt::Display for WindowKey<'_> {
     }
 }
 
-/// A phone among those of an address: 64 bits of its hash.
-fn mark_of(phone: &Phone) -> AttemptId {
+/// The attempt that a phone takes its place under where phones are counted: 64 bits of the phone's hash. So a phone takes one
+/// place, whoever asks and however often.
+pub fn attempt_of(phone: &Phone) -> AttemptId {
     AttemptId(short_hash(phone.digits()))
 }
 
-/// Without a phone number in it, an id is nothing that has to be erased.
-fn short_hash(of: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, of.as_bytes());
+/// A hash in the place of a phone or an address: what holds neither has not to be erased.
+fn short_hash(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..8])
 }
 

@@ -17,7 +17,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::challenges::guesses::{Counted, Guess};
 use crate::store::challenges::sends::Commit;
-use crate::store::windows::{Grant, Window, WindowKey};
+use crate::store::windows::{ClaimUntil, Grant, Window, WindowKey};
 
 /// When no tries are left, the last guess may have been the right one, and its request may still be writing what it opens. That
 /// is waited for until so long after the last guess.
@@ -198,10 +198,13 @@ impl Checking<'_> {
         let limit = &self.codes.policy.guesses_per_address;
         let window = GuessWindow::of(self.answer.address, limit.window, self.guess.at);
         let attempt = AttemptId(self.guess.id.clone());
-        let windows = &self.codes.windows;
-        windows
-            .grant_until(window.key, &attempt, window.ends, limit.places)
-            .await
+        let claim = ClaimUntil {
+            window: window.key,
+            attempt: &attempt,
+            places: limit.places,
+            ends: window.ends,
+        };
+        self.codes.windows.grant_until(claim).await
     }
 
     /// Compares the guess unless its address has no place left.
