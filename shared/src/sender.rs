@@ -150,15 +150,15 @@ impl Sender {
     pub async fn record(&self, delivery: &Delivery) {
         let (sessions, name) = (&self.services.sessions, delivery.session.as_str());
         let story = self.deliveries.keep(delivery.item());
-        let send_shown = async {
-            match &delivery.send_shown {
-                Some(shown) => sessions.note_send(name, shown).await,
+        let send = async {
+            match &delivery.send_record {
+                Some(record) => sessions.record_send(name, record).await,
                 None => Ok(()),
             }
         };
         let new_state = async {
             match delivery.new_state {
-                Some(seen) => sessions.saw(name, seen).await.map(drop),
+                Some(seen) => sessions.record_state(name, seen).await.map(drop),
                 None => Ok(()),
             }
         };
@@ -168,7 +168,7 @@ impl Sender {
                 None => Ok(()),
             }
         };
-        let written = tokio::join!(story, send_shown, new_state, rest_of_place);
+        let written = tokio::join!(story, send, new_state, rest_of_place);
         let written = [written.0, written.1, written.2, written.3];
         for error in written.into_iter().filter_map(Result::err) {
             tracing::error!(

@@ -4,7 +4,8 @@ use std::time::Duration;
 use local::database::Faults;
 use local::simulator::{Scenario, SessionOptions, SimulatorOptions};
 use shared::sender::{Outcome, Reason};
-use shared::store::whatsapp_sessions::{ConnectClaim, ConnectRight, GATEWAY, SessionItem};
+use shared::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
+use shared::store::whatsapp_sessions::{GATEWAY, SessionItem};
 use tokio::time::{advance, sleep};
 
 use super::stage::{Stage, outgoing, send};

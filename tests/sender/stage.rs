@@ -14,7 +14,8 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{RestartUrl, SessionSettings, Settings};
 use shared::sender::{Busy, Content, Delivery, Outgoing, Sender, message_id};
-use shared::store::whatsapp_sessions::{SendShown, SessionItem, TakenSend, WhatsAppSessions};
+use shared::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
+use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 use tokio::time::Instant;
 
 /// How long a code waits for its place at most.
@@ -137,17 +138,17 @@ impl Stage {
     /// The session is known to take `cost` for a send.
     pub async fn take_cost_as(&self, cost: Duration) {
         let ended = self.clock.now();
-        let shown = SendShown {
+        let record = SendRecord {
             taken: Some(TakenSend {
                 began: ended.minus(cost),
                 ended,
                 may_have_waited: false,
                 cost_max: cost,
             }),
-            ..SendShown::default()
+            ..SendRecord::default()
         };
-        let noted = self.sessions().note_send(SESSION, &shown).await;
-        noted.expect("the store");
+        let recorded = self.sessions().record_send(SESSION, &record).await;
+        recorded.expect("the store");
     }
 
     pub fn connects(&self) -> u64 {

@@ -3,8 +3,10 @@ use std::time::Duration;
 
 use local::database::{Fault, Faults};
 use shared::platform::timestamp::Timestamp;
+use shared::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
+use shared::store::whatsapp_sessions::queue::{Slot, SlotRequest};
 use shared::store::whatsapp_sessions::{
-    ConnectClaim, ConnectRight, Look, Seen, SessionItem, SessionState, Slot, WhatsAppSessions,
+    SeenState, SessionItem, SessionState, StatusClaim, StatusTurn, WhatsAppSessions,
 };
 
 use super::stage::{SESSION, Stage};
@@ -35,9 +37,13 @@ async fn places_follow_each_other_until_the_queue_is_full() {
     let stage = Stage::new().await;
     let sessions = stage.sessions();
     let take = async |now| {
-        let wait_max = 2 * SECOND;
-        let slot = sessions.take_slot(SESSION, None, now, wait_max, SECOND);
-        slot.await.unwrap()
+        let request = SlotRequest {
+            free_at: None,
+            now,
+            wait_max: 2 * SECOND,
+            cost: SECOND,
+        };
+        sessions.take_slot(SESSION, request).await.unwrap()
     };
     for seconds in 0..=2 {
         let at = NOW.plus(seconds * SECOND);
@@ -56,19 +62,22 @@ async fn places_follow_each_other_until_the_queue_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_look_serves_everybody_for_a_while() {
+async fn one_answer_of_the_gateway_serves_everybody_for_a_while() {
     let stage = Stage::new().await;
-    let sessions = stage.sessions();
-    let claim = async |now, id: &str| {
-        let look = sessions.claim_look(SESSION, now, SECOND, id);
-        matches!(look.await.unwrap(), Look::Yours(_))
+    let is_ours = async |sessions: WhatsAppSessions, now, attempt_id: &str| {
+        let claim = StatusClaim {
+            attempt_id,
+            now,
+            life: SECOND,
+        };
+        let turn = sessions.claim_status_turn(SESSION, claim);
+        matches!(turn.await.unwrap(), StatusTurn::Ours(_))
     };
-    assert!(claim(NOW, "a").await);
-    assert!(!claim(NOW, "b").await);
-    assert!(claim(NOW.plus(SECOND), "b").await);
-    let claim = losing_the_first_reply(&stage);
-    let look = claim.claim_look(SESSION, NOW.plus(3 * SECOND), SECOND, "c");
-    assert!(matches!(look.await.unwrap(), Look::Yours(_)));
+    assert!(is_ours(stage.sessions(), NOW, "a").await);
+    assert!(!is_ours(stage.sessions(), NOW, "b").await);
+    assert!(is_ours(stage.sessions(), NOW.plus(SECOND), "b").await);
+    let unlucky = losing_the_first_reply(&stage);
+    assert!(is_ours(unlucky, NOW.plus(3 * SECOND), "c").await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,23 +110,23 @@ async fn a_connect_right_is_won_once_and_known_again_when_its_reply_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_look_is_not_overwritten_and_a_usable_session_keeps_its_window() {
+async fn a_state_that_was_seen_later_is_not_overwritten_and_a_usable_session_keeps_its_window() {
     let stage = Stage::new().await;
     let sessions = stage.sessions();
     let fresh = SessionItem::default();
     let claim = claim("a", NOW, 30 * SECOND);
     let right = sessions.take_connect_right(SESSION, &fresh, &claim);
     right.await.unwrap();
-    let saw = async |state, at| {
-        let seen = Seen {
+    let record = async |state, at| {
+        let seen = SeenState {
             state,
             since: at,
             at,
         };
-        sessions.saw(SESSION, seen).await.unwrap()
+        sessions.record_state(SESSION, seen).await.unwrap()
     };
-    saw(SessionState::Usable, NOW.plus(SECOND)).await;
-    let item = saw(SessionState::Down, NOW).await;
+    record(SessionState::Usable, NOW.plus(SECOND)).await;
+    let item = record(SessionState::Down, NOW).await;
     assert_eq!(item.seen.unwrap().state, SessionState::Usable);
     assert_eq!(item.connect_wait, Some(30 * SECOND), "flags end no wait");
     assert_eq!(item.connect_after, Some(NOW.plus(30 * SECOND)));

@@ -12,7 +12,9 @@ use super::services::Services;
 use crate::gateway::{GatewayError, TextMessage};
 use crate::model::texts::MessageBody;
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{SessionState, Slot};
+use crate::store::whatsapp_sessions::SessionState;
+use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
+use crate::store::whatsapp_sessions::sends::UnansweredSend;
 
 /// No send starts with less time than this.
 const SEND_MIN: Duration = Duration::from_secs(3);
@@ -148,11 +150,15 @@ impl Run<'_> {
         let (sessions, name) = (&self.services.sessions, self.place.session.as_str());
         let now = self.now();
         let counted = async {
+            let send = UnansweredSend {
+                began: self.sent_at,
+                ended: now,
+            };
             let item = sessions
-                .note_unanswered(name, (self.sent_at, now), assess::UNANSWERED_LIFE)
+                .count_unanswered(name, send, assess::UNANSWERED_LIFE)
                 .await?;
             match assess::suspect(&item, now) {
-                Some(seen) => sessions.saw(name, seen).await.map(Some),
+                Some(seen) => sessions.record_state(name, seen).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -168,11 +174,13 @@ impl Run<'_> {
         self.wait_until(self.now().plus(pause)).await?;
         let services = self.services;
         let now = self.now();
-        let wait_max = self.deadline.since(now).saturating_sub(SEND_ROOM);
-        let cost = self.place.cost;
-        let slot = services
-            .sessions
-            .take_slot(&self.place.session, None, now, wait_max, cost);
+        let request = SlotRequest {
+            free_at: None,
+            now,
+            wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
+            cost: self.place.cost,
+        };
+        let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {
             Ok(Ok(Slot::At(at, cost))) => {
                 self.place.cost = cost;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::classify::{Observation, classify};
 use crate::gateway::{GatewayError, SessionStatus};
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState};
+use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
 
 /// A dial or a login that takes longer than this does not end, and neither does a session that refuses connects for so
 /// long.
@@ -79,13 +79,13 @@ impl Glance {
 }
 
 /// The state that a glance at `now` shows, given what was known; `None` when it shows nothing.
-pub fn see(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<Seen> {
+pub fn see(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SeenState> {
     let state = state_of(item, glance, now)?;
     let since = item
         .seen
         .filter(|seen| seen.state == state && continues(seen, now))
         .map_or(now, |seen| seen.since);
-    let seen = Seen {
+    let seen = SeenState {
         state,
         since,
         at: now,
@@ -141,7 +141,7 @@ fn state_of(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<Sessio
 }
 
 /// Whether a state goes on that was last seen a while ago. A passing one only if that is not long ago.
-fn continues(seen: &Seen, now: Timestamp) -> bool {
+fn continues(seen: &SeenState, now: Timestamp) -> bool {
     let age = now.since(seen.at);
     match seen.state {
         SessionState::Starting | SessionState::Opening | SessionState::Unreachable => {
@@ -161,7 +161,7 @@ fn is_suspect(item: &SessionItem, now: Timestamp) -> bool {
     })
 }
 
-fn is_stuck(item: &SessionItem, seen: &Seen, now: Timestamp) -> bool {
+fn is_stuck(item: &SessionItem, seen: &SeenState, now: Timestamp) -> bool {
     match seen.state {
         SessionState::Opening => {
             let was_stuck = item.seen.is_some_and(|before| {
@@ -178,11 +178,11 @@ fn is_stuck(item: &SessionItem, seen: &Seen, now: Timestamp) -> bool {
     }
 }
 
-fn stuck(item: &SessionItem, now: Timestamp) -> Seen {
+fn stuck(item: &SessionItem, now: Timestamp) -> SeenState {
     let before = item
         .seen
         .filter(|seen| seen.state == SessionState::NeedsRestart);
-    Seen {
+    SeenState {
         state: SessionState::NeedsRestart,
         since: before.map_or(now, |seen| seen.since),
         at: now,
@@ -190,11 +190,11 @@ fn stuck(item: &SessionItem, now: Timestamp) -> Seen {
 }
 
 /// The state of a session whose sends end without an answer, if it is suspect by now.
-pub fn suspect(item: &SessionItem, now: Timestamp) -> Option<Seen> {
+pub fn suspect(item: &SessionItem, now: Timestamp) -> Option<SeenState> {
     let since = item.unanswered_since?;
     let reset = item.connect_at.is_some_and(|connect| connect >= since);
     let counts = item.unanswered >= UNANSWERED_MIN && now.since(since) <= UNANSWERED_LIFE && !reset;
-    counts.then_some(Seen {
+    counts.then_some(SeenState {
         state: SessionState::Suspect,
         since: now,
         at: now,

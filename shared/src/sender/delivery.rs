@@ -7,7 +7,8 @@ use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::store::deliveries::DeliveryItem;
-use crate::store::whatsapp_sessions::{Seen, SendShown};
+use crate::store::whatsapp_sessions::SeenState;
+use crate::store::whatsapp_sessions::sends::SendRecord;
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -55,11 +56,11 @@ pub struct Delivery {
     /// It was made for an account that does not exist.
     pub(super) to_nobody: bool,
     /// What a real send has shown about the session.
-    pub(super) send_shown: Option<SendShown>,
+    pub(super) send_record: Option<SendRecord>,
     /// How long its place in the queue was.
     pub(super) place_cost: Duration,
     /// The session's state, when the send has shown another one than was known.
-    pub(super) new_state: Option<Seen>,
+    pub(super) new_state: Option<SeenState>,
 }
 
 /// One thing that was done for a message.
@@ -81,7 +82,7 @@ pub fn message_id(entropy: &Entropy) -> String {
 impl Delivery {
     /// How much of its place in the queue a send did not need, when that is worth giving back.
     pub(super) fn rest_of_place(&self) -> Option<Duration> {
-        let taken = self.send_shown.as_ref()?.taken?;
+        let taken = self.send_record.as_ref()?.taken?;
         let took = taken.ended.since(taken.began);
         let rest = self.place_cost.saturating_sub(took);
         (rest > self.place_cost / 5).then_some(rest)

@@ -7,13 +7,14 @@ use super::outcome::{HUMAN_TAKES, Outcome, Reason};
 use super::run::Run;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{RecentSend, Seen, SendShown, SessionState, TakenSend};
+use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
+use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
 
 impl Run<'_> {
     /// Ends the message with `outcome`.
     pub(super) fn finish(self, outcome: Outcome) -> Delivery {
         let now = self.now();
-        let send_shown = self.send_shown(outcome, now);
+        let send_record = self.send_record(outcome, now);
         let to_nobody = matches!(self.message.content, Content::Nobody);
         let reader = match self.message {
             _ if to_nobody => Reader::Nobody,
@@ -35,14 +36,14 @@ impl Run<'_> {
             retry_after: retry_after(outcome, self.retry_after),
             to_nobody,
             place_cost: self.place.cost,
-            send_shown,
+            send_record,
         };
         log(&delivery, now.since(self.started));
         delivery
     }
 
     /// What the message has shown about its session; nothing if it went to nobody or was not sent at all.
-    fn send_shown(&self, outcome: Outcome, now: Timestamp) -> Option<SendShown> {
+    fn send_record(&self, outcome: Outcome, now: Timestamp) -> Option<SendRecord> {
         let first_sent_at = self.first_sent_at?;
         if matches!(self.message.content, Content::Nobody) {
             return None;
@@ -59,10 +60,10 @@ impl Run<'_> {
         if speaks_for_others(&send, self.message.first_contact, &recent) {
             recent.push(send);
         }
-        Some(SendShown {
+        Some(SendRecord {
             recent,
             taken,
-            connect_after: spacing::window_after_success(item, now).filter(|_| taken.is_some()),
+            wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
         })
     }
 
@@ -102,7 +103,12 @@ enum Reader {
 }
 
 /// What the session is seen as, when the end of a message shows a state that is news or lasts.
-fn new_state(outcome: Outcome, seen: Option<Seen>, reader: Reader, now: Timestamp) -> Option<Seen> {
+fn new_state(
+    outcome: Outcome,
+    seen: Option<SeenState>,
+    reader: Reader,
+    now: Timestamp,
+) -> Option<SeenState> {
     let before = seen.map(|seen| seen.state);
     let state = match reader {
         Reader::Stranger => state_after_stranger(outcome, before)?,
@@ -110,7 +116,7 @@ fn new_state(outcome: Outcome, seen: Option<Seen>, reader: Reader, now: Timestam
         Reader::Nobody => state_after_nobody(outcome, before)?,
     };
     let same = seen.filter(|seen| seen.state == state);
-    Some(Seen {
+    Some(SeenState {
         state,
         since: same.map_or(now, |seen| seen.since),
         at: now,

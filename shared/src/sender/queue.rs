@@ -6,7 +6,8 @@ use super::services::Services;
 use crate::gateway::SessionToken;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{SessionItem, Slot};
+use crate::store::whatsapp_sessions::SessionItem;
+use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
 
 /// The cost of a send that nobody has measured yet.
 const COST: Duration = Duration::from_millis(300);
@@ -66,11 +67,13 @@ pub(super) async fn take_place(
     // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
     for (number, pause) in PLACE_PAUSES.into_iter().enumerate() {
         let now = services.clock.now();
-        let wait_max = latest.since(now);
-        let slot = services
-            .sessions
-            .take_slot(name, free_at, now, wait_max, COST);
-        match slot.await {
+        let request = SlotRequest {
+            free_at,
+            now,
+            wait_max: latest.since(now),
+            cost: COST,
+        };
+        match services.sessions.take_slot(name, request).await {
             Ok(Slot::At(at, cost)) => return Ok(Ok(Place::new(picked, at, cost))),
             Ok(Slot::Full(queue)) => free_at = queue.free_at,
             Err(error) if number == 0 => return Err(error),

@@ -1,6 +1,6 @@
 //! What the tests of the rules know of a session. Their present is `at(0)`.
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{Seen, SessionItem, SessionState};
+use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
 
 /// A time, in milliseconds from the present.
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -10,7 +10,7 @@ pub(super) fn at(millis: i64) -> Timestamp {
 /// A session that is in `state` since then, and was last seen so.
 pub(super) fn known(state: SessionState, since: i64, seen: i64) -> SessionItem {
     SessionItem {
-        seen: Some(Seen {
+        seen: Some(SeenState {
             state,
             since: at(since),
             at: at(seen),

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::sends::WaitEnd;
 use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 /// How long a session may need after a connect.
@@ -76,15 +77,18 @@ pub fn connect_wait(item: &SessionItem) -> Duration {
         .map_or(CONNECT_WAIT, |wait| (wait * 2).min(max))
 }
 
-/// When the next connect may be made after a message was taken at `now`, and of which connect that ends the wait. Nothing
-/// ends while the session is connected again and again.
-pub fn window_after_success(item: &SessionItem, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+/// The end of the wait for the next connect, after a message was taken at `now`. No wait ends while the session is connected
+/// again and again.
+pub fn wait_end_after_success(item: &SessionItem, now: Timestamp) -> Option<WaitEnd> {
     let connect_at = item.connect_at?;
     let after = now.plus(CONNECT_WAIT_AFTER_SUCCESS);
     let shortens = item.connect_wait.is_some() || item.connect_after.is_some_and(|old| old > after);
     let (connects, within) = FIGHT;
     let recent = item.connects.iter().filter(|at| now.since(**at) <= within);
-    (shortens && recent.count() < connects).then_some((connect_at, after))
+    (shortens && recent.count() < connects).then_some(WaitEnd {
+        connect_at,
+        connect_after: after,
+    })
 }
 
 /// Whether a gateway that was restarted at these times may be restarted again.
@@ -154,11 +158,14 @@ mod tests {
             ("a fight", &[60, 40, 3], false),
             ("a fight of yesterday", &[61, 40, 3], true),
         ] {
-            let ended = window_after_success(&connected(ago), at(0));
-            let expected = expected.then_some((at(-3_000), at(2_000)));
+            let ended = wait_end_after_success(&connected(ago), at(0));
+            let expected = expected.then_some(WaitEnd {
+                connect_at: at(-3_000),
+                connect_after: at(2_000),
+            });
             assert_eq!(ended, expected, "{case}");
         }
-        assert_eq!(window_after_success(&SessionItem::default(), at(0)), None);
+        assert_eq!(wait_end_after_success(&SessionItem::default(), at(0)), None);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::gateway::GatewayError;
 use crate::sender::classify::{Observation, classify};
 use crate::sender::spacing;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{ConnectClaim, ConnectRight, GATEWAY, Seen, SessionState};
+use crate::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
+use crate::store::whatsapp_sessions::{GATEWAY, SeenState, SessionState};
 
 /// Whoever wins the right connects within this, or not at all: long before the next right.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -160,7 +161,7 @@ impl Recovery<'_, '_> {
                 self.share_no_gateway().await?;
                 self.blame_connect().await
             }
-            Err(GatewayError::Refused { .. }) if self.was_down() => self.note_refusal().await,
+            Err(GatewayError::Refused { .. }) if self.was_down() => self.count_refusal().await,
             _ if cure == Cure::Reset => self.share_opening().await,
             _ => Ok(()),
         }
@@ -178,10 +179,11 @@ impl Recovery<'_, '_> {
             .is_some_and(|seen| down.contains(&seen.state))
     }
 
-    async fn note_refusal(&mut self) -> Result<(), StoreError> {
+    async fn count_refusal(&mut self) -> Result<(), StoreError> {
         let seen = self.item.seen;
         let (sessions, now) = (&self.run.services.sessions, self.run.now());
-        self.item = sessions.note_refusal(&self.run.place.session, now).await?;
+        let name = &self.run.place.session;
+        self.item = sessions.count_refused_connect(name, now).await?;
         self.item.seen = self.item.seen.or(seen);
         Ok(())
     }
@@ -189,7 +191,7 @@ impl Recovery<'_, '_> {
     /// Writes that the session was reset: from here on good flags can be believed again.
     async fn share_opening(&mut self) -> Result<(), StoreError> {
         let now = self.run.now();
-        self.share(Seen {
+        self.share(SeenState {
             state: SessionState::Opening,
             since: now,
             at: now,

@@ -8,7 +8,7 @@ use super::recovery::Recovery;
 use crate::gateway::{GatewayError, SessionStatus};
 use crate::sender::assess::{self, Glance};
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{GATEWAY, Look, Seen, SessionState};
+use crate::store::whatsapp_sessions::{GATEWAY, SeenState, SessionState, StatusClaim, StatusTurn};
 
 /// How long a look at the gateway is good enough for everybody.
 const LOOK_LIFE: Duration = Duration::from_millis(400);
@@ -76,13 +76,17 @@ impl Recovery<'_, '_> {
             return Ok(false);
         }
         self.shared_at = None;
-        let claim = sessions.claim_look(name, now, LOOK_LIFE, &self.attempt_id);
-        match claim.await? {
-            Look::Yours(item) => {
+        let claim = StatusClaim {
+            attempt_id: &self.attempt_id,
+            now,
+            life: LOOK_LIFE,
+        };
+        match sessions.claim_status_turn(name, claim).await? {
+            StatusTurn::Ours(item) => {
                 self.item = item;
                 self.asks = true;
             }
-            Look::Anothers(item) => self.item = item,
+            StatusTurn::Others(item) => self.item = item,
         }
         Ok(self.asks)
     }
@@ -146,10 +150,10 @@ impl Recovery<'_, '_> {
     }
 
     /// Writes what was seen for everybody who waits, and learns whether somebody else has taken over the asking.
-    pub(super) async fn share(&mut self, seen: Seen) -> Result<(), StoreError> {
+    pub(super) async fn share(&mut self, seen: SeenState) -> Result<(), StoreError> {
         self.shared_at = Some(seen.at);
         let sessions = &self.run.services.sessions;
-        self.item = sessions.saw(&self.run.place.session, seen).await?;
+        self.item = sessions.record_state(&self.run.place.session, seen).await?;
         let asked_by = self.item.asked_by.as_deref();
         self.asks = self.connected_at.is_some() || asked_by == Some(self.attempt_id.as_str());
         Ok(())

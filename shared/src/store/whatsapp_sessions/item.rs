@@ -1,0 +1,316 @@
+//! What is known about a session, and how its item keeps that.
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::platform::timestamp::Timestamp;
+use crate::store::{Fields, Item, number, text};
+
+/// The key.
+pub(super) const NAME: &str = "name";
+const FREE_AT: &str = "free_at";
+const COST: &str = "cost_ms";
+const ASKED_AT: &str = "asked_at";
+const ASKED_BY: &str = "asked_by";
+const SEEN_STATE: &str = "seen_state";
+const SEEN_SINCE: &str = "seen_since";
+const SEEN_AT: &str = "seen_at";
+const CONNECT_AT: &str = "connect_at";
+const CONNECT_AFTER: &str = "connect_after";
+const CONNECT_WAIT: &str = "connect_wait_ms";
+const CONNECT_BY: &str = "connect_by";
+const CONNECTS: &str = "connects";
+const OVER_LIBRARY: &str = "over_library";
+const REFUSED_SINCE: &str = "refused_since";
+const REFUSALS: &str = "refusals";
+const UNANSWERED_SINCE: &str = "unanswered_since";
+const UNANSWERED: &str = "unanswered";
+const RECENT: &str = "recent";
+const RESTARTS: &str = "restarts";
+
+/// A send costs no less than this.
+pub(super) const COST_MIN: Duration = Duration::from_millis(50);
+/// A send costs no more than this.
+pub(super) const COST_MAX: Duration = Duration::from_secs(5);
+
+/// How many of the last connects, sends and restarts an item remembers.
+pub const REMEMBERED: usize = 5;
+
+/// What is known about a session. Everything is missing until it happens for the first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionItem {
+    /// The first free place of the queue.
+    pub free_at: Option<Timestamp>,
+    /// How long the gateway takes for one send.
+    pub cost: Option<Duration>,
+    /// When somebody last asked the gateway for the session's state, or began to.
+    pub asked_at: Option<Timestamp>,
+    /// The attempt that asked then.
+    pub asked_by: Option<String>,
+    /// The state that the last answer showed.
+    pub seen: Option<SeenState>,
+    /// When the connect right was taken last.
+    pub connect_at: Option<Timestamp>,
+    /// When the connect right is free again.
+    pub connect_after: Option<Timestamp>,
+    /// How long the right was taken for; it grows while the session stays down.
+    pub connect_wait: Option<Duration>,
+    /// The attempt that took the right.
+    pub connect_by: Option<String>,
+    /// When the right was taken the last times, oldest first.
+    pub connects: Vec<Timestamp>,
+    /// Whether the last connect was made while the gateway's library was reconnecting by itself. That may have made two clients.
+    pub over_library: bool,
+    /// Since when connects are refused although the session is down.
+    pub refused_since: Option<Timestamp>,
+    /// How many connects were refused since then.
+    pub refusals: i64,
+    /// Since when sends end without an answer, with no success between.
+    pub unanswered_since: Option<Timestamp>,
+    /// How many sends ended so.
+    pub unanswered: i64,
+    /// How the last real sends ended, oldest first.
+    pub recent: Vec<RecentSend>,
+    /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
+    pub restarts: Vec<Timestamp>,
+}
+
+/// How long a real message took and how it ended, on a session whose status had nothing against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentSend {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Of a message that was taken, how long its last send took; of another one, the time from its first send to its end.
+    pub took: Duration,
+    /// How it ended.
+    pub end: SendEnd,
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendEnd {
+    /// WhatsApp took it.
+    Taken,
+    /// Nobody knows whether WhatsApp took it.
+    Unknown,
+    /// The gateway was busy.
+    Busy,
+    /// The session could not send it, whatever its status said.
+    Down,
+    /// The session is not paired, whatever its status said.
+    Unpaired,
+    /// WhatsApp refused it.
+    Rejected,
+    /// WhatsApp keeps the account from sending.
+    Restricted,
+    /// The time was over before it could be sent.
+    Late,
+}
+
+impl SendEnd {
+    const ALL: [Self; 8] = [
+        Self::Taken,
+        Self::Unknown,
+        Self::Busy,
+        Self::Down,
+        Self::Unpaired,
+        Self::Rejected,
+        Self::Restricted,
+        Self::Late,
+    ];
+
+    /// The word for it in the store.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Unknown => "unknown",
+            Self::Busy => "busy",
+            Self::Down => "down",
+            Self::Unpaired => "unpaired",
+            Self::Rejected => "rejected",
+            Self::Restricted => "restricted",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// A session's state, as somebody has seen it at the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenState {
+    /// The state.
+    pub state: SessionState,
+    /// Since when the session has it.
+    pub since: Timestamp,
+    /// When it was seen last.
+    pub at: Timestamp,
+}
+
+/// What a session is, as far as a sender cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Open and logged in.
+    Usable,
+    /// Logged in and not open: the gateway's library reconnects by itself.
+    Reconnecting,
+    /// Not open, of a gateway that has just come back and starts its sessions by itself.
+    Starting,
+    /// Neither open nor logged in.
+    Down,
+    /// The gateway dials for it, or logs in. A session that waits for a scan has the same flags, and a QR code.
+    Opening,
+    /// Open, with a QR code: it waits for somebody to scan that.
+    NeedsPairing,
+    /// Not paired, and without a QR code. A connect makes one.
+    Unlinked,
+    /// Only a restart of the gateway helps: it refuses every connect, or its login does not end.
+    NeedsRestart,
+    /// Open and logged in by its flags, but sends end without an answer.
+    Suspect,
+    /// The gateway does not answer.
+    Unreachable,
+    /// Open and logged in, and WhatsApp keeps the account from sending.
+    Restricted,
+    /// Open and logged in, and WhatsApp keeps the account from writing to people that it never wrote to, as far as is known.
+    /// Others are served.
+    ColdLocked,
+    /// The gateway refuses the token, or is none.
+    Misconfigured,
+}
+
+impl SessionState {
+    const ALL: [Self; 13] = [
+        Self::Usable,
+        Self::Reconnecting,
+        Self::Starting,
+        Self::Down,
+        Self::Opening,
+        Self::NeedsPairing,
+        Self::Unlinked,
+        Self::NeedsRestart,
+        Self::Suspect,
+        Self::Unreachable,
+        Self::Restricted,
+        Self::ColdLocked,
+        Self::Misconfigured,
+    ];
+
+    /// The word for it in the store and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Reconnecting => "reconnecting",
+            Self::Starting => "starting",
+            Self::Down => "down",
+            Self::Opening => "opening",
+            Self::NeedsPairing => "needs_pairing",
+            Self::Unlinked => "unlinked",
+            Self::NeedsRestart => "needs_restart",
+            Self::Suspect => "suspect",
+            Self::Unreachable => "unreachable",
+            Self::Restricted => "restricted",
+            Self::ColdLocked => "cold_locked",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+}
+
+/// What an item says. What this version cannot read counts as missing.
+pub(super) fn read_item(item: &Item) -> SessionItem {
+    let time = |name| item.number(name).map(Timestamp::from_millis);
+    let span = |name| {
+        let millis = u64::try_from(item.number(name)?).ok()?;
+        Some(Duration::from_millis(millis))
+    };
+    let words = |name| item.text(name).map(str::to_owned);
+    let state = item.text(SEEN_STATE).and_then(|word| {
+        SessionState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    });
+    SessionItem {
+        free_at: time(FREE_AT),
+        cost: span(COST).map(|cost| cost.clamp(COST_MIN, COST_MAX)),
+        asked_at: time(ASKED_AT),
+        asked_by: words(ASKED_BY),
+        seen: state
+            .zip(time(SEEN_SINCE))
+            .zip(time(SEEN_AT))
+            .map(|((state, since), at)| SeenState { state, since, at }),
+        connect_at: time(CONNECT_AT),
+        connect_after: time(CONNECT_AFTER),
+        connect_wait: span(CONNECT_WAIT),
+        connect_by: words(CONNECT_BY),
+        connects: read_times(item, CONNECTS),
+        over_library: matches!(item.get(OVER_LIBRARY), Some(AttributeValue::Bool(true))),
+        refused_since: time(REFUSED_SINCE),
+        refusals: item.number(REFUSALS).unwrap_or(0),
+        unanswered_since: time(UNANSWERED_SINCE),
+        unanswered: item.number(UNANSWERED).unwrap_or(0),
+        recent: read_recent(item),
+        restarts: read_times(item, RESTARTS),
+    }
+}
+
+fn read_list<'a>(item: &'a Item, name: &str) -> &'a [AttributeValue] {
+    match item.get(name) {
+        Some(AttributeValue::L(list)) => list,
+        _ => &[],
+    }
+}
+
+fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
+    let times = read_list(item, name).iter();
+    times
+        .filter_map(|at| at.as_n().ok()?.parse().ok())
+        .map(Timestamp::from_millis)
+        .collect()
+}
+
+/// One text, since the list is written with each message: when it ended, how long it took, and how.
+fn recent_send(send: &RecentSend) -> AttributeValue {
+    let (at, took, end) = (send.at.millis(), send.took.as_millis(), send.end.as_str());
+    text(format!("{at} {took} {end}"))
+}
+
+/// The last sends as the item keeps them.
+pub(super) fn recent_sends(sends: &[RecentSend]) -> AttributeValue {
+    let from = sends.len().saturating_sub(REMEMBERED);
+    AttributeValue::L(sends[from..].iter().map(recent_send).collect())
+}
+
+fn read_recent(item: &Item) -> Vec<RecentSend> {
+    let sends = read_list(item, RECENT).iter();
+    sends.filter_map(read_recent_send).collect()
+}
+
+fn read_recent_send(send: &AttributeValue) -> Option<RecentSend> {
+    let mut words = send.as_s().ok()?.split(' ');
+    let (at, took, end) = (words.next()?, words.next()?, words.next()?);
+    Some(RecentSend {
+        at: Timestamp::from_millis(at.parse().ok()?),
+        took: Duration::from_millis(took.parse().ok()?),
+        end: SendEnd::ALL
+            .into_iter()
+            .find(|known| known.as_str() == end)?,
+    })
+}
+
+pub(super) fn times(points: &[Timestamp]) -> AttributeValue {
+    AttributeValue::L(points.iter().map(|point| time(*point)).collect())
+}
+
+/// The last points in time with one more.
+pub(super) fn times_with(points: &[Timestamp], now: Timestamp) -> AttributeValue {
+    let from = points.len().saturating_sub(REMEMBERED - 1);
+    let mut points = points[from..].to_vec();
+    points.push(now);
+    times(&points)
+}
+
+pub(super) fn time(point: Timestamp) -> AttributeValue {
+    number(point.millis())
+}
+
+pub(super) fn millis(span: Duration) -> AttributeValue {
+    number(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
