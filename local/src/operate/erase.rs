@@ -3,12 +3,13 @@ use anyhow::bail;
 use shared::model::code::Purpose;
 use shared::model::identifier::Identifier;
 use shared::model::phone::Phone;
+use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::{Closed, LoginsTable};
 use shared::store::registrations::Registrations;
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
-use shared::store::{Transacted, transact};
+use shared::store::{StoreError, Transacted, Write, transact};
 
 use super::work::Work;
 
@@ -32,24 +33,12 @@ What remains, and until when:
 /// Removes the user, its pointers, the phone's codes and sign-ups in one transaction, then the logins that hold the phone.
 pub(super) async fn run(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
     let (backends, out) = (work.backends, work.out);
-    let users = Users::new(backends);
-    let challenges = Challenges::new(backends);
-    let registrations = Registrations::new(backends);
-    let who = Identifier::Phone(phone.clone());
-    let window = Windows::new(backends).forget(WindowKey::PasswordOf(&who))?;
     for _ in 0..RACES_MAX {
-        let now = backends.clock.now();
-        let (removal, state) = tokio::try_join!(users.removal(phone), challenges.read(phone, now))?;
-        let (has_user, has_codes) = (removal.is_some(), state.rev > 0);
-        let mut writes = removal.unwrap_or_default();
-        writes.push(challenges.forget(phone, &state)?);
-        writes.push(window.clone());
-        // A sign-up stands under the hash of its challenge id, which the phone's code names, or the send under way.
-        for challenge in state.ids(Purpose::Signup) {
-            writes.push(registrations.drop(challenge)?);
-        }
-        let user = if has_user { "a user" } else { "no user" };
-        let codes = if has_codes { "codes" } else { "no codes" };
+        let Found {
+            user,
+            codes,
+            removal,
+        } = find(backends, phone).await?;
         if work.dry_run {
             writeln!(
                 out,
@@ -57,7 +46,7 @@ pub(super) async fn run(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
             )?;
             return Ok(());
         }
-        let erased = transact("erase a phone", &backends.dynamodb, writes);
+        let erased = transact("erase a phone", &backends.dynamodb, removal);
         if let Transacted::Refused(_) = erased.await? {
             continue;
         }
@@ -74,4 +63,37 @@ pub(super) async fn run(work: Work<'_>, phone: &Phone) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("{phone} is being used by somebody: try again")
+}
+
+/// What is stored of a phone beside its logins.
+struct Found {
+    /// Whether there is a user, in words.
+    user: &'static str,
+    /// Whether there are codes, in words.
+    codes: &'static str,
+    /// The writes that remove all of it, refused when somebody uses the phone meanwhile.
+    removal: Vec<Write>,
+}
+
+async fn find(backends: &Backends, phone: &Phone) -> Result<Found, StoreError> {
+    let challenges = Challenges::new(backends);
+    let (users, now) = (Users::new(backends), backends.clock.now());
+    let (user, state) = tokio::try_join!(users.removal(phone), challenges.read(phone, now))?;
+    let who = Identifier::Phone(phone.clone());
+    let mut found = Found {
+        user: if user.is_some() { "a user" } else { "no user" },
+        codes: if state.rev > 0 { "codes" } else { "no codes" },
+        removal: user.unwrap_or_default(),
+    };
+    found.removal.push(challenges.forget(phone, &state)?);
+    let windows = Windows::new(backends);
+    found
+        .removal
+        .push(windows.forget(WindowKey::PasswordOf(&who))?);
+    let registrations = Registrations::new(backends);
+    // A sign-up stands under the hash of its challenge id, which the phone's code names, or the send under way.
+    for challenge in state.ids(Purpose::Signup) {
+        found.removal.push(registrations.drop(challenge)?);
+    }
+    Ok(found)
 }
