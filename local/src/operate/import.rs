@@ -14,7 +14,8 @@ use shared::model::phone::Phone;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::store::StoreError;
-use shared::store::users::{Imported, Users};
+use shared::store::users::Users;
+use shared::store::users::operators::Imported;
 
 use super::work::Work;
 use tokio::task::JoinSet;

@@ -10,7 +10,8 @@ use shared::model::texts::AccountChange;
 use shared::runtime::Backends;
 use shared::store::challenges::Challenges;
 use shared::store::logins::{Closed, LoginsTable};
-use shared::store::users::{Moved, PhoneChange, Users};
+use shared::store::users::Users;
+use shared::store::users::operators::{Moved, PhoneChange};
 
 use super::erase::LOGINS_MAX;
 use super::work::Work;

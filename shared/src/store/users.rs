@@ -6,10 +6,9 @@
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
 
 use super::batch::Read;
-use super::challenges::Challenges;
 use super::{
     Fields, Item, StoreError, Transacted, Write, condition_failed, number, retrying_conflicts,
     text, transact,
@@ -21,6 +20,9 @@ use crate::model::phone::{NOBODYS, Phone};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::log::name_phone;
+
+/// What operators do to users.
+pub mod operators;
 
 /// All users.
 #[derive(Clone, Debug)]
@@ -38,41 +40,6 @@ pub enum EmailClaim {
     Taken,
 }
 
-/// What became of a user of another system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Imported {
-    /// It was added, with its e-mail address if it has one.
-    Added,
-    /// It was added without its e-mail address, which is another user's alias.
-    WithoutEmail,
-    /// It was not added: its phone has a user.
-    PhoneHasUser,
-    /// It was not added: another phone's user has its id.
-    IdHasUser,
-}
-
-/// A change of a user's phone.
-#[derive(Clone, Copy, Debug)]
-pub struct PhoneChange<'a> {
-    /// The phone that the user has.
-    pub from: &'a Phone,
-    /// The phone that the user gets.
-    pub to: &'a Phone,
-}
-
-/// What became of a change of phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Moved {
-    /// The user has the new phone.
-    Done,
-    /// The old phone has no user.
-    NoUser,
-    /// The new phone has a user already.
-    Taken,
-    /// Others changed the user time and again; nothing was done.
-    LostRace,
-}
-
 /// What became of the logins of a user.
 #[must_use = "another user may have the phone by now"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +52,6 @@ pub enum LoginsEnded {
 
 /// What [`Users::by_phone`] does.
 const READ: &str = "read the user";
-
-/// How often an act is tried when others change the user meanwhile.
-const RACES_MAX: usize = 5;
 
 impl Users {
     /// The users of `backends`.
@@ -213,104 +177,6 @@ impl Users {
         Ok(matches!(added, Transacted::Done))
     }
 
-    /// Adds a user of another system with its id and e-mail address; without the address when that is another user's. One
-    /// transaction, or two of which the first wrote nothing.
-    pub async fn import(&self, user: &User) -> Result<Imported, StoreError> {
-        const ACT: &str = "import a user";
-        let mut writes = self.creation(user)?;
-        if let Some(email) = &user.email {
-            writes.push(self.put_new(self.pointer(email_id(email), &user.phone))?);
-        }
-        let refusals = match transact(ACT, &self.client, writes).await? {
-            Transacted::Done => return Ok(Imported::Added),
-            Transacted::Refused(refusals) => refusals,
-        };
-        match refusals.iter().position(Option::is_some) {
-            Some(0) => Ok(Imported::PhoneHasUser),
-            Some(1) => Ok(Imported::IdHasUser),
-            _ => {
-                let without = User {
-                    email: None,
-                    ..user.clone()
-                };
-                if self.add(&without).await? {
-                    Ok(Imported::WithoutEmail)
-                } else {
-                    Ok(Imported::PhoneHasUser)
-                }
-            }
-        }
-    }
-
-    /// Gives a user another phone, moves its pointers, ends all logins made before, and forgets the codes of both phones: a
-    /// code that was sent before opens nothing of whoever has the number afterwards. One transaction, made again when the
-    /// user or a code changes meanwhile.
-    pub async fn change_phone(
-        &self,
-        challenges: &Challenges,
-        phones: &PhoneChange<'_>,
-        now: Timestamp,
-    ) -> Result<Moved, StoreError> {
-        const ACT: &str = "change a phone";
-        let PhoneChange { from, to } = *phones;
-        for _ in 0..RACES_MAX {
-            let Some(before) = self.item_of(ACT, from).await? else {
-                return Ok(Moved::NoUser);
-            };
-            let user = parse(&before, from).ok_or(StoreError::unreadable(ACT, "user"))?;
-            let mut after = before.clone();
-            after.insert("id".into(), phone_key(to));
-            after.insert("ver".into(), number(user.ver + 1));
-            let mut writes = vec![self.put_new(after)?, self.delete_seen(&before)?];
-            for phone in [from, to] {
-                let seen = challenges.read(phone, now).await?;
-                writes.push(challenges.forget(phone, &seen)?);
-            }
-            for pointer in pointer_ids(&user) {
-                let update = Update::builder()
-                    .table_name(&self.table)
-                    .key("id", text(pointer))
-                    .update_expression("SET phone = :to")
-                    .condition_expression("phone = :from")
-                    .expression_attribute_values(":from", text(from.digits()))
-                    .expression_attribute_values(":to", text(to.digits()))
-                    .build()
-                    .map_err(StoreError::building(ACT))?;
-                writes.push(Write::update(update));
-            }
-            match transact(ACT, &self.client, writes).await? {
-                Transacted::Done => return Ok(Moved::Done),
-                Transacted::Refused(refusals) if matches!(refusals.first(), Some(Some(_))) => {
-                    return Ok(Moved::Taken);
-                }
-                Transacted::Refused(_) => {}
-            }
-        }
-        Ok(Moved::LostRace)
-    }
-
-    /// The writes that remove the user of a phone and its pointers, for a transaction: refused when the user has changed
-    /// since it was read here. `None` when the phone has no user.
-    pub async fn removal(&self, phone: &Phone) -> Result<Option<Vec<Write>>, StoreError> {
-        const ACT: &str = "remove a user";
-        let Some(item) = self.item_of(ACT, phone).await? else {
-            return Ok(None);
-        };
-        let user = parse(&item, phone).ok_or(StoreError::unreadable(ACT, "user"))?;
-        let mut writes = vec![self.delete_seen(&item)?];
-        for pointer in pointer_ids(&user) {
-            let delete = Delete::builder()
-                .table_name(&self.table)
-                .key("id", text(pointer))
-                .condition_expression("attribute_not_exists(id) OR phone = :phone")
-                .expression_attribute_values(":phone", text(phone.digits()))
-                .build()
-                .map_err(StoreError::building(ACT))?;
-            writes.push(Write::delete(delete));
-        }
-        Ok(Some(writes))
-    }
-
     /// The write that sets the user's password and ends all logins made before, for a transaction: refused when the phone
     /// has another user by now.
     pub fn password_change(
@@ -399,32 +265,6 @@ impl Users {
             Transacted::Done => Ok(EmailClaim::Claimed),
             Transacted::Refused(_) => Ok(EmailClaim::Taken),
         }
-    }
-
-    /// A delete, refused unless the item is exactly the one that was seen.
-    fn delete_seen(&self, seen: &Item) -> Result<Write, StoreError> {
-        let mut delete = Delete::builder().table_name(&self.table);
-        let mut conditions = Vec::new();
-        for (number, (name, value)) in seen.iter().enumerate() {
-            if name == "id" {
-                delete = delete.key("id", value.clone());
-                continue;
-            }
-            conditions.push(format!("#n{number} = :v{number}"));
-            delete = delete
-                .expression_attribute_names(format!("#n{number}"), name)
-                .expression_attribute_values(format!(":v{number}"), value.clone());
-        }
-        for name in ["email", "password"] {
-            if !seen.contains_key(name) {
-                conditions.push(format!("attribute_not_exists({name})"));
-            }
-        }
-        let delete = delete
-            .condition_expression(conditions.join(" AND "))
-            .build()
-            .map_err(StoreError::building("remove a user"))?;
-        Ok(Write::delete(delete))
     }
 
     fn pointer(&self, id: String, phone: &Phone) -> Item {
