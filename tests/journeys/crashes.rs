@@ -344,7 +344,7 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
                 until: now.plus(LEASE),
                 from: None,
                 challenge: id.clone(),
-                origin: Origin::Drawn,
+                origin: Origin::New,
                 code: Some(IssuedCode::fresh(
                     NewCode {
                         nonce: [1; 16],

@@ -161,17 +161,17 @@ pub struct OpenSend {
 /// Where the challenge id of a send comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Drawn for this request: whoever knows it has had the reply.
-    Drawn,
-    /// Sent by the client, which has it from an earlier reply.
-    Shown,
+    /// It was drawn for this request: whoever knows it has had the reply.
+    New,
+    /// The client sent it, and has it from an earlier reply.
+    Earlier,
 }
 
 impl OpenSend {
     /// Whether a guess with `challenge` at `now` shows that the message may have gone out. Its request has died; or it was
     /// answered, since somebody has the id that only the answer told, and could not say so in the store.
     pub fn counts_as_sent(&self, challenge: Option<&ChallengeHash>, now: Timestamp) -> bool {
-        let answered = self.origin == Origin::Drawn && challenge == Some(&self.challenge);
+        let answered = self.origin == Origin::New && challenge == Some(&self.challenge);
         answered || self.until <= now
     }
 

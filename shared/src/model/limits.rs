@@ -2,140 +2,18 @@
 //!
 //! A limit is charged only by a message that was sent. What is under way holds a place until it ends, so that no limit is
 //! passed by requests that run side by side.
-use std::time::Duration;
+/// The limits of a deployment.
+mod policy;
 
-use crate::model::challenge::{Certainty, NetworkHash, PhoneState, SendMade};
+pub use self::policy::{DAY, Limit, Limited, Policy, WindowLimit};
+use crate::model::challenge::{NetworkHash, PhoneState, SendMade};
 use crate::model::code::Purpose;
 use crate::platform::timestamp::Timestamp;
-
-/// The day of the per-day limits.
-pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The limits of a deployment.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Between two codes of one phone and purpose.
-    pub cooldown: Duration,
-    /// The same after a message of unknown outcome.
-    pub cooldown_unconfirmed: Duration,
-    /// Codes per phone and purpose within `window`.
-    pub codes_per_window: usize,
-    /// The window of `codes_per_window`.
-    pub window: Duration,
-    /// Messages per phone and day over all purposes, while no account of the phone was verified.
-    pub messages_per_day: usize,
-    /// The same once it was.
-    pub messages_per_day_verified: usize,
-    /// Granted codes per client address.
-    pub codes_per_address: WindowLimit,
-    /// How long a number is remembered not to be on WhatsApp.
-    pub not_on_whatsapp: Duration,
-    /// Wrong codes per client address.
-    pub guesses_per_address: WindowLimit,
-    /// Wrong passwords per phone and client address.
-    pub passwords_per_phone: WindowLimit,
-    /// Wrong passwords per phone from anywhere, before a password alone is not enough.
-    pub passwords_before_code: WindowLimit,
-    /// Phones per client address that a wrong password was given for.
-    pub passwords_per_address: WindowLimit,
-}
-
-/// A limit within a window that starts with the first of what it counts.
-#[derive(Clone, Copy, Debug)]
-pub struct WindowLimit {
-    /// Places per window.
-    pub places: usize,
-    /// How long a window is.
-    pub window: Duration,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            cooldown: Duration::from_secs(60),
-            cooldown_unconfirmed: Duration::from_secs(15),
-            codes_per_window: 5,
-            window: Duration::from_secs(600),
-            messages_per_day: 10,
-            messages_per_day_verified: 30,
-            codes_per_address: WindowLimit {
-                places: 100,
-                window: Duration::from_secs(600),
-            },
-            not_on_whatsapp: Duration::from_secs(6 * 60 * 60),
-            guesses_per_address: WindowLimit {
-                places: 100,
-                window: Duration::from_secs(900),
-            },
-            passwords_per_phone: WindowLimit {
-                places: 10,
-                window: Duration::from_secs(900),
-            },
-            passwords_before_code: WindowLimit {
-                places: 100,
-                window: Duration::from_secs(900),
-            },
-            passwords_per_address: WindowLimit {
-                places: 100,
-                window: Duration::from_secs(900),
-            },
-        }
-    }
-}
-
-/// Which limit said no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Another request for the same code is being served.
-    InProgress,
-    /// The last code is too fresh.
-    Cooldown,
-    /// Too many codes in the window.
-    Window,
-    /// Too many messages to this phone in a day.
-    Day,
-    /// Too many codes asked from one client address.
-    Address,
-    /// Too many codes for one country in a day.
-    Country,
-    /// Too many wrong codes from one client address.
-    CodeAddress,
-    /// Too many wrong passwords for a phone from one client address.
-    Password,
-    /// A wrong password for yet another phone from one client address.
-    PasswordAddress,
-}
-
-impl Limit {
-    /// Its name in replies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InProgress => "in_progress",
-            Self::Cooldown => "cooldown",
-            Self::Window => "window",
-            Self::Day => "day",
-            Self::Address => "address",
-            Self::Country => "country",
-            Self::CodeAddress => "code_address",
-            Self::Password => "password",
-            Self::PasswordAddress => "password_address",
-        }
-    }
-}
-
-/// A refusal: nothing was charged, nothing was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limited {
-    /// Which limit.
-    pub limit: Limit,
-    /// When to come back.
-    pub retry_after: Duration,
-}
 
 /// Who asks for one more message, and what for.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker {
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
     /// Whether the phone gets as many messages a day as one with a user.
     pub verified: bool,
@@ -146,7 +24,7 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Whether nothing was sent: the phone had no user yet, and only a sign-up sends anything then.
+    /// Whether `send` is known to have sent nothing: the phone had no user yet, and then only a sign-up sends anything.
     fn sent_to_nobody(&self, send: &SendMade, now: Timestamp) -> bool {
         // Imported users may be dated as anybody likes.
         let since = self.account_since.filter(|since| *since <= now);
@@ -154,21 +32,8 @@ impl Asker {
     }
 }
 
-/// The messages that take a place now.
-struct Places {
-    /// Those to remember when one more is granted.
-    kept: Vec<SendMade>,
-    /// Those that went out, or may have, the oldest first.
-    sent: Vec<SendMade>,
-    /// Those under way, as late as they can go out.
-    under_way: Vec<SendMade>,
-    asker: Asker,
-    /// Whether somebody has signed in from the asker's network.
-    at_home: bool,
-}
-
-/// Decides whether one more message may go out now, and answers the messages to remember when it does: those of the last
-/// day, and the one whose lapsed reservation it replaces.
+/// Decides whether one more message may go out now. If so, it answers the messages to remember: those of the last day, and
+/// the one whose lapsed reservation the new one replaces.
 ///
 /// The last part of a phone's window and day belongs to the networks that somebody has signed in from, so that no stranger
 /// uses all of it up; nor does a stranger's message make its owner wait.
@@ -182,32 +47,56 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Vec<SendMade>, Limited> {
     let places = Places::of(state, asker, now);
-    let refusals = [
+    let verdicts = [
         places.in_progress(),
         places.cooldown(state, policy),
         places.window(policy, now),
         places.day(policy),
     ];
-    match refusals
-        .into_iter()
-        .flatten()
-        .filter(|(_, until)| *until > now)
-        .max_by_key(|(_, until)| *until)
-    {
-        Some((limit, until)) => Err(Limited {
+    let refusals = verdicts.into_iter().filter_map(Result::err);
+    let longest = refusals
+        .filter(|refusal| refusal.until > now)
+        .max_by_key(|refusal| refusal.until);
+    match longest {
+        Some(Refusal { limit, until }) => Err(Limited {
             limit,
             retry_after: until.since(now),
         }),
-        None => Ok(places.kept),
+        None => Ok(places.to_remember),
     }
 }
 
-/// A limit that says no, and until when.
-type Refusal = Option<(Limit, Timestamp)>;
+/// A limit says no.
+struct Refusal {
+    limit: Limit,
+    /// When it says yes again.
+    until: Timestamp,
+}
+
+/// What one limit says. `until` is when it says yes again, if it says no.
+const fn verdict(limit: Limit, until: Option<Timestamp>) -> Result<(), Refusal> {
+    match until {
+        Some(until) => Err(Refusal { limit, until }),
+        None => Ok(()),
+    }
+}
+
+/// The messages that take a place now.
+struct Places {
+    /// The messages to remember when one more is granted.
+    to_remember: Vec<SendMade>,
+    /// The messages that went out, or may have, the oldest first.
+    sent: Vec<SendMade>,
+    /// The messages under way, as late as they can go out.
+    under_way: Vec<SendMade>,
+    asker: Asker,
+    /// Whether somebody has signed in from the asker's network.
+    at_home: bool,
+}
 
 impl Places {
     fn of(state: &PhoneState, asker: Asker, now: Timestamp) -> Self {
-        let mut kept = state.sends.clone();
+        let mut to_remember = state.sends.clone();
         let mut sent = state.sends.clone();
         let mut under_way = Vec::new();
         for (purpose, challenge) in &state.challenges {
@@ -215,23 +104,23 @@ impl Places {
                 continue;
             };
             // Whoever died may have sent at any time of its lease, and a message counts from when it was sent.
-            let place = open.lapsed(*purpose);
+            let lapsed = open.lapsed(*purpose);
             if now < open.until {
-                under_way.push(place);
+                under_way.push(lapsed);
                 continue;
             }
-            sent.push(place);
+            sent.push(lapsed);
             // This one's reservation gives way to the new one; those of other purposes stay where they are.
             if *purpose == asker.purpose {
-                kept.push(place);
+                to_remember.push(lapsed);
             }
         }
-        for list in [&mut kept, &mut sent] {
+        for list in [&mut to_remember, &mut sent] {
             list.retain(|send| now < send.at.plus(DAY) && !asker.sent_to_nobody(send, now));
             list.sort_by_key(|send| send.at);
         }
         Self {
-            kept,
+            to_remember,
             sent,
             under_way,
             asker,
@@ -244,22 +133,26 @@ impl Places {
         self.sent.iter().filter(move |send| send.purpose == purpose)
     }
 
-    fn in_progress(&self) -> Refusal {
+    /// One request at a time is served for a purpose.
+    fn in_progress(&self) -> Result<(), Refusal> {
         let mut under_way = self.under_way.iter();
-        let same = under_way.find(|send| send.purpose == self.asker.purpose)?;
-        Some((Limit::InProgress, same.at))
+        let same = under_way.find(|send| send.purpose == self.asker.purpose);
+        verdict(Limit::InProgress, same.map(|send| send.at))
     }
 
-    /// Whoever is at home does not wait for what somebody asked for elsewhere.
-    fn cooldown(&self, state: &PhoneState, policy: &Policy) -> Refusal {
+    /// Some time lies between two codes. Whoever is at home does not wait for what somebody asked for elsewhere.
+    fn cooldown(&self, state: &PhoneState, policy: &Policy) -> Result<(), Refusal> {
         let elsewhere = |send: &SendMade| send.from.is_some_and(|from| !state.knows(from));
-        self.same_purpose()
+        let until = self
+            .same_purpose()
             .filter(|send| !(self.at_home && elsewhere(send)))
-            .map(|send| (Limit::Cooldown, send.at.plus(policy.wait_after(send))))
-            .max_by_key(|(_, until)| *until)
+            .map(|send| send.at.plus(policy.wait_after(send)))
+            .max();
+        verdict(Limit::Cooldown, until)
     }
 
-    fn window(&self, policy: &Policy, now: Timestamp) -> Refusal {
+    /// So many codes of a purpose go out within a window.
+    fn window(&self, policy: &Policy, now: Timestamp) -> Result<(), Refusal> {
         let within: Vec<SendMade> = self
             .same_purpose()
             .filter(|send| now < send.at.plus(policy.window))
@@ -271,11 +164,12 @@ impl Places {
             of_strangers: all - all * 2 / 5,
             of_all: all,
         };
-        let frees = self.frees_a_place(&within, share)?;
-        Some((Limit::Window, frees.plus(policy.window)))
+        let leaves = self.frees_a_place(&within, share);
+        verdict(Limit::Window, leaves.map(|at| at.plus(policy.window)))
     }
 
-    fn day(&self, policy: &Policy) -> Refusal {
+    /// So many messages go out in a day, whatever they are for.
+    fn day(&self, policy: &Policy) -> Result<(), Refusal> {
         let all = if self.asker.verified {
             policy.messages_per_day_verified
         } else {
@@ -295,11 +189,11 @@ impl Places {
             of_strangers: all - all / 3,
             of_all: all,
         };
-        let frees = self.frees_a_place(&within, share)?;
-        Some((Limit::Day, frees.plus(DAY)))
+        let leaves = self.frees_a_place(&within, share);
+        verdict(Limit::Day, leaves.map(|at| at.plus(DAY)))
     }
 
-    /// When one of `sends` leaves and makes room for one more of this asker, if there is none.
+    /// When the message was sent that has to leave before there is room for one more of this asker; `None` when there is room.
     fn frees_a_place(&self, sends: &[SendMade], share: Share) -> Option<Timestamp> {
         let all = sends.iter().map(|send| send.at).collect();
         if self.at_home {
@@ -318,7 +212,7 @@ impl Places {
     }
 }
 
-/// How a limit is shared out.
+/// How many places of a limit there are, and for whom.
 #[derive(Clone, Copy)]
 struct Share {
     /// For one network that nobody has signed in from.
@@ -329,17 +223,7 @@ struct Share {
     of_all: usize,
 }
 
-impl Policy {
-    fn wait_after(&self, send: &SendMade) -> Duration {
-        match send.certainty {
-            Certainty::Sent => self.cooldown,
-            Certainty::Unconfirmed => self.cooldown_unconfirmed,
-            Certainty::Lapsed => Duration::ZERO,
-        }
-    }
-}
-
-/// The `places`th of `times` counted from the last: when it leaves, one more has room.
+/// The `places`th of `times` counted from the last: when it has left, there is room for one more.
 fn nth_last(mut times: Vec<Timestamp>, places: usize) -> Option<Timestamp> {
     times.sort();
     let leaving = times.len().checked_sub(places.max(1))?;
@@ -348,8 +232,12 @@ fn nth_last(mut times: Vec<Timestamp>, places: usize) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::challenge::{AttemptId, Challenge, ChallengeHash, OpenSend, Origin};
+    use crate::model::challenge::{
+        AttemptId, Certainty, Challenge, ChallengeHash, OpenSend, Origin,
+    };
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -410,7 +298,7 @@ mod tests {
             until,
             from: Some(HOME),
             challenge: ChallengeHash("c".into()),
-            origin: Origin::Drawn,
+            origin: Origin::New,
             code: None,
         };
         state.challenges.insert(

@@ -53,9 +53,9 @@ impl Attempt<'_> {
         let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
         match &self.order.keep {
             Some(shown) if purpose.requires_challenge_id() || !spent(shown) => {
-                (shown, Origin::Shown)
+                (shown, Origin::Earlier)
             }
-            _ => (&self.new_challenge, Origin::Drawn),
+            _ => (&self.new_challenge, Origin::New),
         }
     }
 

@@ -96,8 +96,8 @@ fn open_item(open: &OpenSend) -> Item {
 
 const fn origin_name(origin: Origin) -> &'static str {
     match origin {
-        Origin::Drawn => "drawn",
-        Origin::Shown => "shown",
+        Origin::New => "drawn",
+        Origin::Earlier => "shown",
     }
 }
 
@@ -190,8 +190,8 @@ fn parse_open(item: &Item) -> Option<OpenSend> {
         from: item.bytes("from").and_then(network_hash),
         challenge: ChallengeHash(item.text("challenge").unwrap_or_default().into()),
         origin: match item.text("origin") {
-            Some("drawn") => Origin::Drawn,
-            _ => Origin::Shown,
+            Some("drawn") => Origin::New,
+            _ => Origin::Earlier,
         },
         code,
     })
