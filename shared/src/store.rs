@@ -28,7 +28,7 @@ pub mod keys;
 /// Making and rotating key rings: for the deployment and the operators, never for an endpoint.
 pub mod key_maker;
 
-/// The WhatsApp sessions: queue, last look, connect right.
+/// The WhatsApp sessions: queue, state as it was seen last, connect right.
 pub mod whatsapp_sessions;
 
 /// What became of each message.

@@ -133,7 +133,7 @@ pub enum VerifyError {
     /// Not compared, not counted: there is no such challenge.
     #[error("there is no such challenge")]
     Unknown,
-    /// Right, but what it was to open is there already.
+    /// Right, but what it was to open is there already: somebody else was faster.
     #[error("somebody else was faster")]
     Overtaken,
     /// Not compared, not counted: too many wrong codes came from the same address.
@@ -173,17 +173,17 @@ impl Codes {
         self.ring.warm_up(now).await
     }
 
-    /// Names a use of a code that opens no login.
+    /// A new id for a use of a code that opens no login.
     pub fn use_id(&self) -> String {
         random_id(&self.entropy)
     }
 
-    /// The salt of a new password.
+    /// A salt for a new password.
     pub fn salt(&self) -> [u8; 16] {
         self.entropy.bytes()
     }
 
-    /// The limits of a phone: those of all, or fewer codes a day for the review number.
+    /// The limits of a phone. They are the same for all, but that the review number gets fewer codes a day.
     fn policy_of(&self, phone: &Phone) -> Policy {
         let mut policy = self.policy.clone();
         if self.test_numbers.is_review(phone) {

@@ -18,19 +18,19 @@ pub struct User {
     pub id: String,
     /// The confirmed phone.
     pub phone: Phone,
-    /// What it is called.
+    /// The name of the person.
     pub name: PersonName,
-    /// An unproven alias.
+    /// An e-mail address that also names the account. Nobody has proven that it is theirs.
     pub email: Option<Email>,
-    /// The alias that was asked for at sign-up and is not claimed: not yet, or because another user has it.
+    /// The e-mail address that was given at sign-up and does not name the account: not yet, or because another user has it.
     pub wanted_email: Option<Email>,
     /// The password, unless there is none.
     pub password: Option<PasswordHash>,
     /// Raised to end every token and login made before.
     pub ver: i64,
-    /// What it may do; `user`.
+    /// What the user may do: `user`.
     pub role: String,
-    /// Since when.
+    /// When the user was created.
     pub created_at: Timestamp,
 }
 
@@ -54,13 +54,13 @@ pub struct Registration {
     pub challenge: ChallengeHash,
     /// The phone to confirm.
     pub phone: Phone,
-    /// What the user will be called.
+    /// The name of the person.
     pub name: PersonName,
     /// The e-mail address to claim once the user exists.
     pub email: Option<Email>,
     /// The user's password.
     pub password: PasswordHash,
-    /// When it ends unconfirmed.
+    /// When it ends, unless it is confirmed before.
     pub expires_at: Timestamp,
 }
 
@@ -119,7 +119,7 @@ impl NameError {
         }
     }
 
-    /// What clients know it by.
+    /// The word by which clients know it.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Empty => "empty",

@@ -1,12 +1,12 @@
 //! Which CAPTCHA a deployment asks for, and what a solved one must say of itself.
 use std::fmt;
 
-/// Which service to ask, and as whom.
+/// The service that is asked, and how it knows this system.
 #[derive(Clone, Debug)]
 pub struct CaptchaSettings {
-    /// Where it verifies.
+    /// The address that verifies.
     pub verify_url: String,
-    /// What it knows this system by.
+    /// The secret that the service knows this system by.
     pub secret: CaptchaSecret,
     /// What a solved CAPTCHA must say.
     pub rules: CaptchaRules,

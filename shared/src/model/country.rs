@@ -39,7 +39,7 @@ pub enum CapMode {
     Enforce,
 }
 
-/// One cap.
+/// The cap of one country.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountryCap<'a> {
     /// The first digits of the numbers that it is for, or `*`.
@@ -51,9 +51,9 @@ pub struct CountryCap<'a> {
 /// A part of a cap that is counted by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which.
+    /// The number of the shard.
     pub number: usize,
-    /// Its part of the cap.
+    /// The shard's part of the cap.
     pub places: usize,
 }
 

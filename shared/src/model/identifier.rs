@@ -11,9 +11,9 @@ use super::typed;
 /// What somebody names an account by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identifier {
-    /// Its phone.
+    /// The account's phone.
     Phone(Phone),
-    /// An alias that nobody has proven.
+    /// An e-mail address of the account. Nobody has proven that it is theirs.
     Email(Email),
 }
 

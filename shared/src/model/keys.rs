@@ -15,7 +15,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most keys of a ring that count at a time: whoever checks may try each.
 pub const LIVE_KEYS_MAX: usize = 10;
 
-/// Which ring.
+/// The name of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingName {
     /// The keys that derive codes: 32 random bytes each.

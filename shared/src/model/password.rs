@@ -59,7 +59,7 @@ impl PasswordError {
         }
     }
 
-    /// What clients know it by.
+    /// The word by which clients know it.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
@@ -92,10 +92,10 @@ impl Password {
         Ok(password)
     }
 
-    /// Refuses a password that is made of what others may know of its owner.
+    /// Refuses a password that is made of `known`, which others may know of its owner.
     ///
     /// # Errors
-    /// When it is.
+    /// When the password is made of that.
     pub fn check_against(&self, known: &[&str]) -> Result<(), PasswordError> {
         if guess::is_personal(&self.normal().to_lowercase(), known) {
             return Err(PasswordError::Personal);
@@ -158,11 +158,11 @@ impl fmt::Debug for PasswordHash {
 /// Whether a given password is the one that was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// It is.
+    /// The password is the one that was hashed.
     Right,
-    /// It is, and a new hash would be a better one: this one is of another scheme or of less work than ours.
+    /// The same, and a new hash would be better: this one is of another scheme or of less work than ours.
     RightButOutdated,
-    /// It is not.
+    /// The password is another one.
     Wrong,
 }
 

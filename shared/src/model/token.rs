@@ -22,7 +22,7 @@ use crate::platform::timestamp::Timestamp;
 /// How long an access token is valid.
 pub const LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// What a key signs with.
+/// The algorithm that a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningAlgorithm {
     /// ECDSA on P-256.
@@ -175,12 +175,12 @@ impl SigningKey {
         })
     }
 
-    /// Its name.
+    /// The id of the key.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// What it signs with.
+    /// The algorithm that it signs with.
     pub const fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }

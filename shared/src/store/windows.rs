@@ -41,10 +41,10 @@ pub enum WindowKey<'a> {
         /// The number of the window: they begin at fixed times.
         number: i64,
     },
-    /// Wrong passwords for an account from anywhere, by what it was named by. So an e-mail address and its phone are counted
-    /// apart, and nobody finds out that they belong together.
+    /// Wrong passwords for an account from anywhere. An e-mail address and its phone are counted apart, so that nobody finds
+    /// out that they belong together.
     PasswordOf(&'a Identifier),
-    /// The same from a client address.
+    /// Wrong passwords for an account from a client address.
     PasswordOfFrom(&'a Identifier, ClientAddress),
     /// Phones that a wrong password was given for from a client address.
     PasswordFrom(ClientAddress),

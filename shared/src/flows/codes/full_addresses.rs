@@ -1,4 +1,5 @@
-//! Which client addresses have just had their wrong codes used up: a hint, by which a guess from there is not even counted.
+//! The client addresses that have just used up their wrong codes. This is a hint: a guess from such an address is not counted
+//! for the phone.
 //!
 //! Memory decides nothing here. The hint only changes the order of the calls: the address is asked for its place first, so
 //! that whoever goes on guessing does not write to the phone's item again and again, in the way of its owner.
@@ -8,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::address::ClientAddress;
 use crate::platform::timestamp::Timestamp;
 
-/// So many addresses are remembered, the last ones.
-const REMEMBERED: usize = 64;
+/// How many addresses are remembered: the last ones.
+const ADDRESSES_MAX: usize = 64;
 
 /// Addresses whose window is full, and until when.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +21,7 @@ impl FullAddresses {
     pub(super) fn add(&self, address: ClientAddress, ends: Timestamp) {
         let mut full = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         full.retain(|(known, _)| *known != address);
-        full.truncate(REMEMBERED - 1);
+        full.truncate(ADDRESSES_MAX - 1);
         full.push_front((address, ends));
     }
 

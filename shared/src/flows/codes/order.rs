@@ -14,11 +14,11 @@ use crate::store::{StoreError, Write};
 /// A code to be sent.
 #[derive(Debug)]
 pub struct Order<'a> {
-    /// To whom.
+    /// The phone that the code goes to.
     pub phone: &'a Phone,
     /// What the request named that phone by.
     pub who: &'a Identifier,
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
     /// Who asks.
     pub caller: &'a Caller,
@@ -28,9 +28,9 @@ pub struct Order<'a> {
     pub account_since: Option<Timestamp>,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
     pub recipient: Recipient,
-    /// What the message is written in.
+    /// The language of the message.
     pub language: Language,
-    /// The challenge id of an earlier request, to be answered with again.
+    /// The challenge id of an earlier request. This one is answered with it again, if that is possible.
     pub keep: Option<ChallengeId>,
 }
 
@@ -60,7 +60,7 @@ pub enum Recipient {
     Nobody,
 }
 
-/// Writes that share the fate of a reservation.
+/// What is written in the transaction of a reservation, and in the one that takes the reservation back.
 pub trait Companion: Sync {
     /// What is written with the reservation.
     ///
@@ -75,7 +75,7 @@ pub trait Companion: Sync {
     fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
 }
 
-/// Nothing is written with the reservation.
+/// Nothing is written with a reservation.
 #[derive(Debug)]
 pub struct Alone;
 
@@ -92,14 +92,14 @@ impl Companion for Alone {
 /// A code that went out, or may have.
 #[derive(Debug)]
 pub struct CodeSent {
-    /// Binds the guess to this request.
+    /// The id that a guess has to come with.
     pub challenge: ChallengeId,
     /// When the code ends.
     pub expires_at: Timestamp,
     /// When the next one may be asked for.
     pub resend_after: Duration,
-    /// Whether the gateway's word is there.
+    /// Whether the gateway said that it took the message.
     pub confirmed: bool,
-    /// How many digits it has.
+    /// How many digits the code has.
     pub digits: usize,
 }

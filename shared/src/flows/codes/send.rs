@@ -22,7 +22,7 @@ pub(super) struct Grants<'a> {
     country: Option<WindowKey<'a>>,
 }
 
-/// What a send holds while its message is under way.
+/// What a send has taken before its message goes out, and gives back if nothing is sent.
 pub(super) struct Held<'a> {
     pub(super) prepared: Prepared,
     pub(super) grants: Grants<'a>,

@@ -72,7 +72,7 @@ impl PhoneError {
         Self::WrongLength,
     ];
 
-    /// What clients know it by.
+    /// The word by which clients know it.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Empty => "empty",
