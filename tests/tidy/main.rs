@@ -3,6 +3,7 @@ mod circles;
 mod code;
 mod deployment;
 mod docs;
+mod lints;
 mod names;
 mod repository;
 mod rooms;
