@@ -1,10 +1,10 @@
 //! Sending a code and checking a guess: the steps that every purpose shares.
 //!
-//! A send takes three round trips to the store. First everything is read, side by side ([`survey`]). Then the code is
-//! reserved, the client address granted and a place in the session's queue taken ([`send`]). The message goes out, and the
-//! reservation is committed or released ([`settle`]). What dies on the way leaves a reservation that lapses by itself.
+//! A send takes three round trips to the store. First everything is read, side by side (`survey.rs`). Then the code is
+//! reserved, and places in the limits and in the session's queue are taken (`send.rs`). The message goes out, and the
+//! reservation is committed or released (`settle.rs`). What dies on the way leaves a reservation that lapses by itself.
 //!
-//! A guess is counted, then compared ([`check`]). A right one uses the code up together with what it opens ([`redeem`]).
+//! A guess is counted, then compared (`check.rs`). A right one uses the code up together with what it opens (`redeem.rs`).
 use std::time::Duration;
 
 use self::country_cap::{CapError, CountryDays};
