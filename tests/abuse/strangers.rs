@@ -512,6 +512,59 @@ async fn an_id_that_is_spent_in_the_same_moment_takes_no_code_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_ids_of_codes_from_before_the_account_take_no_room_of_its_own() {
+    for round in 0..10 {
+        let system = TestSystem::builder().seed(round).build().await;
+        for number in 1..=3 {
+            let away = stranger(&system, number);
+            check(&sign_in(&away, &phone(1)).await, 200, None, None);
+            sleep(MINUTE + MINUTE / 60).await;
+        }
+        let owners = sign_up(&system, &phone(1)).await;
+        let confirmed = confirm(&system, &phone(1), &code_on(&system, 1), &owners).await;
+        check(&confirmed, 200, None, None);
+        let asked = sign_in(&system, &phone(1)).await;
+        check(&asked, 200, None, None);
+        for number in 4..=5 {
+            sleep(MINUTE + MINUTE / 60).await;
+            let away = stranger(&system, number);
+            check(&sign_in(&away, &phone(1)).await, 200, None, None);
+        }
+        let opened = verify(&system, &phone(1), &code_on(&system, 1), &asked).await;
+        check(&opened, 200, None, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_with_something_behind_it_is_none() {
+    let system = TestSystem::builder().settings(|settings| settings.email_identifier = true);
+    let system = system.build().await;
+    let mut user = system.user(&phone(1));
+    let email = "budi@example.com";
+    user.email = Some(Email::parse(email).unwrap());
+    assert!(Users::new(&system.looking()).import(&user).await.is_ok());
+    let away = stranger(&system, 1);
+    let asked = sign_in(&away, email).await;
+    let id = asked.json["data"]["challengeId"].as_str().unwrap();
+    for made in [
+        format!("{id}\0email\0{email}"),
+        format!("{id}{email}"),
+        format!(" {id}"),
+    ] {
+        for number in 1..=2 {
+            let body = json!({ "identifier": phone(number), "otp": "000000", "challengeId": made });
+            let guessed = away.post("/api/auth/sso-verify", body.clone()).await;
+            check(&guessed, 400, Some("INVALID_OTP"), None);
+            assert!(
+                guessed.json.get("attemptsLeft").is_none(),
+                "{number}: {}",
+                guessed.json
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_phone_behind_an_e_mail_address_is_not_found_by_wrong_passwords() {
     let system = TestSystem::builder().settings(|settings| settings.email_identifier = true);
     let system = system.build().await;

@@ -44,10 +44,10 @@ const fn limit_message(limit: Limit) -> Text {
         Limit::InProgress => replies::CODE_BEING_SENT,
         Limit::Cooldown => replies::LAST_CODE_FRESH,
         Limit::Country => replies::COUNTRY_FULL,
-        Limit::Window | Limit::Day | Limit::Address => replies::TOO_MANY_CODES,
+        Limit::Window | Limit::Day | Limit::CodesFromAddress => replies::TOO_MANY_CODES,
         // Of guesses, which ask for no code.
-        Limit::CodeAddress => replies::TOO_MANY_WRONG_CODES,
-        Limit::Password | Limit::PasswordAddress => replies::TOO_MANY_PASSWORDS,
+        Limit::WrongCodesFromAddress => replies::TOO_MANY_WRONG_CODES,
+        Limit::WrongPasswords | Limit::PhonesFailedFromAddress => replies::TOO_MANY_PASSWORDS,
     }
 }
 

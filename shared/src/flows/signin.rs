@@ -130,7 +130,7 @@ impl PasswordSignIns {
 fn is_charged(signed_in: &Result<SignedIn, SignInError>) -> bool {
     match signed_in {
         Err(SignInError::Wrong) => true,
-        Err(SignInError::Limited(limited)) => limited.limit == Limit::PasswordAddress,
+        Err(SignInError::Limited(limited)) => limited.limit == Limit::PhonesFailedFromAddress,
         _ => false,
     }
 }
@@ -247,7 +247,7 @@ impl PasswordGuess<'_> {
         let (of_account_and_address, of_account) =
             (verdicts.of_account_and_address?, verdicts.of_account?);
         if let Grant::Full(window) = of_account_and_address {
-            return Err(self.limited(Limit::Password, window));
+            return Err(self.limited(Limit::WrongPasswords, window));
         }
         if matches!(of_account, Grant::Full(_)) && !state.knows(self.network()) {
             return Err(SignInError::CodeRequired);
@@ -256,7 +256,7 @@ impl PasswordGuess<'_> {
             return self.open(owner, &keys, state).await;
         }
         Err(match verdicts.of_address? {
-            PlaceTaken::Full(window) => self.limited(Limit::PasswordAddress, window),
+            PlaceTaken::Full(window) => self.limited(Limit::PhonesFailedFromAddress, window),
             PlaceTaken::New | PlaceTaken::Before => SignInError::Wrong,
         })
     }

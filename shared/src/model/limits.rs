@@ -1,7 +1,8 @@
 //! May one more code go to this phone now? Pure: state and time in, verdict out.
 //!
-//! A limit is charged only by a message that was sent. What is under way holds a place until it ends, so that no limit is
-//! passed by requests that run side by side.
+//! What takes a place in these limits: a message that was sent or may have been, and a request that was answered as if one
+//! had been. What is under way holds a place until it ends, so that no limit is passed by requests that run side by side.
+
 /// The limits of a deployment.
 mod policy;
 
@@ -15,8 +16,6 @@ use crate::platform::timestamp::Timestamp;
 pub struct Asker {
     /// What the code is for.
     pub purpose: Purpose,
-    /// Whether the phone gets as many messages a day as one with a user.
-    pub verified: bool,
     /// Since when the phone has a user, if it has one.
     pub account_since: Option<Timestamp>,
     /// The network that the request comes from.
@@ -25,10 +24,15 @@ pub struct Asker {
 
 impl Asker {
     /// Whether `send` is known to have sent nothing: the phone had no user yet, and then only a sign-up sends anything.
-    fn sent_to_nobody(&self, send: &SendMade, now: Timestamp) -> bool {
+    fn asked_before_account(&self, send: &SendMade, now: Timestamp) -> bool {
+        send.purpose != Purpose::Signup && self.had_no_account(send.at, now)
+    }
+
+    /// Whether the phone had no user yet at `then`, and has one `now`.
+    pub fn had_no_account(&self, then: Timestamp, now: Timestamp) -> bool {
         // Imported users may be dated as anybody likes.
         let since = self.account_since.filter(|since| *since <= now);
-        send.purpose != Purpose::Signup && since.is_some_and(|since| send.at < since)
+        since.is_some_and(|since| then < since)
     }
 }
 
@@ -116,7 +120,7 @@ impl Places {
             }
         }
         for list in [&mut to_remember, &mut sent] {
-            list.retain(|send| now < send.at.plus(DAY) && !asker.sent_to_nobody(send, now));
+            list.retain(|send| now < send.at.plus(DAY) && !asker.asked_before_account(send, now));
             list.sort_by_key(|send| send.at);
         }
         Self {
@@ -137,6 +141,7 @@ impl Places {
     fn in_progress(&self) -> Result<(), Refusal> {
         let mut under_way = self.under_way.iter();
         let same = under_way.find(|send| send.purpose == self.asker.purpose);
+        // The place of a send under way is as late as its reservation can end.
         verdict(Limit::InProgress, same.map(|send| send.at))
     }
 
@@ -159,6 +164,7 @@ impl Places {
             .copied()
             .collect();
         let all = policy.codes_per_window;
+        // Two of five are kept for those at home, rounded down: with fewer than three nothing is kept.
         let share = Share {
             of_one: (all * 3 / 5).max(1),
             of_strangers: all - all * 2 / 5,
@@ -170,13 +176,12 @@ impl Places {
 
     /// So many messages go out in a day, whatever they are for.
     fn day(&self, policy: &Policy) -> Result<(), Refusal> {
-        let all = if self.asker.verified {
-            policy.messages_per_day_verified
-        } else {
-            policy.messages_per_day
+        let purpose = self.asker.purpose;
+        let all = match purpose {
+            Purpose::Signup => policy.messages_per_day,
+            Purpose::Sso | Purpose::PasswordReset => policy.messages_per_day_verified,
         };
         // Whoever may sign up has no account yet: what was asked for as if there were one went out to nobody.
-        let purpose = self.asker.purpose;
         let within: Vec<SendMade> = self
             .sent
             .iter()
@@ -184,6 +189,7 @@ impl Places {
             .filter(|send| purpose != Purpose::Signup || send.purpose == purpose)
             .copied()
             .collect();
+        // A third is kept for those at home, rounded down.
         let share = Share {
             of_one: (all / 3).max(1),
             of_strangers: all - all / 3,
@@ -260,10 +266,9 @@ mod tests {
     const AWAY: NetworkHash = NetworkHash([2; 8]);
     const FAR_AWAY: NetworkHash = NetworkHash([3; 8]);
 
-    fn asker(purpose: Purpose, verified: bool, from: NetworkHash) -> Asker {
+    fn asker(purpose: Purpose, from: NetworkHash) -> Asker {
         Asker {
             purpose,
-            verified,
             account_since: None,
             from,
         }
@@ -317,7 +322,7 @@ mod tests {
     }
 
     fn check_from(network: NetworkHash, state: &PhoneState, expected: Option<(Limit, u64)>) {
-        let asker = asker(Purpose::Sso, true, network);
+        let asker = asker(Purpose::Sso, network);
         let verdict = decide(state, asker, &Policy::default(), NOW);
         let said = verdict.err().map(|no| (no.limit, no.retry_after.as_secs()));
         assert_eq!(said, expected, "{state:?}");
@@ -355,7 +360,7 @@ mod tests {
         ] {
             let asker = Asker {
                 account_since: since,
-                ..asker(Purpose::Sso, true, HOME)
+                ..asker(Purpose::Sso, HOME)
             };
             let verdict = decide(&state, asker, &Policy::default(), NOW);
             assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
@@ -382,7 +387,7 @@ mod tests {
     fn whoever_signs_up_shares_with_nobody_at_home() {
         let policy = Policy::default();
         let decide = |network, sends: &[SendMade]| {
-            let asker = asker(Purpose::Signup, false, network);
+            let asker = asker(Purpose::Signup, network);
             let state = PhoneState {
                 known_networks: vec![],
                 ..state(sends)
@@ -465,23 +470,18 @@ mod tests {
             .map(|n| sent(Purpose::Sso, 40_000 - n * 700))
             .collect();
         let policy = Policy::default();
-        let verdict = decide(
-            &state(&sends),
-            asker(Purpose::Signup, false, HOME),
-            &policy,
-            NOW,
-        );
+        let verdict = decide(&state(&sends), asker(Purpose::Signup, HOME), &policy, NOW);
         assert_eq!(verdict.as_ref(), Ok(&sends));
     }
 
     #[test]
-    fn an_unverified_phone_gets_ten_messages_a_day() {
+    fn a_phone_gets_ten_messages_a_day_to_sign_up_with() {
         let sends: Vec<SendMade> = (0..10)
-            .map(|n| sent(Purpose::Sso, 40_000 - n * 700))
+            .map(|n| sent(Purpose::Signup, 40_000 - n * 700))
             .collect();
         let verdict = decide(
             &state(&sends),
-            asker(Purpose::Sso, false, HOME),
+            asker(Purpose::Signup, HOME),
             &Policy::default(),
             NOW,
         );
@@ -497,13 +497,8 @@ mod tests {
         );
         check(&with_open(state(&[]), Purpose::Signup, ago(1), until), None);
         let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));
-        let sends = decide(
-            &lapsed,
-            asker(Purpose::Sso, true, HOME),
-            &Policy::default(),
-            NOW,
-        )
-        .expect("granted");
+        let sends =
+            decide(&lapsed, asker(Purpose::Sso, HOME), &Policy::default(), NOW).expect("granted");
         assert_eq!(
             sends,
             [SendMade {
@@ -517,18 +512,13 @@ mod tests {
     fn a_lapsed_send_takes_one_place_however_many_codes_follow_for_another_purpose() {
         let lapsed = with_open(state(&[]), Purpose::Sso, ago(30), ago(1));
         let policy = Policy::default();
-        let kept = decide(&lapsed, asker(Purpose::Signup, true, HOME), &policy, NOW);
+        let kept = decide(&lapsed, asker(Purpose::Signup, HOME), &policy, NOW);
         assert_eq!(kept, Ok(vec![]));
         let policy = Policy {
             messages_per_day_verified: 1,
             ..policy
         };
-        let verdict = decide(
-            &lapsed,
-            asker(Purpose::PasswordReset, true, HOME),
-            &policy,
-            NOW,
-        );
+        let verdict = decide(&lapsed, asker(Purpose::PasswordReset, HOME), &policy, NOW);
         assert_eq!(verdict.map_err(|no| no.limit), Err(Limit::Day));
     }
 
@@ -536,7 +526,7 @@ mod tests {
     fn what_is_older_than_a_day_is_forgotten() {
         let sends = decide(
             &state(&[sent(Purpose::Sso, 86_400), sent(Purpose::Sso, 86_399)]),
-            asker(Purpose::Sso, true, HOME),
+            asker(Purpose::Sso, HOME),
             &Policy::default(),
             NOW,
         );

@@ -227,7 +227,7 @@ impl Checking<'_> {
 
     fn address_is_full(&self, window: Window) -> VerifyError {
         VerifyError::Limited(Limited {
-            limit: Limit::CodeAddress,
+            limit: Limit::WrongCodesFromAddress,
             retry_after: window.ends.since(self.guess.at),
         })
     }

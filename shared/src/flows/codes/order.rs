@@ -22,8 +22,6 @@ pub struct Order<'a> {
     pub purpose: Purpose,
     /// Who asks.
     pub caller: &'a Caller,
-    /// Whether the phone gets as many messages a day as one with a user.
-    pub verified: bool,
     /// Since when the phone has a user, if it has one.
     pub account_since: Option<Timestamp>,
     /// Whether somebody is to receive the message. An unknown phone gets everything but the message.
@@ -39,7 +37,6 @@ impl Order<'_> {
     pub(super) fn asker(&self) -> Asker {
         Asker {
             purpose: self.purpose,
-            verified: self.verified,
             account_since: self.account_since,
             from: NetworkHash::of(self.phone, self.caller.address),
         }

@@ -157,15 +157,18 @@ impl Codes {
         let now = attempt.begun_at;
         let sends = limits::decide(&state, attempt.asker, &attempt.policy, now)
             .map_err(SendError::Limited)?;
-        let live = state.live_code(purpose);
-        let (challenge, origin) = attempt.challenge(live.as_ref());
+        let before = state.live_code(purpose);
+        // A code from before the account was sent to nobody. Its ids are not kept: whoever asked for it holds them.
+        let of_nobody = |code: &&IssuedCode| attempt.asker.had_no_account(code.begun_at(), now);
+        let live = before.as_ref().filter(|code| !of_nobody(code));
+        let (challenge, origin) = attempt.challenge(live);
         let mut open = attempt.open(challenge, origin);
-        let (code, key) = match repeated(live.as_ref(), ring, &open) {
+        let (code, key) = match repeated(live, ring, &open) {
             Some(repeated) => repeated,
             None => {
                 let key = current_key(ring, now)?;
                 let fresh = self.fresh_code(key, CodeLength::after(state.failures), &open);
-                let code = match &live {
+                let code = match live {
                     Some(live) => live.replaced_by(fresh, now),
                     None => fresh,
                 };
@@ -181,7 +184,7 @@ impl Codes {
                 purpose,
                 seen: state,
                 sends,
-                live,
+                live: before,
                 open,
             },
         })

@@ -108,7 +108,7 @@ impl Codes {
 /// The refusal of a client address whose window is full.
 pub(super) fn address_limit(full: Window, now: Timestamp) -> Limited {
     Limited {
-        limit: Limit::Address,
+        limit: Limit::CodesFromAddress,
         retry_after: full.ends.since(now),
     }
 }

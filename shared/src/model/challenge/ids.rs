@@ -10,6 +10,9 @@ use crate::model::identifier::Identifier;
 use crate::model::phone::Phone;
 use crate::platform::entropy::Entropy;
 
+/// 128 bits in base64.
+const LENGTH: usize = 22;
+
 /// 128 random bits that whoever asks for a code is given. A guess that comes with them belongs to that request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChallengeId(String);
@@ -20,9 +23,16 @@ impl ChallengeId {
         Self(BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<16>()))
     }
 
-    /// An id that a client sent. Any text will do: a wrong one is found nowhere.
+    /// An id that a client sent. A wrong one is found nowhere. Neither is a text that cannot be an id: it is taken for none,
+    /// because the hash of an id with something behind it could be that of another one.
     pub fn presented(text: &str) -> Self {
-        Self(text.to_owned())
+        let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_id = text.len() == LENGTH && text.bytes().all(in_alphabet);
+        Self(if is_id {
+            text.to_owned()
+        } else {
+            String::new()
+        })
     }
 
     /// The id itself, for the reply to whoever asked.
@@ -93,7 +103,7 @@ mod tests {
         let entropy = Entropy::seeded(1);
         let (one, two) = (ChallengeId::draw(&entropy), ChallengeId::draw(&entropy));
         assert_ne!(one, two);
-        assert_eq!(one.expose().len(), 22);
+        assert_eq!(one.expose().len(), LENGTH);
         assert!(!format!("{one:?}").contains(one.expose()));
     }
 

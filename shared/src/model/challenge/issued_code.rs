@@ -101,6 +101,11 @@ impl IssuedCode {
         .bind(challenge)
     }
 
+    /// When the code's life began: the gateway took its message, or until then the request was made.
+    pub fn begun_at(&self) -> Timestamp {
+        self.expires_at.minus(CODE_LIFE)
+    }
+
     /// What the code's digits are derived from, beside its key.
     pub const fn source<'a>(&'a self, purpose: Purpose, phone: &'a Phone) -> CodeSource<'a> {
         CodeSource {

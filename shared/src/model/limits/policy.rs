@@ -6,7 +6,8 @@ use crate::model::challenge::{Certainty, SendMade};
 /// What "a day" is in the limits.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The limits of a deployment.
+/// The limits of a deployment. [`decide`](super::decide) holds those of one phone's messages; the others are windows of the
+/// store, which the flows ask.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The wait between two codes of one phone and purpose.
@@ -17,9 +18,10 @@ pub struct Policy {
     pub codes_per_window: usize,
     /// How long such a window is.
     pub window: Duration,
-    /// Messages per phone and day over all purposes, for a phone without a user.
+    /// Messages per phone and day for signing up.
     pub messages_per_day: usize,
-    /// The same for a phone with a user.
+    /// Messages per phone and day over all purposes, before one more for signing in or resetting. Whether the phone has a user
+    /// makes no difference, or the limit would tell.
     pub messages_per_day_verified: usize,
     /// Codes per client address.
     pub codes_per_address: WindowLimit,
@@ -27,15 +29,15 @@ pub struct Policy {
     pub not_on_whatsapp: Duration,
     /// Wrong codes per client address.
     pub guesses_per_address: WindowLimit,
-    /// Wrong passwords per phone and client address.
+    /// Wrong passwords per account and client address.
     pub passwords_per_phone: WindowLimit,
-    /// Wrong passwords per phone from anywhere, before a password alone is not enough.
+    /// Wrong passwords per account from anywhere, before a password alone is not enough.
     pub passwords_before_code: WindowLimit,
     /// Phones per client address that a wrong password was given for.
     pub passwords_per_address: WindowLimit,
 }
 
-/// A limit within a window.
+/// A limit within a window, which begins with the first of what it counts or at a fixed time.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowLimit {
     /// Places per window.
@@ -100,16 +102,16 @@ pub enum Limit {
     Window,
     /// Too many messages to this phone in a day.
     Day,
-    /// Too many codes asked from one client address.
-    Address,
+    /// Too many codes asked for from one client address.
+    CodesFromAddress,
     /// Too many codes for one country in a day.
     Country,
     /// Too many wrong codes from one client address.
-    CodeAddress,
-    /// Too many wrong passwords for a phone from one client address.
-    Password,
+    WrongCodesFromAddress,
+    /// Too many wrong passwords for an account from one client address.
+    WrongPasswords,
     /// A wrong password for yet another phone from one client address.
-    PasswordAddress,
+    PhonesFailedFromAddress,
 }
 
 impl Limit {
@@ -120,11 +122,11 @@ impl Limit {
             Self::Cooldown => "cooldown",
             Self::Window => "window",
             Self::Day => "day",
-            Self::Address => "address",
+            Self::CodesFromAddress => "address",
             Self::Country => "country",
-            Self::CodeAddress => "code_address",
-            Self::Password => "password",
-            Self::PasswordAddress => "password_address",
+            Self::WrongCodesFromAddress => "code_address",
+            Self::WrongPasswords => "password",
+            Self::PhonesFailedFromAddress => "password_address",
         }
     }
 }
