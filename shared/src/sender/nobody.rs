@@ -104,7 +104,7 @@ impl Run<'_> {
 /// A time near those of `times`, which are in milliseconds. As they lie close together or far apart, so do the drawn ones.
 ///
 /// It lies between two neighbours of `times`, and is neither of them nor the middle. Two that are equal, and one that is
-/// alone, are [spread](spread) first. So whoever has measured all of `times` finds none of them again, except by chance: a
+/// alone, are spread first. So whoever has measured all of `times` finds none of them again, except by chance: a
 /// spread one can meet another neighbour, and timers round to milliseconds.
 fn drawn_near(mut times: Vec<Duration>, below: impl Fn(u64) -> u64) -> Option<Duration> {
     const STEPS: u64 = 1_000;

@@ -48,7 +48,7 @@ fn right_free_at(item: &SessionItem) -> Timestamp {
 
 /// How long to wait before the session is asked for again: until the next connect, and at least some seconds.
 ///
-/// At most [`CONNECT_WAIT_MAX`]. A right is taken for longer only while somebody has to pair the session, and that person
+/// At most `CONNECT_WAIT_MAX`. A right is taken for longer only while somebody has to pair the session, and that person
 /// can be done long before the right passes.
 pub fn retry_after(
     item: &SessionItem,
@@ -60,7 +60,7 @@ pub fn retry_after(
     next.clamp(SOON, CONNECT_WAIT_MAX)
 }
 
-/// Whether a connect may be made before the right passes. See [`early_connect_at`].
+/// Whether a connect may be made before the right passes. See `early_connect_at`.
 pub fn may_connect_early(item: &SessionItem, now: Timestamp) -> bool {
     early_connect_at(item).is_some_and(|early| early <= now)
 }
