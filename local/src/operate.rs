@@ -4,12 +4,12 @@
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
 //! Full phone numbers are read and never shown.
 
+mod backends;
 mod command;
 mod erase;
 mod import;
 mod make;
 mod move_phone;
-mod place;
 mod rotate;
 mod told;
 mod work;
@@ -20,8 +20,8 @@ use anyhow::Context;
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
 
+pub use backends::backends;
 pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
-pub use place::backends;
 
 use told::Told;
 use work::Work;

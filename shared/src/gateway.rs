@@ -32,7 +32,8 @@ use self::call::Call;
 use self::transport::Credential;
 
 pub use self::facts::{
-    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, TextMessage, UserCheck,
+    Accepted, GatewayError, GatewayUser, Jid, RestartUrl, SessionStatus, SessionToken, TextMessage,
+    UserCheck,
 };
 pub use self::transport::Transport;
 

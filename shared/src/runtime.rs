@@ -10,7 +10,7 @@ use crate::gateway::wuzapi::Wuzapi;
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
-use crate::runtime::settings::{RestartUrl, Settings};
+use crate::runtime::settings::Settings;
 
 /// The configuration of a deployment.
 pub mod settings;
@@ -70,7 +70,7 @@ impl Backends {
             dynamodb::dynamodb_config(&settings.region, credentials, endpoint, http_client);
         let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
         let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?
-            .restarted_by(settings.restart_url.as_ref().map(RestartUrl::expose));
+            .restarted_by(settings.restart_url.clone());
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
             gateway: Gateway::new(gateway),

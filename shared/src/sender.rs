@@ -78,7 +78,7 @@ pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{PickError, Picked};
-pub use self::queue::{Busy, Place};
+pub use self::queue::{Busy, Place, PlaceError};
 
 use self::pool::Pool;
 use self::services::Services;
@@ -125,12 +125,12 @@ impl Sender {
     /// The place of a process that dies passes by itself.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the queue is full, or the store fails.
     pub async fn take_place(
         &self,
         picked: &Picked,
         wait_max: Duration,
-    ) -> Result<Result<Place, Busy>, StoreError> {
+    ) -> Result<Place, PlaceError> {
         queue::take_place(&self.services, picked, wait_max).await
     }
 

@@ -1,25 +1,23 @@
 //! What people do, and what a test looks at afterwards.
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use shared::model::password::{Password, hash};
 use shared::store::users::Users;
+pub use tests::people::{
+    add_user, challenge, code_in, code_on, confirm, phone, rows, sign_in, state_of, verify, wrong,
+};
 use tests::{Reply, TestSystem};
+use tokio::time::sleep;
+
+pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// A password that may be chosen.
 pub const PASSWORD: &str = "kuda-lari-kencang";
 
-/// The `number`th phone, as people type it.
-pub fn phone(number: u64) -> String {
-    format!("0812{:08}", 10_000_000 + number)
-}
-
 /// What a sign-up says.
 pub fn applicant(phone: &str) -> Value {
     json!({"name": "Siti", "phone": phone, "password": PASSWORD})
-}
-
-/// Makes a user as if it had signed up long ago.
-pub async fn add_user(system: &TestSystem, phone: &str) {
-    let user = system.user(phone);
-    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
 }
 
 /// Asks for a sign-up code.
@@ -27,22 +25,39 @@ pub async fn sign_up(system: &TestSystem, phone: &str) -> Reply {
     system.post("/api/auth/signup", applicant(phone)).await
 }
 
-/// Asks for a sign-in code.
-pub async fn sign_in(system: &TestSystem, phone: &str) -> Reply {
-    let body = json!({ "identifier": phone });
-    system.post("/api/auth/sso-signin", body).await
+/// A system whose first phone has a user with a password, who has signed in from the usual address.
+pub async fn with_owner() -> TestSystem {
+    with_owner_of(TestSystem::start().await).await
 }
 
-/// How many items a table has.
-pub async fn rows(system: &TestSystem, table: &str) -> i32 {
-    let scan = system.dynamodb().scan().table_name(table).send().await;
-    scan.unwrap().count()
+/// The same as [`with_owner`], of another system.
+pub async fn with_owner_of(system: TestSystem) -> TestSystem {
+    let mut user = system.user(&phone(1));
+    let password = hash(&Password::given(PASSWORD), [7; 16]).await.unwrap();
+    user.password = Some(password);
+    let users = Users::new(&system.without_faults());
+    assert!(users.add(&user).await.unwrap());
+    let asked = sign_in(&system, &phone(1)).await;
+    let code = code_on(&system, &phone(1));
+    let opened = verify(&system, &phone(1), &code, challenge(&asked)).await;
+    check_ok(&opened);
+    // The limits of what was asked for have passed.
+    sleep(11 * MINUTE).await;
+    system
+}
+
+/// Checks that a request was served.
+#[track_caller]
+pub fn check_ok(reply: &Reply) {
+    assert_eq!(reply.status, 200, "{}", reply.json);
+    let said = (&reply.json["error"], &reply.json["limit"]);
+    assert_eq!(said, (&Value::Null, &Value::Null), "{}", reply.json);
 }
 
 /// Checks a refusal: its status, its code, and the limit that it names.
 #[track_caller]
-pub fn check(reply: &Reply, status: u16, error: Option<&str>, limit: Option<&str>) {
+pub fn check_error(reply: &Reply, status: u16, error: &str, limit: Option<&str>) {
     let said = (reply.json["error"].as_str(), reply.json["limit"].as_str());
     assert_eq!(reply.status, status, "{}", reply.json);
-    assert_eq!(said, (error, limit), "{}", reply.json);
+    assert_eq!(said, (Some(error), limit), "{}", reply.json);
 }

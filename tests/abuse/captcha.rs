@@ -123,7 +123,7 @@ async fn sign_up_with(system: &TestSystem, token: impl Into<Value>) -> Reply {
 
 /// Checks a refusal, and that nothing came of the request.
 async fn check_refused(system: &TestSystem, reply: &Reply, status: u16, error: &str) {
-    check(reply, status, Some(error), None);
+    check_error(reply, status, error, None);
     assert_eq!(reply.json["charged"], false);
     assert!(system.database().calls().is_empty());
     assert!(system.simulator().calls().counts.is_empty());
@@ -132,17 +132,17 @@ async fn check_refused(system: &TestSystem, reply: &Reply, status: u16, error: &
 #[tokio::test]
 async fn a_solved_captcha_lets_one_request_pass() {
     let (system, asked) = system().await;
-    check(&sign_up_with(&system, " solved/1 ").await, 200, None, None);
+    check_ok(&sign_up_with(&system, " solved/1 ").await);
     let question = "secret=hush+%26+hush&response=solved%2F1&remoteip=203.0.113.1";
     assert_eq!(*asked.lock().unwrap(), [question]);
 
     system.database().forget_calls();
     let again = sign_up_with(&system, "solved/1").await;
-    check(&again, 400, Some("CAPTCHA_FAILED"), None);
+    check_error(&again, 400, "CAPTCHA_FAILED", None);
     assert!(system.database().calls().is_empty());
     // What is answered otherwise spends a token too.
     let early = sign_up_with(&system, "solved/2").await;
-    check(&early, 429, Some("RATE_LIMITED"), Some("cooldown"));
+    check_error(&early, 429, "RATE_LIMITED", Some("cooldown"));
     assert_eq!(asked.lock().unwrap().len(), 3);
 }
 
@@ -156,7 +156,7 @@ async fn a_captcha_that_was_not_solved_stops_a_sign_up_before_anything_is_read()
     assert!(asked.lock().unwrap().is_empty());
     let reply = sign_up_with(&system, "unsolved").await;
     check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
-    check(&sign_up_with(&system, "solved").await, 200, None, None);
+    check_ok(&sign_up_with(&system, "solved").await);
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_score_that_is_too_low_is_no_person() {
         check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
     }
     let reply = sign_up_with(&system, "scored-0.5-x-y").await;
-    check(&reply, 200, None, None);
+    check_ok(&reply);
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_captcha_of_another_page_or_for_another_action_lets_nobody_pass() {
         check_refused(&system, &reply, 400, "CAPTCHA_FAILED").await;
     }
     let reply = sign_up_with(&system, "scored-0.7-WWW.example.com-signup").await;
-    check(&reply, 200, None, None);
+    check_ok(&reply);
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn without_a_verdict_nobody_signs_up_and_nothing_is_charged() {
         check_refused(&system, &reply, 503, "CAPTCHA_UNAVAILABLE").await;
     }
     assert_eq!(asked.lock().unwrap().len(), 5);
-    check(&sign_up_with(&system, "solved").await, 200, None, None);
+    check_ok(&sign_up_with(&system, "solved").await);
 
     let nobody = system_asking("http://127.0.0.1:1/".into()).await;
     let reply = sign_up_with(&nobody, "solved").await;
@@ -228,7 +228,7 @@ async fn the_service_hears_the_whole_address_of_the_client() {
     let path = "/api/auth/signup";
     // A request that has to be changed spends no token.
     let refused = system.post(path, applicant("solved-0")).await;
-    check(&refused, 400, Some("INVALID_PASSWORD"), None);
+    check_error(&refused, 400, "INVALID_PASSWORD", None);
     assert!(asked.lock().unwrap().is_empty());
 
     let mut applicant = applicant("unsolved");
@@ -241,7 +241,7 @@ async fn the_service_hears_the_whole_address_of_the_client() {
     let refused = system
         .request("POST", path, &headers, applicant.to_string())
         .await;
-    check(&refused, 400, Some("CAPTCHA_FAILED"), None);
+    check_error(&refused, 400, "CAPTCHA_FAILED", None);
     let asked = asked.lock().unwrap();
     assert!(
         asked[0].ends_with("&remoteip=2001%3Adb8%3A1%3A2%3A3%3A4%3A5%3A6"),
@@ -253,7 +253,7 @@ async fn the_service_hears_the_whole_address_of_the_client() {
 async fn only_a_sign_up_has_a_captcha_and_its_resend_needs_its_challenge_id() {
     let (system, asked) = system().await;
     add_user(&system, &phone(2)).await;
-    check(&sign_in(&system, &phone(2)).await, 200, None, None);
+    check_ok(&sign_in(&system, &phone(2)).await);
     for challenge in [Value::Null, json!("AAAAAAAAAAAAAAAAAAAAAA")] {
         let body = json!({ "identifier": phone(1), "purpose": "signup", "challengeId": challenge });
         let refused = system.post("/api/auth/send-otp", body).await;

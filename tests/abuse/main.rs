@@ -3,6 +3,7 @@
 
 mod act;
 mod captcha;
+mod codes;
 mod country_caps;
 mod flood;
 mod not_on_whatsapp;

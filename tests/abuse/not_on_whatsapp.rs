@@ -31,7 +31,7 @@ fn look_ups(system: &TestSystem) -> u64 {
 
 #[track_caller]
 fn check_refused(reply: &Reply) {
-    check(reply, 400, Some("NOT_ON_WHATSAPP"), None);
+    check_error(reply, 400, "NOT_ON_WHATSAPP", None);
     assert_eq!(reply.json["charged"], false);
 }
 
@@ -42,7 +42,7 @@ async fn a_sign_up_is_told_and_the_gateway_is_asked_once_in_six_hours() {
         check_refused(&sign_up(&system, &phone(1)).await);
         assert_eq!((look_ups(&system), sends(&system)), (1, 0));
     }
-    check(&sign_up(&system, &phone(2)).await, 200, None, None);
+    check_ok(&sign_up(&system, &phone(2)).await);
     sleep(6 * HOUR).await;
     check_refused(&sign_up(&system, &phone(1)).await);
     assert_eq!((look_ups(&system), sends(&system)), (3, 1));
@@ -50,14 +50,14 @@ async fn a_sign_up_is_told_and_the_gateway_is_asked_once_in_six_hours() {
     // Whoever gets WhatsApp meanwhile can sign up when the six hours are over.
     system.simulator().play(&Scenario::Healthy);
     sleep(6 * HOUR).await;
-    check(&sign_up(&system, &phone(1)).await, 200, None, None);
+    check_ok(&sign_up(&system, &phone(1)).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_number_that_took_a_message_in_the_last_thirty_days_is_not_remembered_so() {
     for (days, remembered) in [(1, false), (29, false), (31, true)] {
         let system = TestSystem::start().await;
-        check(&sign_up(&system, &phone(1)).await, 200, None, None);
+        check_ok(&sign_up(&system, &phone(1)).await);
         sleep(days * 24 * HOUR).await;
         system.simulator().play(&Scenario::NotOnWhatsapp {
             phones: vec![phone(1)],
@@ -71,7 +71,7 @@ async fn a_number_that_took_a_message_in_the_last_thirty_days_is_not_remembered_
         if remembered {
             check_refused(&again);
         } else {
-            check(&again, 200, None, None);
+            check_ok(&again);
         }
     }
 }
@@ -79,7 +79,7 @@ async fn a_number_that_took_a_message_in_the_last_thirty_days_is_not_remembered_
 #[tokio::test(start_paused = true)]
 async fn a_message_to_nobody_is_no_message_that_a_number_took() {
     let system = TestSystem::start().await;
-    check(&sign_in(&system, &phone(1)).await, 200, None, None);
+    check_ok(&sign_in(&system, &phone(1)).await);
     system.simulator().play(&Scenario::NotOnWhatsapp {
         phones: vec![phone(1)],
         taken: false,
@@ -96,7 +96,7 @@ async fn an_account_gets_its_codes_as_soon_as_its_number_is_back_on_whatsapp() {
     check_refused(&sign_up(&system, &phone(1)).await);
     add_user(&system, &phone(1)).await;
     system.simulator().play(&Scenario::Healthy);
-    check(&sign_in(&system, &phone(1)).await, 200, None, None);
+    check_ok(&sign_in(&system, &phone(1)).await);
     assert_eq!(system.simulator().messages(None).len(), 1);
 }
 

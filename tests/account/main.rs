@@ -9,6 +9,7 @@ use std::time::Duration;
 use local::database::Faults;
 use local::simulator::{Profile, Scenario, SessionState};
 use serde_json::{Value, json};
+use tests::people::code_in;
 use tests::{Reply, TestSystem};
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +34,8 @@ async fn signed_up_with(system: &TestSystem, password: &str) -> Value {
 }
 
 fn code(system: &TestSystem) -> String {
-    system.simulator().messages(None).last().unwrap().text[..6].to_owned()
+    let messages = system.simulator().messages(None);
+    code_in(messages.last().unwrap()).to_owned()
 }
 
 async fn sign_in(system: &TestSystem, password: &str) -> Reply {

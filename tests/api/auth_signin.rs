@@ -110,7 +110,7 @@ async fn an_address_has_so_many_wrong_passwords_for_all_phones_together() {
     }
     let full = sign_in(&system, &typed_phone(4), PASSWORD).await;
     check_limited(&full, "password_address", 15 * MINUTE);
-    let elsewhere = system.from([198, 51, 100, 1]);
+    let elsewhere = system.called_from([198, 51, 100, 1]);
     check_wrong(&sign_in(&elsewhere, &typed_phone(4), PASSWORD).await);
     pass(15 * MINUTE).await;
     check_wrong(&sign_in(&system, &typed_phone(4), PASSWORD).await);

@@ -223,7 +223,7 @@ async fn a_phone_without_a_user_gets_ten_messages_a_day_and_what_went_to_nobody_
     let system = system().await;
     // One address gets three of them.
     for number in 0..10 {
-        let system = system.from(Ipv4Addr::new(198, 51, number / 3, 7));
+        let system = system.called_from(Ipv4Addr::new(198, 51, number / 3, 7));
         check_sent(&ask_code(&system, BUDI).await);
         check_sent(&system.post(SIGNUP, applicant(BUDI)).await);
         if number % 3 == 2 {
@@ -242,7 +242,7 @@ async fn a_phone_without_a_user_gets_ten_messages_a_day_and_what_went_to_nobody_
 async fn five_sign_ups_fill_ten_minutes() {
     let system = system().await;
     for number in 0..5 {
-        let system = system.from(Ipv4Addr::new(198, 51, number, 7));
+        let system = system.called_from(Ipv4Addr::new(198, 51, number, 7));
         check_sent(&system.post(SIGNUP, applicant(BUDI)).await);
         pass(MINUTE).await;
     }

@@ -36,7 +36,7 @@ use shared::store::challenges::Challenges;
 use shared::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use shared::store::users::Users;
 use shared::store::{Fields, Item};
-use tests::{Reply, TestSystem};
+use tests::{Reply, TestSystem, people};
 use tokio::time::Instant;
 
 const SIGNIN: &str = "/api/auth/sso-signin";
@@ -86,7 +86,7 @@ async fn lenient() -> TestSystem {
 async fn at_home(system: &TestSystem, typed: &str) {
     let (phone, address) = (phone(typed), IpAddr::from([203, 0, 113, 1]));
     let network = NetworkHash::of(&phone, address.into());
-    let challenges = Challenges::new(&system.looking());
+    let challenges = Challenges::new(&system.without_faults());
     let seen = challenges.read(&phone, system.now()).await;
     let seen = seen.expect("the store works");
     let at = system.now();
@@ -246,9 +246,7 @@ fn inbox(system: &TestSystem, typed: &str) -> Vec<String> {
 
 /// The code of the last text on a phone.
 fn code_on(system: &TestSystem, typed: &str) -> String {
-    let inbox = inbox(system, typed);
-    let text = inbox.last().expect("a message on the phone");
-    text[..6].to_owned()
+    people::code_on(system, typed)
 }
 
 /// Any code but this one.

@@ -425,7 +425,7 @@ impl Asker {
         let sender = Sender::new(system.backends());
         let picked = sender.pick(&parsed(PHONE)).await.expect("a session");
         let place = sender.take_place(&picked, Duration::ZERO).await;
-        place.expect("the store").expect("the first place");
+        place.expect("the first place");
         let freeze = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             tokio::time::advance(Duration::from_secs(14)).await;

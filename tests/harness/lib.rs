@@ -4,10 +4,11 @@
 //! |---|---|
 //! | start the usual system | [`TestSystem::start`] |
 //! | start another one: clock, seed, faults, settings, simulator | [`TestSystem::builder`] |
-//! | call the API | [`TestSystem::post`], [`TestSystem::get`], [`TestSystem::request`]; from another address with [`TestSystem::from`] |
+//! | call the API | [`TestSystem::post`], [`TestSystem::get`], [`TestSystem::request`]; from another address with [`TestSystem::called_from`] |
 //! | break WhatsApp, and read what phones received | [`TestSystem::simulator`] |
 //! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
-//! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::looking`] |
+//! | act as people do: ask for a code, read it on the phone, sign in | [`people`] |
+//! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::without_faults`] |
 //! | call a store, a flow or the sender directly | [`TestSystem::backends`] |
 //! | hold a reply against `openapi.yaml` | nothing: every reply is, see [`contract`] |
 //! | find a secret in the log | nothing: every request looks for one |
@@ -17,6 +18,9 @@
 
 /// `openapi.yaml` as the judge of replies.
 pub mod contract;
+
+/// What people do.
+pub mod people;
 
 /// The log of every test, which tells no secret.
 mod log;
@@ -120,7 +124,7 @@ impl TestSystem {
 
     /// The same system, called from another address.
     #[must_use]
-    pub fn from(&self, source_ip: impl Into<IpAddr>) -> Self {
+    pub fn called_from(&self, source_ip: impl Into<IpAddr>) -> Self {
         Self {
             source_ip: source_ip.into(),
             ..self.clone()
@@ -186,8 +190,8 @@ impl TestSystem {
         self.database.client()
     }
 
-    /// The backends, with the same way to the tables, without faults.
-    pub fn looking(&self) -> Backends {
+    /// The backends, without faults on the way to the tables: for tests that prepare or read what is stored.
+    pub fn without_faults(&self) -> Backends {
         Backends {
             dynamodb: self.dynamodb(),
             ..self.backends.clone()

@@ -3,17 +3,21 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use local::database::{Fault, Faults};
-use local::simulator::{InboxMessage, Scenario};
+use local::simulator::Scenario;
 use serde_json::json;
 use shared::model::account::User;
 use shared::model::address::ClientAddress;
-use shared::model::challenge::{NetworkHash, PhoneState};
-use shared::model::phone::Phone;
+use shared::model::challenge::NetworkHash;
 use shared::model::token::{self, Claims, Jwks, Parties, TokenError};
 use shared::store::challenges::Challenges;
 use shared::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use shared::store::users::Users;
 use shared::store::windows::{WindowKey, Windows};
+use tests::people::parsed;
+pub use tests::people::{
+    add_user, challenge, code_in, code_on, confirm, messages, phone, rows, sign_in, state_of,
+    verify, wrong,
+};
 use tests::{Reply, TestSystem};
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -22,11 +26,6 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
 pub const PASSWORD: &str = "four words that rhyme";
-
-/// The `number`th phone, as people type it.
-pub fn phone(number: u64) -> String {
-    format!("0812{:08}", 10_000_000 + number)
-}
 
 /// A system whose first phone has a user.
 pub async fn system() -> TestSystem {
@@ -44,24 +43,6 @@ pub async fn with_user(system: TestSystem) -> TestSystem {
     system
 }
 
-/// Makes a user as if it had signed up long ago.
-pub async fn add_user(system: &TestSystem, phone: &str) {
-    let user = system.user(phone);
-    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
-}
-
-/// Asks for a sign-in code.
-pub async fn sign_in(system: &TestSystem, phone: &str) -> Reply {
-    let body = json!({"identifier": phone, "method": "whatsapp"});
-    system.post("/api/auth/sso-signin", body).await
-}
-
-/// Signs in with a code.
-pub async fn verify(system: &TestSystem, phone: &str, code: &str, challenge: &str) -> Reply {
-    let body = json!({"identifier": phone, "otp": code, "challengeId": challenge});
-    system.post("/api/auth/sso-verify", body).await
-}
-
 /// The same as clients of the earlier system do it: without a challenge id.
 pub async fn verify_unbound(system: &TestSystem, phone: &str, code: &str) -> Reply {
     let body = json!({"identifier": phone, "otp": code});
@@ -74,43 +55,9 @@ pub async fn sign_up(system: &TestSystem, phone: &str, name: &str, password: &st
     system.post("/api/auth/signup", body).await
 }
 
-/// Completes a sign-up with a code.
-pub async fn confirm(system: &TestSystem, phone: &str, code: &str, challenge: &str) -> Reply {
-    let body = json!({"identifier": phone, "otp": code, "challengeId": challenge});
-    system.post("/api/auth/verify-otp", body).await
-}
-
-/// The challenge id of a code that was asked for.
-pub fn challenge(asked: &Reply) -> &str {
-    assert_eq!(asked.status, 200, "{}", asked.json);
-    asked.json["data"]["challengeId"].as_str().unwrap()
-}
-
 /// `sent` or `unconfirmed`; nothing when no code went out.
 pub fn delivery(asked: &Reply) -> Option<&str> {
     asked.json["data"]["delivery"].as_str()
-}
-
-/// The messages on a phone, the oldest first.
-pub fn messages(system: &TestSystem, phone: &str) -> Vec<InboxMessage> {
-    system.simulator().messages(Some(&parsed(phone)))
-}
-
-/// The code of the newest message on a phone.
-pub fn code_of(system: &TestSystem, phone: &str) -> String {
-    let messages = messages(system, phone);
-    code_in(messages.last().expect("a message")).to_owned()
-}
-
-/// The code in a message.
-pub fn code_in(message: &InboxMessage) -> &str {
-    &message.text[..6]
-}
-
-/// Another code than `code`, the `number`th of them.
-pub fn wrong(code: &str, number: u32) -> String {
-    let right: u32 = code.parse().unwrap();
-    format!("{:06}", (right + 1 + number) % 1_000_000)
 }
 
 /// What the token of a reply says, checked as any service would check it: with the published keys.
@@ -136,24 +83,17 @@ pub fn heal(system: &TestSystem) {
 pub async fn at_home(system: &TestSystem, phone: &str) {
     let (phone, address) = (parsed(phone), IpAddr::from([203, 0, 113, 1]));
     let network = NetworkHash::of(&phone, address.into());
-    let challenges = Challenges::new(&system.looking());
+    let challenges = Challenges::new(&system.without_faults());
     let seen = challenges.read(&phone, system.now()).await.unwrap();
     let at = system.now();
     let remembered = challenges.remember_network(&phone, seen, SignInFrom { network, at });
     assert_eq!(remembered.await.unwrap(), NetworkRemembered::Done);
 }
 
-/// What the store knows of a phone.
-pub async fn state_of(system: &TestSystem, phone: &str) -> PhoneState {
-    let challenges = Challenges::new(&system.looking());
-    let state = challenges.read(&parsed(phone), system.now()).await;
-    state.unwrap()
-}
-
 /// How many codes the address has that everybody here asks from.
 pub async fn granted(system: &TestSystem) -> usize {
     let address = ClientAddress::from(IpAddr::from([203, 0, 113, 1]));
-    let windows = Windows::new(&system.looking());
+    let windows = Windows::new(&system.without_faults());
     let window = windows
         .read(WindowKey::CodesFrom(address), system.now())
         .await
@@ -163,14 +103,8 @@ pub async fn granted(system: &TestSystem) -> usize {
 
 /// The user of a phone.
 pub async fn user_of(system: &TestSystem, phone: &str) -> Option<User> {
-    let users = Users::new(&system.looking());
+    let users = Users::new(&system.without_faults());
     users.by_phone(&parsed(phone)).await.unwrap()
-}
-
-/// How many items a table has.
-pub async fn rows(system: &TestSystem, table: &str) -> i32 {
-    let scan = system.dynamodb().scan().table_name(table).send().await;
-    scan.unwrap().count()
 }
 
 /// How often a session was connected.
@@ -195,8 +129,4 @@ pub fn database(seed: Option<u64>) -> Faults {
 /// A good database, then some bad ones.
 pub fn databases() -> impl Iterator<Item = Faults> {
     std::iter::once(None).chain((0..2).map(Some)).map(database)
-}
-
-fn parsed(phone: &str) -> Phone {
-    Phone::parse(phone).unwrap()
 }

@@ -125,7 +125,7 @@ async fn granted_again(system: &TestSystem, ask: impl AsyncFn(&TestSystem) -> Re
             let waited = system.now().since(began);
             assert!(waited <= LEASE + SECOND || before.len() == 1, "{waited:?}");
             assert_eq!(delivery(&asked), Some("sent"), "{}", asked.json);
-            let code = code_of(system, &phone(1));
+            let code = code_on(system, &phone(1));
             assert!(before.iter().all(|message| code_in(message) == code));
             return asked;
         }
@@ -169,7 +169,7 @@ async fn whoever_dies_while_a_sign_in_code_is_sent() {
             // The gateway goes on with what it was given.
             sleep(SECOND).await;
             let again = granted_again(system, ask_to_sign_in).await;
-            let code = code_of(system, &phone(1));
+            let code = code_on(system, &phone(1));
             let signed_in = verify(system, &phone(1), &code, challenge(&again)).await;
             assert_eq!(signed_in.status, 200, "{}", signed_in.json);
             fill_the_window(system, ask_to_sign_in).await;
@@ -220,7 +220,7 @@ async fn whoever_dies_while_a_sign_up_code_is_sent() {
         sleep(SECOND).await;
         assert_eq!(rows(system, "UsersTable").await, 0);
         let again = granted_again(system, ask_to_sign_up).await;
-        let code = code_of(system, &phone(1));
+        let code = code_on(system, &phone(1));
         let confirmed = confirm(system, &phone(1), &code, challenge(&again)).await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.json);
         is_one_user_with_one_login(system).await;
@@ -242,7 +242,7 @@ async fn code_sent(
     system: TestSystem,
 ) -> (TestSystem, Sent) {
     let asked = ask(&system).await;
-    let sent = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
+    let sent = (challenge(&asked).to_owned(), code_on(&system, &phone(1)));
     (system, sent)
 }
 
@@ -328,7 +328,7 @@ async fn a_reservation_that_is_written_after_its_release_finds_nothing() {
         if seen_before {
             assert_eq!(ask_to_sign_in(&system).await.status, 200);
         }
-        let challenges = Challenges::new(&system.looking());
+        let challenges = Challenges::new(&system.without_faults());
         let of_phone = Phone::parse(&phone(1)).unwrap();
         let seen = state_of(&system, &phone(1)).await;
         let (now, id) = (system.now(), ChallengeHash("an id".into()));

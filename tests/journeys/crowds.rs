@@ -88,7 +88,7 @@ async fn fifty_requests_of_one_phone_at_once_bring_one_message() {
         assert_eq!(messages(&system, &phone(1)).len(), 1);
         assert_eq!(granted(&system).await, 1);
         let sent = replies.iter().find(|reply| reply.status == 200).unwrap();
-        let code = code_of(&system, &phone(1));
+        let code = code_on(&system, &phone(1));
         let signed_in = verify(&system, &phone(1), &code, challenge(sent)).await;
         assert_eq!(signed_in.status, 200);
     }
@@ -116,7 +116,7 @@ async fn of_a_hundred_wrong_guesses_at_once_five_are_compared() {
         });
         let system = with_user(system.build().await).await.with_faults(database);
         let asked = sign_in(&system, &phone(1)).await;
-        let (id, code) = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
+        let (id, code) = (challenge(&asked).to_owned(), code_on(&system, &phone(1)));
         // Under a challenge id that nobody was given, none is even counted.
         let replies = guess_all(&system, &code, "AAAAAAAAAAAAAAAAAAAAAA").await;
         assert_eq!(count(&replies, 400), 100);
@@ -163,7 +163,7 @@ async fn fifty_right_answers_at_once_open_one_login() {
     for database in databases() {
         let system = system().await.with_faults(database);
         let asked = sign_in(&system, &phone(1)).await;
-        let (id, code) = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
+        let (id, code) = (challenge(&asked).to_owned(), code_on(&system, &phone(1)));
         let replies = at_once(50, |_| {
             let (system, id, code) = (system.clone(), id.clone(), code.clone());
             async move { verify(&system, &phone(1), &code, &id).await }

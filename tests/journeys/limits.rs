@@ -17,7 +17,13 @@ const SIGN_INS_PER_DAY: usize = 12;
 const SIGN_UPS_PER_DAY: usize = 7;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WINDOW: Duration = Duration::from_secs(600);
-const PER_WINDOW: usize = 5;
+/// The codes of a window for whoever has signed in from its address. Everybody here is new, and gets three fifths.
+const CODES_PER_WINDOW: usize = 9;
+const PER_WINDOW: usize = CODES_PER_WINDOW * 3 / 5;
+/// A request that died holds its place until its deadline and a little more.
+const RESERVED: Duration = PATIENCE.saturating_add(Duration::from_secs(2));
+/// The gateway goes on so long, at most, with a message whose sender died.
+const SEND_MAX: Duration = Duration::from_secs(10);
 /// How long the gateway may go on with a message of unknown outcome: it counts from the reply, and is seen later.
 const HELD_MAX: Duration = Duration::from_secs(75);
 
@@ -212,10 +218,10 @@ impl Story {
         // If it was done before, it makes no difference: its reply is lost.
         drop(asked);
         let wait = 60 * SECOND;
-        let at = self.system.now().plus(17 * SECOND);
+        let at = self.system.now().plus(RESERVED);
         let perhaps = Place { purpose, at, wait };
         // The gateway goes on with what it was given.
-        sleep(10 * SECOND).await;
+        sleep(SEND_MAX).await;
         let model = &mut self.models[number];
         model.perhaps.push(perhaps);
         if let Some(message) = messages(&self.system, &name(number)).get(before) {
@@ -263,8 +269,7 @@ async fn tell(moves: Vec<Move>) {
     let system = TestSystem::builder().settings(|settings| {
         settings.policy.messages_per_day = 3 * SIGN_UPS_PER_DAY;
         settings.policy.messages_per_day_verified = 3 * SIGN_INS_PER_DAY;
-        settings.policy.codes_per_window = 9;
-        assert_eq!(settings.policy.codes_per_window * 3 / 5, PER_WINDOW);
+        settings.policy.codes_per_window = CODES_PER_WINDOW;
     });
     let system = with_user(system.build().await).await;
     let mut story = Story {

@@ -8,6 +8,6 @@ mod crowds;
 mod limits;
 mod outages;
 mod owner;
-mod strangers;
 mod stumbles;
+mod two_people;
 mod whole;

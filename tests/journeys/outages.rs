@@ -76,7 +76,7 @@ async fn sign_in_during(profile: Profile, trouble: &[Scenario], seed: Option<u64
 /// The code is there once, and opens a login.
 async fn arrived(system: &TestSystem, asked: &Reply) -> End {
     assert_eq!(messages(system, &phone(1)).len(), 1);
-    let code = code_of(system, &phone(1));
+    let code = code_on(system, &phone(1));
     let signed_in = verify(system, &phone(1), &code, challenge(asked)).await;
     assert_eq!(signed_in.status, 200, "{}", signed_in.json);
     Arrived
@@ -102,7 +102,7 @@ async fn unconfirmed(system: &TestSystem, asked: &Reply) -> End {
     let second = challenge(&again);
     // What the gateway still has in its queue goes out long after the answer.
     sleep(80 * SECOND).await;
-    let code = code_of(system, &phone(1));
+    let code = code_on(system, &phone(1));
     let messages = messages(system, &phone(1));
     assert!(messages.len() <= 2 && messages.iter().all(|message| code_in(message) == code));
     for typed in [second, challenge(asked)] {
@@ -292,7 +292,7 @@ async fn a_sign_up_whose_code_was_not_sent_leaves_nothing_and_can_be_repeated_at
         assert_eq!(rows(&system, "RegistrationsTable").await, 0);
         heal(&system);
         let again = sign_up(&system, &phone(1), "Siti", PASSWORD).await;
-        let code = code_of(&system, &phone(1));
+        let code = code_on(&system, &phone(1));
         let confirmed = confirm(&system, &phone(1), &code, challenge(&again)).await;
         assert_eq!(confirmed.status, 200, "{}", confirmed.json);
     }

@@ -94,7 +94,7 @@ struct Story {
 
 /// The system as a stranger calls it.
 fn from(system: &TestSystem, network: u8) -> TestSystem {
-    system.from(Ipv4Addr::new(198, 51, network, 7))
+    system.called_from(Ipv4Addr::new(198, 51, network, 7))
 }
 
 /// What may differ between two states of which one was not charged: the count of writes, and what is older than a day.
@@ -269,7 +269,7 @@ impl Story {
 async fn tell(moves: Vec<Move>) {
     let system = with_user(TestSystem::start().await).await;
     let asked = sign_in(&system, &phone(1)).await;
-    let code = code_of(&system, &phone(1));
+    let code = code_on(&system, &phone(1));
     let opened = verify(&system, &phone(1), &code, challenge(&asked)).await;
     assert_eq!(opened.status, 200, "{}", opened.json);
     let mut story = Story {

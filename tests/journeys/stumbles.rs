@@ -31,7 +31,7 @@ type Sent = (String, String);
 async fn code_sent() -> (TestSystem, Sent) {
     let system = system().await;
     let asked = sign_in(&system, &phone(1)).await;
-    let sent = (challenge(&asked).to_owned(), code_of(&system, &phone(1)));
+    let sent = (challenge(&asked).to_owned(), code_on(&system, &phone(1)));
     (system, sent)
 }
 
@@ -54,7 +54,7 @@ async fn somebody_signs_up() {
         confirm(
             system,
             &phone(1),
-            &code_of(system, &phone(1)),
+            &code_on(system, &phone(1)),
             challenge(&asked),
         )
         .await

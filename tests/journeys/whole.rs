@@ -15,14 +15,14 @@ async fn journey(system: &TestSystem) {
         user_of(system, &phone).await.is_none(),
         "not before the code"
     );
-    let code = code_of(system, &phone);
+    let code = code_on(system, &phone);
     let signed_up = confirm(system, &phone, &code, challenge(&asked)).await;
     let first = claims_of(system, &signed_up).await.unwrap();
     let user = user_of(system, &phone).await.unwrap();
     assert_eq!((first.sub.as_str(), first.ver), (user.id.as_str(), 1));
 
     let asked = sign_in(system, &phone).await;
-    let code = code_of(system, &phone);
+    let code = code_on(system, &phone);
     let signed_in = verify(system, &phone, &code, challenge(&asked)).await;
     let second = claims_of(system, &signed_in).await.unwrap();
     assert_eq!(second.sub, first.sub);
@@ -37,7 +37,7 @@ async fn journey(system: &TestSystem) {
     let asked = sign_in(system, &phone).await;
     assert_eq!(delivery(&asked), Some("sent"));
     assert_eq!((messages(system, &phone).len(), connects(system)), (3, 1));
-    let code = code_of(system, &phone);
+    let code = code_on(system, &phone);
     let signed_in = verify(system, &phone, &code, challenge(&asked)).await;
     assert!(claims_of(system, &signed_in).await.is_ok());
 }

@@ -9,10 +9,10 @@ use local::operate;
 use serde_json::{Value, json};
 use shared::model::account::User;
 use shared::model::password::PasswordHash;
-use shared::model::phone::Phone;
 use shared::runtime::Backends;
 use shared::store::Item;
 use shared::store::users::Users;
+pub use tests::people::{code_in, parsed};
 use tests::{Reply, TestSystem};
 
 pub const PHONE: &str = "08123456789";
@@ -20,10 +20,6 @@ pub const OTHER: &str = "08129876543";
 
 /// Of `password`, as another system hashed it.
 pub const BCRYPT: &str = "$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
-
-pub fn parsed(phone: &str) -> Phone {
-    Phone::parse(phone).unwrap()
-}
 
 /// Types a command: what it says, or why it failed and what it said before.
 pub async fn operate(system: &TestSystem, typed: &[&str]) -> Result<String, String> {
@@ -85,12 +81,13 @@ pub async fn add_user(system: &TestSystem, phone: &str, password: &str) {
         password: Some(PasswordHash::import(password).unwrap()),
         ..system.user(phone)
     };
-    assert!(Users::new(&system.looking()).add(&user).await.unwrap());
+    let users = Users::new(&system.without_faults());
+    assert!(users.add(&user).await.unwrap());
 }
 
 /// The user of a phone.
 pub async fn user_of(system: &TestSystem, phone: &str) -> Option<User> {
-    let users = Users::new(&system.looking());
+    let users = Users::new(&system.without_faults());
     users.by_phone(&parsed(phone)).await.unwrap()
 }
 
@@ -141,7 +138,7 @@ pub async fn answer(
     let messages = system.simulator().messages(Some(&parsed(phone)));
     let mut given = json!({
         "identifier": phone,
-        "otp": messages.last().unwrap().text[..6],
+        "otp": code_in(messages.last().unwrap()),
         "challengeId": sent.json["data"]["challengeId"],
     });
     for (name, value) in more.as_object().into_iter().flatten() {

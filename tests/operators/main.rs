@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod act;
+mod backends;
 mod erase;
 mod import;
 mod keys;
 mod move_phone;
 mod passwords;
-mod places;
 mod rotation;

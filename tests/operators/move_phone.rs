@@ -396,7 +396,7 @@ async fn a_user_who_is_stored_under_the_number_of_before_is_moved_and_erased() {
             phone: former.clone(),
             ..system.user(NEW)
         };
-        let users = Users::new(&system.looking());
+        let users = Users::new(&system.without_faults());
         assert!(users.add(&user).await.unwrap());
         let said = operate(&system, &["users", "move-phone", old, NEW]).await;
         assert!(said.unwrap().contains("has the phone 55119****321 now"));

@@ -141,7 +141,7 @@ async fn no_journey_notices_on_a_bad_database() {
 async fn a_resend_repeats_the_code_of_a_key_that_was_replaced() {
     let system = TestSystem::start().await;
     let sent = sign_up(&system, PHONE).await;
-    let code = system.simulator().messages(None)[0].text[..6].to_owned();
+    let code = code_in(&system.simulator().messages(None)[0]).to_owned();
     rotate_between(&system, 60, 150).await;
     let again = json!({
         "identifier": PHONE, "purpose": "signup", "challengeId": sent.json["data"]["challengeId"],

@@ -83,11 +83,7 @@ async fn a_healthy_session_sends_at_once_and_writes_nothing_before_the_record() 
     let stage = Stage::new().await;
     let sender = stage.sender(1);
     let picked = sender.pick(&phone(1)).await.unwrap();
-    let place = sender
-        .take_place(&picked, ms(6_000))
-        .await
-        .unwrap()
-        .unwrap();
+    let place = sender.take_place(&picked, ms(6_000)).await.unwrap();
     stage.database.forget_calls();
     let deadline = stage.clock.now().plus(ms(15_000));
     let delivery = sender.deliver(place, outgoing(1), deadline).await;
@@ -429,11 +425,7 @@ async fn nothing_starts_that_cannot_end_before_the_deadline() {
     let stage = Stage::new().await;
     let sender = stage.sender(1);
     let picked = sender.pick(&phone(1)).await.unwrap();
-    let place = sender
-        .take_place(&picked, ms(6_000))
-        .await
-        .unwrap()
-        .unwrap();
+    let place = sender.take_place(&picked, ms(6_000)).await.unwrap();
     let deadline = stage.clock.now().plus(ms(2_900));
     let began = Instant::now();
     let delivery = sender.deliver(place, outgoing(1), deadline).await;
@@ -448,7 +440,7 @@ async fn a_short_deadline_cuts_the_recovery_and_not_the_reply() {
     for left in [3_000, 3_500, 4_000, 6_000, 9_000] {
         let sender = stage.sender(left);
         let picked = sender.pick(&phone(left)).await.unwrap();
-        let place = sender.take_place(&picked, ms(0)).await.unwrap().unwrap();
+        let place = sender.take_place(&picked, ms(0)).await.unwrap();
         let deadline = stage.clock.now().plus(ms(left));
         let delivery = sender.deliver(place, outgoing(left), deadline).await;
         assert!(

@@ -380,7 +380,9 @@ async fn a_message_to_nobody_takes_the_time_and_the_end_of_a_real_one() {
             .await
             .expect("a place");
         assert_eq!(sent.delivery.outcome, Outcome::Sent);
-        assert_eq!(sent.took, ms(each_ms));
+        // It repeats no time of a real one exactly.
+        let differs = sent.took.abs_diff(ms(each_ms));
+        assert!(differs <= ms(each_ms / 32 + 1), "{each_ms}: {differs:?}");
     }
 }
 

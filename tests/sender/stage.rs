@@ -5,6 +5,7 @@ use std::time::Duration;
 use local::database::{EmbeddedDynamoDb, Faults};
 use local::simulator::{Scenario, Simulator, SimulatorOptions};
 use local::template::Template;
+use shared::gateway::RestartUrl;
 use shared::gateway::SessionToken;
 use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
@@ -12,8 +13,8 @@ use shared::platform::clock::Clock;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
-use shared::runtime::settings::{RestartUrl, SessionSettings, Settings};
-use shared::sender::{Busy, Content, Delivery, Outgoing, Sender, message_id};
+use shared::runtime::settings::{SessionSettings, Settings};
+use shared::sender::{Busy, Content, Delivery, Outgoing, PlaceError, Sender, message_id};
 use shared::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 use tokio::time::Instant;
@@ -182,10 +183,11 @@ pub async fn send(sender: &Sender, clock: &Clock, message: Outgoing) -> Result<S
     let began = Instant::now();
     let deadline = clock.now().plus(DEADLINE);
     let picked = sender.pick(&message.phone).await.expect("a session");
-    let place = sender
-        .take_place(&picked, WAIT_MAX)
-        .await
-        .expect("the store")?;
+    let place = match sender.take_place(&picked, WAIT_MAX).await {
+        Ok(place) => place,
+        Err(PlaceError::Busy(busy)) => return Err(busy),
+        Err(error) => panic!("the store: {error}"),
+    };
     let delivery = sender.deliver(place, message, deadline).await;
     let took = began.elapsed();
     assert!(clock.now() <= deadline, "{delivery:?} took {took:?}");

@@ -281,3 +281,22 @@ fn no_document_puts_a_secret_on_a_command_line() {
         }
     }
 }
+
+#[test]
+fn no_table_is_deleted_by_mistake_where_people_use_it() {
+    let template = template();
+    let expected = yaml("!If [IsProtected, true, false]");
+    for (name, table) in resources(&template, "AWS::DynamoDB::Table") {
+        let protected = &table["DeletionProtectionEnabled"];
+        assert_eq!(protected, &expected, "{name}");
+    }
+}
+
+#[test]
+fn the_access_log_has_the_id_that_the_reply_shows() {
+    let template = template();
+    let api = &template["Resources"]["Api"]["Properties"];
+    let format = api["AccessLogSettings"]["Format"].as_str();
+    let line = yaml(format.expect("a format"));
+    assert_eq!(line["requestId"], "$context.integration.requestId");
+}

@@ -1,6 +1,8 @@
 //! What the documents say is so.
 use std::collections::BTreeSet;
 
+use shared::model::limits::Limit;
+
 use super::repository::{code, files, names_in, read, root, words};
 
 /// `WHATSAPP_USER_TOKEN` and the like.
@@ -20,13 +22,19 @@ fn quoted_constants(line: &str) -> impl Iterator<Item = &str> {
         .filter(|text| is_constant(text))
 }
 
-/// The first column of the table under a heading of the README: what stands in backticks.
-pub fn documented(heading: &str) -> BTreeSet<String> {
+/// What stands under a heading of the README.
+fn section(heading: &str) -> String {
     let readme = read("README.md");
     let (_, section) = readme
         .split_once(&format!("\n{heading}\n"))
         .unwrap_or_else(|| panic!("README.md lacks the section {heading}"));
-    let section = section.split("\n## ").next().unwrap_or_default();
+    let section = section.split("\n## ").next();
+    section.unwrap_or_default().to_owned()
+}
+
+/// The constants in the first column of the table under a heading of the README.
+pub fn documented(heading: &str) -> BTreeSet<String> {
+    let section = section(heading);
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
     cells.flat_map(|cell| words(cell, is_constant)).collect()
@@ -72,41 +80,65 @@ fn openapi_has_every_error_code_and_no_other() {
     assert_eq!(codes, error_codes());
 }
 
+/// The limit after `limit`, so that all of them can be walked through. A new one does not compile before it is here.
+const fn limit_after(limit: Limit) -> Option<Limit> {
+    match limit {
+        Limit::InProgress => Some(Limit::Cooldown),
+        Limit::Cooldown => Some(Limit::Window),
+        Limit::Window => Some(Limit::Day),
+        Limit::Day => Some(Limit::Address),
+        Limit::Address => Some(Limit::Country),
+        Limit::Country => Some(Limit::CodeAddress),
+        Limit::CodeAddress => Some(Limit::Password),
+        Limit::Password => Some(Limit::PasswordAddress),
+        Limit::PasswordAddress => None,
+    }
+}
+
+#[test]
+fn the_readme_lists_every_limit_and_no_other() {
+    let section = section("## Limits");
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.split('|').nth(3));
+    let in_backticks = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    // The head of the column, and a refusal by an error code of its own.
+    let listed: BTreeSet<_> = in_backticks
+        .filter(|name| *name != "limit" && !is_constant(name))
+        .collect();
+    let all = std::iter::successors(Some(Limit::InProgress), |limit| limit_after(*limit));
+    let names: BTreeSet<_> = all.map(Limit::name).collect();
+    assert_eq!(listed, names);
+}
+
 #[test]
 fn the_changelog_says_what_is_not_released() {
     assert!(read("CHANGELOG.md").contains("\n## Unreleased\n"));
-}
-
-fn comments(code: &str) -> String {
-    let lines = code.lines().map(str::trim_start);
-    let comments = lines.filter(|line| line.starts_with("//"));
-    comments.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn a_file_that_is_named_exists() {
     let tops = names_in("");
     for (path, text) in files("") {
-        let text = match path.rsplit('.').next() {
-            Some("md") => text,
-            Some("rs") => comments(&text),
-            _ => continue,
-        };
+        if !path.ends_with(".md") && !path.ends_with(".rs") {
+            continue;
+        }
         let is_path = |word: &str| {
             let word = word.trim_end_matches(['.', '/']);
             // The parameters of a deployment are a copy that somebody makes.
-            if word.contains(['<', '{', '*']) || word.starts_with("deploy/parameters.") {
+            if word.contains(['<', '{', '*']) || word.starts_with("deploy/parameters") {
                 return false;
             }
             let top = word.split('/').next().unwrap_or_default();
             let inside = word.contains('/') && tops.contains(top) && !word.contains("..");
-            let document = word.ends_with(".md") && !word.contains('/');
+            let document = word.len() > 3 && word.ends_with(".md") && !word.contains('/');
             inside || document
         };
         for named in words(&text, is_path) {
             let named = named.trim_end_matches(['.', '/']);
             let here = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let exists = root().join(named).exists() || root().join(here).join(named).exists();
+            let exists = ["", here, "docs"]
+                .into_iter()
+                .any(|folder| root().join(folder).join(named).exists());
             assert!(exists, "{path} names {named}, which does not exist");
         }
     }
@@ -168,11 +200,17 @@ fn no_file_names_a_folder_of_one_machine() {
 }
 
 #[test]
-fn architecture_names_every_file_of_the_sender_and_every_table() {
+fn architecture_names_every_file_of_the_sender_the_flows_and_the_store() {
     let architecture = read("ARCHITECTURE.md");
-    let sender = names_in("shared/src/sender").into_iter();
-    let stores = names_in("shared/src/store").into_iter();
-    for name in sender.chain(stores).chain(names_in("shared/src/flows")) {
-        assert!(architecture.contains(&name), "ARCHITECTURE.md lacks {name}");
+    for folder in [
+        "shared/src/sender",
+        "shared/src/store",
+        "shared/src/flows",
+        "shared/src/flows/codes",
+    ] {
+        for name in names_in(folder) {
+            let is_named = architecture.contains(&name);
+            assert!(is_named, "ARCHITECTURE.md lacks {folder}/{name}");
+        }
     }
 }

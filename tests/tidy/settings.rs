@@ -74,25 +74,3 @@ fn a_parameter_has_the_default_of_the_code() {
         format!("{:?}", Settings::default())
     );
 }
-
-#[test]
-fn no_table_is_deleted_by_mistake_where_people_use_it() {
-    let template = template();
-    let resources = template["Resources"].as_mapping().expect("resources");
-    let tables = resources.iter();
-    let tables = tables.filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table");
-    let expected: Value = serde_yaml_ng::from_str("!If [IsProtected, true, false]").expect("YAML");
-    for (name, table) in tables {
-        let protected = &table["Properties"]["DeletionProtectionEnabled"];
-        assert_eq!(protected, &expected, "{name:?}");
-    }
-}
-
-#[test]
-fn the_access_log_has_the_id_that_the_reply_shows() {
-    let template = template();
-    let api = &template["Resources"]["Api"]["Properties"];
-    let format = api["AccessLogSettings"]["Format"].as_str();
-    let line: Value = serde_yaml_ng::from_str(format.expect("a format")).expect("JSON");
-    assert_eq!(line["requestId"], "$context.integration.requestId");
-}

@@ -13,11 +13,11 @@ use super::{erase, import, rotate};
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Import, erase and move users
-    #[command(subcommand, after_help = PLACES)]
+    #[command(subcommand, after_help = WHERE)]
     Users(UsersCommand),
 
     /// Make and rotate the keys that make codes and tokens
-    #[command(subcommand, after_help = PLACES)]
+    #[command(subcommand, after_help = WHERE)]
     Keys(KeysCommand),
 }
 
@@ -157,7 +157,7 @@ impl From<AlgorithmArgument> for SigningAlgorithm {
     }
 }
 
-const PLACES: &str = "\
+const WHERE: &str = "\
 Where:
   The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
   found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its

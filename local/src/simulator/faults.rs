@@ -24,7 +24,7 @@ pub(super) struct SessionFaults {
     pub restriction: Option<Restriction>,
     /// The sends that are accepted and never arrive.
     pub silent: Share,
-    /// The sends that come upon a busy store.
+    /// The sends that come upon a busy store: some versions refuse them, the others lose their texts.
     pub busy: Share,
 }
 

@@ -1,4 +1,4 @@
-//! A text on its way: what refuses it, and where it ends. Pure; the time is handed in.
+//! A text on its way: what refuses it, and where it ends. Nothing waits here, and the time is handed in.
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,7 +20,7 @@ const KNOWN_AND_CLOSED: &str = "failed to send message node: websocket not conne
 const NO_ACK: &str = "timed out waiting for message send response";
 const BUSY_STORE: &str = "failed to fetch LID mappings: database is locked (5) (SQLITE_BUSY)";
 const SOCKET_BROKE: &str = "failed to send message node: write tcp 127.0.0.1:52944->127.0.0.1:443: write: connection reset by peer";
-const SOCKET_BROKE_D: &str = "failed to send message node: frame socket is closed";
+const SOCKET_BROKE_SINCE_C: &str = "failed to send message node: frame socket is closed";
 const DEVICE_PART: &str = "message recipient must be a user JID with no device part";
 const NO_GROUP: &str =
     "failed to get group members: missing <groups> element in response to group info query";
@@ -33,8 +33,9 @@ pub(super) struct Outgoing {
     pub body: String,
     pub id: String,
     pub process: u64,
-    /// The client object that has it, and how often that had lost its socket.
+    /// The client object that has it.
     pub client: u64,
+    /// How often the session had lost its socket when the text's turn came.
     pub losses: u64,
 }
 
@@ -49,7 +50,7 @@ pub(super) enum Turn {
 }
 
 impl World {
-    /// The text of a request, checked in the gateway's order.
+    /// The text of a request, checked in the gateway's order, and the queue that it waits in.
     pub fn outgoing(
         &self,
         session: usize,
@@ -83,28 +84,30 @@ impl World {
 
     /// The checks when it is a send's turn, and what will go wrong with it.
     pub fn begin_send(&mut self, outgoing: &mut Outgoing) -> Result<Turn, Reply> {
-        self.can_be_sent(outgoing)?;
+        self.pass_library(outgoing)?;
         let known = &mut self.sessions[outgoing.session];
+        // It goes out on the socket of its turn, so what was lost while it waited does not count. The client object is still
+        // the one that took it: `pass_library` has refused it otherwise.
         outgoing.losses = known.losses;
         match known.state() {
             SessionState::LoggingIn => return Ok(Turn::Waits),
             SessionState::HalfOpen => return Ok(Turn::Unanswered),
             _ => {}
         }
-        if self.conditions.profile == Profile::C || self.conditions.profile == Profile::D {
-            let busy = self.sessions[outgoing.session].faults.busy.takes_next();
-            if busy {
-                return Err(self.fail(BUSY_STORE));
-            }
+        // The other versions lose the text instead: see `arrived`.
+        let refuses_when_busy = !self.conditions.profile.loses_texts_when_busy();
+        let faults = &mut self.sessions[outgoing.session].faults;
+        if refuses_when_busy && faults.busy.takes_next() {
+            return Err(self.fail(BUSY_STORE));
         }
-        self.is_taken(outgoing)?;
+        self.pass_whatsapp(outgoing)?;
         let known = &mut self.sessions[outgoing.session];
         known.known_phones.insert(outgoing.phone.clone());
         Ok(Turn::Written(known.faults.sends.pop_front()))
     }
 
-    /// What the library itself refuses.
-    fn can_be_sent(&self, outgoing: &Outgoing) -> Result<(), Reply> {
+    /// Refuses what the library itself refuses.
+    fn pass_library(&self, outgoing: &Outgoing) -> Result<(), Reply> {
         let known = &self.sessions[outgoing.session];
         let gone = known.client != outgoing.client;
         if !known.paired && !gone {
@@ -130,8 +133,8 @@ impl World {
         Ok(())
     }
 
-    /// What WhatsApp refuses.
-    fn is_taken(&mut self, outgoing: &Outgoing) -> Result<(), Reply> {
+    /// Refuses what WhatsApp refuses. A restriction counts whom it has refused.
+    fn pass_whatsapp(&mut self, outgoing: &Outgoing) -> Result<(), Reply> {
         let phone = &outgoing.phone;
         if self.directory.listing(phone) == Listing::Stranger(ToStranger::Refused) {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
@@ -166,8 +169,8 @@ impl World {
     }
 
     /// A text to a half-open session was not acknowledged; after some of them the connection may be good again.
-    pub fn half_open_for_one_less(&mut self, outgoing: &Outgoing, now: Instant) -> Reply {
-        let on = self.conditions;
+    pub fn not_acknowledged(&mut self, outgoing: &Outgoing, now: Instant) -> Reply {
+        let conditions = self.conditions;
         let delivers = self.sessions[outgoing.session].faults.half_open_delivers;
         self.deliver_if(delivers, outgoing, now);
         let known = &mut self.sessions[outgoing.session];
@@ -175,17 +178,18 @@ impl World {
             *left = left.saturating_sub(1);
             if *left == 0 && known.state() == SessionState::HalfOpen {
                 known.faults.half_open_sends = None;
-                known.begin(SessionState::Online, now, &on);
+                known.begin(SessionState::Online, now, &conditions);
             }
         }
         self.fail(NO_ACK)
     }
 
+    /// The answer to a text whose socket broke while it was written.
     pub fn socket_breaks(&mut self, outgoing: &Outgoing, now: Instant) -> Reply {
         self.drop_socket(outgoing.session, now);
         self.fail(match self.conditions.profile {
             Profile::A | Profile::B => SOCKET_BROKE,
-            Profile::C | Profile::D => SOCKET_BROKE_D,
+            Profile::C | Profile::D => SOCKET_BROKE_SINCE_C,
         })
     }
 
@@ -202,6 +206,7 @@ impl World {
         }
     }
 
+    /// The answer to a text that was not sent, or perhaps not.
     pub fn fail(&self, why: &str) -> Reply {
         let text = format!("error sending message: {why}");
         self.conditions.profile.error(500, &text)

@@ -83,7 +83,7 @@ impl Simulator {
         if timeout(patience, lost).await.is_ok() {
             return self.sent_again(outgoing).await;
         }
-        Err(self.now(|world, now| world.half_open_for_one_less(outgoing, now)))
+        Err(self.now(|world, now| world.not_acknowledged(outgoing, now)))
     }
 
     /// Writes the text and waits for WhatsApp's acknowledgement.

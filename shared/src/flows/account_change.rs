@@ -14,8 +14,7 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::sender::{self, Content, Outcome, Outgoing, PickError, Place, Sender};
-use crate::store::StoreError;
+use crate::sender::{self, Content, Outcome, Outgoing, PickError, Place, PlaceError, Sender};
 
 /// The longest that a change waits for its message.
 pub const TOLD_WITHIN: Duration = Duration::from_secs(6);
@@ -66,9 +65,7 @@ enum NotTold {
     #[error(transparent)]
     Pick(#[from] PickError),
     #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the session's queue is full")]
-    Busy,
+    Place(#[from] PlaceError),
     #[error("out of time")]
     OutOfTime,
 }
@@ -134,8 +131,7 @@ impl AccountChanges {
     /// A place in the queue of the session that the phone is written to from.
     async fn take_place(&self, phone: &Phone) -> Result<Place, NotTold> {
         let picked = self.sender.pick(phone).await?;
-        let place = self.sender.take_place(&picked, PLACE_WAIT_MAX).await?;
-        place.map_err(|_| NotTold::Busy)
+        Ok(self.sender.take_place(&picked, PLACE_WAIT_MAX).await?)
     }
 
     /// What `work` gives, if it is done by `until`.

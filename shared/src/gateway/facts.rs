@@ -26,6 +26,28 @@ impl fmt::Debug for SessionToken {
     }
 }
 
+/// An address that restarts the gateway. Whoever knows it can do so, so it never shows itself.
+#[derive(Clone)]
+pub struct RestartUrl(String);
+
+impl RestartUrl {
+    /// Wraps an address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The address itself, for the request and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RestartUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RestartUrl(****)")
+    }
+}
+
 /// The end of an account's name that begins with its number.
 const NUMBERED: &str = "@s.whatsapp.net";
 

@@ -15,7 +15,7 @@ use tower::util::MapResponseLayer;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::facts::GatewayError;
+use super::facts::{GatewayError, RestartUrl};
 use super::transport::{Credential, Transport};
 use crate::platform::tls;
 
@@ -24,14 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The header of a session's token.
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
-/// There is no address to ask for a restart.
-const NOBODY_RESTARTS: GatewayError = GatewayError::Proxy {
-    status: 404,
-    message: String::new(),
-};
-
 tokio::task_local! {
-    /// Whether the call of this task got a connection.
+    /// Whether the request of this task got a connection. See [`watched`].
     static CONNECTED: Cell<bool>;
 }
 
@@ -40,7 +34,7 @@ tokio::task_local! {
 pub struct Wuzapi {
     base_url: Arc<str>,
     ca_pem: Option<Arc<str>>,
-    restart_url: Option<Arc<str>>,
+    restart_url: Option<Arc<RestartUrl>>,
     /// Made at the first call: most functions make none, and to read all public authorities is a good part of a start.
     client: Arc<OnceLock<Client>>,
 }
@@ -81,8 +75,8 @@ impl Wuzapi {
 
     /// The same with an address that restarts the gateway when it is posted to, such as a deploy hook.
     #[must_use]
-    pub fn restarted_by(mut self, restart_url: Option<&str>) -> Self {
-        self.restart_url = restart_url.map(Into::into);
+    pub fn restarted_by(mut self, restart_url: Option<RestartUrl>) -> Self {
+        self.restart_url = restart_url.map(Arc::new);
         self
     }
 
@@ -94,7 +88,7 @@ impl Wuzapi {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Sends the request of `call` and reads its answer, on a task whose connection is watched.
+    /// Sends the request of `call` and reads its answer. Only inside of [`watched`].
     async fn request(
         &self,
         call: Call,
@@ -116,7 +110,7 @@ impl Wuzapi {
     }
 }
 
-/// Reads a whole answer of at most `bytes_max`.
+/// Reads a whole answer of at most `bytes_max`. Only inside of [`watched`].
 async fn read(mut response: Response, bytes_max: usize) -> Result<Answer, GatewayError> {
     let status = response.status().as_u16();
     let mut body = Vec::new();
@@ -132,6 +126,7 @@ async fn read(mut response: Response, bytes_max: usize) -> Result<Answer, Gatewa
 
 /// An HTTP client that trusts the given authority, or the public ones.
 fn client_trusting(ca_pem: Option<&str>) -> Result<Client, GatewayError> {
+    // Not expected: `Wuzapi::new` has read the same authority. Without a client nothing leaves.
     let unusable = |error: String| GatewayError::Unreachable(format!("no TLS: {error}"));
     let tls = tls::trusting(ca_pem).ok_or_else(|| unusable("no authority".into()))?;
     Client::builder()
@@ -155,17 +150,17 @@ impl Transport for Wuzapi {
         credential: Credential<'_>,
         within: Duration,
     ) -> Result<Answer, GatewayError> {
-        let answer = self.request(call, credential, within);
-        CONNECTED.scope(Cell::new(false), answer).await
+        watched(self.request(call, credential, within)).await
     }
 
     async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
-        let restart_url = self.restart_url.as_deref().ok_or(NOBODY_RESTARTS)?;
+        let no_address = || GatewayError::Unreachable("no address restarts it".into());
+        let restart_url = self.restart_url.as_deref().ok_or_else(no_address)?;
         // The hook belongs to whatever runs the gateway, so the gateway's own authority says nothing about it.
-        let request = client_trusting(None)?.post(restart_url).timeout(within);
-        let answered = CONNECTED.scope(Cell::new(false), async {
-            request.send().await.map_err(transport_error)
-        });
+        let request = client_trusting(None)?
+            .post(restart_url.expose())
+            .timeout(within);
+        let answered = watched(async { request.send().await.map_err(transport_error) });
         let status = answered.await?.status();
         if status.is_success() {
             return Ok(());
@@ -183,6 +178,11 @@ impl fmt::Debug for Wuzapi {
     }
 }
 
+/// Does `work`, which is one request, and remembers for [`transport_error`] whether it got a connection.
+async fn watched<T>(work: impl Future<Output = T>) -> T {
+    CONNECTED.scope(Cell::new(false), work).await
+}
+
 /// Passes a fresh connection on, and remembers that the call of this task has one.
 fn mark_connected<T>(connection: T) -> T {
     // Outside of a call nobody asks.
@@ -190,14 +190,16 @@ fn mark_connected<T>(connection: T) -> T {
     connection
 }
 
-/// What a failed request means: without a connection nothing left, with one the message may be on its way.
+/// What a failed request means: without a connection nothing left, with one the message may be on its way. Outside of
+/// [`watched`] nobody knows, so the message counts as being on its way.
 fn transport_error(error: reqwest::Error) -> GatewayError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if error.is_connect() || !CONNECTED.with(Cell::get) {
+    let connected = CONNECTED.try_with(Cell::get).unwrap_or(true);
+    if error.is_connect() || !connected {
         GatewayError::Unreachable(cause.to_string())
     } else if error.is_timeout() {
         GatewayError::TimedOut
@@ -206,7 +208,8 @@ fn transport_error(error: reqwest::Error) -> GatewayError {
     }
 }
 
-/// The header that opens a call. A token that cannot stand in a header opens no session, so the answer is the gateway's.
+/// The header that opens a call. A token that cannot stand in a header opens no session. The gateway is not asked: this
+/// gives the answer that it has for every wrong token.
 fn header(credential: Credential<'_>) -> Result<(HeaderName, HeaderValue), GatewayError> {
     let name = match credential {
         Credential::Session(_) => TOKEN,

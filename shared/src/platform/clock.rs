@@ -1,4 +1,6 @@
-//! Where `now` comes from. A request reads it once and passes it down; only the sender, which waits, reads it again.
+//! Where `now` comes from. A request reads it when it begins, and passes it down to whatever decides.
+//!
+//! Only what follows longer work, such as a message, reads it again, because the time that passed matters there.
 use std::time::Duration;
 
 use tokio::time::Instant;

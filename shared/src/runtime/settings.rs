@@ -1,11 +1,10 @@
 //! The configuration of a deployment, read once from the environment.
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::gateway::SessionToken;
+use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
 use crate::model::country::CountryCaps;
@@ -59,28 +58,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
 pub const SYSTEM_SESSION: &str = "system";
-
-/// An address that restarts the gateway. Whoever knows it can do so, so it never shows itself.
-#[derive(Clone)]
-pub struct RestartUrl(String);
-
-impl RestartUrl {
-    /// Wraps an address.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// The address itself, for the request and nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for RestartUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RestartUrl(****)")
-    }
-}
 
 /// One WhatsApp account that this deployment may send from.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::decide::{Progress, Step, decide};
 use super::delivery::{Content, Delivery, Outgoing};
 use super::queue::Place;
 use super::recover;
-use super::run::{Run, SEND_ROOM};
+use super::run::{Run, SEND_MIN, SEND_ROOM, SendAnswer};
 use super::services::Services;
 use crate::gateway::{GatewayError, TextMessage};
 use crate::model::texts::MessageBody;
@@ -16,8 +16,6 @@ use crate::store::whatsapp_sessions::SessionState;
 use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
 use crate::store::whatsapp_sessions::sends::UnansweredSend;
 
-/// No send starts with less time than this.
-const SEND_MIN: Duration = Duration::from_secs(3);
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
 
@@ -43,6 +41,7 @@ pub(super) async fn deliver(
                 found
             }
             Step::Finish(outcome) => {
+                // A send without an answer always ends its message, so none is missed here.
                 if observation == Observation::Unanswered {
                     run.count_unanswered().await;
                 }
@@ -61,7 +60,8 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for the place. A session that is known not to answer is not sent to before it was reset.
+    /// Waits for the place, and looks a new recipient up. A session that is known not to answer is reset before anything is
+    /// sent to it.
     async fn prepare(&mut self) -> Result<(), Observation> {
         self.wait_until(self.place.at).await?;
         if self.place.item.seen.map(|seen| seen.state) == Some(SessionState::Suspect) {
@@ -94,10 +94,7 @@ impl Run<'_> {
         };
         let took = self.now().since(began);
         match sent {
-            Ok(observation) => {
-                self.note_answer(observation, took);
-                observation
-            }
+            Ok(answer) => self.note_answer(answer, took),
             Err(error) => self.note_error(&error, took).await,
         }
     }
@@ -106,7 +103,7 @@ impl Run<'_> {
         &self,
         body: &MessageBody,
         within: Duration,
-    ) -> Result<Observation, GatewayError> {
+    ) -> Result<SendAnswer, GatewayError> {
         let message = TextMessage {
             phone: self.message.phone.clone(),
             jid: self.jid.clone(),
@@ -115,17 +112,24 @@ impl Run<'_> {
         };
         let (gateway, token) = (&self.services.gateway, &self.place.token);
         gateway.send_text(token, &message, within).await?;
-        Ok(Observation::Sent)
+        Ok(SendAnswer::Taken)
     }
 
-    fn note_answer(&mut self, observation: Observation, took: Duration) {
-        let (step, taken_after) = match observation {
-            Observation::Sent => ("send: taken", Some(took)),
-            Observation::LikeTheLast(_) => ("send: like the last one", None),
-            _ => ("send: the session is not usable", None),
+    /// What a send without an error means for the message.
+    fn note_answer(&mut self, answer: SendAnswer, took: Duration) -> Observation {
+        let (step, observation) = match answer {
+            SendAnswer::Taken => ("send: taken", Observation::Sent),
+            SendAnswer::LikeTheLast(outcome) => {
+                ("send: like the last one", Observation::LikeTheLast(outcome))
+            }
+            SendAnswer::NotUsable => (
+                "send: the session is not usable",
+                Observation::SessionTrouble,
+            ),
         };
-        self.taken_after = taken_after;
+        self.taken_after = (observation == Observation::Sent).then_some(took);
         self.add_step(step, took);
+        observation
     }
 
     /// What a failed send means for the message.
@@ -149,11 +153,11 @@ impl Run<'_> {
         }
         let (sessions, name) = (&self.services.sessions, self.place.session.as_str());
         let now = self.now();
+        let send = UnansweredSend {
+            began: self.sent_at,
+            ended: now,
+        };
         let counted = async {
-            let send = UnansweredSend {
-                began: self.sent_at,
-                ended: now,
-            };
             let item = sessions
                 .count_unanswered(name, send, assess::UNANSWERED_LIFE)
                 .await?;

@@ -10,16 +10,17 @@ use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 /// How long the gateway's library gets to reconnect by itself. A connect during that time ends the process of some
 /// versions while WhatsApp cannot be reached, and in others it makes two clients that replace each other.
 const LIBRARY_RECONNECTS: Duration = Duration::from_secs(60);
-/// How long a gateway that does not answer is watched, and how long when it is down for longer than a restart takes.
+/// How long a gateway is watched that does not answer: a restart takes about so long.
 const GATEWAY_WATCH: Duration = Duration::from_secs(30);
+/// How long each message still watches a gateway that is gone for longer than [`GATEWAY_WATCH`].
 const GATEWAY_WATCH_LATER: Duration = Duration::from_secs(2);
-/// How long a session that is down is watched when nothing is being done about it.
-const HOPELESS_AFTER: Duration = Duration::from_secs(2);
+/// How long each message watches a session at least, although nothing is being done about it.
+const WATCH_MIN: Duration = Duration::from_secs(2);
 
 /// What to do about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// It is usable.
+    /// Send: it is usable, or only a send can show whether it is.
     Send,
     /// Try to win the connect right.
     Connect,
@@ -40,8 +41,8 @@ pub struct Outlook {
     pub began: Timestamp,
     /// The time.
     pub now: Timestamp,
-    /// A connect later than this comes too late for a send.
-    pub last_connect: Timestamp,
+    /// A connect at this time or later comes too late for a send.
+    pub connect_deadline: Timestamp,
     /// When the gateway takes the next connect, of any session.
     pub gateway_opens: Option<Timestamp>,
     /// Whether the gateway may be restarted now.
@@ -49,6 +50,9 @@ pub struct Outlook {
 }
 
 /// What to do about a session of which `item` is known.
+///
+/// A session that opens, reconnects, starts or is being reset is watched for as long as the caller has time: `assess` calls
+/// it stuck when it takes too long.
 pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
     let Outlook { began, now, .. } = *outlook;
     let Some(seen) = item.seen.filter(|seen| seen.at >= began) else {
@@ -57,7 +61,7 @@ pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
     let lasts = now.since(seen.since);
     let free = connect_is_free(item, now);
     match seen.state {
-        // What a send has shown that ended elsewhere: the next one of ours shows whether it lasts.
+        // No status shows a restriction, so only the next send shows whether it lasts.
         SessionState::Usable | SessionState::Restricted | SessionState::ColdLocked => Advice::Send,
         SessionState::Misconfigured => Advice::GiveUp(Observation::Misconfigured),
         SessionState::NeedsPairing => Advice::GiveUp(Observation::Unpaired),
@@ -65,7 +69,7 @@ pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
         SessionState::Unlinked if stabilising(item, now) => Advice::Watch,
         SessionState::Unlinked => Advice::GiveUp(Observation::Unpaired),
         SessionState::NeedsRestart if outlook.may_restart => Advice::Restart,
-        // The cause may be over; asking costs nothing.
+        // The cause may be over, and a connect shows it. The right keeps these connects apart.
         SessionState::NeedsRestart if free => Advice::Connect,
         SessionState::NeedsRestart => Advice::GiveUp(Observation::Stuck),
         SessionState::Suspect if free => Advice::Reset,
@@ -83,20 +87,20 @@ pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
     }
 }
 
-/// Nobody has looked at the session since the send failed.
+/// No look has shown anything since the send failed: the last thing known is that the session did not send.
 fn while_unseen(item: &SessionItem, outlook: &Outlook) -> Advice {
     let Outlook { began, now, .. } = *outlook;
-    if now >= began.plus(HOPELESS_AFTER) && !stabilising(item, now) {
+    if now >= began.plus(WATCH_MIN) && !stabilising(item, now) {
         Advice::GiveUp(Observation::SessionStaysDown)
     } else {
         Advice::Watch
     }
 }
 
-/// The session is down, and somebody else has the connect right.
+/// The session is down, and the connect right is taken, by another message or by this one.
 fn while_down(item: &SessionItem, outlook: &Outlook) -> Advice {
-    let in_reach = next_connect(item, outlook.gateway_opens) < outlook.last_connect;
-    let fresh = outlook.now < outlook.began.plus(HOPELESS_AFTER);
+    let in_reach = next_connect(item, outlook.gateway_opens) < outlook.connect_deadline;
+    let fresh = outlook.now < outlook.began.plus(WATCH_MIN);
     if in_reach || fresh || stabilising(item, outlook.now) {
         Advice::Watch
     } else {
@@ -119,7 +123,7 @@ mod tests {
         Outlook {
             began: at(began),
             now: at(0),
-            last_connect: at(5_000),
+            connect_deadline: at(5_000),
             gateway_opens: None,
             may_restart: false,
         }

@@ -15,15 +15,7 @@ impl Run<'_> {
     pub(super) fn finish(self, outcome: Outcome) -> Delivery {
         let now = self.now();
         let send_record = self.send_record(outcome, now);
-        let to_nobody = matches!(self.message.content, Content::Nobody);
-        let reader = match self.message {
-            _ if to_nobody => Reader::Nobody,
-            Outgoing {
-                first_contact: true,
-                ..
-            } => Reader::Stranger,
-            _ => Reader::Contact,
-        };
+        let reader = Reader::of(&self.message);
         let delivery = Delivery {
             outcome,
             new_state: new_state(outcome, self.place.item.seen, reader, now),
@@ -34,7 +26,7 @@ impl Run<'_> {
             started: self.started,
             steps: self.steps,
             retry_after: retry_after(outcome, self.retry_after),
-            to_nobody,
+            to_nobody: reader == Reader::Nobody,
             place_cost: self.place.cost,
             send_record,
         };
@@ -95,11 +87,21 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
     /// Somebody that this system may never have written to.
-    Stranger,
+    NewContact,
     /// Somebody that took messages before.
     Contact,
     /// Nobody.
     Nobody,
+}
+
+impl Reader {
+    const fn of(message: &Outgoing) -> Self {
+        match message.content {
+            Content::Nobody => Self::Nobody,
+            Content::Text(_) if message.first_contact => Self::NewContact,
+            Content::Text(_) => Self::Contact,
+        }
+    }
 }
 
 /// What the session is seen as, when the end of a message shows a state that is news or lasts.
@@ -111,7 +113,7 @@ fn new_state(
 ) -> Option<SeenState> {
     let before = seen.map(|seen| seen.state);
     let state = match reader {
-        Reader::Stranger => state_after_stranger(outcome, before)?,
+        Reader::NewContact => state_after_new_contact(outcome, before)?,
         Reader::Contact => state_after_contact(outcome, before)?,
         Reader::Nobody => state_after_nobody(outcome, before)?,
     };
@@ -123,9 +125,9 @@ fn new_state(
     })
 }
 
-/// The state that a message to a stranger shows. Anybody can ask for one, and a restriction of such messages says nothing
+/// The state that a message to a new contact shows. Anybody can ask for one, and a restriction of such messages says nothing
 /// about the others.
-fn state_after_stranger(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+fn state_after_new_contact(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::NotSent(Reason::Restricted) if before == Some(SessionState::Restricted) => None,
         Outcome::NotSent(Reason::Restricted) => Some(SessionState::ColdLocked),
@@ -133,8 +135,8 @@ fn state_after_stranger(outcome: Outcome, before: Option<SessionState>) -> Optio
     }
 }
 
-/// The state that a message to a contact shows. It goes out while the account is locked for strangers, so its success says
-/// nothing about that: or else whoever asks for a code could read in the status whether there was somebody to send it to.
+/// The state that a message to a contact shows. It goes out while the account is locked for new contacts, so its success
+/// says nothing about that lock. Otherwise whoever asks for a code could read in the status whether it went to somebody.
 fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::Sent if before == Some(SessionState::ColdLocked) => None,

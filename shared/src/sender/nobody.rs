@@ -1,10 +1,10 @@
 //! A message to nobody takes the same steps as a real one, so that a reply does not tell whether a phone has an account.
-//! Its time and its end are those of the session's last real messages.
+//! It ends like the session's last real message, if that failed lately. Otherwise it takes about the time of those that were
+//! taken.
 use std::time::Duration;
 
-use super::classify::Observation;
 use super::outcome::{Outcome, Reason};
-use super::run::Run;
+use super::run::{Run, SendAnswer};
 use crate::gateway::GatewayError;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::{REMEMBERED, RecentSend, SendEnd};
@@ -12,7 +12,12 @@ use crate::store::whatsapp_sessions::{REMEMBERED, RecentSend, SendEnd};
 /// How long the end of a message speaks for those that go to nobody.
 const END_SPEAKS: Duration = Duration::from_secs(600);
 
-/// The ends that say something about other messages. Missing are those of one recipient, and those that every status shows.
+/// How much the time of a message to nobody may differ from one that was seen: by this part of it.
+const SPREAD_PART: u32 = 32;
+
+/// The ends that say something about other messages. Missing are those that concern one recipient alone, and those that
+/// every message meets, also one to nobody. A session can be down or not paired whatever its status says, so these two are
+/// here.
 const ENDS: [(Outcome, SendEnd); 8] = [
     (Outcome::Sent, SendEnd::Taken),
     (Outcome::Unknown, SendEnd::Unknown),
@@ -45,11 +50,11 @@ pub(super) fn speaks_for_others(
     first_contact: bool,
     recent: &[RecentSend],
 ) -> bool {
-    let users_known =
+    let enough_taken =
         recent.len() >= REMEMBERED && recent.iter().all(|send| send.end == SendEnd::Taken);
     match send.end {
         SendEnd::Rejected | SendEnd::Restricted => !first_contact,
-        SendEnd::Taken => !(first_contact && users_known),
+        SendEnd::Taken => !(first_contact && enough_taken),
         _ => true,
     }
 }
@@ -60,62 +65,71 @@ impl Run<'_> {
         &self,
         began: Timestamp,
         within: Duration,
-    ) -> Result<Observation, GatewayError> {
+    ) -> Result<SendAnswer, GatewayError> {
         let (gateway, token) = (&self.services.gateway, &self.place.token);
         if !gateway.status(token, within).await?.usable() {
-            return Ok(Observation::SessionTrouble);
+            return Ok(SendAnswer::NotUsable);
         }
         if let Some((outcome, took)) = self.last_failure(began) {
+            // That is the time of all its sends, so it may be longer than one send.
             self.sleep_until(began.plus(took)).await;
-            return Ok(Observation::LikeTheLast(outcome));
+            return Ok(SendAnswer::LikeTheLast(outcome));
         }
         match self.time_of_a_taken_send() {
-            Some(took) => {
-                let end = began.plus(took.min(within));
-                tokio::time::sleep(self.services.clock.until(end)).await;
-            }
+            Some(took) => self.sleep_until(began.plus(took.min(within))).await,
             None => self.pass_the_cost(began).await,
         }
-        Ok(Observation::Sent)
+        Ok(SendAnswer::Taken)
     }
 
-    /// How the session's last real message failed, and how long it took. A message that was taken, and one of long ago,
-    /// say nothing.
+    /// How the session's last real message failed, and how long it took from its first send to its end. A message that was
+    /// taken, and one of long ago, say nothing.
     fn last_failure(&self, now: Timestamp) -> Option<(Outcome, Duration)> {
         let last = self.place.item.recent.last()?;
         let outcome = failure_of(last.end)?;
         (now.since(last.at) < END_SPEAKS).then_some((outcome, last.took))
     }
 
-    /// A time like those of the last real messages that were taken.
+    /// A time near those of the last real messages that were taken; `None` if none was.
     fn time_of_a_taken_send(&self) -> Option<Duration> {
         let recent = self.place.item.recent.iter();
         let taken = recent.filter(|send| send.end == SendEnd::Taken);
         let entropy = &self.services.entropy;
-        drawn_between(taken.map(|send| send.took).collect(), |bound| {
+        drawn_near(taken.map(|send| send.took).collect(), |bound| {
             entropy.below(bound)
         })
     }
 }
 
-/// A time between two neighbours of `times`, in equal steps. None is repeated as it is: whoever measured all of them would
-/// know it again. As they lie close together or far apart, so do the drawn ones.
-fn drawn_between(mut times: Vec<Duration>, below: impl Fn(u64) -> u64) -> Option<Duration> {
+/// A time near those of `times`, which are in milliseconds. As they lie close together or far apart, so do the drawn ones.
+///
+/// It lies between two neighbours of `times`, and is neither of them nor the middle. Two that are equal, and one that is
+/// alone, are spread first. So whoever has measured all of `times` finds none of them again, except by chance: a
+/// spread one can meet another neighbour, and timers round to milliseconds.
+fn drawn_near(mut times: Vec<Duration>, below: impl Fn(u64) -> u64) -> Option<Duration> {
     const STEPS: u64 = 1_000;
     times.sort_unstable();
-    let pairs: Vec<&[Duration]> = times.windows(2).collect();
-    let Some(number) = (pairs.len() as u64)
-        .checked_sub(1)
-        .map(|last| below(last + 1))
-    else {
-        return times.first().copied();
-    };
-    let pair = pairs.get(number as usize)?;
-    let [shorter, longer] = pair else {
+    let mut pairs: Vec<_> = times.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    if let [alone] = times[..] {
+        pairs.push((alone, alone));
+    }
+    if pairs.is_empty() {
         return None;
-    };
-    let step = (*longer - *shorter).mul_f64(below(STEPS) as f64 / STEPS as f64);
-    Some(*shorter + step)
+    }
+    let (shorter, longer) = spread(pairs[below(pairs.len() as u64) as usize]);
+    // An odd number of half steps: never the beginning, the middle or the end.
+    let half_steps = 2 * below(STEPS) + 1;
+    Some(shorter + (longer - shorter).mul_f64(half_steps as f64 / (2 * STEPS) as f64))
+}
+
+/// `pair`, and a range of some per cent around it if both are equal.
+fn spread(pair: (Duration, Duration)) -> (Duration, Duration) {
+    let (shorter, longer) = pair;
+    if shorter < longer {
+        return pair;
+    }
+    let width = (shorter / SPREAD_PART).max(Duration::from_millis(1));
+    (shorter.saturating_sub(width), longer + width)
 }
 
 #[cfg(test)]
@@ -126,14 +140,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_drawn_time_lies_within_those_that_were_seen(
-            times in prop::collection::vec(0_u64..60_000, 0..6), drawn in any::<u64>(),
+        fn a_drawn_time_is_near_those_that_were_seen_and_repeats_none(
+            times in prop::collection::btree_set(1_u64..60_000, 0..6), drawn in any::<u64>(),
         ) {
             let times: Vec<_> = times.into_iter().map(Duration::from_millis).collect();
-            let time = drawn_between(times.clone(), |bound| drawn % bound);
+            let time = drawn_near(times.clone(), |bound| drawn % bound);
             prop_assert_eq!(time.is_some(), !times.is_empty());
-            prop_assert!(time.is_none_or(|time| times.iter().min() <= Some(&time)));
-            prop_assert!(time.is_none_or(|time| times.iter().max() >= Some(&time)));
+            let Some(time) = time else { return Ok(()) };
+            prop_assert!(!times.contains(&time), "{time:?} is one of {times:?}");
+            let (least, most) = match times[..] {
+                [alone] => spread((alone, alone)),
+                _ => (times[0], times[times.len() - 1]),
+            };
+            prop_assert!(least < time && time < most, "{time:?} of {times:?}");
+        }
+
+        #[test]
+        fn a_time_that_was_seen_several_times_is_not_repeated(
+            seen in 0_u64..60_000, times in 1_usize..6, drawn in any::<u64>(),
+        ) {
+            let seen = Duration::from_millis(seen);
+            let time = drawn_near(vec![seen; times], |bound| drawn % bound).unwrap();
+            let (least, most) = spread((seen, seen));
+            prop_assert!(least < time && time < most && time != seen, "{time:?} of {seen:?}");
         }
     }
 }

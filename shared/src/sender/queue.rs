@@ -27,6 +27,17 @@ pub struct Busy {
     pub retry_after: Duration,
 }
 
+/// Why there is no place in a session's queue.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The queue is full.
+    #[error("the session's queue is full")]
+    Busy(Busy),
+    /// The store failed.
+    #[error("no place in the session's queue could be taken")]
+    Store(#[source] StoreError),
+}
+
 /// A place in a session's queue.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -55,12 +66,13 @@ impl Place {
 /// Takes a place in the queue of the `picked` session, at most `wait_max` from now.
 ///
 /// # Errors
-/// When the store fails at the first try. Further tries are a favour.
+/// When the queue is full, or the store fails at the first try. Further tries are a favour: when the store fails at one of
+/// them, the queue counts as full.
 pub(super) async fn take_place(
     services: &Services,
     picked: &Picked,
     wait_max: Duration,
-) -> Result<Result<Place, Busy>, StoreError> {
+) -> Result<Place, PlaceError> {
     let name = &picked.session.name;
     let latest = services.clock.now().plus(wait_max);
     let mut free_at = picked.item.free_at;
@@ -74,9 +86,9 @@ pub(super) async fn take_place(
             cost: COST,
         };
         match services.sessions.take_slot(name, request).await {
-            Ok(Slot::At(at, cost)) => return Ok(Ok(Place::new(picked, at, cost))),
+            Ok(Slot::At(at, cost)) => return Ok(Place::new(picked, at, cost)),
             Ok(Slot::Full(queue)) => free_at = queue.free_at,
-            Err(error) if number == 0 => return Err(error),
+            Err(error) if number == 0 => return Err(PlaceError::Store(error)),
             Err(_) => break,
         }
         if latest.since(services.clock.now()) <= pause {
@@ -85,7 +97,7 @@ pub(super) async fn take_place(
         tokio::time::sleep(pause).await;
     }
     let retry_after = free_at.unwrap_or(latest).since(latest);
-    Ok(Err(Busy { retry_after }))
+    Err(PlaceError::Busy(Busy { retry_after }))
 }
 
 /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes.

@@ -127,7 +127,8 @@ impl Recovery<'_, '_> {
         Outlook {
             began: self.began,
             now,
-            last_connect: self.last_look,
+            // What comes of a connect is seen by a look.
+            connect_deadline: self.last_look,
             gateway_opens: self.gateway.connect_after,
             may_restart: self.run.services.can_restart
                 && spacing::may_restart(&self.gateway.restarts, now),

@@ -2,16 +2,38 @@
 use std::time::Duration;
 
 use super::delivery::{Outgoing, StepTaken};
+use super::outcome::Outcome;
 use super::queue::Place;
 use super::services::Services;
 use crate::gateway::Jid;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 
-/// What everything before a send leaves of the time.
-pub(super) const SEND_ROOM: Duration = Duration::from_millis(3_100);
+/// No send starts with less time than this.
+pub(super) const SEND_MIN: Duration = Duration::from_secs(3);
+/// What everything before a send leaves of the time: that of the shortest send, and what lies between the two.
+pub(super) const SEND_ROOM: Duration = SEND_MIN.saturating_add(Duration::from_millis(100));
 
-/// One message on its way.
+/// What came of a send without an error.
+#[derive(Clone, Copy)]
+pub(super) enum SendAnswer {
+    /// WhatsApp took the message.
+    Taken,
+    /// The message goes to nobody, and ends like the session's last real one.
+    LikeTheLast(Outcome),
+    /// The message goes to nobody, and the session's status says that it could not have been sent.
+    NotUsable,
+}
+
+/// One message on its way. What happens to it stands in several files:
+///
+/// | file | what |
+/// |---|---|
+/// | `lookup.rs` | whether the recipient is on WhatsApp |
+/// | `nobody.rs` | the send of a message to nobody |
+/// | `recover.rs` | the recovery of its session |
+/// | `finish.rs` | its end |
+/// | `act.rs` | the order of all these, the waits and the send |
 pub(super) struct Run<'a> {
     pub(super) services: &'a Services,
     pub(super) place: Place,
@@ -27,7 +49,8 @@ pub(super) struct Run<'a> {
     pub(super) sent_at: Timestamp,
     /// How long the send took that WhatsApp took the message from.
     pub(super) taken_after: Option<Duration>,
-    /// A recovery found the session as unusable as any status shows it.
+    /// A recovery found the session unusable, so its status showed the same to everybody. Then the end of this message says
+    /// nothing more to those that go to nobody.
     pub(super) was_unusable: bool,
     /// The recipient's account, where it is known under another number.
     pub(super) jid: Option<Jid>,

@@ -1,41 +1,55 @@
 //! When a session may be connected, and its gateway restarted. Connects are spaced, since each one can do harm.
 use std::time::Duration;
 
+use crate::model::limits::DAY;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::sends::WaitEnd;
 use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 /// How long a session may need after a connect.
 const STABILISES: Duration = Duration::from_secs(6);
-/// When two clients replaced each other, that shows this long after the connect.
+/// When two clients replaced each other, that shows this long after the connect. It is shorter than [`STABILISES`].
 const REPLACED_AFTER: Duration = Duration::from_secs(3);
-/// The first connect right of an outage, and the longest.
+/// How long the first connect right of an outage is taken.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
+/// How long a connect right is taken at most.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(30);
-/// The longest for a session that somebody has to pair: each connect asks WhatsApp for new QR codes.
+/// The same for a session that somebody has to pair: each connect asks WhatsApp for new QR codes.
 const CONNECT_WAIT_UNPAIRED_MAX: Duration = Duration::from_secs(5 * 60);
 /// After a success the next connect may be made this soon.
 const CONNECT_WAIT_AFTER_SUCCESS: Duration = Duration::from_secs(2);
-/// So many connects within this are a fight, which success does not end.
-const FIGHT: (usize, Duration) = (3, Duration::from_secs(60));
-/// Between two restarts of a gateway, and how many a day.
+/// So many connects within [`FIGHT_WITHIN`] are a fight: two clients take the session from each other. A success does not
+/// end a fight.
+const FIGHT_CONNECTS: usize = 3;
+/// See [`FIGHT_CONNECTS`].
+const FIGHT_WITHIN: Duration = Duration::from_secs(60);
+/// The time between two restarts of a gateway.
 const RESTART_WAIT: Duration = Duration::from_secs(10 * 60);
+/// How many restarts a gateway gets in 24 hours.
 const RESTARTS_A_DAY: usize = 3;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The earliest time.
+const ALWAYS: Timestamp = Timestamp::from_millis(0);
 
 /// Whether somebody may connect the session now.
 pub fn connect_is_free(item: &SessionItem, now: Timestamp) -> bool {
-    item.connect_after.is_none_or(|after| after <= now) || may_connect_early(item, now)
+    right_free_at(item) <= now
 }
 
-/// When the next connect can be made.
+/// When the next connect can be made: the session's right is free, and the gateway takes a connect.
 pub fn next_connect(item: &SessionItem, gateway_opens: Option<Timestamp>) -> Timestamp {
-    let always = Timestamp::from_millis(0);
-    let own = item.connect_after.unwrap_or(always);
-    own.max(gateway_opens.unwrap_or(always))
+    right_free_at(item).max(gateway_opens.unwrap_or(ALWAYS))
 }
 
-/// How long it takes until something new can be tried for the session.
+/// When the session's connect right is free: when it passes, or as soon as two clients have replaced each other.
+fn right_free_at(item: &SessionItem) -> Timestamp {
+    let passes = item.connect_after.unwrap_or(ALWAYS);
+    early_connect_at(item).map_or(passes, |early| early.min(passes))
+}
+
+/// How long to wait before the session is asked for again: until the next connect, and at least some seconds.
+///
+/// At most `CONNECT_WAIT_MAX`. A right is taken for longer only while somebody has to pair the session, and that person
+/// can be done long before the right passes.
 pub fn retry_after(
     item: &SessionItem,
     gateway_opens: Option<Timestamp>,
@@ -46,15 +60,18 @@ pub fn retry_after(
     next.clamp(SOON, CONNECT_WAIT_MAX)
 }
 
-/// Whether the last connect made two clients, one of which has replaced the other: the next one may follow at once.
+/// Whether a connect may be made before the right passes. See `early_connect_at`.
 pub fn may_connect_early(item: &SessionItem, now: Timestamp) -> bool {
-    let down = item
-        .seen
-        .is_some_and(|seen| seen.state == SessionState::Down);
-    let replaced = item
-        .connect_at
-        .is_some_and(|connect| now.since(connect) >= REPLACED_AFTER);
-    down && item.over_library && replaced
+    early_connect_at(item).is_some_and(|early| early <= now)
+}
+
+/// When the next connect may be made before the right passes. The last connect may have made two clients, and the session
+/// is down: then one client has replaced the other, and a further connect makes only one.
+fn early_connect_at(item: &SessionItem) -> Option<Timestamp> {
+    let seen = item.seen?;
+    let may_be_replaced = item.over_library && seen.state == SessionState::Down;
+    let connect = item.connect_at.filter(|_| may_be_replaced)?;
+    Some(connect.plus(REPLACED_AFTER))
 }
 
 /// Whether a connect was made so recently that it may still help.
@@ -77,25 +94,30 @@ pub fn connect_wait(item: &SessionItem) -> Duration {
         .map_or(CONNECT_WAIT, |wait| (wait * 2).min(max))
 }
 
-/// The end of the wait for the next connect, after a message was taken at `now`. No wait ends while the session is connected
-/// again and again.
+/// The wait for the next connect that a message shortens which was taken at `now`; `None` when it shortens none. During a
+/// fight nothing is shortened.
 pub fn wait_end_after_success(item: &SessionItem, now: Timestamp) -> Option<WaitEnd> {
     let connect_at = item.connect_at?;
-    let after = now.plus(CONNECT_WAIT_AFTER_SUCCESS);
-    let shortens = item.connect_wait.is_some() || item.connect_after.is_some_and(|old| old > after);
-    let (connects, within) = FIGHT;
-    let recent = item.connects.iter().filter(|at| now.since(**at) <= within);
-    (shortens && recent.count() < connects).then_some(WaitEnd {
+    let connect_after = now.plus(CONNECT_WAIT_AFTER_SUCCESS);
+    let shortens =
+        item.connect_wait.is_some() || item.connect_after.is_some_and(|old| old > connect_after);
+    (shortens && !is_fight(&item.connects, now)).then_some(WaitEnd {
         connect_at,
-        connect_after: after,
+        connect_after,
     })
+}
+
+/// Whether a session that was connected at these times is connected again and again.
+fn is_fight(connects: &[Timestamp], now: Timestamp) -> bool {
+    let recent = connects.iter().filter(|at| now.since(**at) <= FIGHT_WITHIN);
+    recent.count() >= FIGHT_CONNECTS
 }
 
 /// Whether a gateway that was restarted at these times may be restarted again.
 pub fn may_restart(restarts: &[Timestamp], now: Timestamp) -> bool {
-    let today = restarts.iter().filter(|at| now.since(**at) < DAY).count();
+    let in_a_day = restarts.iter().filter(|at| now.since(**at) < DAY).count();
     let last = restarts.last();
-    today < RESTARTS_A_DAY && last.is_none_or(|at| now.since(*at) >= RESTART_WAIT)
+    in_a_day < RESTARTS_A_DAY && last.is_none_or(|at| now.since(*at) >= RESTART_WAIT)
 }
 
 #[cfg(test)]
@@ -127,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_for_the_next_right_doubles_up_to_half_a_minute() {
+    fn the_wait_for_the_next_right_doubles_up_to_its_maximum() {
         let waits = |mut item: SessionItem, expected: &[u64]| {
             for seconds in expected {
                 let wait = connect_wait(&item);
@@ -156,16 +178,36 @@ mod tests {
             ("the first", &[3][..], true),
             ("the second", &[40, 3], true),
             ("a fight", &[60, 40, 3], false),
-            ("a fight of yesterday", &[61, 40, 3], true),
+            ("a fight that is over", &[61, 40, 3], true),
         ] {
-            let ended = wait_end_after_success(&connected(ago), at(0));
+            let shortened = wait_end_after_success(&connected(ago), at(0));
             let expected = expected.then_some(WaitEnd {
                 connect_at: at(-3_000),
                 connect_after: at(2_000),
             });
-            assert_eq!(ended, expected, "{case}");
+            assert_eq!(shortened, expected, "{case}");
         }
         assert_eq!(wait_end_after_success(&SessionItem::default(), at(0)), None);
+    }
+
+    #[test]
+    fn the_right_is_free_early_once_two_clients_replaced_each_other() {
+        let item = |state, over_library| SessionItem {
+            over_library,
+            ..with_right(known(state, -50, -50), -1_000, 14_000)
+        };
+        for (case, item, expected) in [
+            ("replaced", item(Down, true), at(2_000)),
+            ("one client", item(Down, false), at(14_000)),
+            ("not down", item(Reconnecting, true), at(14_000)),
+        ] {
+            assert_eq!(next_connect(&item, None), expected, "{case}");
+            assert!(
+                !connect_is_free(&item, expected.minus(Duration::from_millis(1))),
+                "{case}"
+            );
+            assert!(connect_is_free(&item, expected), "{case}");
+        }
     }
 
     #[test]
@@ -175,7 +217,7 @@ mod tests {
             ("soon", 1_000, None, 5),
             ("the session's", 22_000, None, 22),
             ("the gateway's", 1_000, Some(29_000), 29),
-            ("not too late", 300_000, None, 30),
+            ("at most the longest wait of an outage", 300_000, None, 30),
         ] {
             let item = with_right(known(Down, -50, -50), -1_000, until);
             let wait = retry_after(&item, gateway.map(at), at(0));

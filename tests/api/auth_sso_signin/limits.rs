@@ -98,7 +98,7 @@ async fn an_address_gets_a_hundred_codes_in_ten_minutes() {
     }
     let refused = ask_code(&system, SITI).await;
     check_limited(&refused, "address", ends.since(system.now()));
-    let elsewhere = system.from(Ipv4Addr::new(203, 0, 113, 2));
+    let elsewhere = system.called_from(Ipv4Addr::new(203, 0, 113, 2));
     check_sent(&ask_code(&elsewhere, SITI).await);
     pass(ends.since(system.now())).await;
     check_sent(&ask_code(&system, &typed_phone(100)).await);
@@ -134,15 +134,15 @@ async fn what_was_refused_or_not_sent_is_not_counted_for_the_address() {
 #[tokio::test(start_paused = true)]
 async fn an_ipv6_network_counts_as_one_address() {
     let system = strict().await;
-    let from = |address: &str| system.from(address.parse::<Ipv6Addr>().expect("an address"));
+    let from = |address: &str| system.called_from(address.parse::<Ipv6Addr>().expect("an address"));
     check_sent(&ask_code(&from("2001:db8:1:2::1"), &typed_phone(1)).await);
     check_sent(&ask_code(&from("2001:db8:1:2:ffff::9"), &typed_phone(2)).await);
     let refused = ask_code(&from("2001:db8:1:2:3:4:5:6"), &typed_phone(3)).await;
     assert_eq!(refused.json["limit"], "address");
     check_sent(&ask_code(&from("2001:db8:1:3::1"), &typed_phone(3)).await);
     let mapped: IpAddr = "::ffff:203.0.113.9".parse().expect("an address");
-    check_sent(&ask_code(&system.from(mapped), &typed_phone(4)).await);
-    let four = system.from(Ipv4Addr::new(203, 0, 113, 9));
+    check_sent(&ask_code(&system.called_from(mapped), &typed_phone(4)).await);
+    let four = system.called_from(Ipv4Addr::new(203, 0, 113, 9));
     check_sent(&ask_code(&four, &typed_phone(5)).await);
     assert_eq!(ask_code(&four, &typed_phone(6)).await.status, 429);
 }

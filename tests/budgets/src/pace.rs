@@ -7,7 +7,7 @@ use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
-use shared::sender::{Content, Delivery, Outcome, Outgoing, Sender, message_id};
+use shared::sender::{Content, Delivery, Outcome, Outgoing, PlaceError, Sender, message_id};
 use tests::TestSystem;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -119,8 +119,10 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&message.phone).await?;
-    let Ok(place) = sender.take_place(&picked, PLACE_WAIT_MAX).await? else {
-        return Ok(None);
+    let place = match sender.take_place(&picked, PLACE_WAIT_MAX).await {
+        Ok(place) => place,
+        Err(PlaceError::Busy(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
     let delivery = sender.deliver(place, message, deadline).await;
     sender.record(&delivery).await;

@@ -6,7 +6,7 @@ use super::reserve::{Attempt, Prepared};
 use super::survey::{Survey, address_limit};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
-use crate::sender::{Busy, Content, Delivery, Outgoing, Place, Reason};
+use crate::sender::{Content, Delivery, Outgoing, Place, PlaceError, Reason};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
 /// A code request aims at an answer within this time.
@@ -148,12 +148,13 @@ impl Codes {
         let Some(picked) = &survey.picked else {
             return Ok(None);
         };
-        match self.sender.take_place(picked, PLACE_WAIT_MAX).await? {
+        match self.sender.take_place(picked, PLACE_WAIT_MAX).await {
             Ok(place) => Ok(Some(place)),
-            Err(Busy { retry_after }) => Err(SendError::NotSent {
+            Err(PlaceError::Busy(busy)) => Err(SendError::NotSent {
                 reason: Reason::Busy,
-                retry_after: Some(retry_after),
+                retry_after: Some(busy.retry_after),
             }),
+            Err(PlaceError::Store(error)) => Err(error.into()),
         }
     }
 

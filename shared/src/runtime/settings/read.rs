@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
-use super::{RestartUrl, SYSTEM_SESSION, SessionSettings, Settings, Tables};
-use crate::gateway::SessionToken;
+use super::{SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use crate::model::country::{CapMode, CountryCaps};
@@ -43,7 +43,7 @@ impl Settings {
             tables: tables(vars, defaults.tables),
             gateway_url: gateway_url(vars)?,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
-            restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl),
+            restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl::new),
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
             sessions: sessions(vars),

@@ -44,7 +44,7 @@ async fn owner_asks(system: &TestSystem) -> Reply {
 
 /// The code that is on the phone works at once.
 async fn owner_answers(system: &TestSystem, asked: &Reply) {
-    let code = code_of(system, &phone(1));
+    let code = code_on(system, &phone(1));
     let confirmed = confirm(system, &phone(1), &code, challenge(asked)).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.json);
 }
@@ -96,7 +96,7 @@ async fn in_whatever_order_two_people_sign_up_the_phone_is_its_owners() {
             is_the_owners(&system).await;
             // The used code is worth nothing, even to somebody who has learnt it by now.
             if let Some(id) = strangers.unwrap().json["data"]["challengeId"].as_str() {
-                let late = confirm(&system, &phone(1), &code_of(&system, &phone(1)), id).await;
+                let late = confirm(&system, &phone(1), &code_on(&system, &phone(1)), id).await;
                 assert_ne!(late.status, 200);
             }
         }
@@ -155,7 +155,7 @@ async fn guesses_of_a_stranger_do_not_stop_the_one_who_asked() {
     for faults in databases() {
         let system = lenient().await.with_faults(faults);
         let asked = sign_in(&system, &phone(1)).await;
-        let code = code_of(&system, &phone(1));
+        let code = code_on(&system, &phone(1));
         guess_without_asking(&system, &code).await;
         let unbound = verify_unbound(&system, &phone(1), &code).await;
         assert_eq!(
@@ -174,7 +174,7 @@ async fn a_stranger_who_asks_too_has_tries_of_its_own() {
         let first = sign_in(&system, &phone(1)).await;
         sleep(60 * SECOND).await;
         let second = sign_in(&system, &phone(1)).await;
-        let code = code_of(&system, &phone(1));
+        let code = code_on(&system, &phone(1));
         let (strangers, owners) = if strangers_first {
             (challenge(&first), challenge(&second))
         } else {

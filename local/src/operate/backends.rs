@@ -1,4 +1,4 @@
-//! Where an operator works: the file of this machine, or DynamoDB with the keys that the operator has.
+//! What an operator works on: the file of this machine, or DynamoDB with the keys that the operator has.
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::command::Command;
 use crate::database::EmbeddedDynamoDb;
 use crate::template::Template;
 
-/// An account has at most some thousands of tables: a page has a hundred.
+/// The most pages that are read of a list of tables. A page has a hundred tables, and an account at most some thousands.
 const PAGES_MAX: usize = 100;
 
 /// The backends that `command` works on; `data` is the database file of this machine.
@@ -35,12 +35,12 @@ pub async fn backends(
     if stack.is_none() && endpoint.is_none() {
         return on_this_machine(data, settings).await;
     }
-    // What is spoken to without TLS is not AWS, and takes any key.
-    let is_aws = endpoint.is_none_or(|url| url.starts_with("https://"));
+    // A DynamoDB without TLS is none of AWS, and takes any key. One with TLS gets the operator's keys, whoever runs it.
+    let checks_keys = endpoint.is_none_or(|url| url.starts_with("https://"));
     let mut backends = match settings.credentials {
-        Some(_) => from(settings)?,
-        None if is_aws => with_keys_of_the_operator(settings).await?,
-        None => from(with_any_key(settings))?,
+        Some(_) => backends_of(settings)?,
+        None if checks_keys => backends_with_operator_keys(settings).await?,
+        None => backends_of(settings_with_any_key(settings))?,
     };
     if let Some(stack) = stack {
         let names = table_names(&backends.dynamodb).await?;
@@ -51,11 +51,11 @@ pub async fn backends(
     Ok(backends)
 }
 
-fn from(settings: Settings) -> anyhow::Result<Backends> {
+fn backends_of(settings: Settings) -> anyhow::Result<Backends> {
     Backends::from_settings(settings).map_err(|error| anyhow!(error))
 }
 
-fn with_any_key(settings: Settings) -> Settings {
+fn settings_with_any_key(settings: Settings) -> Settings {
     let credentials = Credentials::new("local", "local", None, None, "local");
     Settings {
         credentials: Some(credentials),
@@ -63,7 +63,8 @@ fn with_any_key(settings: Settings) -> Settings {
     }
 }
 
-/// The file may be open in `cargo run`: both write in transactions of their own, one after the other.
+/// The backends over the database file. It may be open in `cargo run`: both write in transactions of their own, one after
+/// the other. As `cargo run` does, this makes the tables that the file lacks, so that every command finds all of them.
 async fn on_this_machine(data: &Path, settings: Settings) -> anyhow::Result<Backends> {
     if !data.is_file() {
         bail!(
@@ -71,17 +72,20 @@ async fn on_this_machine(data: &Path, settings: Settings) -> anyhow::Result<Back
             data.display()
         );
     }
-    let mut backends = from(with_any_key(settings))?;
+    let mut backends = backends_of(settings_with_any_key(settings))?;
     backends.dynamodb = EmbeddedDynamoDb::file(data)?.client();
     Template::compiled_in()?
         .create_tables(&backends.dynamodb)
         .await
-        .context("the database may be held by another program for long: end it, or try again")?;
+        .context(
+            "cannot make the tables that the database lacks: if another program holds it for long, end that program, or try \
+             again",
+        )?;
     Ok(backends)
 }
 
-/// Keys and region from where the tools of AWS find them. The keys are renewed when they end.
-async fn with_keys_of_the_operator(settings: Settings) -> anyhow::Result<Backends> {
+/// The backends with keys and region from where the tools of AWS find them. The client asks for new keys when they end.
+async fn backends_with_operator_keys(settings: Settings) -> anyhow::Result<Backends> {
     let http_client = match settings.dynamodb_ca_pem.as_deref() {
         Some(ca_pem) => dynamodb::https_client_trusting(ca_pem)?,
         None => dynamodb::aws_https_client(),
@@ -92,56 +96,75 @@ async fn with_keys_of_the_operator(settings: Settings) -> anyhow::Result<Backend
         .build();
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(profile)
-        .or_else(Region::new(settings.region.clone()));
-    let region = region.region().await.context("no region")?;
+        .region()
+        .await
+        .unwrap_or_else(|| Region::new(settings.region.clone()));
     let chain = DefaultCredentialsChain::builder()
         .configure(config)
         .region(region.clone())
         .build()
         .await;
-    let keys = chain.provide_credentials().await.context(
+    // Asked for now, so that their lack is told before anything is done.
+    let first_keys = chain.provide_credentials().await.context(
         "no keys to AWS were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )?;
-    let mut backends = from(Settings {
-        credentials: Some(keys),
+    let mut backends = backends_of(Settings {
+        credentials: Some(first_keys),
         region: region.to_string(),
         ..settings
     })?;
+    // These keys do not change; those of the chain are renewed.
     let config = backends.dynamodb.config().to_builder();
     backends.dynamodb = Client::from_conf(config.credentials_provider(chain).build());
     Ok(backends)
 }
 
+/// The names of all tables of the account and region.
 async fn table_names(client: &Client) -> anyhow::Result<Vec<String>> {
-    let (mut names, mut from) = (Vec::new(), None);
+    let (mut names, mut last) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {
         let page = client
             .list_tables()
-            .set_exclusive_start_table_name(from.take())
+            .set_exclusive_start_table_name(last.take())
             .send()
             .await
             .context("cannot list the tables of the stack")?;
         names.extend(page.table_names.unwrap_or_default());
-        from = page.last_evaluated_table_name;
-        if from.is_none() {
-            break;
+        last = page.last_evaluated_table_name;
+        if last.is_none() {
+            return Ok(names);
         }
     }
-    Ok(names)
+    bail!(
+        "there are more than {} tables here: name those of the stack by USERS_TABLE and so on, with \
+         AWS_ENDPOINT_URL_DYNAMODB instead of --stack",
+        names.len()
+    )
 }
 
-/// CloudFormation names a table by stack, logical id and random letters.
+/// The tables of `stack` among `names`. CloudFormation names a table by stack, logical id and random letters.
 fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
     let mut tables = Tables::default();
+    // Without `..`, so that a table more does not compile before it is listed here.
+    let Tables {
+        challenges,
+        deliveries,
+        keys,
+        limits,
+        logins,
+        registrations,
+        users,
+        whatsapp_sessions,
+    } = &mut tables;
     for table in [
-        &mut tables.challenges,
-        &mut tables.deliveries,
-        &mut tables.keys,
-        &mut tables.limits,
-        &mut tables.logins,
-        &mut tables.registrations,
-        &mut tables.users,
-        &mut tables.whatsapp_sessions,
+        challenges,
+        deliveries,
+        keys,
+        limits,
+        logins,
+        registrations,
+        users,
+        whatsapp_sessions,
     ] {
         let prefix = format!("{stack}-{table}-");
         let mut found = names.iter().filter(|name| {
