@@ -162,8 +162,9 @@ impl Sender {
                 None => Ok(()),
             }
         };
+        // A real message gives it back with its record. That nobody's is a write of its own makes both take the same time.
         let rest_of_place = async {
-            match delivery.rest_of_place() {
+            match delivery.rest_of_nobodys_place {
                 Some(rest) => sessions.leave_slot(name, rest).await,
                 None => Ok(()),
             }

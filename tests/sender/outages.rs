@@ -519,3 +519,66 @@ async fn a_slow_gateway_teaches_the_queue_its_pace() {
     let cost = stage.item().await.cost.unwrap();
     assert!((ms(750)..=ms(1_000)).contains(&cost), "{cost:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_in_the_queue_waits_as_long_after_a_message_to_nobody_as_after_a_real_one() {
+    let refused = Scenario::Restricted {
+        code: 479,
+        refusals: None,
+    };
+    for (case, scenario) in [("refused", refused), ("taken", Scenario::Healthy)] {
+        let mut free_after = Vec::new();
+        for to_nobody in [false, true] {
+            let stage = Stage::new().await;
+            stage.take_cost_as(ms(900)).await;
+            stage.gateway.play(&scenario);
+            for number in 1..=3 {
+                send(&stage.sender(number), &stage.clock, outgoing(number))
+                    .await
+                    .unwrap();
+            }
+            let mut message = outgoing(4);
+            if to_nobody {
+                message.content = Content::Nobody;
+            }
+            send(&stage.sender(4), &stage.clock, message).await.unwrap();
+            let free_at = stage.item().await.free_at.unwrap();
+            free_after.push(free_at.since(stage.clock.now()).as_millis().div_ceil(50));
+        }
+        let (real, nobody) = (free_after[0], free_after[1]);
+        assert!(
+            real.abs_diff(nobody) <= 1,
+            "{case}: {free_after:?} times 50 ms"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_nobody_leaves_the_state_of_the_session_as_a_real_one_does() {
+    let restricted = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    for scenario in [restricted, Scenario::SocketBreaks { sends: u32::MAX }] {
+        let mut looked_at = Vec::new();
+        for to_nobody in [false, true] {
+            let stage = Stage::new().await;
+            stage.gateway.play(&scenario);
+            for number in 1..=2 {
+                send(&stage.sender(number), &stage.clock, outgoing(number))
+                    .await
+                    .unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let began = stage.clock.now();
+            let mut message = outgoing(3);
+            if to_nobody {
+                message.content = Content::Nobody;
+            }
+            send(&stage.sender(3), &stage.clock, message).await.unwrap();
+            let seen = stage.item().await.seen.unwrap();
+            looked_at.push((seen.state, seen.at >= began, seen.since >= began));
+        }
+        assert_eq!(looked_at[0], looked_at[1], "{scenario:?}");
+    }
+}

@@ -86,12 +86,12 @@ const fn limit_after(limit: Limit) -> Option<Limit> {
         Limit::InProgress => Some(Limit::Cooldown),
         Limit::Cooldown => Some(Limit::Window),
         Limit::Window => Some(Limit::Day),
-        Limit::Day => Some(Limit::Address),
-        Limit::Address => Some(Limit::Country),
-        Limit::Country => Some(Limit::CodeAddress),
-        Limit::CodeAddress => Some(Limit::Password),
-        Limit::Password => Some(Limit::PasswordAddress),
-        Limit::PasswordAddress => None,
+        Limit::Day => Some(Limit::CodesFromAddress),
+        Limit::CodesFromAddress => Some(Limit::Country),
+        Limit::Country => Some(Limit::WrongCodesFromAddress),
+        Limit::WrongCodesFromAddress => Some(Limit::WrongPasswords),
+        Limit::WrongPasswords => Some(Limit::PhonesFailedFromAddress),
+        Limit::PhonesFailedFromAddress => None,
     }
 }
 

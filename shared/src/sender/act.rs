@@ -90,7 +90,7 @@ impl Run<'_> {
         let within = left.min(SEND_MAX);
         let sent = match &self.message.content {
             Content::Text(body) => self.send_text(body, within).await,
-            Content::Nobody => self.send_to_nobody(began, within).await,
+            Content::Nobody => self.send_to_nobody(within).await,
         };
         let took = self.now().since(began);
         match sent {
@@ -174,10 +174,11 @@ impl Run<'_> {
     }
 
     /// Pauses, then waits in a new place of the queue: a crowd that a recovery releases must not send all at once.
-    async fn queue_again(&mut self, pause: Duration) -> Result<(), Observation> {
+    pub(super) async fn queue_again(&mut self, pause: Duration) -> Result<(), Observation> {
         self.wait_until(self.now().plus(pause)).await?;
         let services = self.services;
         let now = self.now();
+        self.requeued_at = Some(now);
         let request = SlotRequest {
             free_at: None,
             now,

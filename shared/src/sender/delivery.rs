@@ -57,8 +57,8 @@ pub struct Delivery {
     pub(super) to_nobody: bool,
     /// What a real send has shown about the session.
     pub(super) send_record: Option<SendRecord>,
-    /// How long its place in the queue was.
-    pub(super) place_cost: Duration,
+    /// What a message to nobody did not need of its place in the queue, when it ended as sent.
+    pub(super) rest_of_nobodys_place: Option<Duration>,
     /// The session's state, when the send has shown another one than was known.
     pub(super) new_state: Option<SeenState>,
 }
@@ -80,14 +80,6 @@ pub fn message_id(entropy: &Entropy) -> String {
 }
 
 impl Delivery {
-    /// How much of its place in the queue a send did not need, when that is worth giving back.
-    pub(super) fn rest_of_place(&self) -> Option<Duration> {
-        let taken = self.send_record.as_ref()?.taken?;
-        let took = taken.ended.since(taken.began);
-        let rest = self.place_cost.saturating_sub(took);
-        (rest > self.place_cost / 5).then_some(rest)
-    }
-
     /// The delivery as it is stored.
     pub(super) fn item(&self) -> DeliveryItem<'_> {
         DeliveryItem {

@@ -16,9 +16,20 @@ impl Run<'_> {
         let now = self.now();
         let send_record = self.send_record(outcome, now);
         let reader = Reader::of(&self.message);
+        let rest_of_nobodys_place =
+            (reader == Reader::Nobody && outcome == Outcome::Sent).then(|| {
+                self.rest_of_place(now.since(self.sent_at))
+                    .unwrap_or_default()
+            });
+        let seen = self.place.item.seen;
         let delivery = Delivery {
             outcome,
-            new_state: new_state(outcome, self.place.item.seen, reader, now),
+            new_state: match reader {
+                Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
+                    seen_usable(seen, self.sent_at)
+                }
+                _ => new_state(outcome, seen, reader, now),
+            },
             session: self.place.session,
             message_id: self.message.message_id,
             purpose: self.message.purpose,
@@ -27,8 +38,8 @@ impl Run<'_> {
             steps: self.steps,
             retry_after: retry_after(outcome, self.retry_after),
             to_nobody: reader == Reader::Nobody,
-            place_cost: self.place.cost,
             send_record,
+            rest_of_nobodys_place,
         };
         log(&delivery, now.since(self.started));
         delivery
@@ -47,6 +58,7 @@ impl Run<'_> {
             at: now,
             took: self.taken_after.unwrap_or_else(|| now.since(first_sent_at)),
             end,
+            requeued_after: self.requeued_at.map(|at| at.since(first_sent_at)),
         };
         let mut recent = item.recent.clone();
         if speaks_for_others(&send, self.message.first_contact, &recent) {
@@ -56,7 +68,14 @@ impl Run<'_> {
             recent,
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
+            rest_of_place: self.taken_after.and_then(|took| self.rest_of_place(took)),
         })
+    }
+
+    /// What a send that took so long did not need of its place in the queue, when that is worth giving back.
+    fn rest_of_place(&self, took: Duration) -> Option<Duration> {
+        let rest = self.place.cost.saturating_sub(took);
+        (rest > self.place.cost / 5).then_some(rest)
     }
 
     /// The send that WhatsApp took the message from.
@@ -144,7 +163,20 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
     }
 }
 
-/// The state that a message to nobody shows: it has seen the status, and no more.
+/// What a message to nobody has seen that ends like one whose session broke. A real one has looked at the session, found it
+/// usable again, and told so: if nobody's told nothing, the time of the last look would tell.
+fn seen_usable(before: Option<SeenState>, at: Timestamp) -> Option<SeenState> {
+    let state = SessionState::Usable;
+    let still_usable = before.is_none_or(|seen| seen.state == state);
+    still_usable.then_some(SeenState {
+        state,
+        since: at,
+        at,
+    })
+}
+
+/// The state that a message to nobody shows: it has seen the status, and no more. It ends as restricted because a real one did,
+/// which shows the same.
 fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     let hidden = [
         SessionState::Restricted,
@@ -153,7 +185,9 @@ fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<
     ];
     match outcome {
         Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
-        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured) => state_after(outcome, before),
+        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured | Reason::Restricted) => {
+            state_after(outcome, before)
+        }
         Outcome::NotSent(_) | Outcome::Unknown => None,
     }
 }

@@ -62,17 +62,22 @@ pub(super) fn speaks_for_others(
 impl Run<'_> {
     /// Sends nothing, and takes the time and the end of a real message.
     pub(super) async fn send_to_nobody(
-        &self,
-        began: Timestamp,
+        &mut self,
         within: Duration,
     ) -> Result<SendAnswer, GatewayError> {
+        let began = self.sent_at;
         let (gateway, token) = (&self.services.gateway, &self.place.token);
         if !gateway.status(token, within).await?.usable() {
             return Ok(SendAnswer::NotUsable);
         }
-        if let Some((outcome, took)) = self.last_failure(began) {
+        if let Some((outcome, last)) = self.last_failure(began) {
+            // Whoever comes next would find the queue shorter than after a real one.
+            if let Some(after) = last.requeued_after {
+                self.sleep_until(began.plus(after)).await;
+                let _ = self.queue_again(Duration::ZERO).await;
+            }
             // That is the time of all its sends, so it may be longer than one send.
-            self.sleep_until(began.plus(took)).await;
+            self.sleep_until(began.plus(last.took)).await;
             return Ok(SendAnswer::LikeTheLast(outcome));
         }
         match self.time_of_a_taken_send() {
@@ -82,12 +87,11 @@ impl Run<'_> {
         Ok(SendAnswer::Taken)
     }
 
-    /// How the session's last real message failed, and how long it took from its first send to its end. A message that was
-    /// taken, and one of long ago, say nothing.
-    fn last_failure(&self, now: Timestamp) -> Option<(Outcome, Duration)> {
+    /// The session's last real message, if it failed, and how. One of long ago says nothing.
+    fn last_failure(&self, now: Timestamp) -> Option<(Outcome, RecentSend)> {
         let last = self.place.item.recent.last()?;
         let outcome = failure_of(last.end)?;
-        (now.since(last.at) < END_SPEAKS).then_some((outcome, last.took))
+        (now.since(last.at) < END_SPEAKS).then_some((outcome, *last))
     }
 
     /// A time near those of the last real messages that were taken; `None` if none was.

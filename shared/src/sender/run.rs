@@ -47,6 +47,8 @@ pub(super) struct Run<'a> {
     pub(super) first_sent_at: Option<Timestamp>,
     /// When the last send began.
     pub(super) sent_at: Timestamp,
+    /// When the message last took a further place in the queue.
+    pub(super) requeued_at: Option<Timestamp>,
     /// How long the send took that WhatsApp took the message from.
     pub(super) taken_after: Option<Duration>,
     /// A recovery found the session unusable, so its status showed the same to everybody. Then the end of this message says
@@ -74,6 +76,7 @@ impl<'a> Run<'a> {
             retry_after: None,
             first_sent_at: None,
             sent_at: started,
+            requeued_at: None,
             taken_after: None,
             was_unusable: false,
             jid: None,

@@ -84,6 +84,8 @@ pub struct RecentSend {
     pub took: Duration,
     /// How it ended.
     pub end: SendEnd,
+    /// When it took its last further place in the queue, counted from its first send, if it took one.
+    pub requeued_after: Option<Duration>,
 }
 
 /// How a message ended.
@@ -266,10 +268,14 @@ fn read_times(item: &Item, name: &str) -> Vec<Timestamp> {
         .collect()
 }
 
-/// One text, since the list is written with each message: when it ended, how long it took, and how.
+/// One text, since the list is written with each message: when it ended, how long it took, how, and when it took a further
+/// place, if it did.
 fn recent_send(send: &RecentSend) -> AttributeValue {
     let (at, took, end) = (send.at.millis(), send.took.as_millis(), send.end.as_str());
-    text(format!("{at} {took} {end}"))
+    text(match send.requeued_after {
+        None => format!("{at} {took} {end}"),
+        Some(after) => format!("{at} {took} {end} {}", after.as_millis()),
+    })
 }
 
 /// The last sends as the item keeps them.
@@ -286,9 +292,11 @@ fn read_recent(item: &Item) -> Vec<RecentSend> {
 fn read_recent_send(send: &AttributeValue) -> Option<RecentSend> {
     let mut words = send.as_s().ok()?.split(' ');
     let (at, took, end) = (words.next()?, words.next()?, words.next()?);
+    let span = |millis: &str| millis.parse().ok().map(Duration::from_millis);
     Some(RecentSend {
         at: Timestamp::from_millis(at.parse().ok()?),
-        took: Duration::from_millis(took.parse().ok()?),
+        took: span(took)?,
+        requeued_after: words.next().and_then(span),
         end: SendEnd::ALL
             .into_iter()
             .find(|known| known.as_str() == end)?,

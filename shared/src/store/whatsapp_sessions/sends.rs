@@ -40,6 +40,8 @@ pub struct SendRecord {
     pub taken: Option<TakenSend>,
     /// The end of a wait, if this success ends one.
     pub wait_end: Option<WaitEnd>,
+    /// What the send did not need of its place in the queue, which is given back.
+    pub rest_of_place: Option<Duration>,
 }
 
 /// A send that ended without an answer.
@@ -172,6 +174,14 @@ impl Expression {
         self.value(":after", time(wait_end.connect_after));
     }
 
+    /// Moves the queue up. Whoever waits keeps its time; the next one that comes may meet another one's, and then waits at
+    /// the gateway.
+    fn add_rest_of_place(&mut self, rest: Duration) {
+        self.set
+            .push("free_at = if_not_exists(free_at, :rest) - :rest");
+        self.value(":rest", millis(rest));
+    }
+
     fn put_into(self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
         let mut expression = format!("SET {}", self.set.join(", "));
         if !self.remove.is_empty() {
@@ -198,6 +208,9 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     }
     if let Some(wait_end) = record.wait_end.filter(|_| parts.ends_wait) {
         expression.add_wait_end(wait_end);
+    }
+    if let Some(rest) = record.rest_of_place {
+        expression.add_rest_of_place(rest);
     }
     expression
 }
