@@ -6,6 +6,8 @@ const TRIP: Duration = Duration::from_millis(100);
 /// How long a send takes here.
 const SEND: Duration = Duration::from_millis(400);
 const NO_SEND: Duration = Duration::ZERO;
+/// How far the drawn time of a message to nobody can be from that.
+const DRAWN: Duration = Duration::from_millis(14);
 
 /// What one request cost.
 #[derive(Debug, PartialEq)]
@@ -49,7 +51,7 @@ async fn check_cost(
         calls.map(|call| call.units).sum()
     };
     let spent = Cost {
-        trips: ((took - elsewhere).as_millis() / TRIP.as_millis()) as u32,
+        trips: ((took + DRAWN - elsewhere).as_millis() / TRIP.as_millis()) as u32,
         reads: units(true),
         writes: units(false),
     };
@@ -64,17 +66,17 @@ async fn check_cost(
         writes: writes.into(),
     };
     assert_eq!(spent, budget, "{calls:#?}");
-    assert_eq!((took - elsewhere).as_millis() % TRIP.as_millis(), 0);
+    let beside = (took + DRAWN - elsewhere).as_millis() % TRIP.as_millis();
+    assert!(beside <= 2 * DRAWN.as_millis(), "{beside} ms");
     reply
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_code_costs_three_round_trips_whether_the_phone_is_known_or_not() {
     let system = warm().await;
-    // What stands for the message to an unknown phone takes the time of a real one, and leaves nothing on the session.
-    for (typed, write_units) in [(SITI, 6), (BUDI, 5)] {
+    for typed in [SITI, BUDI] {
         let request = ask_code(&system, typed);
-        check_sent(&check_cost(&system, request, SEND, (3, 4, write_units)).await);
+        check_sent(&check_cost(&system, request, SEND, (3, 4, 6)).await);
         let refused = check_cost(&system, ask_code(&system, typed), NO_SEND, (1, 4, 0)).await;
         check_limited(&refused, "cooldown", MINUTE - TRIP);
     }
