@@ -8,7 +8,7 @@ use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
 use crate::model::country::CountryCaps;
-use crate::model::limits::Policy;
+use crate::model::limits::{DAY, Policy};
 use crate::model::test_numbers::TestNumbers;
 use crate::model::texts::Brand;
 
@@ -23,7 +23,7 @@ mod read;
 pub struct Tables {
     /// One item per phone: its codes and the messages sent to it.
     pub challenges: String,
-    /// Counters per client address.
+    /// Who holds a place in which window of a limit.
     pub limits: String,
     /// Users, by phone.
     pub users: String,
@@ -54,15 +54,13 @@ impl Default for Tables {
     }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
 pub const SYSTEM_SESSION: &str = "system";
 
 /// One WhatsApp account that this deployment may send from.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
-    /// Its name in logs, metrics and the session item.
+    /// Its name in logs and in the session item.
     pub name: String,
     /// Its secret.
     pub token: SessionToken,
@@ -85,7 +83,7 @@ pub struct Settings {
     pub check_first_contact: bool,
     /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
-    /// The limits of codes.
+    /// The limits of codes, guesses and passwords: `CODE_COOLDOWN_SECONDS` and so on, all in `read.rs`.
     pub policy: Policy,
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
     /// nobody has proven that an address is theirs; codes go to the account's phone all the same.

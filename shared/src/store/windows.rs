@@ -1,8 +1,8 @@
 //! The table of limits that count within a window, such as codes per client address.
 //!
 //! Attributes: `id` (key: see `WindowKey`), `granted` (set of attempt ids), `window_ends` (milliseconds),
-//! `expires_at` (TTL, seconds). A window starts with the first grant after the one before has ended. Grants are a set of
-//! ids, so that granting and giving back are each safe to repeat.
+//! `expires_at` (TTL, seconds). A window starts with the first grant after the one before has ended, or at a
+//! fixed time that its key or its claim names. Grants are a set of ids, so that granting and giving back are each safe to repeat.
 use std::fmt;
 
 use aws_lc_rs::digest;
@@ -350,7 +350,8 @@ pub fn attempt_of(phone: &Phone) -> AttemptId {
     AttemptId(short_hash(phone.digits()))
 }
 
-/// A hash in the place of a phone or an address: what holds neither has not to be erased.
+/// A hash in the place of a phone or an address, so that nobody who looks at the table reads one. Whoever tries all numbers out
+/// finds it; the window is gone within a day.
 fn short_hash(text: &str) -> String {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..8])

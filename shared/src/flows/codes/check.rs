@@ -19,8 +19,8 @@ use crate::store::challenges::guesses::{Counted, Guess};
 use crate::store::challenges::sends::Commit;
 use crate::store::windows::{ClaimUntil, Grant, Window, WindowKey};
 
-/// When no tries are left, the last guess may have been the right one, and its request may still be writing what it opens. That
-/// is waited for until so long after the last guess.
+/// How long after the last guess to wait for it: when no tries are left, it may have been the right one, and its request may
+/// still be writing what it opens.
 const USE_AWAITED: Duration = Duration::from_secs(3);
 
 /// How often the state is read while that is waited for.
@@ -169,7 +169,8 @@ impl Checking<'_> {
                 return Err(error.into());
             }
         };
-        // Wrong codes stay counted, and those of ids that were never given out; right ones until they are used.
+        // For its address a guess stays counted when it was wrong, had no tries left, or came with an id that was never given
+        // out. A right one stays counted until it is used.
         if let Err(VerifyError::Expired | VerifyError::Store(_)) = checked {
             codes
                 .give_guess_back(self.answer.address, &self.guess)
@@ -179,7 +180,7 @@ impl Checking<'_> {
     }
 
     /// Refuses the guess without counting it for the phone, when the window of its address is still full and nobody has signed
-    /// in from its network.
+    /// in from its network. A place that was taken here is the guess's own: it is not taken again.
     async fn refuse_uncounted(&self) -> Result<(), VerifyError> {
         let (granted, state) = tokio::join!(
             self.grant(),

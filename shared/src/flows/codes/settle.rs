@@ -62,7 +62,8 @@ impl Codes {
             tokio::join!(self.release(attempt, prepared, None), give_back);
             return;
         }
-        // To find that out cost a look-up, which whoever tries numbers out pays for: the grants are not given back.
+        // To find that out cost a look-up, which whoever tries numbers out pays for: the places of the address and the country
+        // are not given back. The phone's own limits are not charged.
         let now = self.clock.now();
         let remembered = !prepared.reservation.seen.took_a_message(now);
         let until = remembered.then(|| now.plus(self.policy.not_on_whatsapp));
@@ -109,19 +110,20 @@ impl Codes {
     }
 }
 
-/// When the message was asked for, if the gateway took one and it was for somebody.
+/// When the message was asked for, if the gateway took one and it was for somebody. Not when it was taken: nothing that the
+/// phone did afterwards, such as leaving WhatsApp, may count as before it.
 fn taken_at(attempt: &Attempt<'_>, delivery: Option<&Delivery>) -> Option<Timestamp> {
     let taken = delivery?.outcome == Outcome::Sent;
     let somebodys = attempt.order.recipient != Recipient::Nobody;
     (taken && somebodys).then_some(attempt.begun_at)
 }
 
-/// How sure it is that a message went out, or why it certainly did not.
+/// What a message counts as: how sure it is that it went out, or why it certainly did not.
 fn certainty(outcome: Outcome, recipient: Recipient) -> Result<Certainty, Reason> {
     match outcome {
         Outcome::Sent => Ok(Certainty::Sent),
         Outcome::Unknown => Ok(Certainty::Unconfirmed),
-        // A refusal would tell that the number has an account.
+        // It did not go out, and counts as if it had: a refusal would tell that the number has an account.
         Outcome::NotSent(Reason::NotOnWhatsApp) if recipient == Recipient::User => {
             Ok(Certainty::Sent)
         }

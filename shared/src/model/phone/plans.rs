@@ -1,4 +1,4 @@
-//! The numbering plan of each country code. Made from libphonenumber's metadata by tests/properties/numbering.rs.
+//! The numbering plan of each country code. Made from libphonenumber's metadata by tests/model/numbering.rs.
 use super::plan::{Plan, Set};
 
 /// One line for each country code, sorted as texts.

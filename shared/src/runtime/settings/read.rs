@@ -264,9 +264,8 @@ fn credentials(vars: &Vars) -> Result<Option<Credentials>, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limits::DAY;
     use crate::model::phone::Phone;
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let vars = vars

@@ -2,8 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// One day.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::model::limits::DAY;
 
 /// A variable that is missing or cannot be read. The message names it and tells the fix.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

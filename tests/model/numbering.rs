@@ -2,7 +2,7 @@
 //! libphonenumber, and that it says what the port says.
 //!
 //! A new version of the port brings new numbering plans. Then write the table anew with
-//! `cargo test -p tests --test properties -- --ignored`, and look at what changed.
+//! `cargo test -p tests --test model -- --ignored`, and look at what changed.
 use std::fmt::Write;
 use std::{fs, path::Path};
 
@@ -151,7 +151,7 @@ fn table() -> String {
     codes.sort_unstable_by_key(i32::to_string);
     codes.dedup();
     let mut table = format!(
-        "//! The numbering plan of each country code. Made from libphonenumber's metadata by tests/properties/numbering.rs.\n\
+        "//! The numbering plan of each country code. Made from libphonenumber's metadata by tests/model/numbering.rs.\n\
          use super::plan::{{Plan, Set}};\n\n\
          /// One line for each country code, sorted as texts.\n\
          #[rustfmt::skip]\n\
