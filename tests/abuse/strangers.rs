@@ -422,6 +422,38 @@ async fn an_id_that_is_spent_in_the_same_moment_takes_no_code_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tries_that_are_used_up_while_a_new_code_is_sent_stay_used_up() {
+    let system = TestSystem::start().await;
+    let [one, other] = [1, 2].map(|number| stranger(&system, number));
+    let first = sign_up(&one, &phone(1)).await;
+    sleep(MINUTE + Duration::from_secs(1)).await;
+    let second = sign_up(&other, &phone(1)).await;
+    let guess = async |from: &TestSystem, asked: &Reply| {
+        let code = wrong(&code_on(from, &phone(1)), 0);
+        confirm(from, &phone(1), &code, challenge(asked)).await
+    };
+    for _ in 0..5 {
+        assert!(is_compared(&guess(&other, &second).await));
+    }
+    sleep(MINUTE + Duration::from_secs(1)).await;
+    let id = challenge(&second);
+    let body = json!({ "identifier": phone(1), "purpose": "signup", "challengeId": id });
+    let meanwhile = async {
+        sleep(Duration::from_millis(100)).await;
+        for _ in 0..5 {
+            assert!(is_compared(&guess(&one, &first).await));
+        }
+    };
+    let (again, ()) = tokio::join!(other.post("/api/auth/send-otp", body), meanwhile);
+    check_ok(&again);
+    let sixth = guess(&one, &first).await;
+    assert!(!is_compared(&sixth), "{}", sixth.json);
+    check_error(&sixth, 400, "INVALID_OTP", None);
+    // The new code has tries for the id that asked for it.
+    check_ok(&confirm(&other, &phone(1), &code_on(&other, &phone(1)), id).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_ids_of_codes_from_before_the_account_take_no_room_of_its_own() {
     for round in 0..10 {
         let system = TestSystem::builder().seed(round).build().await;

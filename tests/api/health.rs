@@ -1,4 +1,6 @@
 //! `GET /api/health`, `GET /api/status`, and the answer to every unknown route
+use shared::platform::timestamp::Timestamp;
+
 use super::*;
 
 const STATUS: &str = "/api/status";
@@ -7,8 +9,9 @@ const STATUS: &str = "/api/status";
 async fn check_status(system: &TestSystem, state: &str, ago: Option<(u64, u64)>) {
     let reply = system.get(STATUS).await;
     let time = |seconds: u64| {
-        let at = system.now().minus(Duration::from_secs(seconds));
-        at.rfc3339()
+        let at = system.now().minus(Duration::from_secs(seconds)).seconds();
+        // To the minute: the seconds would tell of requests.
+        Timestamp::from_seconds(at - at % 60).rfc3339()
     };
     let (since, seen) = ago.map(|(since, seen)| (time(since), time(seen))).unzip();
     let expected = json!({ "whatsapp": state, "since": since, "seenAt": seen });

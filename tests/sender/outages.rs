@@ -582,3 +582,24 @@ async fn a_message_to_nobody_leaves_the_state_of_the_session_as_a_real_one_does(
         assert_eq!(looked_at[0], looked_at[1], "{scenario:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_nobody_ends_like_one_that_lost_the_session_itself() {
+    let stage = Stage::new().await;
+    stage.gateway.play(&Scenario::AckLost {
+        sends: u32::MAX,
+        delivered: true,
+        lasts_ms: 6_000,
+    });
+    let real = stage.send().await;
+    assert_eq!(real.delivery.outcome, Outcome::Unknown, "{real:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let nobody = Outgoing {
+        content: Content::Nobody,
+        ..outgoing(2)
+    };
+    let nobody = send(&stage.sender(2), &stage.clock, nobody).await.unwrap();
+    assert_eq!(nobody.delivery.outcome, Outcome::Unknown, "{nobody:?}");
+    let apart = real.took.abs_diff(nobody.took);
+    assert!(apart < ms(1_000), "{:?} and {:?}", real.took, nobody.took);
+}

@@ -9,6 +9,7 @@ use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
 use shared::model::replies;
 use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::sender::{ChannelState, Sender};
 use shared::store::StoreError;
@@ -109,8 +110,15 @@ async fn status(app: &App) -> Result<Reply, Problem> {
         ChannelState::Misconfigured => ("misconfigured", replies::GATEWAY_REFUSES),
         ChannelState::Unknown => ("unknown", replies::NOTHING_SENT_YET),
     };
-    let since = channel.since.map(|since| since.rfc3339());
-    let seen = channel.seen_at.map(|seen| seen.rfc3339());
+    let since = channel.since.map(to_the_minute);
+    let seen = channel.seen_at.map(to_the_minute);
     let data = json!({ "whatsapp": state, "since": since, "seenAt": seen });
     Ok(Reply::new(message, data))
+}
+
+/// A time without its seconds: in those anybody could read how a request of theirs had looked at the session, and from that
+/// whether it was for somebody.
+fn to_the_minute(time: Timestamp) -> String {
+    let seconds = time.seconds();
+    Timestamp::from_seconds(seconds - seconds.rem_euclid(60)).rfc3339()
 }

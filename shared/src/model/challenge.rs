@@ -188,7 +188,10 @@ impl OpenSend {
     /// The code on the phone when the message counts as sent; `live` is the code before it.
     pub fn adopted(&self, live: Option<&IssuedCode>) -> Option<IssuedCode> {
         match &self.code {
-            Some(code) => Some(code.clone()),
+            Some(code) => Some(match live {
+                Some(live) => code.clone().counting_guesses_at(live, &self.challenge),
+                None => code.clone(),
+            }),
             None => live.map(|live| live.clone().bind(&self.challenge)),
         }
     }

@@ -53,7 +53,9 @@ impl Run<'_> {
         }
         let item = &self.place.item;
         let taken = self.taken_send();
-        let end = end_of(outcome).filter(|_| taken.is_some() || !self.was_unusable)?;
+        // An unknown end is that of a message which left, so the session was well before it: the status showed nothing.
+        let was_hidden = !self.was_unusable || outcome == Outcome::Unknown;
+        let end = end_of(outcome).filter(|_| taken.is_some() || was_hidden)?;
         let send = RecentSend {
             at: now,
             took: self.taken_after.unwrap_or_else(|| now.since(first_sent_at)),

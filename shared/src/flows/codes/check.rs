@@ -297,11 +297,13 @@ impl Checking<'_> {
         let Some(open) = open.filter(|open| open.counts_as_sent(challenge.as_ref(), *at)) else {
             return Ok(false);
         };
-        if let Some(code) = open.adopted(state.code(*purpose)) {
+        let live = state.code(*purpose);
+        if let Some(code) = open.adopted(live) {
             let commit = Commit {
                 send: open.lapsed(*purpose),
                 taken_at: None,
                 code: &code,
+                last_guess: live.and_then(|live| live.last_guess.as_ref()),
             };
             let challenges = &self.codes.challenges;
             challenges.commit(self.phone, open, commit).await?;

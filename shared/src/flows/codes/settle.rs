@@ -93,6 +93,10 @@ impl Codes {
             send,
             taken_at,
             code: &code,
+            last_guess: reservation
+                .live
+                .as_ref()
+                .and_then(|live| live.last_guess.as_ref()),
         };
         let committed = self.challenges.commit(phone, &reservation.open, commit);
         if let Err(error) = committed.await {

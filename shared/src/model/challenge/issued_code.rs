@@ -178,6 +178,20 @@ impl IssuedCode {
         fresh
     }
 
+    /// This code, with no more tries for an id than `before`, the code that it replaces, has left for it: it may have been guessed
+    /// at since this one was made. The id that this code was made for has tries of its own.
+    #[must_use]
+    pub fn counting_guesses_at(mut self, before: &Self, made_for: &ChallengeHash) -> Self {
+        for (challenge, bound) in &mut self.bound {
+            let left = before
+                .bound
+                .get(challenge)
+                .filter(|_| challenge != made_for);
+            bound.tries = left.map_or(bound.tries, |left| left.tries.min(bound.tries));
+        }
+        self
+    }
+
     /// The use of this code by a right guess with the id `by`, if the same guess may be answered once more.
     pub fn answered_again(&self, by: &ChallengeHash, now: Timestamp) -> Option<&Used> {
         self.used

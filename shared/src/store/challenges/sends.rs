@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::change::Change;
 use super::item::{challenge_item, code_item, list_of_sends};
 use super::{Challenges, ITEM_LIFE, Updated, Written};
-use crate::model::challenge::{AttemptId, IssuedCode, OpenSend, PhoneState, SendMade};
+use crate::model::challenge::{AttemptId, IssuedCode, LastGuess, OpenSend, PhoneState, SendMade};
 use crate::model::code::Purpose;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -43,7 +43,12 @@ pub struct Commit<'a> {
     pub taken_at: Option<Timestamp>,
     /// The code on the phone from now on, as [`OpenSend::adopted`] answers it.
     pub code: &'a IssuedCode,
+    /// The last guess at the code before it that `code` knows of.
+    pub last_guess: Option<&'a LastGuess>,
 }
+
+/// How often a commit makes room for guesses that come in between.
+const GUESSES_MEANWHILE_MAX: usize = 8;
 
 /// What `release` takes back and writes.
 #[derive(Debug)]
@@ -93,46 +98,40 @@ impl Challenges {
 
     /// Ends the reservation of `open` with a message that was sent, or may have been: charges the limits, and makes the code of
     /// `commit` the one on the phone. Does nothing when the reservation has ended already.
+    ///
+    /// One conditional update as a rule. Another one when somebody guessed at the code before meanwhile: tries that were used
+    /// up there are not given back by the new code.
     pub async fn commit(
         &self,
         phone: &Phone,
         open: &OpenSend,
         commit: Commit<'_>,
     ) -> Result<(), StoreError> {
-        let Commit {
-            send,
-            taken_at,
-            code,
-        } = commit;
-        let change = Change::of("commit a code", send.purpose)
-            .condition("#p.#open.#attempt = :attempt")
-            .set("sends = list_append(sends, :charged)")
-            .remove("#p.#open")
-            .name("#open", "open")
-            .name("#attempt", "attempt")
-            .name("#code", "code")
-            .value(":attempt", text(&open.attempt.0))
-            .value(":charged", list_of_sends(&[send]));
-        let change = match taken_at {
-            Some(at) => change
-                .set("taken_at = :taken_at")
-                .value(":taken_at", number(at.millis())),
-            None => change,
+        let mut code = commit.code.clone();
+        let mut last_guess = commit.last_guess.cloned();
+        for _ in 0..GUESSES_MEANWHILE_MAX {
+            let commit = Commit {
+                code: &code,
+                ..commit
+            };
+            let change = committing(open, commit, Guessed::NotSince(last_guess.as_ref()));
+            let state = match self.update(phone, change).await? {
+                Updated::Refused(state) if is_open(&state, commit.send.purpose, &open.attempt) => {
+                    state
+                }
+                Updated::Done(_) | Updated::Refused(_) => return Ok(()),
+            };
+            if let Some(live) = state.code(commit.send.purpose) {
+                last_guess.clone_from(&live.last_guess);
+                code = code.counting_guesses_at(live, &open.challenge);
+            }
+        }
+        // The message is out, so it has to be charged, however often somebody guesses.
+        let commit = Commit {
+            code: &code,
+            ..commit
         };
-        let change = match (&open.code, code.bound.get(&open.challenge)) {
-            (Some(_), _) | (None, None) => change
-                .set("#p.#code = :code")
-                .value(":code", AttributeValue::M(code_item(code))),
-            // The live code may have been guessed at meanwhile: nothing of it changes but the id.
-            (None, Some(bound)) => change
-                .set("#p.#code.#bound.#id = if_not_exists(#p.#code.#bound.#id, :tries)")
-                .set("#p.#code.#ends.#id = if_not_exists(#p.#code.#ends.#id, :ends)")
-                .name("#bound", "bound")
-                .name("#ends", "ends")
-                .name("#id", &open.challenge.0)
-                .value(":tries", number(bound.tries))
-                .value(":ends", number(bound.until.millis())),
-        };
+        let change = committing(open, commit, Guessed::Whenever);
         self.update(phone, change).await.map(drop)
     }
 
@@ -184,6 +183,67 @@ impl Challenges {
             }
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
+    }
+}
+
+/// Whether guesses at the live code refuse a commit.
+enum Guessed<'a> {
+    /// Any that came after this one do.
+    NotSince(Option<&'a LastGuess>),
+    /// None does.
+    Whenever,
+}
+
+/// The change that commits a code, refused where its reservation is not open any more.
+fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Change {
+    let Commit {
+        send,
+        taken_at,
+        code,
+        ..
+    } = commit;
+    let change = Change::of("commit a code", send.purpose)
+        .condition("#p.#open.#attempt = :attempt")
+        .set("sends = list_append(sends, :charged)")
+        .remove("#p.#open")
+        .name("#open", "open")
+        .name("#attempt", "attempt")
+        .name("#code", "code")
+        .value(":attempt", text(&open.attempt.0))
+        .value(":charged", list_of_sends(&[send]));
+    let change = match taken_at {
+        Some(at) => change
+            .set("taken_at = :taken_at")
+            .value(":taken_at", number(at.millis())),
+        None => change,
+    };
+    match (&open.code, code.bound.get(&open.challenge)) {
+        (Some(_), _) | (None, None) => unless_guessed(change, guessed)
+            .set("#p.#code = :code")
+            .value(":code", AttributeValue::M(code_item(code))),
+        // The live code may have been guessed at meanwhile: nothing of it changes but the id.
+        (None, Some(bound)) => change
+            .set("#p.#code.#bound.#id = if_not_exists(#p.#code.#bound.#id, :tries)")
+            .set("#p.#code.#ends.#id = if_not_exists(#p.#code.#ends.#id, :ends)")
+            .name("#bound", "bound")
+            .name("#ends", "ends")
+            .name("#id", &open.challenge.0)
+            .value(":tries", number(bound.tries))
+            .value(":ends", number(bound.until.millis())),
+    }
+}
+
+fn unless_guessed(change: Change, guessed: Guessed<'_>) -> Change {
+    const OPEN: &str = "#p.#open.#attempt = :attempt";
+    match guessed {
+        Guessed::Whenever => change,
+        Guessed::NotSince(None) => change
+            .condition(format!("{OPEN} AND attribute_not_exists(#p.#code.#last)"))
+            .name("#last", "last_guess"),
+        Guessed::NotSince(Some(last)) => change
+            .condition(format!("{OPEN} AND #p.#code.#last = :last"))
+            .name("#last", "last_guess")
+            .value(":last", text(&last.id)),
     }
 }
 
