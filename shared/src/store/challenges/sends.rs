@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::change::Change;
 use super::item::{challenge_item, code_item, list_of_sends};
 use super::{Challenges, ITEM_LIFE, Updated, Written};
-use crate::model::challenge::{AttemptId, IssuedCode, LastGuess, OpenSend, PhoneState, SendMade};
+use crate::model::challenge::{
+    AttemptId, IDS_MAX, IssuedCode, LastGuess, OpenSend, PhoneState, SendMade, TRIES,
+};
 use crate::model::code::Purpose;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -47,8 +49,8 @@ pub struct Commit<'a> {
     pub last_guess: Option<&'a LastGuess>,
 }
 
-/// How often a commit makes room for guesses that come in between.
-const GUESSES_MEANWHILE_MAX: usize = 8;
+/// How often a commit makes room for guesses that come in between: oftener than a code has tries, with ids and without one.
+const GUESSES_MEANWHILE_MAX: usize = (IDS_MAX + 1) * TRIES as usize + 1;
 
 /// What `release` takes back and writes.
 #[derive(Debug)]
