@@ -9,6 +9,7 @@ use shared::model::account::User;
 use shared::model::address::ClientAddress;
 use shared::model::challenge::NetworkHash;
 use shared::model::token::{self, Claims, Jwks, Parties, TokenError};
+use shared::store::batch::Batches;
 use shared::store::challenges::Challenges;
 use shared::store::challenges::networks::{NetworkRemembered, SignInFrom};
 use shared::store::users::Users;
@@ -93,10 +94,12 @@ pub async fn at_home(system: &TestSystem, phone: &str) {
 /// How many codes the address has that everybody here asks from.
 pub async fn granted(system: &TestSystem) -> usize {
     let address = ClientAddress::from(IpAddr::from([203, 0, 113, 1]));
-    let windows = Windows::new(&system.without_faults());
-    let window = windows
-        .read(WindowKey::CodesFrom(address), system.now())
-        .await
+    let backends = system.without_faults();
+    let mut batch = Batches::new(&backends).begin();
+    let reading = Windows::new(&backends).reading(WindowKey::CodesFrom(address), system.now());
+    let window = batch.add(reading);
+    let window = window
+        .from(&batch.read("read a window").await.unwrap())
         .unwrap();
     window.map_or(0, |window| window.granted)
 }

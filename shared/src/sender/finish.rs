@@ -14,8 +14,11 @@ impl Run<'_> {
     /// Ends the message with `outcome`.
     pub(super) fn finish(self, outcome: Outcome) -> Delivery {
         let now = self.now();
-        let send_record = self.send_record(outcome, now);
         let reader = Reader::of(&self.message);
+        let send_record = match reader {
+            Reader::NewContact | Reader::Contact => self.send_record(outcome, now),
+            Reader::Nobody => None,
+        };
         let rest_of_nobodys_place =
             (reader == Reader::Nobody && outcome == Outcome::Sent).then(|| {
                 self.rest_of_place(now.since(self.sent_at))
@@ -45,12 +48,9 @@ impl Run<'_> {
         delivery
     }
 
-    /// What the message has shown about its session; nothing if it went to nobody or was not sent at all.
+    /// What a real message has shown about its session; nothing if it was not sent at all.
     fn send_record(&self, outcome: Outcome, now: Timestamp) -> Option<SendRecord> {
         let first_sent_at = self.first_sent_at?;
-        if matches!(self.message.content, Content::Nobody) {
-            return None;
-        }
         let item = &self.place.item;
         let taken = self.taken_send();
         // An unknown end is that of a message which left, so the session was well before it: the status showed nothing.

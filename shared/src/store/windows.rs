@@ -124,25 +124,7 @@ impl Windows {
         }
     }
 
-    /// The window of `key` that is running, strongly consistent; `None` when none is running.
-    pub async fn read(
-        &self,
-        key: WindowKey<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Window>, StoreError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("id", text(key.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::during("read a window"))?;
-        Ok(running_in(found.item.as_ref(), now))
-    }
-
-    /// The same read, to be made together with others.
+    /// The read of the window of `key` that is running; `None` when none is running.
     pub fn reading(&self, key: WindowKey<'_>, now: Timestamp) -> Read<Option<Window>> {
         let running = move |item: Option<&Item>| Ok(running_in(item, now));
         Read::new(&self.table, "id", key.to_string(), running)

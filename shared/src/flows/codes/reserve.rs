@@ -99,7 +99,7 @@ impl Prepared {
 
 impl Codes {
     /// Reserves the code, on the state that was read or, when others were faster, on the one they left. When others were faster
-    /// each time, a request for the same phone is always being served: the refusal says so.
+    /// each time, with sends or with guesses, the refusal says that one is in progress: to ask again at once may do.
     pub(super) async fn reserve(
         &self,
         survey: &Survey,

@@ -92,16 +92,15 @@ impl Codes {
                 retry_after: None,
             });
         }
+        let asker = order.asker();
         let places = self.policy.codes_per_address.places;
         let full = survey.window.filter(|window| window.granted >= places);
-        if let Some(full) = full.filter(|_| !survey.is_at_home(order.asker())) {
+        if let Some(full) = full.filter(|_| !survey.is_at_home(asker)) {
             return Err(SendError::Limited(address_limit(full, now)));
         }
         let policy = self.policy_of(order.phone);
-        match limits::decide(&survey.state, order.asker(), &policy, now) {
-            Ok(_) => Ok(()),
-            Err(limited) => Err(SendError::Limited(limited)),
-        }
+        let decided = limits::decide(&survey.state, asker, &policy, now);
+        decided.map(drop).map_err(SendError::Limited)
     }
 }
 
