@@ -34,7 +34,8 @@ struct Cli {
     /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
     #[arg(long)]
     bootstraps: Option<PathBuf>,
-    /// Measure everything and write docs/performance.md; with `month` write that into docs/deployment.md
+    /// Measure everything and write docs/performance.md, and the month that follows from it into docs/deployment.md;
+    /// with `month` only that
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -148,6 +149,7 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
     if cli.write {
         let document = report::document(&measured, cli.runs)?;
         report::write(&document)?;
+        month(cli)?;
     }
     for sentence in measured.exceeded() {
         println!("exceeded: {sentence}");
