@@ -287,10 +287,10 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
         ..SimulatorOptions::default()
     };
     settings.gateway_url = Some(format!("http://{address}"));
-    let sessions = options.sessions.iter().map(|session| SessionSettings {
-        name: session.name.clone(),
-        token: SessionToken::new(&session.token),
-    });
+    let sessions = options
+        .sessions
+        .iter()
+        .map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)));
     settings.sessions = sessions.collect();
     Ok((listener, Simulator::new(options)))
 }

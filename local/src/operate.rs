@@ -1,4 +1,4 @@
-//! What operators do: import, erase and move users, make and rotate keys. On the database file of this machine, or on a deployed
+//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions. On the database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
@@ -7,10 +7,12 @@
 mod backends;
 mod command;
 mod erase;
+mod how;
 mod import;
 mod make;
 mod move_phone;
 mod rotate;
+mod sessions;
 mod told;
 mod work;
 
@@ -21,7 +23,8 @@ use shared::model::phone::Phone;
 use shared::runtime::Backends;
 
 pub use backends::backends;
-pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
+pub use command::{AlgorithmArgument, Command, KeysCommand, RingArgument, UsersCommand};
+pub use how::How;
 
 use told::Told;
 use work::Work;
@@ -73,6 +76,7 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             };
             rotate::run(work, (*ring).into(), &wish).await
         }
+        Command::Sessions(command) => sessions::run(work, command).await,
     }
 }
 

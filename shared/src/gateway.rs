@@ -32,8 +32,8 @@ use self::call::Call;
 use self::transport::Credential;
 
 pub use self::facts::{
-    Accepted, GatewayError, GatewayUser, Jid, RestartUrl, SessionStatus, SessionToken, TextMessage,
-    UserCheck,
+    Accepted, GatewayAddress, GatewayError, GatewayUser, Jid, RestartUrl, SessionStatus,
+    SessionToken, TextMessage, UserCheck,
 };
 pub use self::transport::Transport;
 
@@ -48,6 +48,14 @@ impl Gateway {
     pub fn new(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Arc::new(transport),
+        }
+    }
+
+    /// The gateway at `address`.
+    #[must_use]
+    pub fn elsewhere(&self, address: &GatewayAddress) -> Self {
+        Self {
+            transport: self.transport.elsewhere(address),
         }
     }
 

@@ -7,15 +7,18 @@
 //!
 //! `classify`, `decide`, `assess`, `advise` and `spacing` are pure: they say what an answer means and what to do next. The
 //! calls and the waiting are in `act` and `recover`.
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::runtime::settings::SYSTEM_SESSION;
+use crate::runtime::settings::SessionSettings;
 use crate::store::StoreError;
 use crate::store::batch::Read;
 use crate::store::deliveries::Deliveries;
+use crate::store::session_list::{SessionList, SessionNames};
+use crate::store::whatsapp_sessions::SessionItem;
 
 // In reading order: each file uses only what stands above it.
 
@@ -46,7 +49,10 @@ mod channel;
 /// What a delivery calls.
 mod services;
 
-/// Which session a recipient gets.
+/// How fit a session is.
+pub mod rank;
+
+/// Which sessions a recipient gets.
 pub mod pool;
 
 /// The places in a session's queue.
@@ -67,8 +73,11 @@ mod recover;
 /// What a delivery has shown, once it is over.
 mod finish;
 
-/// The loop that sends one message.
+/// The loop that sends one message over one session.
 mod act;
+
+/// One message over several sessions.
+mod failover;
 
 /// Sessions for the tests of the rules.
 #[cfg(test)]
@@ -77,16 +86,19 @@ mod samples;
 pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
-pub use self::pool::{PickError, Picked};
+pub use self::pool::{PickError, Picked, Recipient};
 pub use self::queue::{Busy, Place, PlaceError};
+pub use self::services::Named;
 
-use self::pool::Pool;
+use self::delivery::Shown;
+use self::pool::{Choice, Pool, Unread};
 use self::services::Services;
 
-/// Sends messages through the gateway.
+/// Sends messages through the gateways.
 #[derive(Clone, Debug)]
 pub struct Sender {
     pool: Pool,
+    names: SessionNames,
     services: Services,
     deliveries: Deliveries,
 }
@@ -97,28 +109,74 @@ impl Sender {
         let settings = &backends.settings;
         let table = settings.tables.deliveries.clone();
         Self {
-            pool: Pool::new(&settings.sessions),
+            pool: Pool::new(&settings.sessions, SessionList::new(backends)),
+            names: SessionNames::new(backends),
             services: Services::new(backends),
             deliveries: Deliveries::new(backends.dynamodb.clone(), table),
         }
     }
 
-    /// The session for `phone`, and what is known about it. One read.
+    /// The sessions for `recipient`, the best first. A read, and rarely one more.
     ///
     /// # Errors
-    /// When no session is configured, or the store fails.
-    pub async fn pick(&self, phone: &Phone) -> Result<Picked, PickError> {
-        let session = self.pool.pick(phone).ok_or(PickError::NoSession)?.clone();
-        let item = self.services.sessions.read(&session.name).await;
-        let item = item.map_err(PickError::Store)?;
-        Ok(Picked { session, item })
+    /// When there is no session, or the store fails.
+    pub async fn pick(&self, recipient: &Recipient<'_>) -> Result<Picked, PickError> {
+        self.pick_from(recipient, Vec::new()).await
     }
 
-    /// The same, to be read together with other items. `None` when no session is configured.
-    pub fn picking(&self, phone: &Phone) -> Option<Read<Picked>> {
-        let session = self.pool.pick(phone)?.clone();
-        let reading = self.services.sessions.reading(&session.name);
-        Some(reading.map(|item| Picked { session, item }))
+    /// The reads that [`pick_from`](Self::pick_from) most probably needs, to be made together with others. None are needed
+    /// where no session is known yet.
+    pub fn picking(&self, phone: &Phone) -> Vec<Read<Named>> {
+        let likely = Recipient::of(phone)
+            .order(self.pool.last_known())
+            .into_iter();
+        let likely = likely.take(pool::CANDIDATES);
+        likely
+            .map(|session| self.services.reading(&session.name))
+            .collect()
+    }
+
+    /// Reads the list of sessions again if it is older than a minute: beside other calls, so that
+    /// [`pick_from`](Self::pick_from) finds it in memory.
+    pub async fn refresh(&self) {
+        self.pool.sessions(self.services.clock.now()).await;
+    }
+
+    /// The sessions for `recipient`, the best first, of which those in `known` were read already. The others are read when the
+    /// first two of the recipient's order are not among them, or when neither can send.
+    ///
+    /// # Errors
+    /// When there is no session, or the store fails.
+    pub async fn pick_from(
+        &self,
+        recipient: &Recipient<'_>,
+        known: Vec<Named>,
+    ) -> Result<Picked, PickError> {
+        let now = self.services.clock.now();
+        let sessions = recipient.order(self.pool.sessions(now).await);
+        let mut items: HashMap<_, _> = known.into_iter().collect();
+        let (likely, mut rest) = sessions.split_at(sessions.len().min(pool::CANDIDATES));
+        self.read_missing(likely, &mut items).await?;
+        let mut choices = Choice::of_each(likely, &items, recipient, now);
+        if !choices.iter().any(|choice| choice.rank.may_send()) {
+            self.read_missing(rest, &mut items).await?;
+            choices.extend(Choice::of_each(rest, &items, recipient, now));
+            rest = &[];
+        }
+        Picked::new(choices, Unread::new(rest, recipient))
+    }
+
+    /// Reads the items of those of `sessions` that are not in `items`.
+    async fn read_missing(
+        &self,
+        sessions: &[SessionSettings],
+        items: &mut HashMap<String, SessionItem>,
+    ) -> Result<(), PickError> {
+        let names = sessions.iter().map(|session| session.name.as_str());
+        let missing: Vec<_> = names.filter(|name| !items.contains_key(*name)).collect();
+        let read = self.services.read_all(missing).await;
+        items.extend(read.map_err(PickError::Store)?);
+        Ok(())
     }
 
     /// A place in the session's queue, at most `wait_max` from now. One conditional update, rarely more.
@@ -142,51 +200,59 @@ impl Sender {
     /// Waits for the place, sends, and recovers and sends again when that fails; it is over before `deadline`.
     /// A message that is sent at the first attempt writes nothing to the store.
     pub async fn deliver(&self, place: Place, message: Outgoing, deadline: Timestamp) -> Delivery {
-        act::deliver(&self.services, place, message, deadline).await
+        failover::deliver(&self.services, place, message, deadline).await
     }
 
     /// Stores the delivery's story, and what it showed about the session. A failure is logged and nothing more: the
     /// message is on its way or not, whatever the store says.
     pub async fn record(&self, delivery: &Delivery) {
-        let (sessions, name) = (&self.services.sessions, delivery.session.as_str());
         let story = self.deliveries.keep(delivery.item());
+        let shown = async {
+            for shown in &delivery.shown {
+                self.record_shown(delivery, shown).await;
+            }
+        };
+        let (story, ()) = tokio::join!(story, shown);
+        if let Err(error) = story {
+            not_recorded(delivery, &delivery.session, &error);
+        }
+    }
+
+    /// Stores what a message has shown about one session.
+    async fn record_shown(&self, delivery: &Delivery, shown: &Shown) {
+        let (sessions, name) = (&self.services.sessions, shown.session.as_str());
         let send = async {
-            match &delivery.send_record {
+            match &shown.send_record {
                 Some(record) => sessions.record_send(name, record).await,
                 None => Ok(()),
             }
         };
         let new_state = async {
-            match delivery.new_state {
+            match shown.new_state {
                 Some(seen) => sessions.record_state(name, seen).await.map(drop),
                 None => Ok(()),
             }
         };
         // A real message gives it back with its record. That nobody's is a write of its own makes both take the same time.
         let rest_of_place = async {
-            match delivery.rest_of_nobodys_place {
+            match shown.rest_of_nobodys_place {
                 Some(rest) => sessions.leave_slot(name, rest).await,
                 None => Ok(()),
             }
         };
-        let written = tokio::join!(story, send, new_state, rest_of_place);
-        let written = [written.0, written.1, written.2, written.3];
+        let written = tokio::join!(send, new_state, rest_of_place);
+        let written = [written.0, written.1, written.2];
         for error in written.into_iter().filter_map(Result::err) {
-            tracing::error!(
-                session = name,
-                message_id = delivery.message_id,
-                error = &error as &dyn std::error::Error,
-                "[WhatsApp System] a delivery is not wholly recorded"
-            );
+            not_recorded(delivery, name, &error);
         }
     }
 
-    /// Makes the first contact with the table of sessions, in a single attempt.
+    /// Reads the names of the sessions before they are needed, in a single attempt.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        self.services.sessions.warm_up(self.main_session()).await
+        self.names.warm_up(self.services.clock.now()).await
     }
 
     /// Whether messages can be sent, read from the store only: the gateway is not asked, and no token is needed.
@@ -194,13 +260,25 @@ impl Sender {
     /// # Errors
     /// When the store fails.
     pub async fn channel(&self) -> Result<ChannelStatus, StoreError> {
-        let item = self.services.sessions.read(self.main_session()).await?;
-        Ok(ChannelStatus::new(&item, self.services.clock.now()))
+        let now = self.services.clock.now();
+        let listed = self.names.get(now).await?;
+        let mut names = self.pool.configured_names();
+        names.extend(listed.iter().cloned());
+        let items = self
+            .services
+            .read_all(names.iter().map(String::as_str))
+            .await?;
+        let statuses = items.iter().map(|(_, item)| ChannelStatus::new(item, now));
+        Ok(ChannelStatus::best(statuses))
     }
+}
 
-    /// The name of the session whose state stands for the whole channel.
-    fn main_session(&self) -> &str {
-        let main = self.pool.main();
-        main.map_or(SYSTEM_SESSION, |session| session.name.as_str())
-    }
+/// A failure of the store once the message is over: logged, and nothing more.
+fn not_recorded(delivery: &Delivery, session: &str, error: &StoreError) {
+    tracing::error!(
+        session,
+        message_id = delivery.message_id,
+        error = error as &dyn std::error::Error,
+        "[WhatsApp System] a delivery is not wholly recorded"
+    );
 }

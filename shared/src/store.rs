@@ -22,6 +22,9 @@ pub mod registrations;
 /// The table of logins.
 pub mod logins;
 
+/// The list of WhatsApp sessions, in the table of key rings.
+pub mod session_list;
+
 /// The table of key rings, as it is read.
 pub mod keys;
 

@@ -15,6 +15,7 @@ mod costs;
 mod deadlines;
 mod health;
 mod languages;
+mod many_sessions;
 mod pasted;
 mod renumbered;
 mod taps;

@@ -14,7 +14,7 @@ use shared::model::caller::TrustedCallers;
 use shared::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use shared::model::password::PasswordHash;
 use shared::model::phone::Phone;
-use shared::sender::Sender;
+use shared::sender::{Recipient, Sender};
 use shared::store::users::Users;
 use tests::contract::{self, Place};
 use tests::{Reply, TestSystem};
@@ -401,6 +401,17 @@ impl Asker {
         }
     }
 
+    /// Sets a password on a session that is down, so that the message about it finds it so.
+    pub async fn reset_while_down(&mut self) {
+        let system = system(None).await;
+        let sent = self.post(&system, SEND_RESET, body(SEND_RESET)).await;
+        system.simulator().play(&Scenario::ColdSession);
+        let mut reset = body(RESET);
+        reset["otp"] = json!(code_of(&system, PHONE));
+        reset["challengeId"] = sent.json["data"]["challengeId"].clone();
+        self.post(&system, RESET, reset).await;
+    }
+
     /// Signs up where that takes a CAPTCHA: without its token, and with one that nobody verifies.
     async fn sign_up_with_captcha(&mut self) {
         let system = TestSystem::builder().settings(|settings| {
@@ -423,7 +434,10 @@ impl Asker {
     async fn frozen(&mut self, path: &str) {
         let system = system(None).await;
         let sender = Sender::new(system.backends());
-        let picked = sender.pick(&parsed(PHONE)).await.expect("a session");
+        let picked = sender
+            .pick(&Recipient::of(&parsed(PHONE)))
+            .await
+            .expect("a session");
         let place = sender.take_place(&picked, Duration::ZERO).await;
         place.expect("the first place");
         let freeze = async {

@@ -109,6 +109,7 @@ async fn make_keys(asker: &mut Asker) {
 #[tokio::test(start_paused = true)]
 async fn a_function_may_do_what_it_does_and_no_more() {
     let mut done = ask_for_everything().await;
+    done.reset_while_down().await;
     make_keys(&mut done).await;
     for (name, function) in functions() {
         let acts = done.acts.get(&name);

@@ -293,10 +293,8 @@ impl TestSystemBuilder {
             log::keep_token(&session.token);
         }
         let sessions = self.simulator.sessions.iter();
-        let sessions = sessions.map(|session| SessionSettings {
-            name: session.name.clone(),
-            token: SessionToken::new(&session.token),
-        });
+        let sessions = sessions
+            .map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)));
         let mut settings = self.settings;
         settings.sessions = sessions.collect();
         let simulator = Simulator::new(self.simulator);

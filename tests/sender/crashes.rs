@@ -41,9 +41,9 @@ async fn whoever_dies_after_any_call_to_the_store_stops_nobody_for_longer_than_t
 
 #[tokio::test(start_paused = true)]
 async fn a_winner_that_dies_before_its_connect_leaves_the_right_to_the_next_window() {
-    // 1 read, 2 slot, 3 look, 4 what was seen, 5 the gateway's item, 6 the right.
+    // 1 the list, 2 read, 3 slot, 4 look, 5 what was seen, 6 the gateway's item, 7 the right.
     let stage = Stage::in_trouble(&Scenario::ColdSession).await;
-    assert!(die_after_store_call(&stage, 6).await);
+    assert!(die_after_store_call(&stage, 7).await);
     let taken = stage.item().await;
     assert_eq!(
         taken.connect_after,

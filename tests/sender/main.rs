@@ -3,6 +3,7 @@ mod connects;
 mod crashes;
 mod crowds;
 mod outages;
+mod pool;
 mod promises;
 mod recovery;
 mod stage;

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use local::simulator::{LostAnswer, Profile, Scenario, SimulatorOptions};
-use shared::sender::{ChannelState, Content, Delivery, Outcome, Outgoing, Reason};
+use shared::sender::{ChannelState, Content, Delivery, Outcome, Outgoing, Reason, Recipient};
 use shared::store::Fields;
 use shared::store::whatsapp_sessions::SessionState;
 use tokio::time::Instant;
@@ -82,7 +82,7 @@ async fn profile(profile: Profile) -> Stage {
 async fn a_healthy_session_sends_at_once_and_writes_nothing_before_the_record() {
     let stage = Stage::new().await;
     let sender = stage.sender(1);
-    let picked = sender.pick(&phone(1)).await.unwrap();
+    let picked = sender.pick(&Recipient::of(&phone(1))).await.unwrap();
     let place = sender.take_place(&picked, ms(6_000)).await.unwrap();
     stage.database.forget_calls();
     let deadline = stage.clock.now().plus(ms(15_000));
@@ -424,7 +424,7 @@ async fn an_unknown_account_takes_the_same_time_and_gets_no_message() {
 async fn nothing_starts_that_cannot_end_before_the_deadline() {
     let stage = Stage::new().await;
     let sender = stage.sender(1);
-    let picked = sender.pick(&phone(1)).await.unwrap();
+    let picked = sender.pick(&Recipient::of(&phone(1))).await.unwrap();
     let place = sender.take_place(&picked, ms(6_000)).await.unwrap();
     let deadline = stage.clock.now().plus(ms(2_900));
     let began = Instant::now();
@@ -439,7 +439,7 @@ async fn a_short_deadline_cuts_the_recovery_and_not_the_reply() {
     let stage = Stage::in_trouble(&Scenario::StuckObject { logged_in: true }).await;
     for left in [3_000, 3_500, 4_000, 6_000, 9_000] {
         let sender = stage.sender(left);
-        let picked = sender.pick(&phone(left)).await.unwrap();
+        let picked = sender.pick(&Recipient::of(&phone(left))).await.unwrap();
         let place = sender.take_place(&picked, ms(0)).await.unwrap();
         let deadline = stage.clock.now().plus(ms(left));
         let delivery = sender.deliver(place, outgoing(left), deadline).await;

@@ -14,7 +14,9 @@ use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
-use shared::sender::{Busy, Content, Delivery, Outgoing, PlaceError, Sender, message_id};
+use shared::sender::{
+    Busy, Content, Delivery, Outgoing, PlaceError, Recipient, Sender, message_id,
+};
 use shared::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 use tokio::time::Instant;
@@ -77,20 +79,14 @@ impl Stage {
     }
 
     pub fn sender_on(&self, name: &str, token: &str, seed: u64, faults: Faults) -> Sender {
-        let session = SessionSettings {
-            name: name.into(),
-            token: SessionToken::new(token),
-        };
+        let session = SessionSettings::new(name, SessionToken::new(token));
         self.sender_of(vec![session], seed, faults)
     }
 
     /// A function that may have the gateway restarted.
     pub fn restarting_sender(&self, seed: u64) -> Sender {
         let settings = Settings {
-            sessions: vec![SessionSettings {
-                name: SESSION.into(),
-                token: SessionToken::new(TOKEN),
-            }],
+            sessions: vec![SessionSettings::new(SESSION, SessionToken::new(TOKEN))],
             restart_url: Some(RestartUrl::new("https://deploy.example/restart")),
             ..Settings::default()
         };
@@ -102,7 +98,7 @@ impl Stage {
         self.sender_of(Vec::new(), 0, Faults::none())
     }
 
-    fn sender_of(&self, sessions: Vec<SessionSettings>, seed: u64, faults: Faults) -> Sender {
+    pub fn sender_of(&self, sessions: Vec<SessionSettings>, seed: u64, faults: Faults) -> Sender {
         let settings = Settings {
             sessions,
             ..Settings::default()
@@ -113,11 +109,21 @@ impl Stage {
     fn sender_in(&self, settings: Settings, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
-            gateway: self.gateway.gateway(),
-            clock: self.clock.clone(),
             entropy: Entropy::seeded(seed),
             settings: Arc::new(settings),
+            ..self.backends()
         })
+    }
+
+    /// What a function of its own holds.
+    pub fn backends(&self) -> Backends {
+        Backends {
+            dynamodb: self.database.client(),
+            gateway: self.gateway.gateway(),
+            clock: self.clock.clone(),
+            entropy: Entropy::seeded(0),
+            settings: Arc::new(Settings::default()),
+        }
     }
 
     /// Sends one code, as a flow does: all four calls.
@@ -138,6 +144,11 @@ impl Stage {
 
     /// The session is known to take `cost` for a send.
     pub async fn take_cost_as(&self, cost: Duration) {
+        self.take_cost_of(SESSION, cost).await;
+    }
+
+    /// The same of another session.
+    pub async fn take_cost_of(&self, session: &str, cost: Duration) {
         let ended = self.clock.now();
         let record = SendRecord {
             taken: Some(TakenSend {
@@ -148,7 +159,7 @@ impl Stage {
             }),
             ..SendRecord::default()
         };
-        let recorded = self.sessions().record_send(SESSION, &record).await;
+        let recorded = self.sessions().record_send(session, &record).await;
         recorded.expect("the store");
     }
 
@@ -182,7 +193,10 @@ pub fn phone(number: u64) -> Phone {
 pub async fn send(sender: &Sender, clock: &Clock, message: Outgoing) -> Result<Sent, Busy> {
     let began = Instant::now();
     let deadline = clock.now().plus(DEADLINE);
-    let picked = sender.pick(&message.phone).await.expect("a session");
+    let picked = sender
+        .pick(&Recipient::of(&message.phone))
+        .await
+        .expect("a session");
     let place = match sender.take_place(&picked, WAIT_MAX).await {
         Ok(place) => place,
         Err(PlaceError::Busy(busy)) => return Err(busy),

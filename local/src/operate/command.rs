@@ -2,11 +2,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use shared::model::keys::RingName;
 use shared::model::phone::Phone;
 use shared::model::token::SigningAlgorithm;
 
+use super::how::How;
+use super::sessions::SessionsCommand;
 use super::{erase, import, rotate};
 
 /// What can be asked for.
@@ -19,6 +21,10 @@ pub enum Command {
     /// Make and rotate the keys that make codes and tokens
     #[command(subcommand, after_help = WHERE)]
     Keys(KeysCommand),
+
+    /// Add, list, change and remove the WhatsApp sessions that messages are sent from
+    #[command(subcommand, after_help = WHERE)]
+    Sessions(SessionsCommand),
 }
 
 /// What can be done with users.
@@ -104,18 +110,6 @@ pub enum KeysCommand {
     },
 }
 
-/// Where and whether.
-#[derive(Args, Clone, Debug)]
-pub struct How {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Work on the tables of this CloudFormation stack
-    #[arg(long, value_name = "NAME")]
-    pub stack: Option<String>,
-}
-
 /// The names of the rings, as they are typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RingArgument {
@@ -177,6 +171,7 @@ impl Command {
                 | UsersCommand::MovePhone { how, .. },
             )
             | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
+            Self::Sessions(command) => command.how(),
         }
     }
 }

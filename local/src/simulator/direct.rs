@@ -1,11 +1,12 @@
 //! The direct face: the gateway's calls without a socket.
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use shared::gateway::answer::Answer;
 use shared::gateway::call::Call;
 use shared::gateway::transport::Credential;
-use shared::gateway::{Gateway, GatewayError, Transport};
+use shared::gateway::{Gateway, GatewayAddress, GatewayError, Transport};
 use tokio::time::{sleep, timeout};
 
 use super::handle::Simulator;
@@ -40,6 +41,10 @@ impl Transport for Simulator {
             }
             Err(_) => Err(GatewayError::TimedOut),
         }
+    }
+
+    fn elsewhere(&self, _address: &GatewayAddress) -> Arc<dyn Transport> {
+        Arc::new(self.clone())
     }
 
     async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {

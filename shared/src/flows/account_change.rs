@@ -14,7 +14,9 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::sender::{self, Content, Outcome, Outgoing, PickError, Place, PlaceError, Sender};
+use crate::sender::{
+    self, Content, Outcome, Outgoing, PickError, Place, PlaceError, Recipient, Sender,
+};
 
 /// The longest that a change waits for its message.
 pub const TOLD_WITHIN: Duration = Duration::from_secs(6);
@@ -108,15 +110,21 @@ impl AccountChanges {
     async fn send(&self, notice: &Notice<'_>, until: Timestamp) -> Result<Outcome, NotTold> {
         let Notice { change, phone, .. } = *notice;
         let sent_by = until.minus(RECORD_ROOM);
-        let place = self.in_time(self.take_place(phone), sent_by).await;
+        // Any other phone has taken a code by now.
+        let first_contact = change == AccountChange::PhoneTaken;
+        let recipient = Recipient {
+            phone,
+            served_by: None,
+            first_contact,
+        };
+        let place = self.in_time(self.take_place(&recipient), sent_by).await;
         let place = place.ok_or(NotTold::OutOfTime)??;
         let outgoing = Outgoing {
             purpose: change.name(),
             message_id: sender::message_id(&self.entropy),
             phone: phone.clone(),
             content: Content::Text(self.brand.change_message(change, language(notice))),
-            // Any other phone has taken a code by now.
-            first_contact: change == AccountChange::PhoneTaken,
+            first_contact,
         };
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         // The message is out or not, whatever becomes of its record.
@@ -129,8 +137,8 @@ impl AccountChanges {
     }
 
     /// A place in the queue of the session that the phone is written to from.
-    async fn take_place(&self, phone: &Phone) -> Result<Place, NotTold> {
-        let picked = self.sender.pick(phone).await?;
+    async fn take_place(&self, recipient: &Recipient<'_>) -> Result<Place, NotTold> {
+        let picked = self.sender.pick(recipient).await?;
         Ok(self.sender.take_place(&picked, PLACE_WAIT_MAX).await?)
     }
 

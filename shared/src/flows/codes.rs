@@ -101,6 +101,10 @@ impl From<PickError> for SendError {
     fn from(error: PickError) -> Self {
         match error {
             PickError::NoSession => Self::NoSession,
+            PickError::NoNewChats => Self::NotSent {
+                reason: Reason::Restricted,
+                retry_after: None,
+            },
             PickError::Store(error) => Self::Store(error),
         }
     }

@@ -43,7 +43,8 @@ impl OurFailure for ResetError {
     fn is_ours(&self) -> bool {
         match self {
             Self::Code(error) => error.is_ours(),
-            Self::Password(_) => false,
+            // The code was right, and whoever has it types another password.
+            Self::Password(_) => true,
             Self::Hash(_) => true,
         }
     }

@@ -1,6 +1,8 @@
 //! What the gateway's calls and answers are about: sessions, messages, numbers, and why a call failed.
 use std::fmt;
 
+use reqwest::Url;
+
 use crate::model::phone::Phone;
 use crate::model::texts::MessageBody;
 
@@ -23,6 +25,31 @@ impl SessionToken {
 impl fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionToken(****)")
+    }
+}
+
+/// The address of a gateway: an HTTP URL that may end in a path. It may hold a secret, so it never shows itself.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct GatewayAddress(String);
+
+impl GatewayAddress {
+    /// The address in `text`, without a slash at its end; `None` when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text.trim()).ok()?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
+        let http = matches!(url.scheme(), "http" | "https");
+        (plain && http).then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    /// The address itself, for requests and for whoever keeps it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GatewayAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GatewayAddress(****)")
     }
 }
 

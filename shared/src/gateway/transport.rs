@@ -1,12 +1,13 @@
 //! The seam of the gateway: one exchange, a call for an answer.
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::facts::{GatewayError, SessionToken};
+use super::facts::{GatewayAddress, GatewayError, SessionToken};
 
 /// Brings calls to a gateway.
 #[async_trait]
@@ -19,6 +20,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
         credential: Credential<'_>,
         within: Duration,
     ) -> Result<Answer, GatewayError>;
+
+    /// The same to the gateway at another address.
+    fn elsewhere(&self, address: &GatewayAddress) -> Arc<dyn Transport>;
 
     /// Has the gateway's process restarted. This goes to whatever runs the gateway, which has its own address and no
     /// credential, so it is not an exchange.

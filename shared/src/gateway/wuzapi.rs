@@ -4,18 +4,19 @@
 //! kept, since that of a frozen function is dead. Whether a call got a connection is remembered, because without one no
 //! message can have left.
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url, redirect, retry};
+use reqwest::{Client, Response, redirect, retry};
 use tower::util::MapResponseLayer;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::facts::{GatewayError, RestartUrl};
+use super::facts::{GatewayAddress, GatewayError, RestartUrl};
 use super::transport::{Credential, Transport};
 use crate::platform::tls;
 
@@ -37,6 +38,8 @@ pub struct Wuzapi {
     restart_url: Option<Arc<RestartUrl>>,
     /// Made at the first call: most functions make none, and to read all public authorities is a good part of a start.
     client: Arc<OnceLock<Client>>,
+    /// The clients for other gateways.
+    others: Arc<Mutex<HashMap<GatewayAddress, Wuzapi>>>,
 }
 
 /// Why there can be no client. The address itself is not shown, since it may hold a secret.
@@ -57,19 +60,16 @@ impl Wuzapi {
     /// # Errors
     /// When the address or the certificates cannot be read.
     pub fn new(base_url: &str, ca_pem: Option<&str>) -> Result<Self, WuzapiError> {
-        let url = Url::parse(base_url.trim()).map_err(|_| WuzapiError::Address)?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
-        if !plain || !matches!(url.scheme(), "http" | "https") {
-            return Err(WuzapiError::Address);
-        }
+        let address = GatewayAddress::parse(base_url).ok_or(WuzapiError::Address)?;
         if ca_pem.is_some_and(|ca_pem| tls::trusting(Some(ca_pem)).is_none()) {
             return Err(WuzapiError::Ca);
         }
         Ok(Self {
-            base_url: url.as_str().trim_end_matches('/').into(),
+            base_url: address.expose().into(),
             ca_pem: ca_pem.map(Into::into),
             restart_url: None,
             client: Arc::default(),
+            others: Arc::default(),
         })
     }
 
@@ -151,6 +151,18 @@ impl Transport for Wuzapi {
         within: Duration,
     ) -> Result<Answer, GatewayError> {
         watched(self.request(call, credential, within)).await
+    }
+
+    fn elsewhere(&self, address: &GatewayAddress) -> Arc<dyn Transport> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = others.entry(address.clone()).or_insert_with(|| Self {
+            base_url: address.expose().into(),
+            ca_pem: self.ca_pem.clone(),
+            restart_url: None,
+            client: Arc::default(),
+            others: Arc::default(),
+        });
+        Arc::new(other.clone())
     }
 
     async fn restart(&self, within: Duration) -> Result<(), GatewayError> {

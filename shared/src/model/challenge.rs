@@ -39,6 +39,8 @@ pub struct PhoneState {
     /// When the last message to the phone that the gateway took was asked for. A message that was only pretended, because the
     /// phone has no user, does not count.
     pub taken_at: Option<Timestamp>,
+    /// The WhatsApp session that the last of those messages came from. A contact keeps its sender.
+    pub served_by: Option<String>,
     /// The networks that somebody has signed in from, the newest first.
     pub known_networks: Vec<NetworkHash>,
     /// The challenge of each purpose.

@@ -109,8 +109,8 @@ texts! {
         "Terlalu banyak kata sandi salah. Tunggu, atau masuk dengan kode.";
     NOT_SET_UP: "WhatsApp is not set up. The code was not sent and nothing was charged; tell the operator.",
         "WhatsApp belum disiapkan. Kode tidak dikirim dan kuota Anda tidak berkurang; beri tahu pengelola.";
-    NOT_ON_WHATSAPP: "This number is not on WhatsApp. Check it, or use one that is; nothing was charged.",
-        "Nomor ini tidak terdaftar di WhatsApp. Periksa kembali, atau gunakan nomor lain; kuota Anda tidak berkurang.";
+    NOT_ON_WHATSAPP: "This number is not on WhatsApp. Check it, or use one that is.",
+        "Nomor ini tidak terdaftar di WhatsApp. Periksa kembali, atau gunakan nomor lain.";
     WHATSAPP_BUSY: "WhatsApp is busy. The code was not sent and nothing was charged; try again in a few seconds.",
         "WhatsApp sedang sibuk. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi beberapa detik lagi.";
     NOT_SENT_RECONNECTING: "WhatsApp is being reconnected. The code was not sent and nothing was charged; try again shortly.",

@@ -33,6 +33,11 @@ impl Timestamp {
         -(-self.0).div_euclid(1000)
     }
 
+    /// The number of the day that it lies in, in UTC.
+    pub const fn day(self) -> i64 {
+        self.seconds().div_euclid(24 * 60 * 60)
+    }
+
     /// This point moved `by` into the future.
     pub const fn plus(self, by: Duration) -> Self {
         Self(self.0 + by.as_millis() as i64)

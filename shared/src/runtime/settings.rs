@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::gateway::{RestartUrl, SessionToken};
+use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
 use crate::model::country::CountryCaps;
@@ -58,12 +58,28 @@ impl Default for Tables {
 pub const SYSTEM_SESSION: &str = "system";
 
 /// One WhatsApp account that this deployment may send from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     /// Its name in logs and in the session item.
     pub name: String,
     /// Its secret.
     pub token: SessionToken,
+    /// The gateway that it lives on, when that is not the one of `WHATSAPP_SERVER_API`.
+    pub gateway: Option<GatewayAddress>,
+    /// How many people it may write to for the first time on one day, when that is limited.
+    pub new_chats_per_day: Option<u32>,
+}
+
+impl SessionSettings {
+    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats.
+    pub fn new(name: impl Into<String>, token: SessionToken) -> Self {
+        Self {
+            name: name.into(),
+            token,
+            gateway: None,
+            new_chats_per_day: None,
+        }
+    }
 }
 
 /// Everything that is configured.
@@ -81,7 +97,7 @@ pub struct Settings {
     /// Whether the first message to a number is preceded by the question whether it is on WhatsApp:
     /// `CHECK_FIRST_CONTACT` is `on` or `off`.
     pub check_first_contact: bool,
-    /// The sessions to send from: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
+    /// The sessions to send from beside those in the table of keys: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
     /// The limits of codes, guesses and passwords: `CODE_COOLDOWN_SECONDS` and so on, all in `read.rs`.
     pub policy: Policy,

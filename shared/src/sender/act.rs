@@ -1,14 +1,13 @@
-//! The one loop that runs the steps of a message: wait, send, see what happened, decide, again.
+//! The one loop that runs the steps of a message on one session: wait, send, see what happened, decide, again.
 use std::time::Duration;
 
 use super::assess;
 use super::classify::{Observation, classify};
 use super::decide::{Progress, Step, decide};
-use super::delivery::{Content, Delivery, Outgoing};
-use super::queue::Place;
+use super::delivery::Content;
+use super::outcome::Outcome;
 use super::recover;
-use super::run::{Run, SEND_MIN, SEND_ROOM, SendAnswer};
-use super::services::Services;
+use super::run::{Patience, Run, SEND_MIN, SEND_ROOM, SendAnswer};
 use crate::gateway::{GatewayError, TextMessage};
 use crate::model::texts::MessageBody;
 use crate::platform::timestamp::Timestamp;
@@ -19,39 +18,76 @@ use crate::store::whatsapp_sessions::sends::UnansweredSend;
 /// No send takes longer than this.
 const SEND_MAX: Duration = Duration::from_secs(10);
 
-/// Sends one message, and recovers and sends again when that fails.
-pub(super) async fn deliver(
-    services: &Services,
-    place: Place,
-    message: Outgoing,
-    deadline: Timestamp,
-) -> Delivery {
-    let mut run = Run::new(services, place, message, deadline);
-    let mut observation = run.begin().await;
+/// What a session still needs once a message has ended on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aftermath {
+    /// Nothing.
+    Nothing,
+    /// Somebody has to look after it: the message did not wait for it.
+    Nudge,
+    /// Its send had no answer, which is counted.
+    Unanswered,
+}
+
+/// Sends one message over the session of `run`, and sends again when that fails; recovers the session if the message waits for
+/// it. Answers how it ended there.
+pub(super) async fn send_over(run: &mut Run<'_>) -> (Outcome, Aftermath) {
+    let first = run.begin().await;
+    follow(run, first).await
+}
+
+/// The same for a message that the session has failed before.
+pub(super) async fn recover_and_send(run: &mut Run<'_>) -> (Outcome, Aftermath) {
+    follow(run, Observation::SessionTrouble).await
+}
+
+async fn follow(run: &mut Run<'_>, mut observation: Observation) -> (Outcome, Aftermath) {
     let mut progress = Progress::default();
     // `decide` ends every story after a stated number of observations.
     loop {
         let (next, step) = decide(progress, observation);
         progress = next;
+        if run.goes_elsewhere_before(step) {
+            return (progress.given_up(observation), Aftermath::Nudge);
+        }
         observation = match step {
             Step::Send { after } => run.send_again(after).await,
             Step::Recover { gateway_was_down } => {
-                let found = recover::recover(&mut run, gateway_was_down).await;
+                let found = recover::recover(run, gateway_was_down).await;
                 run.was_unusable |= found != Observation::UsableAtOnce;
                 found
             }
-            Step::Finish(outcome) => {
-                // A send without an answer always ends its message, so none is missed here.
-                if observation == Observation::Unanswered {
-                    run.count_unanswered().await;
-                }
-                return run.finish(outcome);
+            // A send without an answer always ends its message, so none is missed here.
+            Step::Finish(outcome) if observation == Observation::Unanswered => {
+                return (outcome, Aftermath::Unanswered);
             }
+            Step::Finish(outcome) => return (outcome, Aftermath::Nothing),
         };
     }
 }
 
 impl Run<'_> {
+    /// Whether the message goes to another session rather than wait for what `step` brings.
+    fn goes_elsewhere_before(&self, step: Step) -> bool {
+        let waits = match step {
+            Step::Recover { .. } => true,
+            Step::Send { after } => !after.is_zero(),
+            Step::Finish(_) => false,
+        };
+        waits && self.patience == Patience::GoesElsewhere
+    }
+
+    /// Does for the session what is left to do.
+    pub(super) async fn look_after(&mut self, aftermath: Aftermath) {
+        match aftermath {
+            Aftermath::Nothing => {}
+            Aftermath::Nudge => {
+                self.was_unusable |= !recover::nudge(self).await;
+            }
+            Aftermath::Unanswered => self.count_unanswered().await,
+        }
+    }
+
     /// The first attempt.
     async fn begin(&mut self) -> Observation {
         match self.prepare().await {
@@ -110,7 +146,7 @@ impl Run<'_> {
             body: body.clone(),
             id: self.message.message_id.clone(),
         };
-        let (gateway, token) = (&self.services.gateway, &self.place.token);
+        let (gateway, token) = (&self.place.gateway, &self.place.token);
         gateway.send_text(token, &message, within).await?;
         Ok(SendAnswer::Taken)
     }
@@ -184,6 +220,7 @@ impl Run<'_> {
             now,
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
+            new_chat: false,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {

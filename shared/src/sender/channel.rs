@@ -37,7 +37,35 @@ pub enum ChannelState {
     Unknown,
 }
 
+impl ChannelState {
+    /// The place of a state among those of several sessions: what sends, then what comes back, then what nobody knows, then
+    /// what somebody has to end.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Usable => 0,
+            Self::ColdLocked => 1,
+            Self::Recovering => 2,
+            Self::Down => 3,
+            Self::NeedsPairing | Self::NeedsRestart | Self::Restricted | Self::Misconfigured => 4,
+            Self::Unknown => 5,
+        }
+    }
+}
+
 impl ChannelStatus {
+    /// How the channel is whose sessions are as `statuses` say: as the best of them.
+    pub(super) fn best(statuses: impl Iterator<Item = Self>) -> Self {
+        let unknown = Self {
+            state: ChannelState::Unknown,
+            since: None,
+            seen_at: None,
+        };
+        // Of those that are alike, the one that was seen last says most.
+        statuses
+            .min_by_key(|status| (status.state.rank(), std::cmp::Reverse(status.seen_at)))
+            .unwrap_or(unknown)
+    }
+
     /// What the session's item says at `now`.
     pub(super) fn new(item: &SessionItem, now: Timestamp) -> Self {
         Self {

@@ -25,6 +25,18 @@ pub struct Outgoing {
     pub first_contact: bool,
 }
 
+/// What a message has shown about one session.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) session: String,
+    /// What a real send has shown about the session.
+    pub(super) send_record: Option<SendRecord>,
+    /// What a message to nobody did not need of its place in the queue, when it ended as sent.
+    pub(super) rest_of_nobodys_place: Option<Duration>,
+    /// The session's state, when the send has shown another one than was known.
+    pub(super) new_state: Option<SeenState>,
+}
+
 /// What the recipient reads.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -39,7 +51,7 @@ pub enum Content {
 pub struct Delivery {
     /// How it ended.
     pub outcome: Outcome,
-    /// The session it was sent from.
+    /// The session that it was sent from, or tried on last.
     pub session: String,
     /// The message's id.
     pub message_id: String,
@@ -55,12 +67,8 @@ pub struct Delivery {
     pub retry_after: Option<Duration>,
     /// It was made for an account that does not exist.
     pub(super) to_nobody: bool,
-    /// What a real send has shown about the session.
-    pub(super) send_record: Option<SendRecord>,
-    /// What a message to nobody did not need of its place in the queue, when it ended as sent.
-    pub(super) rest_of_nobodys_place: Option<Duration>,
-    /// The session's state, when the send has shown another one than was known.
-    pub(super) new_state: Option<SeenState>,
+    /// What it has shown about each session that it was tried on.
+    pub(super) shown: Vec<Shown>,
 }
 
 /// One thing that was done for a message.

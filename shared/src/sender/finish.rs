@@ -1,20 +1,29 @@
-//! The end of a message: its delivery, what that has shown about the session, and its line in the log.
+//! The end of a message on a session, what that has shown about the session, and the message's line in the log.
 use std::time::Duration;
 
-use super::delivery::{Content, Delivery, Outgoing};
+use super::delivery::{Content, Delivery, Shown, StepTaken};
 use super::nobody::{end_of, speaks_for_others};
 use super::outcome::{HUMAN_TAKES, Outcome, Reason};
+use super::rank::Contact;
 use super::run::Run;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
 
+/// How a message ended on one session.
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) steps: Vec<StepTaken>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) shown: Shown,
+}
+
 impl Run<'_> {
-    /// Ends the message with `outcome`.
-    pub(super) fn finish(self, outcome: Outcome) -> Delivery {
+    /// Ends the message on this session with `outcome`.
+    pub(super) fn finish(self, outcome: Outcome) -> End {
         let now = self.now();
-        let reader = Reader::of(&self.message);
+        let reader = Reader::of(&self);
         let send_record = match reader {
             Reader::NewContact | Reader::Contact => self.send_record(outcome, now),
             Reader::Nobody => None,
@@ -25,27 +34,22 @@ impl Run<'_> {
                     .unwrap_or_default()
             });
         let seen = self.place.item.seen;
-        let delivery = Delivery {
+        End {
             outcome,
-            new_state: match reader {
-                Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
-                    seen_usable(seen, self.sent_at)
-                }
-                _ => new_state(outcome, seen, reader, now),
-            },
-            session: self.place.session,
-            message_id: self.message.message_id,
-            purpose: self.message.purpose,
-            phone: self.message.phone,
-            started: self.started,
-            steps: self.steps,
             retry_after: retry_after(outcome, self.retry_after),
-            to_nobody: reader == Reader::Nobody,
-            send_record,
-            rest_of_nobodys_place,
-        };
-        log(&delivery, now.since(self.started));
-        delivery
+            shown: Shown {
+                new_state: match reader {
+                    Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
+                        seen_usable(seen, self.sent_at)
+                    }
+                    _ => new_state(outcome, seen, reader, now),
+                },
+                session: self.place.session,
+                send_record,
+                rest_of_nobodys_place,
+            },
+            steps: self.steps,
+        }
     }
 
     /// What a real message has shown about its session; nothing if it was not sent at all.
@@ -58,7 +62,10 @@ impl Run<'_> {
         let end = end_of(outcome).filter(|_| taken.is_some() || was_hidden)?;
         let send = RecentSend {
             at: now,
-            took: self.taken_after.unwrap_or_else(|| now.since(first_sent_at)),
+            took: self
+                .taken_after
+                .filter(|_| self.was_unusable)
+                .unwrap_or_else(|| now.since(first_sent_at)),
             end,
             requeued_after: self.requeued_at.map(|at| at.since(first_sent_at)),
         };
@@ -116,11 +123,11 @@ enum Reader {
 }
 
 impl Reader {
-    const fn of(message: &Outgoing) -> Self {
-        match message.content {
-            Content::Nobody => Self::Nobody,
-            Content::Text(_) if message.first_contact => Self::NewContact,
-            Content::Text(_) => Self::Contact,
+    fn of(run: &Run<'_>) -> Self {
+        match (&run.message.content, run.place.contact) {
+            (Content::Nobody, _) => Self::Nobody,
+            (Content::Text(_), Contact::New) => Self::NewContact,
+            (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }
 }
@@ -187,7 +194,8 @@ fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<
     ];
     match outcome {
         Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
-        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured | Reason::Restricted) => {
+        Outcome::Sent
+        | Outcome::NotSent(Reason::Misconfigured | Reason::NeedsPairing | Reason::Restricted) => {
             state_after(outcome, before)
         }
         Outcome::NotSent(_) | Outcome::Unknown => None,
@@ -211,7 +219,7 @@ fn state_after(outcome: Outcome, before: Option<SessionState>) -> Option<Session
 }
 
 /// The message's line in the log.
-fn log(delivery: &Delivery, took: Duration) {
+pub(super) fn log(delivery: &Delivery, took: Duration) {
     let steps: Vec<_> = delivery
         .steps
         .iter()

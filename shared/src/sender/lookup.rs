@@ -54,9 +54,14 @@ impl Run<'_> {
     /// that is not on WhatsApp.
     pub(super) async fn look_up_if_new(&mut self) -> Result<(), Observation> {
         let first = self.message.first_contact;
-        if !self.services.check_first_contact || !(first || self.message.phone.former().is_some()) {
+        // A session before this one has looked it up.
+        if self.looked_up
+            || !self.services.check_first_contact
+            || !(first || self.message.phone.former().is_some())
+        {
             return Ok(());
         }
+        self.looked_up = true;
         match self.look_up().await {
             LookUp::NotThere if first => Err(Observation::NotOnWhatsApp),
             LookUp::There(jid) => {
@@ -73,7 +78,7 @@ impl Run<'_> {
         let within = CHECK_MAX.min(self.deadline.since(began).saturating_sub(SEND_ROOM));
         let phone = &self.message.phone;
         let spellings: Vec<_> = [phone.clone()].into_iter().chain(phone.former()).collect();
-        let (gateway, token) = (&self.services.gateway, &self.place.token);
+        let (gateway, token) = (&self.place.gateway, &self.place.token);
         let checks = gateway.check_users(token, &spellings, within).await;
         let answer = match checks {
             Ok(checks) => LookUp::new(&checks, &spellings),

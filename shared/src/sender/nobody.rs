@@ -15,6 +15,9 @@ const END_SPEAKS: Duration = Duration::from_secs(600);
 /// How much the time of a message to nobody may differ from one that was seen: by this part of it.
 const SPREAD_PART: u32 = 32;
 
+/// The least time for the answer of a look at the end of a message.
+const LOOK_MIN: Duration = Duration::from_millis(100);
+
 /// The ends that say something about other messages. Missing are those that concern one recipient alone, and those that
 /// every message meets, also one to nobody. A session can be down or not paired whatever its status says, so these two are
 /// here.
@@ -66,25 +69,57 @@ impl Run<'_> {
         within: Duration,
     ) -> Result<SendAnswer, GatewayError> {
         let began = self.sent_at;
-        let (gateway, token) = (&self.services.gateway, &self.place.token);
-        if !gateway.status(token, within).await?.usable() {
-            return Ok(SendAnswer::NotUsable);
+        if !self.session_is_usable(within).await? {
+            return self.end_unusable(began).await;
         }
+        let looked = self.now().since(began);
         if let Some((outcome, last)) = self.last_failure(began) {
-            // Whoever comes next would find the queue shorter than after a real one.
-            if let Some(after) = last.requeued_after {
-                self.sleep_until(began.plus(after)).await;
-                let _ = self.queue_again(Duration::ZERO).await;
-            }
-            // That is the time of all its sends, so it may be longer than one send.
-            self.sleep_until(began.plus(last.took)).await;
-            return Ok(SendAnswer::LikeTheLast(outcome));
+            return self.end_like(last, outcome).await;
         }
-        match self.time_of_a_taken_send() {
-            Some(took) => self.sleep_until(began.plus(took.min(within))).await,
-            None => self.pass_the_cost(began).await,
+        let took = self.time_of_a_taken_send().unwrap_or(self.place.cost);
+        let until = began.plus(took.min(within));
+        // A session can seem usable for a moment, and a send that takes longer than that fails.
+        self.sleep_until(until.minus(looked)).await;
+        let left = until.since(self.now()).max(looked);
+        let still_usable = self.session_is_usable(left + LOOK_MIN).await?;
+        self.sleep_until(until).await;
+        if still_usable {
+            Ok(SendAnswer::Taken)
+        } else {
+            Ok(SendAnswer::NotUsable)
         }
-        Ok(SendAnswer::Taken)
+    }
+
+    async fn session_is_usable(&self, within: Duration) -> Result<bool, GatewayError> {
+        let (gateway, token) = (&self.place.gateway, &self.place.token);
+        Ok(gateway.status(token, within).await?.usable())
+    }
+
+    /// Ends on a session whose status says that it cannot send. A real message learns from its send that nobody has paired the
+    /// session, and looks no further.
+    async fn end_unusable(&mut self, began: Timestamp) -> Result<SendAnswer, GatewayError> {
+        let last = self.last_failure(began);
+        match last.filter(|(_, last)| last.end == SendEnd::Unpaired) {
+            Some((outcome, last)) => self.end_like(last, outcome).await,
+            None => Ok(SendAnswer::NotUsable),
+        }
+    }
+
+    /// Takes the time of `last`, and ends as it did.
+    async fn end_like(
+        &mut self,
+        last: RecentSend,
+        outcome: Outcome,
+    ) -> Result<SendAnswer, GatewayError> {
+        let began = self.sent_at;
+        // Whoever comes next would find the queue shorter than after a real one.
+        if let Some(after) = last.requeued_after {
+            self.sleep_until(began.plus(after)).await;
+            let _ = self.queue_again(Duration::ZERO).await;
+        }
+        // That is the time of all its sends, so it may be longer than one send.
+        self.sleep_until(began.plus(last.took)).await;
+        Ok(SendAnswer::LikeTheLast(outcome))
     }
 
     /// The session's last real message, if it failed, and how. One of long ago says nothing.

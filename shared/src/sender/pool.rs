@@ -1,17 +1,37 @@
-//! The sessions that this deployment may send from, and which of them a recipient gets.
+//! The sessions that this deployment may send from, and in which order a recipient gets them.
+//!
+//! A contact keeps its sender: first comes the session that served the phone before, then the others as their names and the
+//! phone are hashed together, so that the load spreads and each phone has an order of its own. Of these, the fittest are
+//! taken first.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use super::rank::{Contact, Rank, rank};
+use super::services::Named;
 use crate::model::phone::Phone;
-use crate::runtime::settings::SessionSettings;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::store::StoreError;
+use crate::store::session_list::{ListedSession, SessionList};
 use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
-/// The configured sessions.
+/// How many sessions are looked at before the others.
+pub(super) const CANDIDATES: usize = 2;
+
+/// The configured sessions, and those of the list.
 #[derive(Clone, Debug)]
-pub struct Pool(Vec<SessionSettings>);
+pub(super) struct Pool {
+    configured: Vec<SessionSettings>,
+    list: SessionList,
+}
 
 impl Pool {
-    /// The sessions of `configured`. One whose name cannot be the key of an item is left out and named in the log.
-    pub fn new(configured: &[SessionSettings]) -> Self {
-        let (named, unnamed): (Vec<_>, Vec<_>) = configured
+    /// The sessions of `configured` and of `list`. A configured one whose name cannot be the key of an item is left out and
+    /// named in the log.
+    pub(super) fn new(configured: &[SessionSettings], list: SessionList) -> Self {
+        let (configured, unnamed): (Vec<_>, Vec<_>) = configured
             .iter()
             .cloned()
             .partition(|session| is_session_name(&session.name));
@@ -21,25 +41,176 @@ impl Pool {
                 "[WhatsApp System] a session's name is 1 to 32 letters, digits, `_` or `-`: it is not used"
             );
         }
-        Self(named)
+        Self { configured, list }
     }
 
-    /// The session for `recipient`. There is one to choose from, so the recipient does not matter yet.
-    pub fn pick(&self, _recipient: &Phone) -> Option<&SessionSettings> {
-        self.0.first()
+    /// The names of the configured sessions. Whoever only looks how a session is needs no token, and knows one by its name.
+    pub(super) fn configured_names(&self) -> Vec<String> {
+        if self.configured.is_empty() {
+            return vec![SYSTEM_SESSION.to_owned()];
+        }
+        let names = self.configured.iter();
+        names.map(|session| session.name.clone()).collect()
     }
 
-    /// The session whose state stands for the whole channel.
-    pub fn main(&self) -> Option<&SessionSettings> {
-        self.0.first()
+    /// The sessions as they were known last, without a call.
+    pub(super) fn last_known(&self) -> Vec<SessionSettings> {
+        let listed = self.list.last();
+        self.with(listed.as_deref().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The sessions as they were at most a minute ago. When the list cannot be read, those that were known last go on.
+    pub(super) async fn sessions(&self, now: Timestamp) -> Vec<SessionSettings> {
+        match self.list.get(now).await {
+            Ok(listed) => self.with(&listed),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "[WhatsApp System] the list of sessions could not be read: those that were known last go on"
+                );
+                self.last_known()
+            }
+        }
+    }
+
+    fn with(&self, listed: &[ListedSession]) -> Vec<SessionSettings> {
+        let mut sessions = self.configured.clone();
+        for other in listed {
+            let there = sessions
+                .iter()
+                .any(|session| session.name == other.session.name);
+            if other.sends && !there {
+                sessions.push(other.session.clone());
+            }
+        }
+        sessions
     }
 }
 
-/// The session for a recipient, and what is known about it.
+/// Whom a message is for, as far as that decides which session it gets.
 #[derive(Clone, Debug)]
-pub struct Picked {
+pub struct Recipient<'a> {
+    /// The phone.
+    pub phone: &'a Phone,
+    /// The session that served the phone before, where that is known.
+    pub served_by: Option<&'a str>,
+    /// Whether no session is known to have written to the phone.
+    pub first_contact: bool,
+}
+
+impl<'a> Recipient<'a> {
+    /// Somebody whom any session may have written to, as far as is known.
+    pub const fn of(phone: &'a Phone) -> Self {
+        Self {
+            phone,
+            served_by: None,
+            first_contact: false,
+        }
+    }
+
+    /// How well the session called `name` knows the recipient.
+    pub(super) fn contact(&self, name: &str) -> Contact {
+        match self.served_by {
+            _ if self.first_contact => Contact::New,
+            Some(served_by) if served_by != name => Contact::New,
+            Some(_) | None => Contact::Known,
+        }
+    }
+
+    /// `sessions` in the order of this recipient.
+    pub(super) fn order(&self, mut sessions: Vec<SessionSettings>) -> Vec<SessionSettings> {
+        let place = |session: &SessionSettings| {
+            let first = self.served_by == Some(session.name.as_str());
+            (!first, weight(&session.name, self.phone))
+        };
+        sessions.sort_by_cached_key(place);
+        sessions
+    }
+}
+
+/// Rendezvous hashing: each phone has its own order of the sessions, and one that comes or goes changes no other's place.
+fn weight(name: &str, phone: &Phone) -> [u8; 8] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(name.as_bytes());
+    context.update(b"\n");
+    context.update(phone.digits().as_bytes());
+    let mut weight = [0; 8];
+    weight.copy_from_slice(&context.finish().as_ref()[..8]);
+    weight
+}
+
+/// One session for a recipient, and what is known about it.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
     pub(super) session: SessionSettings,
     pub(super) item: SessionItem,
+    pub(super) rank: Rank,
+    pub(super) contact: Contact,
+}
+
+impl Choice {
+    /// Each of `sessions` as it is for `recipient`, with its item from `items`.
+    pub(super) fn of_each(
+        sessions: &[SessionSettings],
+        items: &HashMap<String, SessionItem>,
+        recipient: &Recipient<'_>,
+        now: Timestamp,
+    ) -> Vec<Self> {
+        let choice = |session: &SessionSettings| {
+            let item = items.get(&session.name).cloned().unwrap_or_default();
+            Self::new(session, item, recipient.contact(&session.name), now)
+        };
+        sessions.iter().map(choice).collect()
+    }
+
+    fn new(session: &SessionSettings, item: SessionItem, contact: Contact, now: Timestamp) -> Self {
+        Self {
+            session: session.clone(),
+            rank: rank(&item, contact, session.new_chats_per_day, now),
+            item,
+            contact,
+        }
+    }
+}
+
+/// Sessions for a recipient of which nothing was read yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread(Arc<[(SessionSettings, Contact)]>);
+
+impl Unread {
+    pub(super) fn new(sessions: &[SessionSettings], recipient: &Recipient<'_>) -> Self {
+        let sessions = sessions.iter();
+        let with_contact =
+            |session: &SessionSettings| (session.clone(), recipient.contact(&session.name));
+        Self(sessions.map(with_contact).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(session, _)| session.name.as_str())
+    }
+
+    /// The sessions with their items, the best first.
+    pub(super) fn choices(&self, items: &[Named], now: Timestamp) -> Vec<Choice> {
+        let item_of = |name: &str| items.iter().find(|(named, _)| named == name);
+        let choice = |(session, contact): &(SessionSettings, Contact)| {
+            let item = item_of(&session.name).map(|(_, item)| item.clone());
+            Choice::new(session, item.unwrap_or_default(), *contact, now)
+        };
+        let mut choices: Vec<_> = self.0.iter().map(choice).collect();
+        choices.sort_by_key(|choice| choice.rank);
+        choices
+    }
+}
+
+/// The sessions for a recipient, the best first. There is one at least.
+#[derive(Clone, Debug)]
+pub struct Picked {
+    pub(super) all: Arc<[Choice]>,
+    pub(super) unread: Unread,
 }
 
 /// Why there is no session.
@@ -48,20 +219,43 @@ pub enum PickError {
     /// No session is configured.
     #[error("no WhatsApp session is configured")]
     NoSession,
+    /// Every session has written to as many people for the first time today as it may.
+    #[error("no session may write to one more new contact today")]
+    NoNewChats,
     /// The store failed.
     #[error("the session is not known")]
     Store(#[source] StoreError),
 }
 
 impl Picked {
-    /// The session's name.
-    pub fn session(&self) -> &str {
-        &self.session.name
+    /// The best of `choices`, which are in the recipient's order, and the others behind it.
+    pub(super) fn new(mut choices: Vec<Choice>, unread: Unread) -> Result<Self, PickError> {
+        if choices.is_empty() {
+            return Err(PickError::NoSession);
+        }
+        choices.retain(|choice| choice.rank != Rank::Closed);
+        if choices.is_empty() {
+            return Err(PickError::NoNewChats);
+        }
+        choices.sort_by_key(|choice| choice.rank);
+        Ok(Self {
+            all: choices.into(),
+            unread,
+        })
     }
 
-    /// The state in which the session was last seen: a hint, which may be old.
+    pub(super) fn first(&self) -> &Choice {
+        &self.all[0]
+    }
+
+    /// The name of the best session.
+    pub fn session(&self) -> &str {
+        &self.first().session.name
+    }
+
+    /// The state in which that session was last seen: a hint, which may be old.
     pub fn state(&self) -> Option<SessionState> {
-        self.item.seen.map(|seen| seen.state)
+        self.first().item.seen.map(|seen| seen.state)
     }
 }
 
@@ -73,8 +267,65 @@ pub fn is_session_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::gateway::SessionToken;
     use crate::store::whatsapp_sessions::GATEWAY;
+
+    fn sessions(names: &[&str]) -> Vec<SessionSettings> {
+        let session = |name: &&str| SessionSettings::new(*name, SessionToken::new(*name));
+        names.iter().map(session).collect()
+    }
+
+    fn order(phone: &Phone, served_by: Option<&str>, names: &[&str]) -> Vec<String> {
+        let recipient = Recipient {
+            phone,
+            served_by,
+            first_contact: false,
+        };
+        let ordered = recipient.order(sessions(names)).into_iter();
+        ordered.map(|session| session.name).collect()
+    }
+
+    fn phone(number: u64) -> Phone {
+        Phone::parse(&format!("+62812{:08}", 10_000_000 + number)).expect("a phone")
+    }
+
+    #[test]
+    fn the_load_spreads_evenly() {
+        let mut served = BTreeMap::new();
+        for number in 0..3_000 {
+            let first = order(&phone(number), None, &["a", "b", "c"]).remove(0);
+            *served.entry(first).or_insert(0) += 1;
+        }
+        assert!(
+            served.values().all(|times| (900..1_100).contains(times)),
+            "{served:?}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_that_goes_moves_nobody_else(number in 0_u64..90_000_000) {
+            let phone = phone(number);
+            let with = order(&phone, None, &["a", "b", "c", "d"]);
+            let without: Vec<_> = with.iter().filter(|name| *name != "c").cloned().collect();
+            prop_assert_eq!(order(&phone, None, &["d", "a", "b"]), without);
+        }
+
+        #[test]
+        fn whoever_served_a_phone_before_comes_first(number in 0_u64..90_000_000) {
+            let phone = phone(number);
+            for name in ["a", "b", "c"] {
+                prop_assert_eq!(&order(&phone, Some(name), &["a", "b", "c"])[0], name);
+            }
+            let gone = order(&phone, Some("gone"), &["a", "b", "c"]);
+            prop_assert_eq!(gone, order(&phone, None, &["a", "b", "c"]));
+        }
+    }
 
     #[test]
     fn a_session_name_is_a_short_word_that_no_other_item_has() {

@@ -1,13 +1,15 @@
 //! The places in a session's queue. The gateway sends one message at a time.
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::pool::Picked;
+use super::pool::{Choice, Picked, Unread};
+use super::rank::{Contact, Rank};
 use super::services::Services;
-use crate::gateway::SessionToken;
+use crate::gateway::{Gateway, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::SessionItem;
 use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
+use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
 
 /// The cost of a send that nobody has measured yet.
 const COST: Duration = Duration::from_millis(300);
@@ -38,66 +40,150 @@ pub enum PlaceError {
     Store(#[source] StoreError),
 }
 
-/// A place in a session's queue.
+/// A place in the queue of one session, and the other sessions for the same recipient.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub(super) session: String,
     pub(super) token: SessionToken,
+    pub(super) gateway: Gateway,
+    /// The name of the gateway's item.
+    pub(super) gateway_item: String,
+    /// How well the session knows the recipient.
+    pub(super) contact: Contact,
     /// When its turn comes.
     pub(super) at: Timestamp,
     /// How long it is.
     pub(super) cost: Duration,
     /// What is known about the session.
     pub(super) item: SessionItem,
+    /// All sessions for the same recipient that were read, the best first.
+    pub(super) all: Arc<[Choice]>,
+    /// The others.
+    pub(super) unread: Unread,
 }
 
 impl Place {
-    fn new(picked: &Picked, at: Timestamp, cost: Duration) -> Self {
+    fn new(services: &Services, choice: &Choice, at: Timestamp, cost: Duration) -> Self {
+        let Choice {
+            session,
+            item,
+            contact,
+            ..
+        } = choice;
+        let address = session.gateway.as_ref();
         Self {
-            session: picked.session.name.clone(),
-            token: picked.session.token.clone(),
+            session: session.name.clone(),
+            token: session.token.clone(),
+            gateway: match address {
+                None => services.gateway.clone(),
+                Some(address) => services.gateway.elsewhere(address),
+            },
+            gateway_item: gateway_item(address),
+            contact: *contact,
             at,
             cost,
-            item: picked.item.clone(),
+            item: item.clone(),
+            all: Arc::default(),
+            unread: Unread::default(),
         }
+    }
+
+    /// The same place, of a recipient who has `all` these sessions, and others that are `unread`.
+    pub(super) fn of(self, all: &Arc<[Choice]>, unread: &Unread) -> Self {
+        Self {
+            all: Arc::clone(all),
+            unread: unread.clone(),
+            ..self
+        }
+    }
+
+    /// The other sessions for the same recipient, the best first.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Choice> {
+        let others = self.all.iter();
+        others.filter(|choice| choice.session.name != self.session)
+    }
+
+    /// Whether another session of the same gateway is usable.
+    pub(super) fn has_neighbours(&self) -> bool {
+        self.others().any(|other| {
+            other.rank == Rank::Usable
+                && gateway_item(other.session.gateway.as_ref()) == self.gateway_item
+        })
     }
 }
 
-/// Takes a place in the queue of the `picked` session, at most `wait_max` from now.
+/// Takes a place in the queue of the best session of `picked` that has one, at most `wait_max` from now. A queue that is full
+/// sends on to the next session that is usable.
 ///
 /// # Errors
-/// When the queue is full, or the store fails at the first try. Further tries are a favour: when the store fails at one of
+/// When the queues are full, or the store fails at the first try. Further tries are a favour: when the store fails at one of
 /// them, the queue counts as full.
 pub(super) async fn take_place(
     services: &Services,
     picked: &Picked,
     wait_max: Duration,
 ) -> Result<Place, PlaceError> {
-    let name = &picked.session.name;
     let latest = services.clock.now().plus(wait_max);
-    let mut free_at = picked.item.free_at;
+    let usable = picked
+        .all
+        .iter()
+        .skip(1)
+        .filter(|other| other.rank.may_send());
+    let mut queues: Vec<_> = std::iter::once(picked.first())
+        .chain(usable)
+        .map(|choice| (choice, choice.item.free_at))
+        .collect();
     // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
-    for (number, pause) in PLACE_PAUSES.into_iter().enumerate() {
-        let now = services.clock.now();
-        let request = SlotRequest {
-            free_at,
-            now,
-            wait_max: latest.since(now),
-            cost: COST,
-        };
-        match services.sessions.take_slot(name, request).await {
-            Ok(Slot::At(at, cost)) => return Ok(Place::new(picked, at, cost)),
-            Ok(Slot::Full(queue)) => free_at = queue.free_at,
-            Err(error) if number == 0 => return Err(PlaceError::Store(error)),
-            Err(_) => break,
+    for (round, pause) in PLACE_PAUSES.into_iter().enumerate() {
+        for (number, (choice, free_at)) in queues.iter_mut().enumerate() {
+            match take_slot(services, choice, *free_at, latest).await {
+                Ok(Taken::Place(place)) => return Ok(place.of(&picked.all, &picked.unread)),
+                Ok(Taken::Full(free)) => *free_at = free,
+                Err(error) if (round, number) == (0, 0) => return Err(PlaceError::Store(error)),
+                Err(_) => {}
+            }
         }
         if latest.since(services.clock.now()) <= pause {
             break;
         }
         tokio::time::sleep(pause).await;
     }
-    let retry_after = free_at.unwrap_or(latest).since(latest);
+    let free = queues.iter().filter_map(|(_, free_at)| *free_at).min();
+    let retry_after = free.unwrap_or(latest).since(latest);
     Err(PlaceError::Busy(Busy { retry_after }))
+}
+
+/// What came of a try to take a place.
+pub(super) enum Taken {
+    /// It is taken.
+    Place(Box<Place>),
+    /// The queue is full, and its first place is free then.
+    Full(Option<Timestamp>),
+}
+
+/// Takes a place in the queue of `choice`, which is free at `free_at` as far as is known, at `latest` from now.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn take_slot(
+    services: &Services,
+    choice: &Choice,
+    free_at: Option<Timestamp>,
+    latest: Timestamp,
+) -> Result<Taken, StoreError> {
+    let now = services.clock.now();
+    let request = SlotRequest {
+        free_at,
+        now,
+        wait_max: latest.since(now),
+        cost: COST,
+        new_chat: choice.contact == Contact::New,
+    };
+    let slot = services.sessions.take_slot(&choice.session.name, request);
+    Ok(match slot.await? {
+        Slot::At(at, cost) => Taken::Place(Box::new(Place::new(services, choice, at, cost))),
+        Slot::Full(queue) => Taken::Full(queue.free_at),
+    })
 }
 
 /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes.

@@ -9,7 +9,7 @@ use super::classify::Observation;
 use super::run::{Run, SEND_ROOM};
 use super::spacing;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{SessionItem, SessionState};
+use crate::store::whatsapp_sessions::{GATEWAY, SessionItem, SessionState};
 
 // In reading order: each file uses only what stands above it.
 
@@ -33,6 +33,9 @@ const COMMAND_MAX: Duration = Duration::from_secs(2);
 /// The same when the reply waits for nothing else any more.
 const LAST_COMMAND_MAX: Duration = Duration::from_secs(1);
 
+/// The longest that is looked after a session that the message does not wait for.
+const NUDGE_MAX: Duration = Duration::from_millis(2_500);
+
 /// How a recovery that succeeded is called in the message's story.
 const USABLE: &str = "usable";
 
@@ -53,6 +56,31 @@ pub(super) async fn recover(run: &mut Run<'_>, gateway_was_down: bool) -> Observ
     };
     recovery.end(observation);
     observation
+}
+
+/// Looks at the session of `run` once and does what can be done for it, although the message goes out from another one. Waits
+/// for nothing that comes of it. Answers whether it is usable, as far as its status shows.
+pub(super) async fn nudge(run: &mut Run<'_>) -> bool {
+    let deadline = run.deadline.min(run.now().plus(NUDGE_MAX));
+    let mut recovery = Recovery::new(run, deadline, LAST_COMMAND_MAX);
+    let nudged = async {
+        recovery.look().await?;
+        let advice = advise::advise(&recovery.item, &recovery.outlook());
+        recovery.follow(advice).await;
+        Ok(advice == Advice::Send)
+    };
+    let nudged = tokio::time::timeout(NUDGE_MAX, nudged).await;
+    if recovery.item != SessionItem::default() {
+        recovery.run.place.item = recovery.item;
+    }
+    match nudged {
+        Ok(Ok(usable)) => usable,
+        Ok(Err(error)) => {
+            run.store_failed(&error);
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 /// Closes and connects a session that turned out to be `suspect`, if nobody else does. Waits for nothing that comes of it,
@@ -130,9 +158,15 @@ impl Recovery<'_, '_> {
             // What comes of a connect is seen by a look.
             connect_deadline: self.last_look,
             gateway_opens: self.gateway.connect_after,
-            may_restart: self.run.services.can_restart
-                && spacing::may_restart(&self.gateway.restarts, now),
+            may_restart: self.may_restart() && spacing::may_restart(&self.gateway.restarts, now),
         }
+    }
+
+    /// Whether somebody can be asked to restart the session's gateway, and no other session loses by it.
+    fn may_restart(&self) -> bool {
+        let place = &self.run.place;
+        let can_restart = self.run.services.can_restart && place.gateway_item == GATEWAY;
+        can_restart && !place.has_neighbours()
     }
 
     /// Writes how the recovery ended: into the message's story, and into the log.

@@ -38,7 +38,6 @@ pub(super) struct Run<'a> {
     pub(super) services: &'a Services,
     pub(super) place: Place,
     pub(super) message: Outgoing,
-    pub(super) started: Timestamp,
     pub(super) deadline: Timestamp,
     pub(super) steps: Vec<StepTaken>,
     /// How long until something new can be tried, when the session did not come back.
@@ -56,6 +55,18 @@ pub(super) struct Run<'a> {
     pub(super) was_unusable: bool,
     /// The recipient's account, where it is known under another number.
     pub(super) jid: Option<Jid>,
+    /// Whether somebody has asked if the recipient is on WhatsApp.
+    pub(super) looked_up: bool,
+    pub(super) patience: Patience,
+}
+
+/// Whether a message waits for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until it comes back, as long as there is time.
+    Waits,
+    /// Not at all: another session is usable.
+    GoesElsewhere,
 }
 
 impl<'a> Run<'a> {
@@ -70,7 +81,6 @@ impl<'a> Run<'a> {
             services,
             place,
             message,
-            started,
             deadline,
             steps: Vec::new(),
             retry_after: None,
@@ -80,6 +90,8 @@ impl<'a> Run<'a> {
             taken_after: None,
             was_unusable: false,
             jid: None,
+            looked_up: false,
+            patience: Patience::Waits,
         }
     }
 

@@ -3,13 +3,19 @@ use crate::gateway::Gateway;
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::runtime::Backends;
-use crate::store::whatsapp_sessions::WhatsAppSessions;
+use crate::store::StoreError;
+use crate::store::batch::{Batches, Read};
+use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
+
+/// The item of a session, with the session's name.
+pub type Named = (String, SessionItem);
 
 /// The gateway, the table of sessions, time and randomness.
 #[derive(Clone, Debug)]
 pub(super) struct Services {
     pub(super) gateway: Gateway,
     pub(super) sessions: WhatsAppSessions,
+    pub(super) batches: Batches,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     /// Whether somebody can be asked to restart the gateway.
@@ -25,11 +31,38 @@ impl Services {
         Self {
             gateway: backends.gateway.clone(),
             sessions: WhatsAppSessions::new(backends.dynamodb.clone(), table),
+            batches: Batches::new(backends),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
             can_restart: settings.restart_url.is_some(),
             check_first_contact: settings.check_first_contact,
         }
+    }
+
+    /// The read of the item of a session, with its name.
+    pub(super) fn reading(&self, name: &str) -> Read<Named> {
+        let named = name.to_owned();
+        self.sessions.reading(name).map(|item| (named, item))
+    }
+
+    /// The items of the sessions called `names`, in one call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn read_all(
+        &self,
+        names: impl IntoIterator<Item = &str>,
+    ) -> Result<Vec<Named>, StoreError> {
+        let mut batch = self.batches.begin();
+        let reads: Vec<_> = names
+            .into_iter()
+            .map(|name| batch.add(self.reading(name)))
+            .collect();
+        if reads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = batch.read("read the sessions").await?;
+        reads.into_iter().map(|read| read.from(&found)).collect()
     }
 
     /// An id that tells this attempt at a conditional update from every other one.

@@ -23,12 +23,29 @@ const CONNECT_WAIT_AFTER_SUCCESS: Duration = Duration::from_secs(2);
 const FIGHT_CONNECTS: usize = 3;
 /// See [`FIGHT_CONNECTS`].
 const FIGHT_WITHIN: Duration = Duration::from_secs(60);
+/// The time between two connects to one gateway after a connect that left no gateway behind: an outage must not outlast
+/// WhatsApp's.
+const WAIT_AFTER_DEATH: Duration = Duration::from_secs(30);
+/// The same while another session of the gateway is usable, which would die with it: this long at first, then twice as long
+/// each time.
+const WAIT_AFTER_DEATH_OF_OTHERS: Duration = Duration::from_secs(60);
+/// And this long at most.
+const WAIT_AFTER_DEATH_OF_OTHERS_MAX: Duration = Duration::from_secs(15 * 60);
 /// The time between two restarts of a gateway.
 const RESTART_WAIT: Duration = Duration::from_secs(10 * 60);
 /// How many restarts a gateway gets in 24 hours.
 const RESTARTS_A_DAY: usize = 3;
 /// The earliest time.
 const ALWAYS: Timestamp = Timestamp::from_millis(0);
+
+/// How long a gateway takes no connect after one that it died of. `others` are usable sessions that it has besides.
+pub fn wait_after_death(gateway: &SessionItem, others: bool) -> Duration {
+    if !others {
+        return WAIT_AFTER_DEATH;
+    }
+    let before = gateway.connect_wait.unwrap_or_default();
+    (before * 2).clamp(WAIT_AFTER_DEATH_OF_OTHERS, WAIT_AFTER_DEATH_OF_OTHERS_MAX)
+}
 
 /// Whether somebody may connect the session now.
 pub fn connect_is_free(item: &SessionItem, now: Timestamp) -> bool {

@@ -1,7 +1,7 @@
 //! The table of challenges: one item per phone.
 //!
 //! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), `known` (list of
-//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, `taken_at` once the gateway has taken a
+//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, `taken_at` and `served_by` once a gateway took a
 //! message to the phone, and per purpose a map named after it with `code` and `open`. Times inside are milliseconds. Every
 //! write raises `rev`.
 //!

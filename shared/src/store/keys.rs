@@ -1,5 +1,7 @@
 //! The table of key rings, as it is read. `key_maker.rs` writes it.
 //!
+//! `session_list.rs` keeps the list of WhatsApp sessions in the same table.
+//!
 //! Attributes: `ring` (key: `codes`, `signing`, `refresh` or `public`), `keys` (list of maps: `kid`, `key`, `use_from`,
 //! `retire_at`; times in milliseconds). The maps of `public` are `jwk` (the public half of a key of `signing`, as JSON) and
 //! its `retire_at`.
@@ -27,8 +29,18 @@ pub struct KeyItem<T> {
     client: Client,
     table: String,
     name: &'static str,
-    parse: fn(&Item) -> Option<T>,
+    parse: fn(Option<&Item>) -> Parsed<T>,
     held: Arc<Mutex<Option<Held<T>>>>,
+}
+
+/// What an item says.
+pub(super) enum Parsed<T> {
+    /// This.
+    Read(T),
+    /// It has to be there, and is not.
+    Missing,
+    /// Nothing that this version can read.
+    Unreadable,
 }
 
 /// One ring.
@@ -43,19 +55,23 @@ type Held<T> = (Timestamp, Arc<T>);
 impl KeyRing {
     /// The ring `name` of `backends`.
     pub fn new(backends: &Backends, name: RingName) -> Self {
-        Self::of(backends, name.name(), parse)
+        Self::of(backends, name.name(), |item| required(item, parse))
     }
 }
 
 impl PublicKeys {
     /// The public halves of `backends`.
     pub fn new(backends: &Backends) -> Self {
-        Self::of(backends, PUBLIC, parse_public)
+        Self::of(backends, PUBLIC, |item| required(item, parse_public))
     }
 }
 
 impl<T> KeyItem<T> {
-    fn of(backends: &Backends, name: &'static str, parse: fn(&Item) -> Option<T>) -> Self {
+    pub(super) fn of(
+        backends: &Backends,
+        name: &'static str,
+        parse: fn(Option<&Item>) -> Parsed<T>,
+    ) -> Self {
         Self {
             client: backends.dynamodb.clone(),
             table: backends.settings.tables.keys.clone(),
@@ -83,9 +99,11 @@ impl<T> KeyItem<T> {
     pub async fn read(&self, now: Timestamp) -> Result<Arc<T>, StoreError> {
         const ACT: &str = "read the keys";
         let item = find(&self.client, &self.table, self.name, ACT).await?;
-        let item = item.ok_or_else(|| not_made(ACT, self.name))?;
-        let keys = (self.parse)(&item).ok_or(StoreError::unreadable(ACT, "keys"))?;
-        let keys = Arc::new(keys);
+        let keys = match (self.parse)(item.as_ref()) {
+            Parsed::Read(keys) => Arc::new(keys),
+            Parsed::Missing => return Err(not_made(ACT, self.name)),
+            Parsed::Unreadable => return Err(StoreError::unreadable(ACT, "keys")),
+        };
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&keys)));
         Ok(keys)
     }
@@ -98,6 +116,11 @@ impl<T> KeyItem<T> {
         let mut once = self.clone();
         once.client = trying_once(&self.client);
         once.read(now).await.map(drop)
+    }
+
+    /// The keys as they were read last, however long ago.
+    pub(super) fn last(&self) -> Option<Arc<T>> {
+        self.held().map(|(_, keys)| keys)
     }
 
     fn held(&self) -> Option<Held<T>> {
@@ -122,6 +145,15 @@ impl<T> Clone for KeyItem<T> {
 impl<T> fmt::Debug for KeyItem<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyItem({})", self.name)
+    }
+}
+
+/// What an item says that has to be there.
+fn required<T>(item: Option<&Item>, parse: fn(&Item) -> Option<T>) -> Parsed<T> {
+    match item.map(parse) {
+        None => Parsed::Missing,
+        Some(None) => Parsed::Unreadable,
+        Some(Some(keys)) => Parsed::Read(keys),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The WhatsApp sessions: one item each, with the queue, the state as it was seen last, and the connect right; and one
-//! item for the gateway as a whole, which has only a connect right.
+//! item for each gateway as a whole, which has only a connect right.
 //!
 //! Nothing here is ever held: a place in the queue, a turn to ask and a right are points in time that pass by themselves, so
 //! whoever is frozen or killed leaves nothing behind.
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -12,8 +13,8 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use self::item::{NAME, read_item, time};
 use super::batch::Read;
 use super::{Item, StoreError, condition_failed, retrying_conflicts, text};
+use crate::gateway::GatewayAddress;
 use crate::platform::timestamp::Timestamp;
-use crate::runtime::dynamodb::trying_once;
 
 /// What is known about a session.
 mod item;
@@ -29,8 +30,21 @@ pub mod connects;
 
 pub use self::item::{REMEMBERED, RecentSend, SeenState, SendEnd, SessionItem, SessionState};
 
-/// The name of the gateway's own item. No session can have it.
+/// The name of the item of the configured gateway. No session can have it.
 pub const GATEWAY: &str = "#gateway";
+
+/// The name of the item of the gateway at `address`, or of the configured one. The address itself may hold a secret.
+pub fn gateway_item(address: Option<&GatewayAddress>) -> String {
+    let Some(address) = address else {
+        return GATEWAY.to_owned();
+    };
+    let hash = digest::digest(&digest::SHA256, address.expose().as_bytes());
+    let digits: String = hash.as_ref()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{GATEWAY}-{digits}")
+}
 
 /// A request to be the one who asks the gateway for a session's state.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +77,6 @@ impl WhatsAppSessions {
     /// The table called `table`.
     pub const fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
-    }
-
-    /// Reads the item of `name` before it is needed, in a single attempt.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn warm_up(&self, name: &str) -> Result<(), StoreError> {
-        let once = Self::new(trying_once(&self.dynamodb), self.table.clone());
-        once.read(name).await.map(drop)
     }
 
     /// The item of `name` as of now; an empty one if there is none.

@@ -7,7 +7,9 @@ use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
-use shared::sender::{Content, Delivery, Outcome, Outgoing, PlaceError, Sender, message_id};
+use shared::sender::{
+    Content, Delivery, Outcome, Outgoing, PlaceError, Recipient, Sender, message_id,
+};
 use tests::TestSystem;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -118,7 +120,7 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         first_contact: false,
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
-    let picked = sender.pick(&message.phone).await?;
+    let picked = sender.pick(&Recipient::of(&message.phone)).await?;
     let place = match sender.take_place(&picked, PLACE_WAIT_MAX).await {
         Ok(place) => place,
         Err(PlaceError::Busy(_)) => return Ok(None),

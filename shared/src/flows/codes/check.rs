@@ -301,7 +301,7 @@ impl Checking<'_> {
         if let Some(code) = open.adopted(live) {
             let commit = Commit {
                 send: open.lapsed(*purpose),
-                taken_at: None,
+                taken: None,
                 code: &code,
                 last_guess: live.and_then(|live| live.last_guess.as_ref()),
             };

@@ -1,13 +1,13 @@
-//! What a right guess opens, and what is taken back when that fails on our side.
+//! What a right guess opens, and what is taken back when that fails.
 use super::check::CountedGuess;
 use super::{Codes, VerifyError};
 use crate::model::challenge::Used;
 use crate::store::challenges::guesses::{CodeUse, UseOfCode};
 use crate::store::{StoreError, Write};
 
-/// Errors that may be no fault of whoever asked.
+/// Errors after a right guess that may be no fault of the guess.
 pub trait OurFailure {
-    /// Whether something failed on our side.
+    /// Whether something failed that the guess has nothing to do with.
     fn is_ours(&self) -> bool;
 }
 
@@ -52,7 +52,7 @@ impl Codes {
         }
     }
 
-    /// Answers what a right guess has opened. When that failed on our side, nothing of the guess stays counted.
+    /// Answers what a right guess has opened. When that failed for another reason than the guess, nothing of it stays counted.
     ///
     /// # Errors
     /// Those of `opened`.

@@ -12,6 +12,7 @@ use crate::model::keys::{Key, Ring};
 use crate::model::limits::{self, Asker, Limit, Limited, Policy};
 use crate::model::texts::{Brand, CodeMessage, MessageBody};
 use crate::platform::timestamp::Timestamp;
+use crate::sender::Picked;
 use crate::store::StoreError;
 use crate::store::challenges::sends::{Release, Reservation, Reserved};
 
@@ -35,8 +36,8 @@ pub(super) struct Attempt<'a> {
     /// The challenge id that the request is answered with, unless an earlier one is kept.
     pub(super) new_challenge: ChallengeId,
     pub(super) message_id: String,
-    /// The session to send from. None for a test number.
-    pub(super) session: String,
+    /// The sessions to send from. None for a test number.
+    pub(super) picked: Option<Picked>,
     pub(super) begun_at: Timestamp,
     /// When the request has to be answered.
     pub(super) deadline: Timestamp,
@@ -59,12 +60,17 @@ impl Attempt<'_> {
         }
     }
 
+    /// The session that is tried first; nothing for a test number.
+    fn session(&self) -> &str {
+        self.picked.as_ref().map_or("", Picked::session)
+    }
+
     /// The send that is to be reserved, still without a code.
     fn open(&self, challenge: &ChallengeId, origin: Origin) -> OpenSend {
         OpenSend {
             attempt: self.id.clone(),
             message_id: self.message_id.clone(),
-            session: self.session.clone(),
+            session: self.session().to_owned(),
             at: self.begun_at,
             until: self.deadline.plus(LEASE_SLACK),
             from: Some(self.asker.from),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::order::{CodeSent, Companion, Order, Recipient};
 use super::reserve::{Attempt, Prepared};
-use super::survey::{Survey, address_limit};
+use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::sender::{Content, Delivery, Outgoing, Place, PlaceError, Reason};
@@ -40,7 +40,9 @@ impl Codes {
         companion: &dyn Companion,
     ) -> Result<CodeSent, SendError> {
         self.may_send(survey, order)?;
-        let attempt = self.attempt(survey, order, companion);
+        let picked = self.pick(survey, order).await?;
+        let mut attempt = self.attempt(survey, order, companion);
+        attempt.picked = picked;
         let (held, queue_place) = self.take_all(survey, &attempt).await?;
         // A test number has its code without a message.
         let delivery = match queue_place {
@@ -56,7 +58,6 @@ impl Codes {
         order: &'a Order<'a>,
         companion: &'a dyn Companion,
     ) -> Attempt<'a> {
-        let session = survey.picked.as_ref().map(|picked| picked.session());
         Attempt {
             order,
             companion,
@@ -65,7 +66,7 @@ impl Codes {
             id: AttemptId::draw(&self.entropy),
             new_challenge: ChallengeId::draw(&self.entropy),
             message_id: crate::sender::message_id(&self.entropy),
-            session: session.unwrap_or_default().to_owned(),
+            picked: None,
             begun_at: survey.at,
             deadline: order.caller.deadline.min(survey.at.plus(SEND_WITHIN)),
         }
@@ -82,7 +83,7 @@ impl Codes {
             self.reserve(survey, attempt),
             self.grant_address(survey, attempt),
             self.grant_country(attempt),
-            self.take_queue_place(survey),
+            self.take_queue_place(attempt),
         );
         let grants = Grants {
             address: WindowKey::CodesFrom(attempt.order.caller.address),
@@ -143,9 +144,9 @@ impl Codes {
         }
     }
 
-    /// Takes a place in the queue of the session that was picked.
-    async fn take_queue_place(&self, survey: &Survey) -> Result<Option<Place>, SendError> {
-        let Some(picked) = &survey.picked else {
+    /// Takes a place in the queue of the best session that was picked.
+    async fn take_queue_place(&self, attempt: &Attempt<'_>) -> Result<Option<Place>, SendError> {
+        let Some(picked) = &attempt.picked else {
             return Ok(None);
         };
         match self.sender.take_place(picked, PLACE_WAIT_MAX).await {
@@ -193,8 +194,7 @@ impl Codes {
             message_id: attempt.message_id.clone(),
             phone: order.phone.clone(),
             content,
-            first_contact: order.recipient == Recipient::Applicant
-                && !seen.took_a_message(begun_at),
+            first_contact: is_first_contact(seen, order, begun_at),
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
     }

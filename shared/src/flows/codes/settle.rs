@@ -7,15 +7,14 @@ use super::send::Held;
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{Certainty, PhoneState, SendMade};
 use crate::model::limits;
-use crate::platform::timestamp::Timestamp;
 use crate::sender::{Delivery, Outcome, Reason};
-use crate::store::challenges::sends::{Commit, Reservation};
+use crate::store::challenges::sends::{Commit, Reservation, TakenMessage};
 
 /// How a message ended that went out, or may have.
-struct Ending {
+struct Ending<'a> {
     certainty: Certainty,
-    /// When the message was asked for, if the gateway took it for somebody.
-    taken_at: Option<Timestamp>,
+    /// The message, if a gateway took it for somebody.
+    taken: Option<TakenMessage<'a>>,
 }
 
 impl Codes {
@@ -39,7 +38,7 @@ impl Codes {
             Ok(certainty) => {
                 let ending = Ending {
                     certainty,
-                    taken_at: taken_at(&attempt, delivery),
+                    taken: taken(&attempt, delivery),
                 };
                 let sent = self.charge(attempt, held.prepared, ending);
                 let (sent, ()) = tokio::join!(sent, recorded);
@@ -71,12 +70,14 @@ impl Codes {
     }
 
     /// Charges a message that went out, or may have.
-    async fn charge(&self, attempt: Attempt<'_>, prepared: Prepared, ending: Ending) -> CodeSent {
+    async fn charge(
+        &self,
+        attempt: Attempt<'_>,
+        prepared: Prepared,
+        ending: Ending<'_>,
+    ) -> CodeSent {
         let Order { phone, purpose, .. } = *attempt.order;
-        let Ending {
-            certainty,
-            taken_at,
-        } = ending;
+        let Ending { certainty, taken } = ending;
         let at = self.clock.now();
         let send = SendMade {
             at,
@@ -91,7 +92,7 @@ impl Codes {
         };
         let commit = Commit {
             send,
-            taken_at,
+            taken,
             code: &code,
             last_guess: reservation
                 .live
@@ -114,12 +115,16 @@ impl Codes {
     }
 }
 
-/// When the message was asked for, if the gateway took one and it was for somebody. Not when it was taken: nothing that the
-/// phone did afterwards, such as leaving WhatsApp, may count as before it.
-fn taken_at(attempt: &Attempt<'_>, delivery: Option<&Delivery>) -> Option<Timestamp> {
-    let taken = delivery?.outcome == Outcome::Sent;
+/// The message, if a gateway took one and it was for somebody. It counts from when it was asked for, not from when it was taken:
+/// nothing that the phone did afterwards, such as leaving WhatsApp, may count as before it.
+fn taken<'a>(attempt: &Attempt<'_>, delivery: Option<&'a Delivery>) -> Option<TakenMessage<'a>> {
+    let delivery = delivery?;
     let somebodys = attempt.order.recipient != Recipient::Nobody;
-    (taken && somebodys).then_some(attempt.begun_at)
+    let taken = delivery.outcome == Outcome::Sent && somebodys;
+    taken.then_some(TakenMessage {
+        asked_at: attempt.begun_at,
+        session: &delivery.session,
+    })
 }
 
 /// What a message counts as: how sure it is that it went out, or why it certainly did not.

@@ -11,7 +11,7 @@ use crate::model::keys::Ring;
 use crate::model::limits::{self, Asker, Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
-use crate::sender::{Picked, Reason};
+use crate::sender::{Named, Picked, Reason, Recipient as Reached};
 use crate::store::windows::{Window, WindowKey};
 
 /// Everything a send is decided on, read in one round trip.
@@ -24,8 +24,8 @@ pub struct Survey {
     pub(super) state: PhoneState,
     /// The window of the client address, if one is running.
     pub(super) window: Option<Window>,
-    /// The session to send from. A test number needs none.
-    pub(super) picked: Option<Picked>,
+    /// The sessions to send from, those that were read. A test number needs none.
+    pub(super) sessions: Option<Vec<Named>>,
     pub(super) ring: Arc<Ring>,
 }
 
@@ -47,36 +47,69 @@ impl Codes {
     /// Reads all that a send is decided on, in one call, and the key ring beside it. The log names the phone from now on.
     ///
     /// # Errors
-    /// When the store fails or no session is configured.
+    /// When the store fails.
     pub async fn survey(
         &self,
         phone: &Phone,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Survey, SendError> {
-        let picking = match self.test_numbers.code(phone) {
-            None => Some(self.sender.picking(phone).ok_or(SendError::NoSession)?),
-            Some(_) => None,
+        // A test number has its code without a message.
+        let is_sent = self.test_numbers.code(phone).is_none();
+        let picking = if is_sent {
+            self.sender.picking(phone)
+        } else {
+            Vec::new()
         };
         let mut batch = self.batches.begin();
         let user = batch.add(self.users.reading(phone));
         let state = batch.add(self.challenges.reading(phone, now));
         let address = WindowKey::CodesFrom(caller.address);
         let window = batch.add(self.windows.reading(address, now));
-        let picked = picking.map(|read| batch.add(read));
-        let (found, ring) = tokio::join!(
+        let sessions: Vec<_> = picking.into_iter().map(|read| batch.add(read)).collect();
+        let refreshed = async {
+            if is_sent {
+                self.sender.refresh().await;
+            }
+        };
+        let (found, ring, ()) = tokio::join!(
             batch.read("read what a code is decided on"),
             self.ring.get(now),
+            refreshed,
         );
         let found = found?;
+        let sessions = sessions.into_iter().map(|read| read.from(&found));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
         Ok(Survey {
             at: now,
             user: user.from(&found)?,
             state: state.from(&found)?,
             window: window.from(&found)?,
-            picked: picked.map(|read| read.from(&found)).transpose()?,
+            sessions: is_sent.then_some(sessions),
             ring: ring?,
         })
+    }
+
+    /// The sessions for the message of `order`, the best first; `None` for a test number, which has its code without a message.
+    /// Rarely a read.
+    ///
+    /// # Errors
+    /// When there is no session, or the store fails.
+    pub(super) async fn pick(
+        &self,
+        survey: &Survey,
+        order: &Order<'_>,
+    ) -> Result<Option<Picked>, SendError> {
+        let Some(sessions) = &survey.sessions else {
+            return Ok(None);
+        };
+        let recipient = Reached {
+            phone: order.phone,
+            served_by: survey.state.served_by.as_deref(),
+            first_contact: is_first_contact(&survey.state, order, survey.at),
+        };
+        let picked = self.sender.pick_from(&recipient, sessions.clone());
+        Ok(Some(picked.await?))
     }
 
     /// Whether a send would be granted as things stand. Writes nothing.
@@ -102,6 +135,11 @@ impl Codes {
         let decided = limits::decide(&survey.state, asker, &policy, now);
         decided.map(drop).map_err(SendError::Limited)
     }
+}
+
+/// Whether nobody has written to the recipient of `order` lately, as far as `state` tells.
+pub(super) fn is_first_contact(state: &PhoneState, order: &Order<'_>, now: Timestamp) -> bool {
+    order.recipient == Recipient::Applicant && !state.took_a_message(now)
 }
 
 /// The refusal of a client address whose window is full.

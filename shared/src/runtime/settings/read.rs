@@ -94,10 +94,7 @@ fn gateway_url(vars: &Vars) -> Result<Option<String>, SettingsError> {
 
 fn sessions(vars: &Vars) -> Vec<SessionSettings> {
     let token = vars.get("WHATSAPP_USER_TOKEN");
-    let session = token.map(|token| SessionSettings {
-        name: SYSTEM_SESSION.into(),
-        token: SessionToken::new(token),
-    });
+    let session = token.map(|token| SessionSettings::new(SYSTEM_SESSION, SessionToken::new(token)));
     session.into_iter().collect()
 }
 

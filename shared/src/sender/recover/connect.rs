@@ -7,7 +7,7 @@ use crate::sender::classify::{Observation, classify};
 use crate::sender::spacing;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
-use crate::store::whatsapp_sessions::{GATEWAY, SeenState, SessionState};
+use crate::store::whatsapp_sessions::{SeenState, SessionState};
 
 /// Whoever wins the right connects within this, or not at all: long before the next right.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -76,8 +76,8 @@ impl Recovery<'_, '_> {
     /// Takes the connect right of the session, unless the gateway takes no connect soon: a right that is not used keeps
     /// everybody from connecting until it has passed.
     async fn win_session(&mut self) -> Result<bool, StoreError> {
+        self.gateway = self.read_gateway().await?;
         let sessions = &self.run.services.sessions;
-        self.gateway = sessions.read(GATEWAY).await?;
         let now = self.run.now();
         let opens = self.gateway.connect_after.unwrap_or(now);
         if opens.since(now) > GATEWAY_OPENS_SOON || opens.plus(GATEWAY_OPENS_SOON) > self.last_look
@@ -123,7 +123,8 @@ impl Recovery<'_, '_> {
                 over_library: false,
             };
             let sessions = &self.run.services.sessions;
-            let right = sessions.take_connect_right(GATEWAY, &self.gateway, &claim);
+            let name = &self.run.place.gateway_item;
+            let right = sessions.take_connect_right(name, &self.gateway, &claim);
             match right.await? {
                 ConnectRight::Won(_) => return Ok(self.run.now() < last),
                 ConnectRight::Lost(item) => self.gateway = *item,
@@ -134,7 +135,7 @@ impl Recovery<'_, '_> {
     /// One command to the gateway, as a step of the message's story.
     async fn command(&mut self, command: Command) -> Result<(), GatewayError> {
         let began = self.run.now();
-        let (gateway, token) = (&self.run.services.gateway, &self.run.place.token);
+        let (gateway, token) = (&self.run.place.gateway, &self.run.place.token);
         let answer = match command {
             Command::Connect => gateway.connect(token, self.command_max).await,
             Command::Disconnect => gateway.disconnect(token, self.command_max).await,
@@ -202,8 +203,12 @@ impl Recovery<'_, '_> {
     /// Has the gateway restarted, if nobody else does. It starts its sessions by itself. Answers whether it did.
     pub(super) async fn restart(&mut self) -> Result<bool, StoreError> {
         let (sessions, now) = (&self.run.services.sessions, self.run.now());
-        if !sessions.take_restart_right(&self.gateway, now).await? {
-            self.gateway = sessions.read(GATEWAY).await?;
+        let name = &self.run.place.gateway_item;
+        if !sessions
+            .take_restart_right(name, &self.gateway, now)
+            .await?
+        {
+            self.gateway = self.read_gateway().await?;
             return Ok(false);
         }
         self.gateway.restarts.push(self.run.now());

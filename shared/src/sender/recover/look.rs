@@ -7,8 +7,11 @@ use std::time::Duration;
 use super::recovery::Recovery;
 use crate::gateway::{GatewayError, SessionStatus};
 use crate::sender::assess::{self, Glance};
+use crate::sender::spacing;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{GATEWAY, SeenState, SessionState, StatusClaim, StatusTurn};
+use crate::store::whatsapp_sessions::{
+    SeenState, SessionItem, SessionState, StatusClaim, StatusTurn,
+};
 
 /// How long a look at the gateway is good enough for everybody.
 const LOOK_LIFE: Duration = Duration::from_millis(400);
@@ -18,9 +21,6 @@ const SHARE_EVERY: Duration = Duration::from_millis(200);
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The longest wait for a QR code.
 const QR_MAX: Duration = Duration::from_secs(2);
-/// The time between two connects to one gateway after a connect that left no gateway behind: an outage must not outlast
-/// WhatsApp's.
-const GATEWAY_WAIT_AFTER_DEATH: Duration = Duration::from_secs(30);
 /// A gateway that is gone this soon after a connect died of it.
 const DIES_WITHIN: Duration = Duration::from_secs(5);
 
@@ -57,7 +57,7 @@ impl Recovery<'_, '_> {
             self.blame_connect().await?;
         }
         if changed && seen.state == SessionState::NeedsRestart {
-            self.gateway = self.run.services.sessions.read(GATEWAY).await?;
+            self.gateway = self.read_gateway().await?;
         }
         Ok(glance)
     }
@@ -102,7 +102,7 @@ impl Recovery<'_, '_> {
         // This version's status does not tell a login from a wait for somebody who scans.
         let left = self.last_look.since(self.run.now());
         let within = left.clamp(LOOK_EVERY, QR_MAX);
-        let gateway = &self.run.services.gateway;
+        let gateway = &self.run.place.gateway;
         match gateway.qr(&self.run.place.token, within).await {
             Ok(Some(_)) => Glance::QrCode,
             _ => glance,
@@ -112,9 +112,9 @@ impl Recovery<'_, '_> {
     /// The session's flags. While the gateway holds its answer back, which it does while it dials, the others are told so,
     /// and nobody asks beside this call.
     async fn status(&mut self) -> Result<SessionStatus, GatewayError> {
-        let (services, token) = (self.run.services, self.run.place.token.clone());
+        let (gateway, token) = (self.run.place.gateway.clone(), self.run.place.token.clone());
         let within = self.last_look.since(self.run.now()).max(LOOK_EVERY);
-        let mut status = pin!(services.gateway.status(&token, within));
+        let mut status = pin!(gateway.status(&token, within));
         loop {
             match tokio::time::timeout(SHARE_EVERY, &mut status).await {
                 Ok(answer) => return answer,
@@ -170,6 +170,12 @@ impl Recovery<'_, '_> {
         }
     }
 
+    /// The item of the session's gateway.
+    pub(super) async fn read_gateway(&self) -> Result<SessionItem, StoreError> {
+        let gateway = &self.run.place.gateway_item;
+        self.run.services.sessions.read(gateway).await
+    }
+
     /// Spaces connects further apart when this recovery's own connect has just ended the gateway's process.
     pub(super) async fn blame_connect(&mut self) -> Result<(), StoreError> {
         let now = self.run.now();
@@ -183,8 +189,10 @@ impl Recovery<'_, '_> {
             session = self.run.place.session,
             "[WhatsApp System] a connect ended the gateway's process: it does so while WhatsApp cannot be reached"
         );
-        self.gateway.connect_after = Some(now.plus(GATEWAY_WAIT_AFTER_DEATH));
+        let wait = spacing::wait_after_death(&self.gateway, self.run.place.has_neighbours());
+        self.gateway.connect_after = Some(now.plus(wait));
         let sessions = &self.run.services.sessions;
-        sessions.pace_connects(now, GATEWAY_WAIT_AFTER_DEATH).await
+        let gateway = &self.run.place.gateway_item;
+        sessions.pace_connects(gateway, now, wait).await
     }
 }

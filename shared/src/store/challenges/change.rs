@@ -81,6 +81,9 @@ impl Change {
         if seen.not_on_whatsapp_until.is_none() {
             self = self.remove("not_on_whatsapp_until");
         }
+        if seen.served_by.is_none() {
+            self = self.remove("served_by");
+        }
         if seen.taken_at.is_none() {
             self = self.remove("taken_at");
         }

@@ -129,6 +129,7 @@ pub(super) fn parse(item: &Item) -> Option<PhoneState> {
         failures: item.number("failures").unwrap_or(0).max(0),
         not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
         taken_at: time(item, "taken_at"),
+        served_by: item.text("served_by").map(str::to_owned),
         known_networks: parse_networks(item)?,
         challenges,
     })

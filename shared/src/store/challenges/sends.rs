@@ -41,12 +41,21 @@ pub enum Reserved {
 pub struct Commit<'a> {
     /// The message, as it takes its place in the limits.
     pub send: SendMade,
-    /// When the message was asked for, if it went to a user or an applicant and the gateway took it.
-    pub taken_at: Option<Timestamp>,
+    /// The message, if it went to a user or an applicant and a gateway took it.
+    pub taken: Option<TakenMessage<'a>>,
     /// The code on the phone from now on, as [`OpenSend::adopted`] answers it.
     pub code: &'a IssuedCode,
     /// The last guess at the code before it that `code` knows of.
     pub last_guess: Option<&'a LastGuess>,
+}
+
+/// A message that a gateway took.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenMessage<'a> {
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// The session that it came from.
+    pub session: &'a str,
 }
 
 /// How often a commit makes room for guesses that come in between: oftener than a code has tries, with ids and without one.
@@ -199,10 +208,7 @@ enum Guessed<'a> {
 /// The change that commits a code, refused where its reservation is not open any more.
 fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Change {
     let Commit {
-        send,
-        taken_at,
-        code,
-        ..
+        send, taken, code, ..
     } = commit;
     let change = Change::of("commit a code", send.purpose)
         .condition("#p.#open.#attempt = :attempt")
@@ -213,10 +219,11 @@ fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Chan
         .name("#code", "code")
         .value(":attempt", text(&open.attempt.0))
         .value(":charged", list_of_sends(&[send]));
-    let change = match taken_at {
-        Some(at) => change
-            .set("taken_at = :taken_at")
-            .value(":taken_at", number(at.millis())),
+    let change = match taken {
+        Some(taken) => change
+            .set("taken_at = :taken_at, served_by = :served_by")
+            .value(":taken_at", number(taken.asked_at.millis()))
+            .value(":served_by", text(taken.session)),
         None => change,
     };
     match (&open.code, code.bound.get(&open.challenge)) {

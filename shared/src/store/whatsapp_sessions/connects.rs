@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{SessionItem, millis, time, times, times_with};
-use super::{GATEWAY, Updated, WhatsAppSessions, write};
+use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
 use crate::store::{StoreError, number, text};
 
@@ -93,13 +93,18 @@ impl WhatsAppSessions {
         }
     }
 
-    /// Keeps the gateway from being told to connect until `wait` after `now`, and makes that the distance of its connects.
+    /// Keeps `gateway` from being told to connect until `wait` after `now`, and makes that the distance of its connects.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn pace_connects(&self, now: Timestamp, wait: Duration) -> Result<(), StoreError> {
+    pub async fn pace_connects(
+        &self,
+        gateway: &str,
+        now: Timestamp,
+        wait: Duration,
+    ) -> Result<(), StoreError> {
         let update = self
-            .update(GATEWAY)
+            .update(gateway)
             .update_expression("SET connect_after = :after, connect_wait_ms = :wait")
             .expression_attribute_values(":after", time(now.plus(wait)))
             .expression_attribute_values(":wait", millis(wait));
@@ -139,18 +144,19 @@ impl WhatsAppSessions {
         write("forget refused connects", update).await.map(drop)
     }
 
-    /// Takes the right to restart the gateway at `now`, if nobody did since its item was read. Answers whether it is the
-    /// caller's.
+    /// Takes the right to restart the gateway `name` at `now`, if nobody did since its item was read. Answers whether it is
+    /// the caller's.
     ///
     /// # Errors
     /// When the store fails; the right may then be taken.
     pub async fn take_restart_right(
         &self,
+        name: &str,
         gateway: &SessionItem,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let update = self
-            .update(GATEWAY)
+            .update(name)
             .update_expression("SET restarts = :restarts")
             .expression_attribute_values(":restarts", times_with(&gateway.restarts, now));
         let update = if gateway.restarts.is_empty() {

@@ -27,6 +27,8 @@ const UNANSWERED_SINCE: &str = "unanswered_since";
 const UNANSWERED: &str = "unanswered";
 const RECENT: &str = "recent";
 const RESTARTS: &str = "restarts";
+/// Before the number of the day.
+const NEW_CHATS: &str = "new_chats_";
 
 /// A send costs no less than this.
 pub(super) const COST_MIN: Duration = Duration::from_millis(50);
@@ -73,6 +75,16 @@ pub struct SessionItem {
     pub recent: Vec<RecentSend>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
+    /// The last day on which it was given new contacts to write to, and how many.
+    pub new_chats: Option<(i64, i64)>,
+}
+
+impl SessionItem {
+    /// How many new contacts it was given to write to on the day of `now`.
+    pub fn new_chats_on(&self, now: Timestamp) -> i64 {
+        let today = self.new_chats.filter(|(day, _)| *day == now.day());
+        today.map_or(0, |(_, chats)| chats)
+    }
 }
 
 /// How long a real message took and how it ended, on a session whose status had nothing against it.
@@ -80,7 +92,8 @@ pub struct SessionItem {
 pub struct RecentSend {
     /// When it ended.
     pub at: Timestamp,
-    /// Of a message that was taken, how long its last send took; of another one, the time from its first send to its end.
+    /// The time from its first send to its end. Of a message that was taken once its session had come back, how long its last
+    /// send took.
     pub took: Duration,
     /// How it ended.
     pub end: SendEnd,
@@ -250,7 +263,22 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         unanswered: item.number(UNANSWERED).unwrap_or(0),
         recent: read_recent(item),
         restarts: read_times(item, RESTARTS),
+        new_chats: read_new_chats(item),
     }
+}
+
+/// The attribute that counts the new chats of a day.
+pub(super) fn new_chats_of(day: i64) -> String {
+    format!("{NEW_CHATS}{day}")
+}
+
+/// The new chats of the last day that has any.
+fn read_new_chats(item: &Item) -> Option<(i64, i64)> {
+    let of_days = item.keys().filter_map(|name| {
+        let day = name.strip_prefix(NEW_CHATS)?.parse().ok()?;
+        Some((day, item.number(name)?))
+    });
+    of_days.max()
 }
 
 fn read_list<'a>(item: &'a Item, name: &str) -> &'a [AttributeValue] {

@@ -1,0 +1,286 @@
+//! One message over several sessions: while it certainly was not sent, the next one is tried, before anybody waits for the one
+//! that failed.
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::act::{self, Aftermath};
+use super::delivery::{Content, Delivery, Outgoing, StepTaken};
+use super::finish::{self, End};
+use super::outcome::{Outcome, Reason};
+use super::pool::{Choice, Unread};
+use super::queue::{self, Place, Taken};
+use super::run::{Patience, Run, SEND_ROOM};
+use super::services::Services;
+use crate::platform::timestamp::Timestamp;
+use crate::store::StoreError;
+
+/// The most sessions that a message is tried on.
+const SESSIONS_MAX: usize = 3;
+
+/// The longest wait for a place in the queue of another session.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Sends one message over the session of `place`, and over others of its recipient while it certainly was not sent.
+pub(super) async fn deliver(
+    services: &Services,
+    place: Place,
+    message: Outgoing,
+    deadline: Timestamp,
+) -> Delivery {
+    let started = services.clock.now();
+    let relay = Relay {
+        services,
+        message,
+        deadline,
+    };
+    let ends = relay.run(place).await;
+    let delivery = relay.delivery(ends, started);
+    finish::log(&delivery, services.clock.now().since(started));
+    delivery
+}
+
+/// A message, and what it is sent with.
+struct Relay<'a> {
+    services: &'a Services,
+    message: Outgoing,
+    deadline: Timestamp,
+}
+
+/// A message that has ended on one session, which may still need something.
+struct Tried<'a> {
+    run: Run<'a>,
+    outcome: Outcome,
+    aftermath: Aftermath,
+}
+
+/// How a message ended on one session.
+struct Ended {
+    end: End,
+    place: Place,
+    aftermath: Aftermath,
+}
+
+impl Tried<'_> {
+    /// Does for the session what is left to do.
+    async fn end(mut self) -> Ended {
+        self.run.look_after(self.aftermath).await;
+        Ended {
+            place: self.run.place.clone(),
+            end: self.run.finish(self.outcome),
+            aftermath: self.aftermath,
+        }
+    }
+}
+
+impl<'a> Relay<'a> {
+    /// Tries one session after the other, and in the end waits for the first that may come back. How the message ended on
+    /// each, in order.
+    async fn run(&self, first: Place) -> Vec<End> {
+        let mut others = Others::of(&first);
+        let mut ended: Vec<Ended> = Vec::new();
+        let mut tried = self.send(self.start(first, others.patience())).await;
+        while ended.len() + 1 < SESSIONS_MAX
+            && self.is_worth_another(tried.outcome, &ended)
+            && let Some(place) = self.next_place(&mut others).await
+        {
+            let place = place.of(&tried.run.place.all, &tried.run.place.unread);
+            let mut next = self.start(place, others.patience());
+            next.looked_up = tried.run.looked_up;
+            next.jid.clone_from(&tried.run.jid);
+            // The session that failed is looked after while the next one sends.
+            let (end, next) = tokio::join!(tried.end(), self.send(next));
+            ended.push(end);
+            tried = next;
+        }
+        ended.push(tried.end().await);
+        let last_hope = self.last_hope(&ended).await;
+        let ends = ended.into_iter().map(|ended| ended.end);
+        ends.chain(last_hope).collect()
+    }
+
+    fn start(&self, place: Place, patience: Patience) -> Run<'a> {
+        let mut run = Run::new(self.services, place, self.message.clone(), self.deadline);
+        run.patience = patience;
+        run
+    }
+
+    async fn send(&self, mut run: Run<'a>) -> Tried<'a> {
+        let (outcome, aftermath) = act::send_over(&mut run).await;
+        Tried {
+            run,
+            outcome,
+            aftermath,
+        }
+    }
+
+    /// Whether a message that ended with `outcome` may go over one more session. Once it may have been sent, one more only: the
+    /// phone would show the same code twice, and not more often.
+    fn is_worth_another(&self, outcome: Outcome, before: &[Ended]) -> bool {
+        let once_unknown = before
+            .iter()
+            .any(|ended| ended.end.outcome == Outcome::Unknown);
+        let may = match outcome {
+            Outcome::Sent => false,
+            Outcome::Unknown => true,
+            Outcome::NotSent(reason) => concerns_the_session(reason),
+        };
+        let left = self.deadline.since(self.services.clock.now());
+        may && !once_unknown && left > SEND_ROOM
+    }
+
+    /// A place in the queue of the next of `others` that has one soon.
+    async fn next_place(&self, others: &mut Others) -> Option<Place> {
+        loop {
+            let other = match others.known.pop_front() {
+                Some(other) => other,
+                None => {
+                    self.read_more(others).await?;
+                    continue;
+                }
+            };
+            let latest = self.services.clock.now().plus(PLACE_WAIT_MAX);
+            let free_at = other.item.free_at;
+            match queue::take_slot(self.services, &other, free_at, latest).await {
+                Ok(Taken::Place(place)) => return Some(*place),
+                Ok(Taken::Full(_)) => {}
+                Err(error) => store_failed(&other.session.name, &error),
+            }
+        }
+    }
+
+    /// Reads the sessions that were not read yet; `None` when there is none.
+    async fn read_more(&self, others: &mut Others) -> Option<()> {
+        let unread = others.unread.take().filter(|unread| unread.len() > 0)?;
+        match self.services.read_all(unread.names()).await {
+            Ok(items) => {
+                let choices = unread.choices(&items, self.services.clock.now());
+                let usable = choices.into_iter().filter(|choice| choice.rank.may_send());
+                others.known.extend(usable);
+            }
+            Err(error) => store_failed("", &error),
+        }
+        Some(())
+    }
+
+    /// When every session has failed: the first one that nobody has waited for yet and that may come back, with patience.
+    async fn last_hope(&self, ended: &[Ended]) -> Option<End> {
+        let certainly_not = |ended: &Ended| matches!(ended.end.outcome, Outcome::NotSent(_));
+        let left = self.deadline.since(self.services.clock.now());
+        if !ended.iter().all(certainly_not) || left <= SEND_ROOM {
+            return None;
+        }
+        let mut ended = ended.iter();
+        let hope = ended.find(|ended| ended.aftermath == Aftermath::Nudge)?;
+        let mut run = self.start(hope.place.clone(), Patience::Waits);
+        run.looked_up = true;
+        let (outcome, aftermath) = act::recover_and_send(&mut run).await;
+        let tried = Tried {
+            run,
+            outcome,
+            aftermath,
+        };
+        Some(tried.end().await.end)
+    }
+
+    /// All of it as one delivery.
+    fn delivery(self, ends: Vec<End>, started: Timestamp) -> Delivery {
+        let speaking = speaking(&ends);
+        let outcome = speaking.map_or(Outcome::NotSent(Reason::SessionDown), |end| end.outcome);
+        let Outgoing {
+            purpose,
+            message_id,
+            phone,
+            content,
+            ..
+        } = self.message;
+        Delivery {
+            outcome,
+            session: speaking
+                .map(|end| end.shown.session.clone())
+                .unwrap_or_default(),
+            message_id,
+            purpose,
+            phone,
+            started,
+            retry_after: speaking.and_then(|end| end.retry_after),
+            to_nobody: matches!(content, Content::Nobody),
+            steps: story(&ends),
+            shown: ends.into_iter().map(|end| end.shown).collect(),
+        }
+    }
+}
+
+/// The sessions that a message was not tried on yet.
+struct Others {
+    /// Those that may send, the best first.
+    known: VecDeque<Choice>,
+    /// Those that nothing was read of, until they are.
+    unread: Option<Unread>,
+}
+
+impl Others {
+    fn of(first: &Place) -> Self {
+        let others = first.others().filter(|other| other.rank.may_send());
+        Self {
+            known: others.cloned().collect(),
+            unread: Some(first.unread.clone()),
+        }
+    }
+
+    /// While there are others, a message waits for no session.
+    fn patience(&self) -> Patience {
+        let unread = self.unread.as_ref().map_or(0, Unread::len);
+        if self.known.len() + unread > 0 {
+            Patience::GoesElsewhere
+        } else {
+            Patience::Waits
+        }
+    }
+}
+
+fn store_failed(session: &str, error: &StoreError) {
+    tracing::error!(
+        session,
+        error = error as &dyn std::error::Error,
+        "[WhatsApp System] the store failed beside a send"
+    );
+}
+
+/// Whether a message that was not sent for `reason` may be sent by another session.
+const fn concerns_the_session(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Deadline
+    )
+}
+
+/// The end that says how the whole message ended: the one that sent it, or may have; else what concerns the recipient; else
+/// the first that nobody has to end by hand.
+fn speaking(ends: &[End]) -> Option<&End> {
+    let with = |wanted: fn(Outcome) -> bool| ends.iter().find(move |end| wanted(end.outcome));
+    let recipient = |outcome: Outcome| {
+        let reason = outcome.reason();
+        reason.is_some_and(|reason| !concerns_the_session(reason) && reason != Reason::Deadline)
+    };
+    let by_itself = |outcome: Outcome| outcome.reason().is_some_and(|reason| !reason.needs_human());
+    with(|outcome| outcome == Outcome::Sent)
+        .or_else(|| with(|outcome| outcome == Outcome::Unknown))
+        .or_else(|| with(recipient))
+        .or_else(|| with(by_itself))
+        .or(ends.last())
+}
+
+/// What was done on all sessions, in order. Where there was more than one, each begins with its name.
+fn story(ends: &[End]) -> Vec<StepTaken> {
+    let several = ends.len() > 1;
+    let of_end = |end: &End| {
+        let name = several.then(|| StepTaken {
+            what: format!("over {}", end.shown.session),
+            elapsed_ms: 0,
+        });
+        name.into_iter()
+            .chain(end.steps.clone())
+            .collect::<Vec<_>>()
+    };
+    ends.iter().flat_map(of_end).collect()
+}

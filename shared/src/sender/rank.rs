@@ -1,0 +1,195 @@
+//! How fit a session is for a message, from what is known about it.
+use std::time::Duration;
+
+use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::{SendEnd, SessionItem, SessionState};
+
+/// Two unknown ends within this time, with no success between, and the session gets no message for as long.
+const QUARANTINE: Duration = Duration::from_secs(60);
+
+/// How long trouble that was seen is taken to go on.
+const TROUBLE_HOLDS: Duration = Duration::from_secs(120);
+
+/// What counts beside the session: how well it knows the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// It has written to the recipient before, as far as is known.
+    Known,
+    /// It never wrote to the recipient.
+    New,
+}
+
+/// How fit a session is. The first is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// It sends.
+    Usable,
+    /// It may send: nobody has looked yet, or its last messages ended oddly.
+    Doubtful,
+    /// Not now, and it comes back by itself or by a connect.
+    Recovering,
+    /// Not before somebody does something about it.
+    NeedsHuman,
+    /// It has written to as many people for the first time today as it may.
+    Closed,
+}
+
+impl Rank {
+    /// Whether it is worth a send without a recovery.
+    pub fn may_send(self) -> bool {
+        self <= Self::Doubtful
+    }
+}
+
+/// How fit the session of `item` is at `now`. It may open `new_chats_per_day` new chats a day, if that is limited.
+pub fn rank(
+    item: &SessionItem,
+    contact: Contact,
+    new_chats_per_day: Option<u32>,
+    now: Timestamp,
+) -> Rank {
+    let full = new_chats_per_day.is_some_and(|most| item.new_chats_on(now) >= i64::from(most));
+    if contact == Contact::New && full {
+        return Rank::Closed;
+    }
+    let Some(seen) = item.seen else {
+        return Rank::Doubtful;
+    };
+    let rank = match seen.state {
+        // What WhatsApp says about an account holds for hours, and no look shows that it is over.
+        SessionState::Restricted => return Rank::NeedsHuman,
+        SessionState::ColdLocked if contact == Contact::New => return Rank::NeedsHuman,
+        SessionState::Usable | SessionState::ColdLocked if in_quarantine(item, now) => {
+            Rank::Doubtful
+        }
+        SessionState::Usable | SessionState::ColdLocked => return Rank::Usable,
+        SessionState::Reconnecting
+        | SessionState::Starting
+        | SessionState::Opening
+        | SessionState::Suspect
+        | SessionState::Unreachable
+        | SessionState::Down => Rank::Recovering,
+        SessionState::NeedsPairing
+        | SessionState::Unlinked
+        | SessionState::NeedsRestart
+        | SessionState::Misconfigured => Rank::NeedsHuman,
+    };
+    // Trouble that nobody has looked at for so long may be over.
+    if now.since(seen.at) >= TROUBLE_HOLDS {
+        return Rank::Doubtful;
+    }
+    rank
+}
+
+/// Whether the last two messages ended in a way that nobody knows, shortly after each other and not long ago.
+fn in_quarantine(item: &SessionItem, now: Timestamp) -> bool {
+    let [.., before, last] = item.recent.as_slice() else {
+        return false;
+    };
+    let unknown = [before, last]
+        .iter()
+        .all(|send| send.end == SendEnd::Unknown);
+    unknown && last.at.since(before.at) <= QUARANTINE && now.since(last.at) < QUARANTINE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{at, known};
+    use super::*;
+    use crate::store::whatsapp_sessions::RecentSend;
+
+    fn rank_of(item: &SessionItem, contact: Contact) -> Rank {
+        rank(item, contact, None, at(0))
+    }
+
+    #[test]
+    fn each_state_has_its_rank() {
+        for (state, rank) in [
+            (SessionState::Usable, Rank::Usable),
+            (SessionState::Down, Rank::Recovering),
+            (SessionState::Suspect, Rank::Recovering),
+            (SessionState::Unreachable, Rank::Recovering),
+            (SessionState::Unlinked, Rank::NeedsHuman),
+            (SessionState::Restricted, Rank::NeedsHuman),
+            (SessionState::Misconfigured, Rank::NeedsHuman),
+        ] {
+            let item = known(state, -9_000, -50);
+            assert_eq!(rank_of(&item, Contact::Known), rank, "{state:?}");
+        }
+        let unseen = SessionItem::default();
+        assert_eq!(rank_of(&unseen, Contact::New), Rank::Doubtful);
+    }
+
+    #[test]
+    fn trouble_that_nobody_has_looked_at_for_two_minutes_may_be_over() {
+        for state in [
+            SessionState::Down,
+            SessionState::Unlinked,
+            SessionState::Misconfigured,
+        ] {
+            let item = known(state, -999_000, -120_000);
+            assert_eq!(rank_of(&item, Contact::Known), Rank::Doubtful, "{state:?}");
+            let item = known(state, -999_000, -119_000);
+            assert!(!rank_of(&item, Contact::Known).may_send(), "{state:?}");
+        }
+        let restricted = known(SessionState::Restricted, -999_000, -999_000);
+        assert_eq!(rank_of(&restricted, Contact::Known), Rank::NeedsHuman);
+    }
+
+    #[test]
+    fn an_account_that_is_locked_for_new_contacts_serves_the_others() {
+        let locked = known(SessionState::ColdLocked, -9_000, -50);
+        assert_eq!(rank_of(&locked, Contact::Known), Rank::Usable);
+        assert_eq!(rank_of(&locked, Contact::New), Rank::NeedsHuman);
+    }
+
+    #[test]
+    fn a_day_has_room_for_so_many_new_chats() {
+        let mut item = known(SessionState::Usable, -9_000, -50);
+        item.new_chats = Some((at(0).day(), 20));
+        let of = |contact, most| rank(&item, contact, most, at(0));
+        assert_eq!(of(Contact::New, Some(20)), Rank::Closed);
+        assert_eq!(of(Contact::New, Some(21)), Rank::Usable);
+        assert_eq!(of(Contact::New, None), Rank::Usable);
+        assert_eq!(of(Contact::Known, Some(20)), Rank::Usable);
+        item.new_chats = Some((at(0).day() - 1, 20));
+        let yesterday = rank(&item, Contact::New, Some(20), at(0));
+        assert_eq!(yesterday, Rank::Usable);
+    }
+
+    #[test]
+    fn two_unknown_ends_in_a_row_keep_others_away_for_a_minute() {
+        let send = |millis, end| RecentSend {
+            at: at(millis),
+            took: Duration::from_secs(10),
+            end,
+            requeued_after: None,
+        };
+        let (unknown, taken) = (SendEnd::Unknown, SendEnd::Taken);
+        for (recent, expected) in [
+            (vec![send(-1_000, unknown)], Rank::Usable),
+            (
+                vec![send(-30_000, unknown), send(-1_000, unknown)],
+                Rank::Doubtful,
+            ),
+            (
+                vec![send(-62_000, unknown), send(-1_000, unknown)],
+                Rank::Usable,
+            ),
+            (
+                vec![send(-90_000, unknown), send(-60_000, unknown)],
+                Rank::Usable,
+            ),
+            (
+                vec![send(-30_000, unknown), send(-1_000, taken)],
+                Rank::Usable,
+            ),
+        ] {
+            let item = SessionItem {
+                recent: recent.clone(),
+                ..known(SessionState::Usable, -99_000, -50)
+            };
+            assert_eq!(rank_of(&item, Contact::Known), expected, "{recent:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The list of WhatsApp sessions, as an operator keeps it.
+use shared::sender::{Recipient, Sender};
+use tests::TestSystem;
+
+use super::act::*;
+
+const TOKEN: &str = "a-token-that-nobody-may-see";
+
+async fn system() -> TestSystem {
+    TestSystem::start().await
+}
+
+fn file(text: &str) -> TempFile {
+    TempFile::new("token", text)
+}
+
+/// Types a command about sessions; no answer may tell a token.
+async fn sessions(system: &TestSystem, typed: &[&str]) -> Result<String, String> {
+    let typed: Vec<_> = ["sessions"].iter().chain(typed).copied().collect();
+    let said = operate(system, &typed).await;
+    let (Ok(text) | Err(text)) = &said;
+    assert!(!text.contains(TOKEN), "{text}");
+    said
+}
+
+async fn listed(system: &TestSystem) -> String {
+    sessions(system, &["list"]).await.expect("a list")
+}
+
+#[tokio::test]
+async fn a_session_is_added_listed_changed_and_removed() {
+    let (system, token) = (system().await, file(&format!("{TOKEN}\n")));
+    let path = token.0.to_str().expect("a path");
+    let said = sessions(
+        &system,
+        &["add", "sales", path, "--new-chats-per-day", "50"],
+    )
+    .await;
+    assert!(said.expect("added").starts_with("`sales` is added."));
+    let again = sessions(
+        &system,
+        &["add", "sales", path, "--new-chats-per-day", "50"],
+    )
+    .await;
+    assert!(again.expect("no change").contains("is there already"));
+    let text = listed(&system).await;
+    let expected = "sales  send, 0 of 50 new chats today; nobody has looked yet";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.starts_with("system  send"), "{text}");
+
+    let set = [
+        "set",
+        "sales",
+        "--use",
+        "off",
+        "--new-chats-per-day",
+        "none",
+        "--gateway",
+        "https://other.example",
+    ];
+    sessions(&system, &set).await.expect("changed");
+    let text = listed(&system).await;
+    assert!(
+        text.contains("sales  off, on a gateway of its own; "),
+        "{text}"
+    );
+    assert!(
+        !text.contains("other.example"),
+        "an address may hold a secret: {text}"
+    );
+    let same = sessions(&system, &set).await.expect("no change");
+    assert!(same.contains("is like this already"), "{same}");
+
+    sessions(&system, &["remove", "sales"])
+        .await
+        .expect("removed");
+    assert!(!listed(&system).await.contains("sales"));
+    let gone = sessions(&system, &["remove", "sales"])
+        .await
+        .expect("no change");
+    assert!(gone.contains("is not in the list"), "{gone}");
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let (system, token) = (system().await, file(TOKEN));
+    let path = token.0.to_str().expect("a path");
+    let said = sessions(&system, &["add", "sales", path, "--dry-run"]).await;
+    assert!(said.expect("a plan").contains("dry run"));
+    assert!(!listed(&system).await.contains("sales"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_changes_nothing() {
+    let (system, token) = (system().await, file(TOKEN));
+    let path = token.0.to_str().expect("a path");
+    sessions(&system, &["add", "sales", path])
+        .await
+        .expect("added");
+    let before = listed(&system).await;
+    let (other, empty, long) = (file("another"), file(" \n"), file(&"a".repeat(2_000)));
+    let words = file("two words");
+    let of = |file: &TempFile| file.0.to_str().expect("a path").to_owned();
+    for (typed, fix) in [
+        (vec!["add", "sales", &of(&other)], "sessions set sales"),
+        (
+            vec!["add", "second", path],
+            "this is the token of the session `sales`",
+        ),
+        (vec!["add", "second", "/no/such/file"], "/no/such/file"),
+        (vec!["add", "second", &of(&empty)], "and nothing else"),
+        (vec!["add", "second", &of(&long)], "and nothing else"),
+        (vec!["add", "second", &of(&words)], "and nothing else"),
+        (vec!["set", "second", "--use", "off"], "no session `second`"),
+    ] {
+        let refused = sessions(&system, &typed).await.expect_err("a refusal");
+        assert!(refused.contains(fix), "{typed:?}: {refused}");
+    }
+    assert_eq!(listed(&system).await, before);
+}
+
+#[test]
+fn what_is_typed_wrongly_is_refused_before_anything_is_read() {
+    use clap::Parser;
+    for typed in [
+        vec!["add", "system", "-"],
+        vec!["add", "two words", "-"],
+        vec!["add", "#gateway", "-"],
+        vec!["add", "sales", "-", "--gateway", "gateway"],
+        vec!["add", "sales", "-", "--new-chats-per-day", "many"],
+        vec!["add", "sales", "-", "--use", "sometimes"],
+    ] {
+        let typed = ["local", "sessions"].into_iter().chain(typed.clone());
+        let typed: Vec<_> = typed.collect();
+        assert!(
+            local::cli::Cli::try_parse_from(&typed).is_err(),
+            "{typed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_added_serves_some_of_the_phones() {
+    let (system, token) = (system().await, file(TOKEN));
+    let path = token.0.to_str().expect("a path");
+    let typed = ["add", "sales", path];
+    sessions(&system, &typed).await.expect("added");
+    let sender = Sender::new(system.backends());
+    let mut served = std::collections::BTreeSet::new();
+    for number in 1..=40 {
+        let phone = parsed(&format!("081200000{number:02}"));
+        let picked = sender.pick(&Recipient::of(&phone)).await;
+        served.insert(picked.expect("sessions").session().to_owned());
+    }
+    let served: Vec<_> = served.iter().map(String::as_str).collect();
+    assert_eq!(served, ["sales", "system"]);
+}

@@ -1,0 +1,364 @@
+//! Several sessions: whichever of them is in trouble, messages go out over the others.
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use local::database::Faults;
+use local::simulator::{Scenario, SessionOptions, SimulatorOptions};
+use shared::gateway::SessionToken;
+use shared::runtime::settings::SessionSettings;
+use shared::sender::{Busy, Outcome, PlaceError, Reason, Recipient, Sender};
+use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
+use shared::store::whatsapp_sessions::SessionState;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::stage::{Sent, Stage, WAIT_MAX, outgoing, phone, send};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const SECOND: Duration = Duration::from_secs(1);
+
+fn token(name: &str) -> String {
+    format!("token of {name}")
+}
+
+/// A gateway with three sessions, which take 200 ms for a message.
+async fn stage() -> Stage {
+    let sessions = NAMES.map(|name| SessionOptions::new(name, &token(name)));
+    Stage::with(SimulatorOptions {
+        sessions: sessions.into(),
+        send_duration: Duration::from_millis(200),
+        ..SimulatorOptions::default()
+    })
+    .await
+}
+
+fn settings_of(name: &str) -> SessionSettings {
+    SessionSettings::new(name, SessionToken::new(token(name)))
+}
+
+fn sender(stage: &Stage, seed: u64) -> Sender {
+    stage.sender_of(NAMES.map(settings_of).into(), seed, Faults::none())
+}
+
+async fn send_to(stage: &Stage, sender: &Sender, number: u64) -> Sent {
+    let sent = send(sender, &stage.clock, outgoing(number)).await;
+    sent.expect("a place")
+}
+
+/// Which sessions a message was tried on.
+fn tried(sent: &Sent) -> BTreeSet<String> {
+    let steps = sent.delivery.steps.iter();
+    let over = steps.filter_map(|step| step.what.strip_prefix("over "));
+    let mut tried: BTreeSet<_> = over.map(str::to_owned).collect();
+    tried.insert(sent.delivery.session.clone());
+    tried
+}
+
+/// The first of twelve phones that `sender` would write to from `name`.
+async fn phone_of(sender: &Sender, name: &str) -> u64 {
+    for number in 1..100 {
+        let picked = sender.pick(&Recipient::of(&phone(number))).await;
+        if picked.expect("sessions").session() == name {
+            return number;
+        }
+    }
+    panic!("no phone of {name}");
+}
+
+/// Sends to twelve phones with session `b` in trouble: each has its code within three seconds, or eleven if it was the first that
+/// met the trouble, and only once. Those that come later go round the session.
+async fn check_others_send(stage: &Stage, sender: &Sender, case: &str) {
+    let mut met = 0;
+    for number in 1..=12 {
+        let sent = send_to(stage, sender, number).await;
+        assert_eq!(sent.delivery.outcome, Outcome::Sent, "{case}: {sent:?}");
+        let hung = sent.took > 3 * SECOND;
+        assert!(
+            !hung || (met == 0 && sent.took < 11 * SECOND),
+            "{case}: {sent:?}"
+        );
+        met += usize::from(tried(&sent).contains("b"));
+    }
+    assert!(met <= 2, "{case}: {met} messages met the trouble");
+    for number in 1..=12 {
+        let shown = stage.gateway.messages(Some(&phone(number)));
+        assert_eq!(shown.len(), 1, "{case}: {shown:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_wrong_with_one_session_the_others_send() {
+    let refused = |code| Scenario::Restricted {
+        code,
+        refusals: None,
+    };
+    for (case, scenario) in [
+        ("absent", Scenario::ColdSession),
+        (
+            "half-open",
+            Scenario::HalfOpen {
+                sends: None,
+                delivered: false,
+            },
+        ),
+        ("unlinked", Scenario::Unlinked),
+        ("never paired", Scenario::Unpaired),
+        ("a QR code", Scenario::QrNotScanned),
+        ("restricted", refused(463)),
+        ("replaced", Scenario::Replaced),
+        ("stuck", Scenario::StuckObject { logged_in: false }),
+        ("banned", Scenario::Banned),
+    ] {
+        let stage = stage().await;
+        let sender = sender(&stage, 1);
+        stage.gateway.play_on("b", &scenario).expect("a session");
+        check_others_send(&stage, &sender, case).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_token_is_refused_is_gone_round() {
+    let stage = stage().await;
+    let mut sessions = NAMES.map(settings_of);
+    sessions[1].token = SessionToken::new("another");
+    let sender = stage.sender_of(sessions.into(), 1, Faults::none());
+    check_others_send(&stage, &sender, "a wrong token").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_may_not_write_to_new_contacts_keeps_its_old_ones() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let number = phone_of(&sender, "b").await;
+    let locked = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &locked).expect("a session");
+    let mut new = outgoing(number);
+    new.first_contact = true;
+    let recipient = Recipient {
+        first_contact: true,
+        ..Recipient::of(&new.phone)
+    };
+    let picked = sender.pick(&recipient).await.expect("sessions");
+    let place = sender.take_place(&picked, WAIT_MAX).await.expect("a place");
+    let deadline = stage.clock.now().plus(15 * SECOND);
+    let delivery = sender.deliver(place, new.clone(), deadline).await;
+    sender.record(&delivery).await;
+    assert_eq!(delivery.outcome, Outcome::Sent);
+    assert_ne!(delivery.session, "b");
+    let state = stage.sessions().read("b").await.expect("an item").seen;
+    assert_eq!(state.expect("a state").state, SessionState::ColdLocked);
+
+    let again = sender.pick(&recipient).await.expect("sessions");
+    assert_ne!(again.session(), "b", "a new contact");
+    let known = Recipient::of(&new.phone);
+    let known = sender.pick(&known).await.expect("sessions");
+    assert_eq!(known.session(), "b", "an old one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_session_is_down_the_first_that_comes_back_sends() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    stage.gateway.play(&Scenario::ColdSession);
+    let sent = send_to(&stage, &sender, 1).await;
+    assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+    assert!(sent.took < 6 * SECOND, "{sent:?}");
+    assert_eq!(stage.gateway.messages(None).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_session_waits_for_somebody_the_reason_says_so() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    stage.gateway.play(&Scenario::Unpaired);
+    for _ in 0..2 {
+        let sent = send_to(&stage, &sender, 1).await;
+        let expected = Outcome::NotSent(Reason::NeedsPairing);
+        assert_eq!(sent.delivery.outcome, expected, "{sent:?}");
+    }
+    assert!(stage.gateway.messages(None).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_session_that_failed_is_connected_although_another_one_sent() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let number = phone_of(&sender, "b").await;
+    stage
+        .gateway
+        .play_on("b", &Scenario::ColdSession)
+        .expect("a session");
+    let sent = send_to(&stage, &sender, number).await;
+    assert_ne!(sent.delivery.session, "b");
+    assert!(sent.took < SECOND, "{sent:?}");
+    sleep(2 * SECOND).await;
+    assert_eq!(stage.connects(), 1);
+    let (gateway, token) = (stage.gateway.gateway(), SessionToken::new(token("b")));
+    let status = gateway.status(&token, SECOND).await;
+    assert!(status.expect("a status").usable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_may_have_gone_out_goes_over_one_more_session_and_no_third() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    stage.gateway.play(&Scenario::AckLost {
+        sends: 9,
+        delivered: true,
+        lasts_ms: 6_000,
+    });
+    let sent = send_to(&stage, &sender, 1).await;
+    assert_eq!(sent.delivery.outcome, Outcome::Unknown, "{sent:?}");
+    assert!(tried(&sent).len() <= 2, "{sent:?}");
+    let shown = stage.gateway.messages(None);
+    assert!(shown.len() <= 2, "{shown:?}");
+    let ids: BTreeSet<_> = shown.iter().map(|message| &message.id).collect();
+    assert_eq!(ids.len(), 1, "{shown:?}");
+}
+
+/// How many messages find a place within a second, and when the next one is told to come.
+async fn places(sender: &Sender) -> (u32, Duration) {
+    let phone = phone(1);
+    let picked = sender.pick(&Recipient::of(&phone)).await;
+    let picked = picked.expect("sessions");
+    let mut taken = 0;
+    loop {
+        match sender.take_place(&picked, SECOND).await {
+            Ok(_) => taken += 1,
+            Err(PlaceError::Busy(Busy { retry_after })) => return (taken, retry_after),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_sends_on_to_the_next_session() {
+    let first = stage().await;
+    let alone = first.sender_of(vec![settings_of("a")], 1, Faults::none());
+    let (of_one, _) = places(&alone).await;
+    assert!(of_one > 2, "{of_one}");
+    let second = stage().await;
+    let (of_both, retry_after) = places(&sender(&second, 1)).await;
+    assert_eq!(of_both, 2 * of_one);
+    assert!(retry_after < SECOND, "{retry_after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_sessions_send_nearly_as_much_as_they_can_and_share_it_evenly() {
+    let stage = stage().await;
+    for name in NAMES {
+        stage.take_cost_of(name, Duration::from_millis(200)).await;
+    }
+    let began = Instant::now();
+    let mut crowd = JoinSet::new();
+    for number in 1..=300 {
+        let (sender, clock) = (sender(&stage, number), stage.clock.clone());
+        crowd.spawn(async move { send(&sender, &clock, outgoing(number)).await });
+    }
+    let ended = crowd.join_all().await;
+    let took = began.elapsed();
+    let mut of_session = BTreeMap::new();
+    for sent in ended.into_iter().flatten() {
+        assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+        *of_session.entry(sent.delivery.session).or_insert(0_u32) += 1;
+    }
+    let (sent, capacity) = (
+        of_session.values().sum::<u32>(),
+        3 * 5 * took.as_secs() as u32,
+    );
+    assert!(
+        f64::from(sent) >= 0.95 * f64::from(capacity.min(300)),
+        "{of_session:?} in {took:?}"
+    );
+    let even = f64::from(sent) / 3.0;
+    for (name, sent) in &of_session {
+        let off = (f64::from(*sent) - even).abs() / even;
+        assert!(off < 0.2, "{name}: {of_session:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_served_a_phone_before_serves_it_again() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let number = phone_of(&sender, "a").await;
+    for (served_by, expected) in [
+        (None, "a"),
+        (Some("b"), "b"),
+        (Some("c"), "c"),
+        (Some("gone"), "a"),
+    ] {
+        let phone = phone(number);
+        let recipient = Recipient {
+            served_by,
+            ..Recipient::of(&phone)
+        };
+        let picked = sender.pick(&recipient).await.expect("sessions");
+        assert_eq!(picked.session(), expected, "{served_by:?}");
+    }
+    stage
+        .gateway
+        .play_on("b", &Scenario::Unpaired)
+        .expect("a session");
+    let _ = send_to(&stage, &sender, phone_of(&sender, "b").await).await;
+    let phone = phone(number);
+    let recipient = Recipient {
+        served_by: Some("b"),
+        ..Recipient::of(&phone)
+    };
+    let picked = sender.pick(&recipient).await.expect("sessions");
+    assert_eq!(picked.session(), "a", "b cannot send");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listed_session_sends_and_one_that_is_taken_off_sends_no_more_a_minute_later() {
+    let stage = stage().await;
+    let sender = stage.sender_of(vec![settings_of("a")], 1, Faults::none());
+    let changes = SessionListChanges::new(&stage.backends());
+    let served = async || {
+        let mut served = BTreeSet::new();
+        for number in 1..=20 {
+            let picked = sender.pick(&Recipient::of(&phone(number))).await;
+            served.insert(picked.expect("sessions").session().to_owned());
+        }
+        served.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(served().await, ["a"]);
+    let listed = |name, sends| ListedSession {
+        session: settings_of(name),
+        sends,
+    };
+    let change = async |sessions: &[ListedSession]| {
+        let seen = changes.read().await.expect("the list");
+        let changed = changes.write(&seen, sessions).await;
+        assert_eq!(changed.expect("the store"), Changed::Done);
+    };
+    change(&[listed("b", true), listed("c", false)]).await;
+    sleep(60 * SECOND).await;
+    assert_eq!(served().await, ["a", "b"]);
+    change(&[listed("b", false), listed("c", true)]).await;
+    sleep(60 * SECOND).await;
+    assert_eq!(served().await, ["a", "c"]);
+    change(&[]).await;
+    sleep(60 * SECOND).await;
+    assert_eq!(served().await, ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_change_the_list_one_learns_that_it_was_changed() {
+    let stage = stage().await;
+    let changes = SessionListChanges::new(&stage.backends());
+    let listed = ListedSession {
+        session: settings_of("b"),
+        sends: true,
+    };
+    let seen = changes.read().await.expect("the list");
+    for expected in [Changed::Done, Changed::LostRace] {
+        let changed = changes.write(&seen, std::slice::from_ref(&listed)).await;
+        assert_eq!(changed.expect("the store"), expected);
+    }
+    assert_eq!(changes.read().await.expect("the list").sessions, [listed]);
+}
