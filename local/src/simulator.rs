@@ -5,11 +5,13 @@
 //! paused time.
 pub use self::calls::{CallLog, CallRecord};
 pub use self::faults::{LoginRefusal, LostAnswer};
-pub use self::handle::{Simulator, UnknownSession};
+pub use self::handle::Simulator;
+pub use self::hook::Hook;
 pub use self::http::{router, serve};
 pub use self::inbox::InboxMessage;
 pub use self::network::Network;
-pub use self::options::{SessionOptions, SimulatorOptions};
+pub use self::options::{SessionOptions, SimulatorOptions, WebhookFormat};
+pub use self::orders::UnknownSession;
 pub use self::profile::Profile;
 pub use self::scenario::Scenario;
 pub use self::state::SessionState;
@@ -33,6 +35,15 @@ mod options;
 
 /// What goes wrong with one session.
 mod faults;
+
+/// How a QR code looks.
+mod picture;
+
+/// What a session tells.
+mod event;
+
+/// Where it tells that.
+mod webhook;
 
 /// One session.
 mod session;
@@ -58,11 +69,17 @@ mod inbox;
 /// What was called.
 mod calls;
 
+/// What is posted.
+mod hook;
+
 /// The proxy in front.
 mod proxy;
 
 /// Everything the gateway knows.
 mod world;
+
+/// What sessions have to tell.
+mod news;
 
 /// What can be asked to go wrong.
 mod scenario;
@@ -70,8 +87,14 @@ mod scenario;
 /// How it begins to go wrong.
 mod play;
 
+/// How posts get to their webhooks.
+mod post;
+
 /// A handle on all of that.
 mod handle;
+
+/// What is done to it.
+mod orders;
 
 /// What calls wait for.
 mod waits;
@@ -84,6 +107,9 @@ mod sends;
 
 /// What asks WhatsApp something.
 mod lookups;
+
+/// What is asked about webhooks.
+mod webhook_calls;
 
 /// What the gateway does with a request.
 mod requests;

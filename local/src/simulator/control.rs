@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{self, Order};
-use super::handle::{Simulator, UnknownSession};
+use super::handle::Simulator;
 use super::inbox::{InboxMessage, digits_of};
 use super::options::Conditions;
+use super::orders::UnknownSession;
 use super::scenario::Scenario;
 use super::state::SessionState;
 

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::Method;
 use shared::gateway::answer::Answer;
 use shared::gateway::call::Call;
 use shared::gateway::transport::Credential;
@@ -50,8 +51,12 @@ impl Transport for Simulator {
 
 fn request(call: Call, credential: Credential<'_>) -> Request {
     let body = call.body.map(|body| body.to_string().into_bytes());
+    let method = match body {
+        Some(_) => Method::POST,
+        None => Method::GET,
+    };
     Request {
-        post: body.is_some(),
+        method,
         path: call.path.to_owned(),
         credential: credential.token().expose().to_owned(),
         body: body.unwrap_or_default(),

@@ -6,7 +6,7 @@ use super::proxy::{PATIENCE, Proxy};
 use super::wire::{Reply, Request};
 
 /// The paths that are counted under their own name.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/admin/users",
     "/chat/send/text",
     "/session/connect",
@@ -16,6 +16,7 @@ const PATHS: [&str; 9] = [
     "/session/qr",
     "/session/status",
     "/user/check",
+    "/webhook",
 ];
 /// After this time, in seconds, an answer can no longer be written.
 const WRITE_TIMEOUT: f64 = 120.0;

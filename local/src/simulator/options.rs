@@ -1,6 +1,10 @@
 //! How a simulator begins, and how long things take in it.
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use shared::platform::clock::Clock;
+use shared::platform::timestamp::Timestamp;
+
 use super::network::Outage;
 use super::profile::Profile;
 use super::state::SessionState;
@@ -22,6 +26,10 @@ pub struct SimulatorOptions {
     pub login: Duration,
     /// How long it takes a supervisor to start a gateway process that ended by itself.
     pub restart_after: Duration,
+    /// What time it is there.
+    pub clock: Clock,
+    /// The form of what is posted to webhooks.
+    pub webhook_format: WebhookFormat,
     /// Shortens the gateway's own long times, such as the 75 s of an acknowledgement; 1 is real.
     pub time_scale: f64,
 }
@@ -36,6 +44,8 @@ impl Default for SimulatorOptions {
             online_after: Duration::from_secs(1),
             login: Duration::from_millis(300),
             restart_after: Duration::from_secs(5),
+            clock: Clock::following_runtime(Timestamp::from_seconds(1_755_436_294)),
+            webhook_format: WebhookFormat::Form,
             time_scale: 1.0,
         }
     }
@@ -64,6 +74,17 @@ impl SimulatorOptions {
     }
 }
 
+/// The form of what is posted to webhooks, the same for all sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// A form, with the event as JSON in its field `jsonData`.
+    #[default]
+    Form,
+    /// The event itself as JSON.
+    Json,
+}
+
 /// One session of a simulator.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
@@ -73,6 +94,10 @@ pub struct SessionOptions {
     pub token: String,
     /// The state it begins in.
     pub state: SessionState,
+    /// Where its events go; empty: nowhere, until somebody sets it.
+    pub webhook: String,
+    /// What signs them, in C and D.
+    pub hmac_key: Option<String>,
 }
 
 impl SessionOptions {
@@ -82,7 +107,16 @@ impl SessionOptions {
             name: name.into(),
             token: token.into(),
             state: SessionState::Online,
+            webhook: String::new(),
+            hmac_key: None,
         }
+    }
+
+    /// The same with a webhook.
+    #[must_use]
+    pub fn with_webhook(self, url: &str) -> Self {
+        let webhook = url.into();
+        Self { webhook, ..self }
     }
 }
 

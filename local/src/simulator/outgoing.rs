@@ -165,7 +165,7 @@ impl World {
             Listing::Stranger(_)
         );
         self.deliver_if(!swallowed && !stranger, outgoing, now);
-        profile.sent(&outgoing.id, self.at_ms(now) / 1000)
+        profile.sent(&outgoing.id, self.time_of(now, now))
     }
 
     /// A text to a half-open session was not acknowledged; after some of them the connection may be good again.

@@ -2,13 +2,16 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::platform::clock::Clock;
 use tokio::time::Instant;
 
 use super::calls::CallLog;
 use super::directory::Directory;
+use super::event::Addressing;
+use super::hook::HookLog;
 use super::inbox::Inbox;
 use super::network::{Network, Outage};
-use super::options::{Conditions, SimulatorOptions};
+use super::options::{Conditions, SimulatorOptions, WebhookFormat};
 use super::proxy::Proxy;
 use super::session::{Process, Session};
 use super::state::SessionState;
@@ -22,6 +25,11 @@ pub(super) struct World {
     pub sessions: Vec<Session>,
     pub inbox: Inbox,
     pub calls: CallLog,
+    /// What was posted to webhooks.
+    pub hooks: HookLog,
+    pub webhook_format: WebhookFormat,
+    pub addressing: Addressing,
+    pub clock: Clock,
     /// Which life of the process this is.
     pub process: u64,
     /// While the process is down: when it is back.
@@ -54,6 +62,10 @@ impl World {
                 .collect(),
             inbox: Inbox::default(),
             calls: CallLog::default(),
+            hooks: HookLog::default(),
+            webhook_format: options.webhook_format,
+            addressing: Addressing::default(),
+            clock: options.clock.clone(),
             process: 0,
             back_at: None,
             crash_on_connect: None,
@@ -194,7 +206,7 @@ impl World {
             let (connected, logged_in) = session.flags();
             json!({
                 "name": session.name, "state": session.state(), "paired": session.paired,
-                "connected": connected, "loggedIn": logged_in, "events": session.events,
+                "connected": connected, "loggedIn": logged_in, "events": session.webhook.events,
             })
         });
         let Conditions {
