@@ -30,9 +30,6 @@ mod wire;
 /// What the versions say differently.
 mod profile;
 
-/// How it begins, and how long things take.
-mod options;
-
 /// What goes wrong with one session.
 mod faults;
 
@@ -41,6 +38,12 @@ mod picture;
 
 /// What a session tells.
 mod event;
+
+/// What phones say of messages.
+mod receipts;
+
+/// How it begins, and how long things take.
+mod options;
 
 /// Where it tells that.
 mod webhook;

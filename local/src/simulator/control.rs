@@ -16,10 +16,12 @@ use super::orders::UnknownSession;
 use super::scenario::Scenario;
 use super::state::SessionState;
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "GET /sim",
     "GET /sim/messages?phone=",
     "DELETE /sim/messages",
+    "POST /sim/incoming",
+    "GET /sim/hooks",
     "GET /sim/state",
     "POST /sim/session/{token or name}",
     "GET /sim/faults",
@@ -48,6 +50,8 @@ pub(super) fn router() -> Router<Simulator> {
     Router::new()
         .route("/sim", get(|| async { Html(include_str!("page.html")) }))
         .route("/sim/messages", get(messages).delete(clear_messages))
+        .route("/sim/incoming", post(incoming))
+        .route("/sim/hooks", get(hooks))
         .route("/sim/state", get(state))
         .route("/sim/session/{session}", post(set_session))
         .route(
@@ -87,6 +91,37 @@ async fn clear_messages(State(simulator): State<Simulator>) -> Json<Value> {
     let deleted = simulator.messages(None).len();
     simulator.clear_messages();
     Json(json!({"deleted": deleted}))
+}
+
+/// A phone writes to the account of a session.
+async fn incoming(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let mut body = object(&body)?;
+    let mut text = |key: &str| {
+        let text = catalogue::take::<String>(&mut body, key, "a text")
+            .ok()
+            .flatten();
+        text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+            let problem = format!("`{key}` must be a text");
+            let body = json!({"error": problem, "accepted": ["session", "phone", "text"]});
+            Refusal(StatusCode::BAD_REQUEST, body)
+        })
+    };
+    let (session, phone, text) = (text("session")?, text("phone")?, text("text")?);
+    let id = simulator.incoming(&session, &digits_of(&phone), &text)?;
+    Ok(Json(json!({ "id": id })))
+}
+
+/// What was posted to webhooks. Addresses and tokens are not shown, since they are secrets.
+async fn hooks(State(simulator): State<Simulator>) -> Json<Value> {
+    let hooks = simulator.hooks();
+    let hooks = hooks.iter().map(|hook| {
+        json!({
+            "number": hook.number, "at_ms": hook.at_ms, "session": hook.session, "type": hook.kind,
+            "content_type": hook.content_type, "signed": hook.signature.is_some(),
+            "attempt": hook.attempt, "answer": hook.answer, "event": hook.event(),
+        })
+    });
+    Json(json!({ "hooks": hooks.collect::<Vec<_>>() }))
 }
 
 async fn state(State(simulator): State<Simulator>) -> Json<Value> {
@@ -156,6 +191,12 @@ fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession>
         pace.dial = order.dial.unwrap_or(pace.dial);
         pace.login = order.login.unwrap_or(pace.login);
         pace.restart = order.restart.unwrap_or(pace.restart);
+        let answering = &mut world.answering;
+        answering.delivered = order.receipt.unwrap_or(answering.delivered);
+        answering.read = order.read.or(answering.read);
+        answering.devices = order.devices.unwrap_or(answering.devices);
+        world.lid = order.lid.unwrap_or(world.lid);
+        world.webhook_format = order.webhook_format.unwrap_or(world.webhook_format);
     });
     match (&order.scenario, &order.session) {
         (Some(scenario), Some(session)) => simulator.play_on(session, scenario)?,

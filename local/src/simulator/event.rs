@@ -64,10 +64,9 @@ pub(super) struct Written {
 }
 
 /// How addresses look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Addressing {
     /// By phone number.
-    #[default]
     Phone,
     /// By WhatsApp's own number of a person, `…@lid`, as of accounts that it moved to these.
     Lid,
@@ -143,6 +142,12 @@ fn refused_json(refusal: LoginRefusal) -> Value {
 }
 
 impl Receipt {
+    /// Whether another one, of other messages, can come with it.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let whose = |receipt: &Self| (receipt.state, receipt.phone.clone(), receipt.device);
+        whose(self) == whose(other) && !other.ids.iter().any(|id| self.ids.contains(id))
+    }
+
     fn json(&self, at: Timestamp, addressing: Addressing) -> Value {
         let (state, kind) = match self.state {
             ReceiptState::Delivered => ("Delivered", ""),

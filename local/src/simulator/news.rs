@@ -4,10 +4,11 @@ use std::mem;
 use shared::platform::timestamp::Timestamp;
 use tokio::time::Instant;
 
-use super::event::Event;
+use super::event::{Addressing, Event, Written};
 use super::hook::{self, Hook, Sender};
 use super::listing;
-use super::world::World;
+use super::profile::Profile;
+use super::world::{Due, World};
 
 impl World {
     /// What time it was at that instant.
@@ -24,6 +25,7 @@ impl World {
 
     /// What goes to webhooks now.
     pub fn take_hooks(&mut self, now: Instant) -> Vec<Hook> {
+        self.hand_out(now);
         let mut hooks = Vec::new();
         for session in 0..self.sessions.len() {
             let news = mem::take(&mut self.sessions[session].news);
@@ -33,6 +35,70 @@ impl World {
             );
         }
         hooks
+    }
+
+    /// A message got to a phone, which answers it.
+    pub fn plan_receipts(&mut self, (session, phone, id): (usize, &str, &str), now: Instant) {
+        let known = &mut self.sessions[session];
+        known.contacts.insert(phone.to_owned());
+        if known.webhook.url.is_empty() {
+            return;
+        }
+        let receipts = self
+            .answering
+            .receipts(phone, id, &mut known.faults.receipts);
+        self.orders += 1;
+        self.due
+            .extend(receipts.into_iter().map(|(after, receipt)| Due {
+                at: now + after,
+                session,
+                event: Event::Receipt(receipt),
+            }));
+    }
+
+    /// A phone writes to an account. Returns the message's id.
+    pub fn incoming(
+        &mut self,
+        session: usize,
+        phone: String,
+        text: String,
+        now: Instant,
+    ) -> String {
+        self.orders += 1;
+        let id = format!("3A{:018X}", self.orders);
+        self.sessions[session].contacts.insert(phone.clone());
+        let event = Event::Message(Written {
+            phone,
+            id: id.clone(),
+            text,
+        });
+        self.due.push(Due {
+            at: now,
+            session,
+            event,
+        });
+        id
+    }
+
+    /// Tells the devices what is due, or keeps it until they are there. One that was unlinked gets nothing any more.
+    fn hand_out(&mut self, now: Instant) {
+        let (mut due, later): (Vec<_>, _) = mem::take(&mut self.due)
+            .into_iter()
+            .partition(|due| due.at <= now);
+        self.due = later;
+        due.sort_by_key(|due| due.at);
+        for Due { at, session, event } in due {
+            self.sessions[session].held.push((at, event));
+        }
+        let process_is_up = self.back_at.is_none();
+        for session in &mut self.sessions {
+            if !session.paired {
+                session.held.clear();
+            } else if process_is_up && session.hears() {
+                let held = mem::take(&mut session.held);
+                session.news.extend(merged(held));
+            }
+        }
     }
 
     /// An event as it is posted, if the session's webhook takes it.
@@ -48,7 +114,7 @@ impl World {
             token: &known.token,
             id: &listing::id(&known.name),
         };
-        let event = event.json(kind, at, self.addressing);
+        let event = event.json(kind, at, self.addressing());
         let (content_type, body) = hook::written(event, &sender, (profile, self.webhook_format));
         let key = known.webhook.key.as_deref();
         let key = key.filter(|_| profile.signs_webhooks());
@@ -66,4 +132,31 @@ impl World {
             process: self.process,
         })
     }
+
+    /// How people are known. A and B know phone numbers only.
+    fn addressing(&self) -> Addressing {
+        let knows_lids = matches!(self.conditions.profile, Profile::C | Profile::D);
+        if self.lid && knows_lids {
+            Addressing::Lid
+        } else {
+            Addressing::Phone
+        }
+    }
+}
+
+/// What one device says of several messages in a row comes as one receipt.
+fn merged(events: Vec<(Instant, Event)>) -> Vec<(Instant, Event)> {
+    let mut merged: Vec<(Instant, Event)> = Vec::new();
+    for (at, event) in events {
+        match (merged.last_mut(), event) {
+            (Some((last_at, Event::Receipt(last))), Event::Receipt(next))
+                if last.is_beside(&next) =>
+            {
+                *last_at = at;
+                last.ids.extend(next.ids);
+            }
+            (_, event) => merged.push((at, event)),
+        }
+    }
+    merged
 }

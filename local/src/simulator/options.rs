@@ -7,6 +7,7 @@ use shared::platform::timestamp::Timestamp;
 
 use super::network::Outage;
 use super::profile::Profile;
+use super::receipts::Answering;
 use super::state::SessionState;
 
 /// How a simulator begins.
@@ -26,6 +27,14 @@ pub struct SimulatorOptions {
     pub login: Duration,
     /// How long it takes a supervisor to start a gateway process that ended by itself.
     pub restart_after: Duration,
+    /// How long a message takes from WhatsApp to a phone, and the receipt back.
+    pub receipt_after: Duration,
+    /// How long after that it is read; `None`: phones do not say so.
+    pub read_after: Option<Duration>,
+    /// How many devices each phone's account has, itself counted in.
+    pub devices: u16,
+    /// Whether C and D know people by WhatsApp's own numbers, `…@lid`, as those of accounts that it moved to these.
+    pub lid: bool,
     /// What time it is there.
     pub clock: Clock,
     /// The form of what is posted to webhooks.
@@ -44,6 +53,10 @@ impl Default for SimulatorOptions {
             online_after: Duration::from_secs(1),
             login: Duration::from_millis(300),
             restart_after: Duration::from_secs(5),
+            receipt_after: Duration::from_millis(100),
+            read_after: None,
+            devices: 1,
+            lid: false,
             clock: Clock::following_runtime(Timestamp::from_seconds(1_755_436_294)),
             webhook_format: WebhookFormat::Form,
             time_scale: 1.0,
@@ -70,6 +83,14 @@ impl SimulatorOptions {
             dial: self.online_after - login,
             login,
             restart: self.restart_after,
+        }
+    }
+
+    pub(super) fn answering(&self) -> Answering {
+        Answering {
+            delivered: self.receipt_after,
+            read: self.read_after,
+            devices: self.devices,
         }
     }
 }

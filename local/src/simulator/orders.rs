@@ -117,6 +117,21 @@ impl Simulator {
         self.now(|world, _| world.calls.clone())
     }
 
+    /// A phone, by its digits, writes to the account of a session, by token or name. Returns the id of its message.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn incoming(
+        &self,
+        session: &str,
+        phone: &str,
+        text: &str,
+    ) -> Result<String, UnknownSession> {
+        self.with_session(session, |world, session, now| {
+            world.incoming(session, phone.to_owned(), text.to_owned(), now)
+        })
+    }
+
     /// What was posted to webhooks, try by try; the oldest first.
     pub fn hooks(&self) -> Vec<Hook> {
         self.now(|world, _| world.hooks.hooks().cloned().collect())

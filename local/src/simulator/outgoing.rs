@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::directory::{Listing, ToStranger};
+use super::event::{Event, Written};
 use super::faults::SendFault;
 use super::inbox::Arrival;
 use super::profile::Profile;
@@ -140,9 +141,9 @@ impl World {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
             return Err(self.fail(&text));
         }
-        let new_chat = self.inbox.messages_to(Some(phone)).next().is_none();
-        let faults = &mut self.sessions[outgoing.session].faults;
-        if new_chat && let Some(code) = faults.refuses(phone) {
+        let known = &mut self.sessions[outgoing.session];
+        let has_chat = known.contacts.contains(phone);
+        if let Some(code) = known.faults.refuses(phone, has_chat) {
             return Err(self.fail(&format!("server returned error {code}")));
         }
         Ok(())
@@ -165,6 +166,12 @@ impl World {
             Listing::Stranger(_)
         );
         self.deliver_if(!swallowed && !stranger, outgoing, now);
+        let taken = Event::MessageSent(Written {
+            phone: outgoing.phone.clone(),
+            id: outgoing.id.clone(),
+            text: outgoing.body.clone(),
+        });
+        self.sessions[outgoing.session].news.push((now, taken));
         profile.sent(&outgoing.id, self.time_of(now, now))
     }
 
@@ -203,6 +210,7 @@ impl World {
                 session: &self.sessions[outgoing.session].name,
                 at_ms: self.at_ms(now),
             });
+            self.plan_receipts((outgoing.session, &outgoing.phone, &outgoing.id), now);
         }
     }
 

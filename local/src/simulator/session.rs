@@ -55,6 +55,8 @@ pub(super) struct Session {
     pub logged_in: bool,
     /// The phones whose devices the client knows already.
     pub known_phones: BTreeSet<String>,
+    /// The phones that have a chat with the account: they took a message from it, or wrote to it.
+    pub contacts: BTreeSet<String>,
     /// Until when the start guard of D refuses a connect although there is no object.
     pub guarded_until: Option<Instant>,
     /// A QR code that the status goes on showing, and until when; `None`: until the next client.
@@ -126,6 +128,7 @@ impl Session {
             paired: true,
             logged_in: false,
             known_phones: BTreeSet::new(),
+            contacts: BTreeSet::new(),
             guarded_until: None,
             stale_qr: None,
             dialler: Dialler::Gateway,
@@ -168,6 +171,11 @@ impl Session {
         let earliest = self.next_move().filter(|at| *at <= now)?;
         let place = self.plan.iter().position(|(at, _)| *at == earliest)?;
         Some(self.plan.remove(place))
+    }
+
+    /// Whether WhatsApp can tell its device something now.
+    pub const fn hears(&self) -> bool {
+        matches!(self.state, SessionState::Online | SessionState::Zombie)
     }
 
     /// Plans a move.

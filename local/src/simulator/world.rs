@@ -7,12 +7,13 @@ use tokio::time::Instant;
 
 use super::calls::CallLog;
 use super::directory::Directory;
-use super::event::Addressing;
+use super::event::Event;
 use super::hook::HookLog;
 use super::inbox::Inbox;
 use super::network::{Network, Outage};
 use super::options::{Conditions, SimulatorOptions, WebhookFormat};
 use super::proxy::Proxy;
+use super::receipts::Answering;
 use super::session::{Process, Session};
 use super::state::SessionState;
 
@@ -28,7 +29,11 @@ pub(super) struct World {
     /// What was posted to webhooks.
     pub hooks: HookLog,
     pub webhook_format: WebhookFormat,
-    pub addressing: Addressing,
+    /// Whether people are known by WhatsApp's own numbers.
+    pub lid: bool,
+    pub answering: Answering,
+    /// What WhatsApp will tell sessions.
+    pub due: Vec<Due>,
     pub clock: Clock,
     /// Which life of the process this is.
     pub process: u64,
@@ -44,6 +49,14 @@ pub(super) struct World {
     pub lists_waiting: usize,
     /// How often somebody changed something that all sessions share.
     pub orders: u64,
+}
+
+/// What WhatsApp will tell a session, and when.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub at: Instant,
+    pub session: usize,
+    pub event: Event,
 }
 
 impl World {
@@ -64,7 +77,9 @@ impl World {
             calls: CallLog::default(),
             hooks: HookLog::default(),
             webhook_format: options.webhook_format,
-            addressing: Addressing::default(),
+            lid: options.lid,
+            answering: options.answering(),
+            due: Vec::new(),
             clock: options.clock.clone(),
             process: 0,
             back_at: None,
@@ -121,7 +136,8 @@ impl World {
     /// When something happens by itself next.
     pub fn next_move(&self) -> Option<Instant> {
         let sessions = self.sessions.iter().filter_map(Session::next_move);
-        sessions.chain(self.back_at).min()
+        let due = self.due.iter().map(|due| due.at);
+        sessions.chain(due).chain(self.back_at).min()
     }
 
     /// A number that differs after every change that somebody can wait for.
@@ -225,6 +241,10 @@ impl World {
             "dial_ms": pace.dial.as_millis() as u64,
             "login_ms": pace.login.as_millis() as u64,
             "restart_ms": pace.restart.as_millis() as u64,
+            "receipt_ms": self.answering.delivered.as_millis() as u64,
+            "read_ms": self.answering.read.map(|read| read.as_millis() as u64),
+            "devices": self.answering.devices,
+            "lid": self.lid,
             "now_ms": self.at_ms(now),
             "messages": self.inbox.messages_to(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),
