@@ -69,6 +69,9 @@ mod directory;
 /// What the phones received.
 mod inbox;
 
+/// Phones and WhatsApp, as all gateways find them.
+mod phones;
+
 /// What was called.
 mod calls;
 

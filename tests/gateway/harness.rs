@@ -25,9 +25,12 @@ pub struct Served {
 
 impl Served {
     pub async fn new(options: SimulatorOptions) -> Self {
+        Self::of(Simulator::new(options)).await
+    }
+
+    pub async fn of(simulator: Simulator) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let simulator = Simulator::new(options);
         tokio::spawn(serve(simulator.clone(), listener));
         Self {
             simulator,

@@ -6,6 +6,7 @@ mod harness;
 mod logins;
 mod receipts;
 mod recorded;
+mod several;
 mod simulator;
 mod tls;
 mod transport;

@@ -12,7 +12,7 @@ use super::scenario::{LIFE_MAX, Scenario};
 const DEVICES_MAX: u16 = 5;
 
 /// Number (of the gateway contract's fault list), name, and what happens.
-const SCENARIOS: [(Option<u64>, &str, &str); 41] = [
+const SCENARIOS: [(Option<u64>, &str, &str); 42] = [
     (
         Some(1),
         "healthy",
@@ -207,6 +207,11 @@ const SCENARIOS: [(Option<u64>, &str, &str); 41] = [
     ),
     (
         None,
+        "host_down",
+        "The gateway's host refuses connections for lasts_ms, also those to a proxy on it; then the process starts its sessions again.",
+    ),
+    (
+        None,
         "gateway_down",
         "The gateway process is down for lasts_ms, then starts its sessions again. This page too cannot be opened meanwhile.",
     ),
@@ -216,6 +221,8 @@ const SCENARIOS: [(Option<u64>, &str, &str); 41] = [
 #[derive(Debug, Default)]
 pub(super) struct Order {
     pub scenario: Option<Scenario>,
+    /// A name; none is the one that has the session, or the one that is asked.
+    pub gateway: Option<String>,
     /// A token or name; none is every session.
     pub session: Option<String>,
     pub profile: Option<Profile>,
@@ -241,7 +248,8 @@ pub(super) fn list() -> Value {
     json!({
         "scenarios": scenarios.collect::<Vec<_>>(),
         "knobs": {
-            "session": "a token or name; every session without it",
+            "session": "a token or name; every session of the gateway without it",
+            "gateway": "a name, where several gateways have the same phones; without it the one that has `session`, or the one that is asked",
             "profile": "a, b, c or d: the gateway version to speak like",
             "time_scale": "0.0001 to 10: shortens the gateway's own times, such as 75 s; parameters in ms are not scaled",
             "send_ms": "how long one send takes",
@@ -260,6 +268,7 @@ pub(super) fn list() -> Value {
 /// Reads a request's body.
 pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
     let order = Order {
+        gateway: take(&mut body, "gateway", "a text")?,
         session: take(&mut body, "session", "a text")?,
         profile: take(&mut body, "profile", "a, b, c or d")?,
         time_scale: take(&mut body, "time_scale", "a number")?,

@@ -12,7 +12,7 @@ use super::catalogue::{self, Order};
 use super::handle::Simulator;
 use super::inbox::{InboxMessage, digits_of};
 use super::options::Conditions;
-use super::orders::UnknownSession;
+use super::orders::{UnknownGateway, UnknownSession};
 use super::scenario::Scenario;
 use super::state::SessionState;
 
@@ -41,6 +41,13 @@ impl IntoResponse for Refusal {
 
 impl From<UnknownSession> for Refusal {
     fn from(error: UnknownSession) -> Self {
+        let body = json!({"error": error.to_string(), "accepted": error.known});
+        Self(StatusCode::NOT_FOUND, body)
+    }
+}
+
+impl From<UnknownGateway> for Refusal {
+    fn from(error: UnknownGateway) -> Self {
         let body = json!({"error": error.to_string(), "accepted": error.known});
         Self(StatusCode::NOT_FOUND, body)
     }
@@ -107,13 +114,17 @@ async fn incoming(State(simulator): State<Simulator>, body: Bytes) -> Result<Jso
         })
     };
     let (session, phone, text) = (text("session")?, text("phone")?, text("text")?);
-    let id = simulator.incoming(&session, &digits_of(&phone), &text)?;
+    let gateway = simulator.that_has(&session);
+    let id = gateway.incoming(&session, &digits_of(&phone), &text)?;
     Ok(Json(json!({ "id": id })))
 }
 
 /// What was posted to webhooks. Addresses and tokens are not shown, since they are secrets.
-async fn hooks(State(simulator): State<Simulator>) -> Json<Value> {
-    let hooks = simulator.hooks();
+async fn hooks(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Json<Value>, Refusal> {
+    let hooks = which.of(&simulator)?.hooks();
     let hooks = hooks.iter().map(|hook| {
         json!({
             "number": hook.number, "at_ms": hook.at_ms, "session": hook.session, "type": hook.kind,
@@ -121,15 +132,36 @@ async fn hooks(State(simulator): State<Simulator>) -> Json<Value> {
             "attempt": hook.attempt, "answer": hook.answer, "event": hook.event(),
         })
     });
-    Json(json!({ "hooks": hooks.collect::<Vec<_>>() }))
+    Ok(Json(json!({ "hooks": hooks.collect::<Vec<_>>() })))
 }
 
-async fn state(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(simulator.summary())
+#[derive(Deserialize)]
+struct WhichGateway {
+    gateway: Option<String>,
 }
 
-async fn calls(State(simulator): State<Simulator>) -> Response {
-    Json(simulator.calls()).into_response()
+impl WhichGateway {
+    /// The gateway of that name; without one, the one that is asked.
+    fn of(&self, asked: &Simulator) -> Result<Simulator, UnknownGateway> {
+        match &self.gateway {
+            Some(name) => asked.gateway_named(name),
+            None => Ok(asked.clone()),
+        }
+    }
+}
+
+async fn state(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(which.of(&simulator)?.summary()))
+}
+
+async fn calls(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Response, Refusal> {
+    Ok(Json(which.of(&simulator)?.calls()).into_response())
 }
 
 async fn reset(State(simulator): State<Simulator>) -> Json<Value> {
@@ -142,6 +174,7 @@ async fn set_session(
     Path(session): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
+    let simulator = simulator.that_has(&session);
     let mut body = object(&body)?;
     let bad = |problem: String| {
         let mut accepted = json!(SessionState::ALL);
@@ -175,6 +208,11 @@ async fn play(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Va
         let body = json!({"error": problem, "accepted": catalogue::list()});
         Refusal(StatusCode::BAD_REQUEST, body)
     })?;
+    let simulator = match (&order.gateway, &order.session) {
+        (Some(name), _) => simulator.gateway_named(name)?,
+        (None, Some(session)) => simulator.that_has(session),
+        (None, None) => simulator,
+    };
     carry_out(&simulator, &order)?;
     Ok(Json(simulator.summary()))
 }
@@ -208,8 +246,7 @@ fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession>
 
 /// What a phone received that is named in any form, or every phone.
 fn inbox_of(simulator: &Simulator, phone: Option<&str>) -> Vec<InboxMessage> {
-    let phone = phone.map(digits_of);
-    simulator.now(|world, _| world.inbox.messages_to(phone.as_deref()).cloned().collect())
+    simulator.messages_to(phone.map(digits_of).as_deref())
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

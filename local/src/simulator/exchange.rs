@@ -52,6 +52,9 @@ impl Simulator {
 
     /// What the proxy makes of it; without one, what the gateway answers.
     async fn through_the_proxy(&self, request: Request) -> Reply {
+        if self.now(|world, now| world.host_is_gone(now)) {
+            return Reply::Refused;
+        }
         let (proxy, patience) = self.now(|world, now| {
             let admits = world.proxy.as_mut().map(|proxy| proxy.admits(now));
             (admits, world.conditions.pace.scaled(PATIENCE))

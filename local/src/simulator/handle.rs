@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::hook::Hook;
 use super::options::SimulatorOptions;
+use super::phones::Phones;
 use super::post::{PATIENCE, Taker};
 use super::world::World;
 
@@ -31,21 +32,49 @@ struct Shared {
     taker: Mutex<Option<Taker>>,
     /// Whether somebody makes its moves in time, also when nobody looks.
     driven: AtomicBool,
+    /// Every gateway that has the same phones, in the order in which they were made.
+    family: Family,
 }
+
+type Family = Arc<Mutex<Vec<Weak<Shared>>>>;
 
 impl Simulator {
     /// A gateway in its first state.
     pub fn new(options: SimulatorOptions) -> Self {
-        let world = World::new(&options, Instant::now());
+        Self::among(Family::default(), Phones::default(), options)
+    }
+
+    /// Another gateway, with a host, a process and sessions of its own. People's phones are the same, so what its sessions
+    /// send is found among the messages of both.
+    #[must_use]
+    pub fn beside(&self, options: SimulatorOptions) -> Self {
+        let (phones, began) = self.now(|world, _| (world.phones.clone(), world.began));
+        let other = Self::among(self.0.family.clone(), phones, options);
+        other.now(|world, _| world.began = began);
+        other
+    }
+
+    /// Every gateway that has these phones, the first one first.
+    pub fn gateways(&self) -> Vec<Self> {
+        let family = self.0.family.lock().unwrap_or_else(PoisonError::into_inner);
+        family.iter().filter_map(Weak::upgrade).map(Self).collect()
+    }
+
+    fn among(family: Family, phones: Phones, options: SimulatorOptions) -> Self {
+        let world = World::new(&options, phones, Instant::now());
         let revision = watch::Sender::new(world.revision());
-        Self(Arc::new(Shared {
+        let simulator = Self(Arc::new(Shared {
+            family: family.clone(),
             options,
             world: Mutex::new(world),
             process: watch::Sender::new(0),
             revision,
             taker: Mutex::default(),
             driven: AtomicBool::new(false),
-        }))
+        }));
+        let mut family = family.lock().unwrap_or_else(PoisonError::into_inner);
+        family.push(Arc::downgrade(&simulator.0));
+        simulator
     }
 
     /// How it began.

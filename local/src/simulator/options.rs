@@ -13,6 +13,8 @@ use super::state::SessionState;
 /// How a simulator begins.
 #[derive(Clone, Debug)]
 pub struct SimulatorOptions {
+    /// Its name among the gateways of a process.
+    pub name: String,
     /// The version to speak like.
     pub profile: Profile,
     /// The sessions.
@@ -46,6 +48,7 @@ pub struct SimulatorOptions {
 impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
+            name: "gateway".into(),
             profile: Profile::B,
             sessions: vec![SessionOptions::new("system", "system-session-token")],
             admin_token: "gateway-admin-token".into(),

@@ -11,10 +11,19 @@ use super::handle::Simulator;
 use super::hook::Hook;
 use super::inbox::InboxMessage;
 use super::network::Network;
+use super::phones::Known;
 use super::profile::Profile;
 use super::scenario::Scenario;
 use super::state::SessionState;
 use super::world::World;
+
+/// A gateway was named that is not among those of the process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no gateway has this name; there is: {}", known.join(", "))]
+pub(super) struct UnknownGateway {
+    /// The names of the gateways.
+    pub known: Vec<String>,
+}
 
 /// A session was named that the simulator does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,18 +107,20 @@ impl Simulator {
 
     /// What a phone received, or every phone; the oldest first.
     pub fn messages(&self, phone: Option<&Phone>) -> Vec<InboxMessage> {
+        self.messages_to(phone.map(Phone::digits))
+    }
+
+    /// The same for a phone by its digits.
+    pub(super) fn messages_to(&self, phone: Option<&str>) -> Vec<InboxMessage> {
         self.now(|world, _| {
-            world
-                .inbox
-                .messages_to(phone.map(Phone::digits))
-                .cloned()
-                .collect()
+            let known = world.phones.known();
+            known.inbox.messages_to(phone).cloned().collect()
         })
     }
 
     /// Empties every phone.
     pub fn clear_messages(&self) {
-        self.now(|world, _| world.inbox.clear());
+        self.now(|world, _| world.phones.known().inbox.clear());
     }
 
     /// Every call since the beginning or the last reset.
@@ -146,23 +157,55 @@ impl Simulator {
         self.posts_to(Arc::new(move |hook| Box::pin(taker(hook))));
     }
 
-    /// Back to the first state: sessions, faults, inbox and call log.
+    /// Back to the first state: sessions, faults, call log, and every phone.
     pub fn reset(&self) {
         self.now(|world, now| {
             let (process, revision) = (world.process + 1, world.revision() + 1);
-            *world = World::new(&self.options(), now);
+            let phones = world.phones.clone();
+            *phones.known() = Known::default();
+            *world = World::new(self.options(), phones, now);
             (world.process, world.orders) = (process, revision);
         });
     }
 
+    /// The gateway, among those with the same phones, that has a session of this token or name; itself if none has.
+    pub(super) fn that_has(&self, session: &str) -> Self {
+        let gateways = self.gateways().into_iter();
+        let mut having = gateways.filter(|gateway| gateway.state(session).is_ok());
+        having.next().unwrap_or_else(|| self.clone())
+    }
+
+    /// The gateway of that name among those with the same phones.
+    pub(super) fn gateway_named(&self, name: &str) -> Result<Self, UnknownGateway> {
+        let gateways = self.gateways();
+        let mut named = gateways
+            .iter()
+            .filter(|gateway| gateway.options().name == name);
+        named.next().cloned().ok_or_else(|| UnknownGateway {
+            known: gateways
+                .iter()
+                .map(|gateway| gateway.options().name.clone())
+                .collect(),
+        })
+    }
+
     /// Everything but messages and calls, for the control API. Tokens are not shown.
     pub(super) fn summary(&self) -> Value {
-        self.now(|world, now| world.summary(now))
+        let names = self.gateways().into_iter();
+        let names: Vec<_> = names
+            .map(|gateway| gateway.options().name.clone())
+            .collect();
+        let mut summary = self.now(|world, now| world.summary(now));
+        summary["gateways"] = names.into();
+        summary
     }
 
     /// Whether a connection is refused.
     pub(super) fn is_shut(&self) -> bool {
-        self.now(|world, _| world.back_at.is_some() && world.proxy.is_none())
+        self.now(|world, now| {
+            let down = world.back_at.is_some() && world.proxy.is_none();
+            down || world.host_is_gone(now)
+        })
     }
 
     fn with_session<T>(

@@ -137,7 +137,7 @@ impl World {
     /// Refuses what WhatsApp refuses. A restriction counts whom it has refused.
     fn pass_whatsapp(&mut self, outgoing: &Outgoing) -> Result<(), Reply> {
         let phone = &outgoing.phone;
-        if self.directory.listing(phone) == Listing::Stranger(ToStranger::Refused) {
+        if self.phones.known().directory.listing(phone) == Listing::Stranger(ToStranger::Refused) {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
             return Err(self.fail(&text));
         }
@@ -162,7 +162,7 @@ impl World {
         let busy = profile.loses_texts_when_busy() && faults.busy.takes_next();
         let swallowed = faults.silent.takes_next() || busy;
         let stranger = matches!(
-            self.directory.listing(&outgoing.phone),
+            self.phones.known().directory.listing(&outgoing.phone),
             Listing::Stranger(_)
         );
         self.deliver_if(!swallowed && !stranger, outgoing, now);
@@ -203,12 +203,13 @@ impl World {
     /// Puts the text on the phone, unless the process that had it is gone.
     pub fn deliver_if(&mut self, arrives: bool, outgoing: &Outgoing, now: Instant) {
         if arrives && outgoing.process == self.process {
-            self.inbox.deliver(&Arrival {
+            let at_ms = self.at_ms(now);
+            self.phones.known().inbox.deliver(&Arrival {
                 phone: &outgoing.phone,
                 id: &outgoing.id,
                 text: &outgoing.body,
                 session: &self.sessions[outgoing.session].name,
-                at_ms: self.at_ms(now),
+                at_ms,
             });
             self.plan_receipts((outgoing.session, &outgoing.phone, &outgoing.id), now);
         }

@@ -49,10 +49,12 @@ impl World {
                 self.are_strangers(phones, taken);
             }
             Scenario::MovedNumber { phone, to } => {
-                self.directory.moved(digits_of(phone), own_digits(to));
+                let mut known = self.phones.known();
+                known.directory.moved(digits_of(phone), own_digits(to));
             }
             Scenario::CheckThrottled => self.check_throttled = true,
             Scenario::GatewayDown { lasts_ms } => self.crash(life(*lasts_ms), now),
+            Scenario::HostDown { lasts_ms } => self.lose_host(life(*lasts_ms), now),
             Scenario::WhatsappUnreachable { lasts_ms } => {
                 self.set_network(Network::Unreachable, until(lasts_ms), now);
             }
@@ -113,7 +115,7 @@ impl World {
             ToStranger::Refused
         };
         let phones = phones.iter().map(|phone| digits_of(phone));
-        self.directory.strangers(phones, to);
+        self.phones.known().directory.strangers(phones, to);
     }
 
     /// WhatsApp ends the session, if it has an object, and lets it in no more.
@@ -134,7 +136,8 @@ impl World {
         self.back_at = None;
         self.crash_on_connect = None;
         self.proxy = None;
-        self.directory = Default::default();
+        self.phones.known().directory = Default::default();
+        self.host_back_at = None;
         self.check_throttled = false;
         self.conditions.outage = Default::default();
     }

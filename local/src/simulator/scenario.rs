@@ -219,6 +219,13 @@ pub enum Scenario {
     },
     /// `/user/check` is refused with "rate-overlimit".
     CheckThrottled,
+    /// The host of the gateway is gone, with the process and what stands in front of it: connections are refused. Then
+    /// the process starts its sessions again.
+    HostDown {
+        /// How long.
+        #[serde(default = "Scenario::down_ms")]
+        lasts_ms: u64,
+    },
     /// The gateway process is down, then starts its sessions again.
     GatewayDown {
         /// How long.

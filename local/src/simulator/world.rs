@@ -6,12 +6,11 @@ use shared::platform::clock::Clock;
 use tokio::time::Instant;
 
 use super::calls::CallLog;
-use super::directory::Directory;
 use super::event::Event;
 use super::hook::HookLog;
-use super::inbox::Inbox;
 use super::network::{Network, Outage};
 use super::options::{Conditions, SimulatorOptions, WebhookFormat};
+use super::phones::Phones;
 use super::proxy::Proxy;
 use super::receipts::Answering;
 use super::session::{Process, Session};
@@ -20,11 +19,12 @@ use super::state::SessionState;
 /// The gateway process and its sessions.
 #[derive(Debug)]
 pub(super) struct World {
+    pub name: String,
     pub began: Instant,
     pub conditions: Conditions,
     pub admin_token: String,
     pub sessions: Vec<Session>,
-    pub inbox: Inbox,
+    pub phones: Phones,
     pub calls: CallLog,
     /// What was posted to webhooks.
     pub hooks: HookLog,
@@ -39,9 +39,10 @@ pub(super) struct World {
     pub process: u64,
     /// While the process is down: when it is back.
     pub back_at: Option<Instant>,
+    /// While its host is gone, too: when that is back.
+    pub host_back_at: Option<Instant>,
     /// A connect ends the process for this long.
     pub crash_on_connect: Option<Duration>,
-    pub directory: Directory,
     pub check_throttled: bool,
     /// The proxy in front, if there is one.
     pub proxy: Option<Proxy>,
@@ -60,9 +61,10 @@ pub(super) struct Due {
 }
 
 impl World {
-    pub fn new(options: &SimulatorOptions, now: Instant) -> Self {
+    pub fn new(options: &SimulatorOptions, phones: Phones, now: Instant) -> Self {
         let sessions = options.sessions.iter().zip(1..);
         Self {
+            name: options.name.clone(),
             began: now,
             conditions: Conditions {
                 profile: options.profile,
@@ -73,7 +75,7 @@ impl World {
             sessions: sessions
                 .map(|(session, number)| Session::new(session, number, now))
                 .collect(),
-            inbox: Inbox::default(),
+            phones,
             calls: CallLog::default(),
             hooks: HookLog::default(),
             webhook_format: options.webhook_format,
@@ -83,8 +85,8 @@ impl World {
             clock: options.clock.clone(),
             process: 0,
             back_at: None,
+            host_back_at: None,
             crash_on_connect: None,
-            directory: Directory::default(),
             check_throttled: false,
             proxy: None,
             lists_waiting: 0,
@@ -151,10 +153,22 @@ impl World {
         self.crash(self.conditions.pace.restart, now);
     }
 
-    /// Ends the process for `life`: every object is gone.
+    /// The host is gone for `life`, and the process with it.
+    pub fn lose_host(&mut self, life: Duration, now: Instant) {
+        self.host_back_at = Some(now + life);
+        self.crash(life, now);
+    }
+
+    /// Whether the host is gone.
+    pub fn host_is_gone(&self, now: Instant) -> bool {
+        self.host_back_at.is_some_and(|at| now < at)
+    }
+
+    /// Ends the process for `life`, or for as long as its host is gone: every object is gone.
     pub fn crash(&mut self, life: Duration, now: Instant) {
         self.process += 1;
-        self.back_at = Some(now + life);
+        let host_back_at = self.host_back_at.unwrap_or(now);
+        self.back_at = Some(host_back_at.max(now + life));
         self.lists_waiting = 0;
         let on = self.conditions;
         for session in &mut self.sessions {
@@ -223,6 +237,7 @@ impl World {
             json!({
                 "name": session.name, "state": session.state(), "paired": session.paired,
                 "connected": connected, "loggedIn": logged_in, "events": session.webhook.events,
+                "webhook": !session.webhook.url.is_empty(),
             })
         });
         let Conditions {
@@ -231,6 +246,8 @@ impl World {
             outage,
         } = self.conditions;
         json!({
+            "name": self.name,
+            "host": if self.host_is_gone(now) { "down" } else { "up" },
             "gateway": if self.back_at.is_some() { "down" } else { "up" },
             "processes_ended": self.process,
             "network": outage.at(now),
@@ -246,7 +263,7 @@ impl World {
             "devices": self.answering.devices,
             "lid": self.lid,
             "now_ms": self.at_ms(now),
-            "messages": self.inbox.messages_to(None).count(),
+            "messages": self.phones.known().inbox.messages_to(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),
         })
     }
