@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use aws_sdk_dynamodb::config::Credentials;
 use serde_json::json;
 use shared::gateway::SessionToken;
+use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
 use shared::store::key_maker::KeyMaker;
@@ -83,6 +84,14 @@ impl Machine {
     /// The simulated gateway.
     pub fn simulator(&self) -> Option<&Simulator> {
         self.simulator.as_ref().map(|(_, simulator)| simulator)
+    }
+
+    /// The sessions of the simulated gateway beside that of the settings. No message leaves through them unless the key
+    /// ring of sessions has them.
+    pub fn further_sessions(&self) -> Vec<SessionSettings> {
+        let simulator = self.simulator().into_iter();
+        let sessions = simulator.flat_map(|simulator| sessions_of(simulator).skip(1));
+        sessions.collect()
     }
 
     /// What the functions need to know to use these backends, as environment variables.
@@ -202,11 +211,15 @@ impl fmt::Display for Machine {
         if let Some(address) = self.api_address() {
             writeln!(f, "  API       http://{address}")?;
         }
-        match self.simulator {
-            Some(_) => writeln!(
-                f,
-                "  Inbox     {gateway}/sim   what each phone received, and faults to play"
-            )?,
+        match &self.simulator {
+            Some((_, simulator)) => {
+                writeln!(
+                    f,
+                    "  Inbox     {gateway}/sim   what each phone received, and faults to play"
+                )?;
+                let names: Vec<_> = sessions_of(simulator).map(|session| session.name).collect();
+                writeln!(f, "  Sessions  {}", names.join(", "))?;
+            }
             None => writeln!(f, "  Gateway   {gateway}")?,
         }
         match (&self.database, self.cli.memory) {
@@ -284,15 +297,22 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
     let (listener, address) = listen(cli.sim_port, "--sim-port").await?;
     let options = SimulatorOptions {
         profile: cli.sim_profile,
-        ..SimulatorOptions::default()
+        clock: Clock::system(),
+        ..SimulatorOptions::default().with_sessions(cli.sessions)
     };
     settings.gateway_url = Some(format!("http://{address}"));
-    let sessions = options.sessions.iter().map(|session| SessionSettings {
+    let simulator = Simulator::new(options);
+    settings.sessions = sessions_of(&simulator).take(1).collect();
+    Ok((listener, simulator))
+}
+
+/// The sessions of a simulated gateway; the first one is that of the settings.
+fn sessions_of(simulator: &Simulator) -> impl Iterator<Item = SessionSettings> {
+    let sessions = simulator.options().sessions.iter();
+    sessions.map(|session| SessionSettings {
         name: session.name.clone(),
         token: SessionToken::new(&session.token),
-    });
-    settings.sessions = sessions.collect();
-    Ok((listener, Simulator::new(options)))
+    })
 }
 
 async fn listen(port: u16, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -136,6 +136,34 @@ async fn what_goes_wrong_with_receipts_goes_wrong_with_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reordered_receipts_say_read_first_and_the_later_message_before() {
+    let simulator = Simulator::new(SimulatorOptions {
+        read_after: Some(Duration::from_millis(500)),
+        send_duration: Duration::from_millis(10),
+        ..options(Profile::B)
+    });
+    simulator.play(&Scenario::ReceiptsReordered);
+    for id in ["1", "2"] {
+        send(&simulator, "a", "08123456789", id).await;
+    }
+    sleep(Duration::from_secs(10)).await;
+    let order: Vec<_> = receipts(&simulator)
+        .into_iter()
+        .map(|(state, _, ids)| (state, ids[0].clone()))
+        .collect();
+    let row = |state: &str, id: &str| (state.to_owned(), json!(id));
+    assert_eq!(
+        order,
+        [
+            row("Read", "2"),
+            row("Delivered", "2"),
+            row("Read", "1"),
+            row("Delivered", "1"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_of_one_session_leaves_the_others_receipts_alone() {
     let simulator = simulator();
     let mute = simulator.play_on("session-2", &Scenario::Mute);

@@ -25,7 +25,7 @@ fn two() -> (Simulator, Simulator) {
 }
 
 async fn send(simulator: &Simulator, session: &str, id: &str) -> Result<(), GatewayError> {
-    let token = SessionToken::new(&format!("token-{session}"));
+    let token = SessionToken::new(format!("token-{session}"));
     let message = text(id);
     let gateway = simulator.gateway();
     gateway

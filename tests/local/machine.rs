@@ -1,6 +1,7 @@
 //! `cargo run` starts what it promises, over real sockets.
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 use local::cli::Cli;
@@ -13,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::deployment::lambda_metadata;
+
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// Ports that are free, and tables in memory.
 fn cli(more: &[&str]) -> Cli {
@@ -69,6 +72,34 @@ async fn the_first_request_delivers_a_code_and_the_end_waits_for_it() {
     assert_eq!(simulator.messages(None).len(), 1);
     serving.await.unwrap().unwrap();
     assert!(TcpStream::connect(api).await.is_err());
+}
+
+#[tokio::test]
+async fn sessions_beside_the_first_are_there_and_send_nothing_yet() {
+    let machine = Machine::prepare(cli(&["--sessions=3"]), Settings::default());
+    let machine = machine.await.unwrap();
+    let further = machine.further_sessions();
+    let names: Vec<_> = further
+        .iter()
+        .map(|session| session.name.as_str())
+        .collect();
+    assert_eq!(names, ["session-2", "session-3"]);
+    let (api, simulator) = (machine.api_address(), machine.simulator().unwrap().clone());
+    for session in &further {
+        let status = simulator.gateway().status(&session.token, WITHIN).await;
+        let status = status.unwrap();
+        assert!(status.connected && status.logged_in, "{}", session.name);
+    }
+    assert!(machine.to_string().contains("system, session-2, session-3"));
+    tokio::spawn(machine.serve(std::future::pending()));
+    assert_eq!(sign_in(api.unwrap()).await.0, 200);
+    assert_eq!(simulator.messages(None)[0].session, "system");
+
+    let usual = Machine::prepare(cli(&[]), Settings::default()).await;
+    assert!(usual.unwrap().further_sessions().is_empty());
+    for sessions in ["--sessions=0", "--sessions=10"] {
+        assert!(Cli::try_parse_from(["local", sessions]).is_err());
+    }
 }
 
 #[tokio::test]

@@ -213,7 +213,7 @@ const SCENARIOS: [(Option<u64>, &str, &str); 42] = [
     (
         None,
         "gateway_down",
-        "The gateway process is down for lasts_ms, then starts its sessions again. This page too cannot be opened meanwhile.",
+        "The gateway process is down for lasts_ms, then starts its sessions again. /sim, too, cannot be opened meanwhile.",
     ),
 ];
 

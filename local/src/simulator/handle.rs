@@ -4,7 +4,6 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -78,7 +77,7 @@ impl Simulator {
     }
 
     /// How it began.
-    pub(super) fn options(&self) -> &SimulatorOptions {
+    pub fn options(&self) -> &SimulatorOptions {
         &self.0.options
     }
 
@@ -139,7 +138,7 @@ impl Simulator {
 
     /// From now on moves are made when they are due, so that webhooks hear of them.
     fn go_on(&self) {
-        if Handle::try_current().is_ok() && !self.0.driven.swap(true, Ordering::Relaxed) {
+        if !self.0.driven.swap(true, Ordering::Relaxed) {
             tokio::spawn(drive(Arc::downgrade(&self.0)));
         }
     }

@@ -38,15 +38,13 @@ impl World {
     }
 
     /// A message got to a phone, which answers it.
-    pub fn plan_receipts(&mut self, (session, phone, id): (usize, &str, &str), now: Instant) {
+    pub fn plan_receipts(&mut self, session: usize, written: &Written, now: Instant) {
         let known = &mut self.sessions[session];
-        known.contacts.insert(phone.to_owned());
+        known.contacts.insert(written.phone.clone());
         if known.webhook.url.is_empty() {
             return;
         }
-        let receipts = self
-            .answering
-            .receipts(phone, id, &mut known.faults.receipts);
+        let receipts = self.answering.receipts(written, &mut known.faults.receipts);
         self.orders += 1;
         self.due
             .extend(receipts.into_iter().map(|(after, receipt)| Due {
@@ -56,28 +54,23 @@ impl World {
             }));
     }
 
-    /// A phone writes to an account. Returns the message's id.
-    pub fn incoming(
-        &mut self,
-        session: usize,
-        phone: String,
-        text: String,
-        now: Instant,
-    ) -> String {
+    /// An id for what a phone writes.
+    pub fn next_message_id(&mut self) -> String {
         self.orders += 1;
-        let id = format!("3A{:018X}", self.orders);
-        self.sessions[session].contacts.insert(phone.clone());
-        let event = Event::Message(Written {
-            phone,
-            id: id.clone(),
-            text,
-        });
+        format!("3A{:018X}", self.orders)
+    }
+
+    /// A phone writes to an account.
+    pub fn receive(&mut self, session: usize, written: Written, now: Instant) {
+        self.orders += 1;
+        self.sessions[session]
+            .contacts
+            .insert(written.phone.clone());
         self.due.push(Due {
             at: now,
             session,
-            event,
+            event: Event::Message(written),
         });
-        id
     }
 
     /// Tells the devices what is due, or keeps it until they are there. One that was unlinked gets nothing any more.

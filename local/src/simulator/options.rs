@@ -68,6 +68,17 @@ impl Default for SimulatorOptions {
 }
 
 impl SimulatorOptions {
+    /// The same with so many sessions: `system`, `session-2`, `session-3` and so on.
+    #[must_use]
+    pub fn with_sessions(self, sessions: u8) -> Self {
+        let further = (2..=sessions).map(|number| format!("session-{number}"));
+        let names = ["system".to_owned()].into_iter().chain(further);
+        let sessions = names
+            .map(|name| SessionOptions::new(&name, &format!("{name}-session-token")))
+            .collect();
+        Self { sessions, ..self }
+    }
+
     /// The same with another dial and another login.
     #[must_use]
     pub fn with_dial_and_login(self, dial: Duration, login: Duration) -> Self {

@@ -7,6 +7,7 @@ use shared::model::phone::Phone;
 use tokio::time::Instant;
 
 use super::calls::CallLog;
+use super::event::Written;
 use super::handle::Simulator;
 use super::hook::Hook;
 use super::inbox::InboxMessage;
@@ -139,7 +140,24 @@ impl Simulator {
         text: &str,
     ) -> Result<String, UnknownSession> {
         self.with_session(session, |world, session, now| {
-            world.incoming(session, phone.to_owned(), text.to_owned(), now)
+            let id = world.next_message_id();
+            let written = Written {
+                phone: phone.to_owned(),
+                id: id.clone(),
+                text: text.to_owned(),
+            };
+            world.receive(session, written, now);
+            id
+        })
+    }
+
+    /// Where the events of a session, by token or name, go from now on. Which ones stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_webhook(&self, session: &str, url: &str) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, _| {
+            world.sessions[session].webhook.url = url.to_owned();
         })
     }
 

@@ -40,6 +40,16 @@ pub(super) struct Outgoing {
     pub losses: u64,
 }
 
+impl Outgoing {
+    fn written(&self) -> Written {
+        Written {
+            phone: self.phone.clone(),
+            id: self.id.clone(),
+            text: self.body.clone(),
+        }
+    }
+}
+
 /// What a text finds when it is its turn.
 pub(super) enum Turn {
     /// WhatsApp takes it, and this goes wrong.
@@ -166,11 +176,7 @@ impl World {
             Listing::Stranger(_)
         );
         self.deliver_if(!swallowed && !stranger, outgoing, now);
-        let taken = Event::MessageSent(Written {
-            phone: outgoing.phone.clone(),
-            id: outgoing.id.clone(),
-            text: outgoing.body.clone(),
-        });
+        let taken = Event::MessageSent(outgoing.written());
         self.sessions[outgoing.session].news.push((now, taken));
         profile.sent(&outgoing.id, self.time_of(now, now))
     }
@@ -211,7 +217,7 @@ impl World {
                 session: &self.sessions[outgoing.session].name,
                 at_ms,
             });
-            self.plan_receipts((outgoing.session, &outgoing.phone, &outgoing.id), now);
+            self.plan_receipts(outgoing.session, &outgoing.written(), now);
         }
     }
 

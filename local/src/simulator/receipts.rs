@@ -1,7 +1,7 @@
 //! What phones say of the messages that reached them, and when. Pure.
 use std::time::Duration;
 
-use super::event::{Receipt, ReceiptState};
+use super::event::{Receipt, ReceiptState, Written};
 use super::faults::ReceiptFaults;
 
 /// How much later than the phone each device that is linked to it says something.
@@ -26,8 +26,7 @@ impl Answering {
     /// What a phone says of a message, and how long after the message got there.
     pub fn receipts(
         &self,
-        phone: &str,
-        id: &str,
+        written: &Written,
         faults: &mut ReceiptFaults,
     ) -> Vec<(Duration, Receipt)> {
         faults.messages += 1;
@@ -36,9 +35,9 @@ impl Answering {
         }
         let receipt = |state, device| Receipt {
             state,
-            phone: phone.to_owned(),
+            phone: written.phone.clone(),
             device,
-            ids: vec![id.to_owned()],
+            ids: vec![written.id.clone()],
         };
         let (mut delivered, mut read) =
             (self.delivered, self.read.map(|read| self.delivered + read));
@@ -64,128 +63,5 @@ impl Answering {
             *after += later;
         }
         receipts
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::simulator::faults::Share;
-
-    const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    /// The receipts of two messages in the order in which they come: message, state, device, milliseconds.
-    fn seen(answering: Answering, faults: ReceiptFaults) -> Vec<(String, ReceiptState, u16, u128)> {
-        let mut faults = faults;
-        let mut seen: Vec<_> = ["1", "2"]
-            .iter()
-            .flat_map(|id| answering.receipts("62812", id, &mut faults))
-            .map(|(after, receipt)| {
-                let id = receipt.ids.concat();
-                (id, receipt.state, receipt.device, after.as_millis())
-            })
-            .collect();
-        seen.sort_by_key(|(.., after)| *after);
-        seen
-    }
-
-    #[test]
-    fn receipts_come_as_they_are_asked_for() {
-        use ReceiptState::{Delivered, Read};
-        let phone = Answering {
-            delivered: MS(100),
-            read: None,
-            devices: 1,
-        };
-        let read = Answering {
-            read: Some(MS(900)),
-            ..phone
-        };
-        let linked = Answering {
-            devices: 2,
-            ..phone
-        };
-        let usual = ReceiptFaults::default;
-        let later = ReceiptFaults {
-            later: MS(5_000),
-            ..usual()
-        };
-        let half = ReceiptFaults {
-            lost: Share::new(0.5),
-            ..usual()
-        };
-        let doubled = ReceiptFaults {
-            doubled: true,
-            ..usual()
-        };
-        let reordered = ReceiptFaults {
-            reordered: true,
-            ..usual()
-        };
-        for (case, answering, faults, expected) in [
-            (
-                "usual",
-                phone,
-                usual(),
-                vec![("1", Delivered, 0, 100), ("2", Delivered, 0, 100)],
-            ),
-            (
-                "read",
-                read,
-                usual(),
-                vec![
-                    ("1", Delivered, 0, 100),
-                    ("2", Delivered, 0, 100),
-                    ("1", Read, 0, 1_000),
-                    ("2", Read, 0, 1_000),
-                ],
-            ),
-            (
-                "devices",
-                linked,
-                usual(),
-                vec![
-                    ("1", Delivered, 0, 100),
-                    ("2", Delivered, 0, 100),
-                    ("1", Delivered, 1, 150),
-                    ("2", Delivered, 1, 150),
-                ],
-            ),
-            (
-                "delayed",
-                phone,
-                later,
-                vec![("1", Delivered, 0, 5_100), ("2", Delivered, 0, 5_100)],
-            ),
-            ("lost", phone, half, vec![("1", Delivered, 0, 100)]),
-            (
-                "doubled",
-                phone,
-                doubled,
-                vec![
-                    ("1", Delivered, 0, 100),
-                    ("2", Delivered, 0, 100),
-                    ("1", Delivered, 0, 120),
-                    ("2", Delivered, 0, 120),
-                ],
-            ),
-            (
-                "reordered",
-                read,
-                reordered,
-                vec![
-                    ("2", Read, 0, 100),
-                    ("2", Delivered, 0, 1_000),
-                    ("1", Read, 0, 2_100),
-                    ("1", Delivered, 0, 3_000),
-                ],
-            ),
-        ] {
-            let expected: Vec<_> = expected
-                .into_iter()
-                .map(|(id, state, device, after)| (id.to_owned(), state, device, after))
-                .collect();
-            assert_eq!(seen(answering, faults), expected, "{case}");
-        }
     }
 }

@@ -262,6 +262,7 @@ impl World {
             "read_ms": self.answering.read.map(|read| read.as_millis() as u64),
             "devices": self.answering.devices,
             "lid": self.lid,
+            "webhook_format": self.webhook_format,
             "now_ms": self.at_ms(now),
             "messages": self.phones.known().inbox.messages_to(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),
