@@ -12,6 +12,7 @@ use local::simulator::{
     Hook, Profile, Scenario, SessionOptions, SessionState, Simulator, SimulatorOptions,
     WebhookFormat,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
@@ -512,6 +513,47 @@ async fn an_event_carries_the_time_of_the_clock() {
     sleep(Duration::from_secs(5)).await;
     let event = simulator.hooks()[0].event();
     assert_eq!(event["event"]["Info"]["Timestamp"], "2026-11-22T11:33:30Z");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_is_set_by_hand_gets_what_the_session_tells_already() {
+    let simulator = Simulator::new(SimulatorOptions::default());
+    send(&simulator, "1").await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(kinds(&simulator), [""; 0], "there is none yet");
+    simulator.set_webhook("system", URL).expect("a session");
+    simulator.play(&Scenario::Drop);
+    send(&simulator, "2").await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(kinds(&simulator), ["ReadReceipt"]);
+    assert!(simulator.set_webhook("nobody", URL).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_somebody_writes_arrives_as_it_was_in_every_form(text in "\\PC{1,80}|[ -~]{1,80}") {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            for profile in PROFILES {
+                for webhook_format in [WebhookFormat::Form, WebhookFormat::Json] {
+                    let simulator = Simulator::new(SimulatorOptions {
+                        webhook_format,
+                        ..options(profile)
+                    });
+                    simulator.incoming("system", "62812", &text).expect("a session");
+                    sleep(Duration::from_secs(1)).await;
+                    let event = simulator.hooks()[0].event();
+                    assert_eq!(event["event"]["Message"]["conversation"], text);
+                }
+            }
+        });
+    }
 }
 
 /// A server on this machine that takes posts: its port, and what it was sent.

@@ -158,3 +158,21 @@ impl Hook {
         event
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_rfc_4231() {
+        assert_eq!(
+            signature("Jefe", "what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn a_form_is_written_as_the_gateways_language_does() {
+        assert_eq!(escaped("a b*~-_.+é"), "a+b%2A~-_.%2B%C3%A9");
+    }
+}

@@ -65,3 +65,26 @@ fn no_tls() -> Option<ClientConfig> {
     let nobody = RootCertStore::empty();
     Some(config.with_root_certificates(nobody).with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_called() {
+        for (url, called) in [
+            ("http://127.0.0.1:8090/hook", true),
+            ("http://127.9.9.9/hook", true),
+            ("http://[::1]:8090/hook", true),
+            ("http://localhost:8090/hook", true),
+            ("https://localhost:8090/hook", false),
+            ("http://192.0.2.1/hook", false),
+            ("http://localhost.example/hook", false),
+            ("http://127.0.0.1.example/hook", false),
+            ("file:///hook", false),
+        ] {
+            let known = Url::parse(url).expect(url);
+            assert_eq!(is_on_this_machine(&known), called, "{url}");
+        }
+    }
+}
