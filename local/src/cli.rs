@@ -26,6 +26,10 @@ pub struct Cli {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Profile::B)]
     pub sim_profile: Profile,
 
+    /// How many sessions the simulated gateway has: system, session-2, session-3, …
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub sessions: u8,
+
     /// The port of the database, with --backends-only
     #[arg(long, value_name = "PORT", default_value_t = 8092)]
     pub db_port: u16,

@@ -7,9 +7,11 @@ use anyhow::{anyhow, bail};
 use aws_sdk_dynamodb::config::Credentials;
 use serde_json::json;
 use shared::gateway::SessionToken;
+use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
 use shared::store::key_maker::KeyMaker;
+use shared::store::session_list::{ListedSession, SessionListChanges};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,7 +21,7 @@ use crate::cli::Cli;
 use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
-use crate::simulator::{self, Simulator, SimulatorOptions};
+use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
 use crate::template::Template;
 
 /// How long requests that are under way may go on when the machine ends.
@@ -69,6 +71,9 @@ impl Machine {
             database,
             database_listener,
         };
+        if machine.simulator.is_some() {
+            machine.list_simulated().await?;
+        }
         if machine.has_demo() {
             demo::seed(&machine.backends).await?;
         }
@@ -83,6 +88,24 @@ impl Machine {
     /// The simulated gateway.
     pub fn simulator(&self) -> Option<&Simulator> {
         self.simulator.as_ref().map(|(_, simulator)| simulator)
+    }
+
+    /// Makes the list of sessions name those of the simulated gateway, and none that an earlier one had. What somebody has
+    /// added by hand stays.
+    async fn list_simulated(&self) -> anyhow::Result<()> {
+        let simulated = self.simulator().into_iter().flat_map(sessions_of).skip(1);
+        let list = SessionListChanges::new(&self.backends);
+        let seen = list.read().await?;
+        let mut sessions = seen.sessions.clone();
+        sessions.retain(|listed| !is_simulated(&listed.session.name));
+        sessions.extend(simulated.map(|session| ListedSession {
+            session,
+            sends: true,
+        }));
+        if sessions != seen.sessions {
+            list.write(&seen, &sessions).await?;
+        }
+        Ok(())
     }
 
     /// What the functions need to know to use these backends, as environment variables.
@@ -202,11 +225,15 @@ impl fmt::Display for Machine {
         if let Some(address) = self.api_address() {
             writeln!(f, "  API       http://{address}")?;
         }
-        match self.simulator {
-            Some(_) => writeln!(
-                f,
-                "  Inbox     {gateway}/sim   what each phone received, and faults to play"
-            )?,
+        match &self.simulator {
+            Some((_, simulator)) => {
+                writeln!(
+                    f,
+                    "  Inbox     {gateway}/sim   what each phone received, and faults to play"
+                )?;
+                let names: Vec<_> = sessions_of(simulator).map(|session| session.name).collect();
+                writeln!(f, "  Sessions  {}", names.join(", "))?;
+            }
             None => writeln!(f, "  Gateway   {gateway}")?,
         }
         match (&self.database, self.cli.memory) {
@@ -284,15 +311,19 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
     let (listener, address) = listen(cli.sim_port, "--sim-port").await?;
     let options = SimulatorOptions {
         profile: cli.sim_profile,
-        ..SimulatorOptions::default()
+        clock: Clock::system(),
+        ..SimulatorOptions::default().with_sessions(cli.sessions)
     };
     settings.gateway_url = Some(format!("http://{address}"));
-    let sessions = options
-        .sessions
-        .iter()
-        .map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)));
-    settings.sessions = sessions.collect();
-    Ok((listener, Simulator::new(options)))
+    let simulator = Simulator::new(options);
+    settings.sessions = sessions_of(&simulator).take(1).collect();
+    Ok((listener, simulator))
+}
+
+/// The sessions of a simulated gateway; the first one is that of the settings.
+fn sessions_of(simulator: &Simulator) -> impl Iterator<Item = SessionSettings> {
+    let sessions = simulator.options().sessions.iter();
+    sessions.map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)))
 }
 
 async fn listen(port: u16, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -5,11 +5,13 @@
 //! paused time.
 pub use self::calls::{CallLog, CallRecord};
 pub use self::faults::{LoginRefusal, LostAnswer};
-pub use self::handle::{Simulator, UnknownSession};
+pub use self::handle::Simulator;
+pub use self::hook::Hook;
 pub use self::http::{router, serve};
 pub use self::inbox::InboxMessage;
 pub use self::network::Network;
-pub use self::options::{SessionOptions, SimulatorOptions};
+pub use self::options::{SessionOptions, SimulatorOptions, WebhookFormat, is_simulated};
+pub use self::orders::UnknownSession;
 pub use self::profile::Profile;
 pub use self::scenario::Scenario;
 pub use self::state::SessionState;
@@ -28,11 +30,23 @@ mod wire;
 /// What the versions say differently.
 mod profile;
 
+/// What goes wrong with one session.
+mod faults;
+
+/// How a QR code looks.
+mod picture;
+
+/// What a session tells.
+mod event;
+
+/// What phones say of messages.
+mod receipts;
+
 /// How it begins, and how long things take.
 mod options;
 
-/// What goes wrong with one session.
-mod faults;
+/// Where it tells that.
+mod webhook;
 
 /// One session.
 mod session;
@@ -55,8 +69,14 @@ mod directory;
 /// What the phones received.
 mod inbox;
 
+/// Phones and WhatsApp, as all gateways find them.
+mod phones;
+
 /// What was called.
 mod calls;
+
+/// What is posted.
+mod hook;
 
 /// The proxy in front.
 mod proxy;
@@ -64,14 +84,23 @@ mod proxy;
 /// Everything the gateway knows.
 mod world;
 
+/// What sessions have to tell.
+mod news;
+
 /// What can be asked to go wrong.
 mod scenario;
 
 /// How it begins to go wrong.
 mod play;
 
+/// How posts get to their webhooks.
+mod post;
+
 /// A handle on all of that.
 mod handle;
+
+/// What is done to it.
+mod orders;
 
 /// What calls wait for.
 mod waits;
@@ -84,6 +113,9 @@ mod sends;
 
 /// What asks WhatsApp something.
 mod lookups;
+
+/// What is asked about webhooks.
+mod webhook_calls;
 
 /// What the gateway does with a request.
 mod requests;

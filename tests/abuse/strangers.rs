@@ -529,7 +529,7 @@ async fn the_phone_behind_an_e_mail_address_is_not_found_by_wrong_passwords() {
 async fn the_status_tells_nothing_of_an_account_while_whatsapp_refuses_new_contacts() {
     let system = with_owner().await;
     let refusals = None;
-    let refused = Scenario::Restricted {
+    let refused = Scenario::ColdLocked {
         code: 463,
         refusals,
     };

@@ -1,9 +1,12 @@
 //! The simulator's control API, and requests that only a hand can write.
+use std::collections::BTreeSet;
+
 use local::simulator::{Profile, SimulatorOptions};
 use serde_json::{Value, json};
 
 use crate::harness::{Served, WITHIN, text, token};
 
+const DOCUMENT: &str = include_str!("../../docs/simulator.md");
 const TOKEN: &str = "Token: system-session-token\r\n";
 
 async fn served() -> Served {
@@ -125,6 +128,18 @@ async fn bad_control_requests_are_refused_with_what_is_accepted() {
             400,
         ),
         ("POST /sim/session/nobody", r#"{"state":"online"}"#, 404),
+        ("POST /sim/faults", r#"{"gateway":"nobody"}"#, 404),
+        ("POST /sim/faults", r#"{"devices":9}"#, 400),
+        (
+            "POST /sim/incoming",
+            r#"{"session":"system","phone":"0812"}"#,
+            400,
+        ),
+        (
+            "POST /sim/incoming",
+            r#"{"session":"nobody","phone":"0812","text":"a"}"#,
+            404,
+        ),
         ("GET /sim/nothing", "", 404),
         ("PUT /sim/messages", "", 404),
     ] {
@@ -168,13 +183,18 @@ async fn knobs_are_turned_with_or_without_a_scenario() {
 #[tokio::test]
 async fn dial_login_and_version_are_turned_and_shown() {
     let served = served().await;
-    let body = r#"{"profile":"c","dial_ms":50,"login_ms":2000,"restart_ms":9000}"#;
+    let body = r#"{"profile":"c","dial_ms":50,"login_ms":2000,"restart_ms":9000,"receipt_ms":70,"read_ms":80,"devices":2,"lid":true,"webhook_format":"json"}"#;
     let (_, summary) = served.control("POST /sim/faults", body).await;
     for (key, value) in [
         ("profile", json!("c")),
         ("dial_ms", json!(50)),
         ("login_ms", json!(2_000)),
         ("restart_ms", json!(9_000)),
+        ("receipt_ms", json!(70)),
+        ("read_ms", json!(80)),
+        ("devices", json!(2)),
+        ("lid", json!(true)),
+        ("webhook_format", json!("json")),
         ("network", json!("reachable")),
         ("processes_ended", json!(0)),
     ] {
@@ -296,5 +316,74 @@ async fn a_connect_that_does_not_return_at_once_waits_for_the_socket() {
     assert_eq!(
         summary["sessions"][0]["events"], "",
         "events that are not named are forgotten"
+    );
+}
+
+/// The names in the first column of the table below a heading of the simulator's document.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let section = DOCUMENT.split(&format!("\n## {heading}\n")).nth(1);
+    let section = section.and_then(|rest| rest.split("\n## ").next());
+    let rows = section.unwrap_or_default().lines();
+    let cells = rows.filter_map(|row| row.strip_prefix("| `")?.split(" |").next());
+    let names = cells.flat_map(|cell| cell.trim_end_matches('`').split("`, `"));
+    // The head of a table is a name like the others.
+    names
+        .filter(|name| *name != "scenario")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_document_lists_everything_that_is_accepted() {
+    let served = served().await;
+    let (_, accepted) = served.control("GET /sim/faults", "").await;
+    let mut scenarios = BTreeSet::new();
+    for entry in accepted["scenarios"].as_array().expect("a list") {
+        let [name, about] = ["scenario", "about"].map(|key| entry[key].as_str().expect("a text"));
+        let row = format!("\n| `{name}` | {about} |\n");
+        assert!(DOCUMENT.contains(&row), "docs/simulator.md lacks:{row}");
+        scenarios.insert(name.to_owned());
+    }
+    assert_eq!(documented("Faults"), scenarios);
+    let knobs = accepted["knobs"]
+        .as_object()
+        .expect("knobs")
+        .keys()
+        .cloned();
+    assert_eq!(documented("Knobs"), knobs.collect());
+    let (_, refusal) = served.control("GET /sim/nothing", "").await;
+    let paths = refusal["accepted"].as_array().expect("a list").iter();
+    let paths = paths.filter_map(|path| path.as_str().map(str::to_owned));
+    assert_eq!(documented("Its own paths"), paths.collect());
+}
+
+#[tokio::test]
+async fn a_phone_writes_and_the_posts_are_shown_without_secrets() {
+    let served = served().await;
+    let set = r#"{"webhookurl":"http://127.0.0.1:9/a-secret-path","events":["Message"]}"#;
+    served.raw("POST /webhook", TOKEN, set).await;
+    let wrote = r#"{"session":"system","phone":"0812 3456 789","text":"hello"}"#;
+    let (status, answer) = served.control("POST /sim/incoming", wrote).await;
+    assert_eq!(status, 200, "{answer}");
+    let hook = loop {
+        let (_, hooks) = served.control("GET /sim/hooks", "").await;
+        let hook = hooks["hooks"][0].clone();
+        if hook.is_object() {
+            break hook;
+        }
+    };
+    assert_eq!(
+        (&hook["type"], &hook["attempt"]),
+        (&json!("Message"), &json!(1))
+    );
+    let info = &hook["event"]["event"]["Info"];
+    assert_eq!(
+        (&info["ID"], &info["Chat"]),
+        (&answer["id"], &json!("628123456789@s.whatsapp.net"))
+    );
+    let hook = hook.to_string();
+    assert!(
+        !hook.contains("a-secret-path") && !hook.contains("system-session-token"),
+        "{hook}"
     );
 }

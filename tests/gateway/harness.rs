@@ -2,13 +2,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use local::simulator::{Simulator, SimulatorOptions, serve};
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use local::simulator::{Simulator, SimulatorOptions, router, serve};
+use serde_json::Value;
 use shared::gateway::wuzapi::Wuzapi;
 use shared::gateway::{Gateway, SessionToken, TextMessage};
 use shared::model::phone::Phone;
 use shared::model::texts::MessageBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
 
 pub const WITHIN: Duration = Duration::from_secs(200);
 
@@ -21,9 +25,12 @@ pub struct Served {
 
 impl Served {
     pub async fn new(options: SimulatorOptions) -> Self {
+        Self::of(Simulator::new(options)).await
+    }
+
+    pub async fn of(simulator: Simulator) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let simulator = Simulator::new(options);
         tokio::spawn(serve(simulator.clone(), listener));
         Self {
             simulator,
@@ -76,6 +83,22 @@ pub fn text(id: &str) -> TextMessage {
         body: MessageBody("Your code is 123456".into()),
         id: id.into(),
     }
+}
+
+/// A request by hand, such as `GET /webhook`, without a socket: its status and body.
+pub async fn ask(simulator: &Simulator, line: &str, body: Value) -> (u16, Value) {
+    let (method, path) = line.split_once(' ').expect("a method and a path");
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("token", "system-session-token")
+        .body(Body::from(body.to_string()))
+        .expect("a request");
+    let response = router(simulator.clone()).oneshot(request).await;
+    let (head, body) = response.expect("an answer").into_parts();
+    let body = to_bytes(body, usize::MAX).await.expect("a body");
+    let body = serde_json::from_slice(&body).expect("JSON");
+    (head.status.as_u16(), body)
 }
 
 /// What a server does after it has read one whole request.

@@ -301,19 +301,6 @@ async fn a_crash_cuts_off_who_waits_and_what_was_not_sent_yet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn restricted_accounts_still_reach_known_chats() {
-    let simulator = simulator();
-    assert_eq!(send(&simulator, "1").await, "sent");
-    simulator.play(&Scenario::Restricted {
-        code: 463,
-        refusals: None,
-    });
-    assert_eq!(send(&simulator, "2").await, "sent");
-    simulator.clear_messages();
-    assert_eq!(send(&simulator, "3").await, "server returned error 463");
-}
-
-#[tokio::test(start_paused = true)]
 async fn silent_loss_is_accepted_and_does_not_arrive() {
     let simulator = simulator();
     simulator.play(&Scenario::SilentLoss { rate: 0.5 });

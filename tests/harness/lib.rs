@@ -6,6 +6,7 @@
 //! | start another one: clock, seed, faults, settings, simulator | [`TestSystem::builder`] |
 //! | call the API | [`TestSystem::post`], [`TestSystem::get`], [`TestSystem::request`]; from another address with [`TestSystem::called_from`] |
 //! | break WhatsApp, and read what phones received | [`TestSystem::simulator`] |
+//! | take what the gateway posts to webhooks | [`Simulator::set_webhook`], [`Simulator::post_hooks_to`], [`Simulator::hooks`] |
 //! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
 //! | act as people do: ask for a code, read it on the phone, sign in | [`people`] |
 //! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::without_faults`] |
@@ -297,7 +298,10 @@ impl TestSystemBuilder {
             .map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)));
         let mut settings = self.settings;
         settings.sessions = sessions.collect();
-        let simulator = Simulator::new(self.simulator);
+        let simulator = Simulator::new(SimulatorOptions {
+            clock: self.clock.clone(),
+            ..self.simulator
+        });
         let mut backends = Backends {
             dynamodb: database.client(),
             gateway: self.gateway.unwrap_or_else(|| simulator.gateway()),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
+use local::simulator::Scenario;
 use serde_json::{Value, json};
 use shared::runtime::settings::Settings;
 use shared::runtime::settings::vars::Vars;
@@ -69,6 +70,23 @@ async fn the_first_request_delivers_a_code_and_the_end_waits_for_it() {
     assert_eq!(simulator.messages(None).len(), 1);
     serving.await.unwrap().unwrap();
     assert!(TcpStream::connect(api).await.is_err());
+}
+
+#[tokio::test]
+async fn codes_leave_through_the_sessions_beside_the_first() {
+    let machine = Machine::prepare(cli(&["--sessions=3"]), Settings::default());
+    let machine = machine.await.unwrap();
+    let (api, simulator) = (machine.api_address(), machine.simulator().unwrap().clone());
+    assert!(machine.to_string().contains("system, session-2, session-3"));
+    tokio::spawn(machine.serve(std::future::pending()));
+    let unpaired = simulator.play_on("system", &Scenario::Unpaired);
+    unpaired.unwrap();
+    assert_eq!(sign_in(api.unwrap()).await.0, 200);
+    let session = simulator.messages(None)[0].session.clone();
+    assert!(["session-2", "session-3"].contains(&&*session), "{session}");
+    for sessions in ["--sessions=0", "--sessions=10"] {
+        assert!(Cli::try_parse_from(["local", sessions]).is_err());
+    }
 }
 
 #[tokio::test]

@@ -170,7 +170,8 @@ fn a_test_that_a_document_names_exists() {
     };
     let mut named = 0;
     for (path, text) in files("") {
-        if path.ends_with(".md") {
+        // The simulator's faults look like tests; `tests/gateway/control.rs` holds them.
+        if path.ends_with(".md") && path != "docs/simulator.md" {
             for name in words(&text, is_test) {
                 assert!(
                     tests.contains(&name),

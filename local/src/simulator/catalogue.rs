@@ -4,11 +4,15 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::options::WebhookFormat;
 use super::profile::Profile;
 use super::scenario::{LIFE_MAX, Scenario};
 
+/// A phone and the four devices that can be linked to it.
+const DEVICES_MAX: u16 = 5;
+
 /// Number (of the gateway contract's fault list), name, and what happens.
-const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
+const SCENARIOS: [(Option<u64>, &str, &str); 42] = [
     (
         Some(1),
         "healthy",
@@ -76,8 +80,8 @@ const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
     ),
     (
         Some(14),
-        "restricted",
-        "Phones without a message yet are refused with `code`, each `refusals` times (null: until healthy).",
+        "cold_locked",
+        "Phones that have no chat with the account are refused with `code`, each `refusals` times (null: until healthy). A chat begins with a message that arrived, or that the phone wrote.",
     ),
     (
         Some(15),
@@ -108,6 +112,28 @@ const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
         Some(25),
         "check_throttled",
         "/user/check is refused with \"rate-overlimit\".",
+    ),
+    (
+        None,
+        "restricted",
+        "Every message is refused with `code`, for each phone `refusals` times (null: until healthy).",
+    ),
+    (
+        None,
+        "mute",
+        "Messages are accepted, none arrives, and there are no receipts.",
+    ),
+    (None, "receipts_delayed", "Receipts come by_ms later."),
+    (
+        None,
+        "receipts_lost",
+        "This share of messages (rate, 0 to 1) arrives and brings no receipt.",
+    ),
+    (None, "receipts_doubled", "Each receipt comes twice."),
+    (
+        None,
+        "receipts_reordered",
+        "\"Read\" comes before \"Delivered\", and a message's receipts after those of the next one.",
     ),
     (
         None,
@@ -181,8 +207,13 @@ const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
     ),
     (
         None,
+        "host_down",
+        "The gateway's host refuses connections for lasts_ms, also those to a proxy on it; then the process starts its sessions again.",
+    ),
+    (
+        None,
         "gateway_down",
-        "The gateway process is down for lasts_ms, then starts its sessions again. This page too cannot be opened meanwhile.",
+        "The gateway process is down for lasts_ms, then starts its sessions again. /sim, too, cannot be opened meanwhile.",
     ),
 ];
 
@@ -190,6 +221,8 @@ const SCENARIOS: [(Option<u64>, &str, &str); 35] = [
 #[derive(Debug, Default)]
 pub(super) struct Order {
     pub scenario: Option<Scenario>,
+    /// A name; none is the one that has the session, or the one that is asked.
+    pub gateway: Option<String>,
     /// A token or name; none is every session.
     pub session: Option<String>,
     pub profile: Option<Profile>,
@@ -198,6 +231,11 @@ pub(super) struct Order {
     pub dial: Option<Duration>,
     pub login: Option<Duration>,
     pub restart: Option<Duration>,
+    pub receipt: Option<Duration>,
+    pub read: Option<Duration>,
+    pub devices: Option<u16>,
+    pub lid: Option<bool>,
+    pub webhook_format: Option<WebhookFormat>,
 }
 
 /// Everything that is accepted, with the default of each parameter.
@@ -210,13 +248,19 @@ pub(super) fn list() -> Value {
     json!({
         "scenarios": scenarios.collect::<Vec<_>>(),
         "knobs": {
-            "session": "a token or name; every session without it",
+            "session": "a token or name; every session of the gateway without it",
+            "gateway": "a name, where several gateways have the same phones; without it the one that has `session`, or the one that is asked",
             "profile": "a, b, c or d: the gateway version to speak like",
             "time_scale": "0.0001 to 10: shortens the gateway's own times, such as 75 s; parameters in ms are not scaled",
             "send_ms": "how long one send takes",
             "dial_ms": "how long a dial takes, during which most calls wait",
             "login_ms": "how long a login takes after it",
             "restart_ms": "how long it takes to start a process that ended by itself",
+            "receipt_ms": "how long after a message was taken the phone's \"Delivered\" comes",
+            "read_ms": "how long after that \"Read\" comes; at the beginning it does not come at all",
+            "devices": "1 to 5: how many devices each phone's account has; each says \"Delivered\"",
+            "lid": "true or false: C and D know people by WhatsApp's own numbers, …@lid",
+            "webhook_format": "form or json: how events are posted",
         },
     })
 }
@@ -224,6 +268,7 @@ pub(super) fn list() -> Value {
 /// Reads a request's body.
 pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
     let order = Order {
+        gateway: take(&mut body, "gateway", "a text")?,
         session: take(&mut body, "session", "a text")?,
         profile: take(&mut body, "profile", "a, b, c or d")?,
         time_scale: take(&mut body, "time_scale", "a number")?,
@@ -231,14 +276,14 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
         dial: take_ms(&mut body, "dial_ms")?,
         login: take_ms(&mut body, "login_ms")?,
         restart: take_ms(&mut body, "restart_ms")?,
+        receipt: take_ms(&mut body, "receipt_ms")?,
+        read: take_ms(&mut body, "read_ms")?,
+        devices: take(&mut body, "devices", "a whole number")?,
+        lid: take(&mut body, "lid", "true or false")?,
+        webhook_format: take(&mut body, "webhook_format", "form or json")?,
         scenario: None,
     };
-    if order
-        .time_scale
-        .is_some_and(|scale| !(0.0001..=10.0).contains(&scale))
-    {
-        return Err("`time_scale` must be from 0.0001 to 10".into());
-    }
+    order.is_in_range()?;
     let scenario = match body.get("scenario") {
         None if body.is_empty() => return Ok(order),
         None => return Err("`scenario` is missing: a number or a name".into()),
@@ -259,6 +304,20 @@ pub(super) fn read(mut body: Map<String, Value>) -> Result<Order, String> {
     })
 }
 
+impl Order {
+    fn is_in_range(&self) -> Result<(), String> {
+        let scales = |scale: f64| (0.0001..=10.0).contains(&scale);
+        let devices = |devices: u16| (1..=DEVICES_MAX).contains(&devices);
+        if !self.time_scale.is_none_or(scales) {
+            Err("`time_scale` must be from 0.0001 to 10".into())
+        } else if !self.devices.is_none_or(devices) {
+            Err(format!("`devices` must be from 1 to {DEVICES_MAX}"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// Takes a time in milliseconds out of a body.
 pub(super) fn take_ms(
     body: &mut Map<String, Value>,
@@ -268,7 +327,7 @@ pub(super) fn take_ms(
     Ok(ms.map(|ms| Duration::from_millis(ms).min(LIFE_MAX)))
 }
 
-fn take<T: DeserializeOwned>(
+pub(super) fn take<T: DeserializeOwned>(
     body: &mut Map<String, Value>,
     key: &str,
     form: &str,
@@ -350,6 +409,7 @@ mod tests {
                 "`send_ms` must be a whole number of milliseconds",
             ),
             (json!({"profile": "z"}), "`profile` must be a, b, c or d"),
+            (json!({"devices": 0}), "`devices` must be from 1 to 5"),
         ] {
             assert_eq!(order(body).expect_err(problem), problem);
         }

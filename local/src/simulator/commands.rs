@@ -81,7 +81,7 @@ impl Session {
         let scan_waits = self.state() == SessionState::QrWait;
         self.leave(now, on);
         self.autostart = on.profile == Profile::A;
-        self.events.clear();
+        self.webhook.disconnected(on.profile);
         if scan_waits && on.profile == Profile::B {
             return Err(Refusal::Hangs);
         }

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::event::Event;
 use super::faults::LoginRefusal;
 use super::network::{Network, Outage};
 use super::options::Conditions;
 use super::profile::Profile;
-use super::session::{Dialler, Move, Process, QR_LIFE, Session};
+use super::session::{Dialler, Move, Process, Session};
 use super::state::SessionState;
 
 // The gateway's own times in seconds, before they are scaled.
@@ -15,9 +16,10 @@ use super::state::SessionState;
 const REFUSED_AFTER: f64 = 0.05;
 /// How much longer than before the library waits after each dial that failed.
 const LIBRARY_WAITS: f64 = 2.0;
-/// How much longer than before C waits after each first dial that failed, and how often it tries.
+/// After so many first dials that failed C gives up, and D says that it did not get through.
+const FIRST_TRIES: u32 = 3;
+/// How much longer than before C waits after each first dial that failed.
 const C_WAITS: f64 = 5.0;
-const C_TRIES: u32 = 3;
 /// How long D waits after its first dial failed; twice as long each time after that.
 const D_WAITS: f64 = 5.0;
 const D_WAITS_MOST: f64 = 300.0;
@@ -33,6 +35,7 @@ impl Session {
         self.stale_qr = qr_code.map(|number| (number, None));
         self.faults.stuck = false;
         self.guarded_until = None;
+        self.webhook.restarted();
     }
 
     /// Makes the moves that are due. When the process dies of one, it says when.
@@ -92,6 +95,7 @@ impl Session {
     pub fn is_replaced(&mut self, now: Instant) {
         self.forget();
         self.logged_in = false;
+        self.news.push((now, Event::Replaced));
         self.enter(SessionState::Dead, now);
     }
 
@@ -126,6 +130,8 @@ impl Session {
             Move::RivalDials => self.rival_dials(at, on),
             Move::IsReplaced => self.is_replaced(at),
             Move::ClearUp => return self.clear_up(at, on),
+            Move::ShowQr => self.show_qr(at, on.pace),
+            Move::ScanTimesOut => self.scan_times_out(at),
         }
         Process::Lives
     }
@@ -164,8 +170,7 @@ impl Session {
             self.enter(SessionState::Zombie, at);
         } else if !self.paired {
             self.enter(SessionState::QrWait, at);
-            let end = Move::Enter(SessionState::Absent);
-            self.later(at + pace.scaled(QR_LIFE), end);
+            self.wait_for_scan(at, pace);
         } else {
             self.enter(SessionState::LoggingIn, at);
             match self.faults.refusal_at(at) {
@@ -198,7 +203,10 @@ impl Session {
 
     /// C tries three times, D for ever.
     fn first_dial_failed(&mut self, at: Instant, on: &Conditions) {
-        if on.profile == Profile::C && self.failed_dials == C_TRIES {
+        if self.failed_dials == FIRST_TRIES {
+            self.news.push((at, Event::DialsFailed(FIRST_TRIES)));
+        }
+        if on.profile == Profile::C && self.failed_dials == FIRST_TRIES {
             self.autostart = false;
             self.enter(SessionState::Absent, at);
             return;
@@ -216,7 +224,10 @@ impl Session {
     }
 
     fn login_refused(&mut self, at: Instant, on: &Conditions) {
-        if self.faults.refusal_at(at) != Some(LoginRefusal::Unavailable) {
+        let refusal = self.faults.refusal_at(at);
+        if refusal != Some(LoginRefusal::Unavailable) {
+            self.news
+                .extend(refusal.map(|code| (at, Event::LoginRefused(code))));
             self.enter(SessionState::Dead, at);
             return;
         }
@@ -250,7 +261,7 @@ impl Session {
     /// The object of an unlinked device goes. B dies of it when it tells every event.
     fn clear_up(&mut self, at: Instant, on: &Conditions) -> Process {
         self.enter(SessionState::LoggedOut, at);
-        if on.profile == Profile::B && self.events == "All" {
+        if on.profile == Profile::B && self.webhook.events == "All" {
             Process::Dies
         } else {
             Process::Lives

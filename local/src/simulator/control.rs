@@ -9,16 +9,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{self, Order};
-use super::handle::{Simulator, UnknownSession};
+use super::handle::Simulator;
 use super::inbox::{InboxMessage, digits_of};
 use super::options::Conditions;
+use super::orders::{UnknownGateway, UnknownSession};
 use super::scenario::Scenario;
 use super::state::SessionState;
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "GET /sim",
     "GET /sim/messages?phone=",
     "DELETE /sim/messages",
+    "POST /sim/incoming",
+    "GET /sim/hooks",
     "GET /sim/state",
     "POST /sim/session/{token or name}",
     "GET /sim/faults",
@@ -43,10 +46,19 @@ impl From<UnknownSession> for Refusal {
     }
 }
 
+impl From<UnknownGateway> for Refusal {
+    fn from(error: UnknownGateway) -> Self {
+        let body = json!({"error": error.to_string(), "accepted": error.known});
+        Self(StatusCode::NOT_FOUND, body)
+    }
+}
+
 pub(super) fn router() -> Router<Simulator> {
     Router::new()
         .route("/sim", get(|| async { Html(include_str!("page.html")) }))
         .route("/sim/messages", get(messages).delete(clear_messages))
+        .route("/sim/incoming", post(incoming))
+        .route("/sim/hooks", get(hooks))
         .route("/sim/state", get(state))
         .route("/sim/session/{session}", post(set_session))
         .route(
@@ -88,12 +100,68 @@ async fn clear_messages(State(simulator): State<Simulator>) -> Json<Value> {
     Json(json!({"deleted": deleted}))
 }
 
-async fn state(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(simulator.summary())
+/// A phone writes to the account of a session.
+async fn incoming(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let mut body = object(&body)?;
+    let mut text = |key: &str| {
+        let text = catalogue::take::<String>(&mut body, key, "a text")
+            .ok()
+            .flatten();
+        text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+            let problem = format!("`{key}` must be a text");
+            let body = json!({"error": problem, "accepted": ["session", "phone", "text"]});
+            Refusal(StatusCode::BAD_REQUEST, body)
+        })
+    };
+    let (session, phone, text) = (text("session")?, text("phone")?, text("text")?);
+    let gateway = simulator.that_has(&session);
+    let id = gateway.incoming(&session, &digits_of(&phone), &text)?;
+    Ok(Json(json!({ "id": id })))
 }
 
-async fn calls(State(simulator): State<Simulator>) -> Response {
-    Json(simulator.calls()).into_response()
+/// What was posted to webhooks. Addresses and tokens are not shown, since they are secrets.
+async fn hooks(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Json<Value>, Refusal> {
+    let hooks = which.of(&simulator)?.hooks();
+    let hooks = hooks.iter().map(|hook| {
+        json!({
+            "number": hook.number, "at_ms": hook.at_ms, "session": hook.session, "type": hook.kind,
+            "content_type": hook.content_type, "signed": hook.signature.is_some(),
+            "attempt": hook.attempt, "answer": hook.answer, "event": hook.event(),
+        })
+    });
+    Ok(Json(json!({ "hooks": hooks.collect::<Vec<_>>() })))
+}
+
+#[derive(Deserialize)]
+struct WhichGateway {
+    gateway: Option<String>,
+}
+
+impl WhichGateway {
+    /// The gateway of that name; without one, the one that is asked.
+    fn of(&self, asked: &Simulator) -> Result<Simulator, UnknownGateway> {
+        match &self.gateway {
+            Some(name) => asked.gateway_named(name),
+            None => Ok(asked.clone()),
+        }
+    }
+}
+
+async fn state(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(which.of(&simulator)?.summary()))
+}
+
+async fn calls(
+    State(simulator): State<Simulator>,
+    Query(which): Query<WhichGateway>,
+) -> Result<Response, Refusal> {
+    Ok(Json(which.of(&simulator)?.calls()).into_response())
 }
 
 async fn reset(State(simulator): State<Simulator>) -> Json<Value> {
@@ -106,6 +174,7 @@ async fn set_session(
     Path(session): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
+    let simulator = simulator.that_has(&session);
     let mut body = object(&body)?;
     let bad = |problem: String| {
         let mut accepted = json!(SessionState::ALL);
@@ -139,6 +208,11 @@ async fn play(State(simulator): State<Simulator>, body: Bytes) -> Result<Json<Va
         let body = json!({"error": problem, "accepted": catalogue::list()});
         Refusal(StatusCode::BAD_REQUEST, body)
     })?;
+    let simulator = match (&order.gateway, &order.session) {
+        (Some(name), _) => simulator.gateway_named(name)?,
+        (None, Some(session)) => simulator.that_has(session),
+        (None, None) => simulator,
+    };
     carry_out(&simulator, &order)?;
     Ok(Json(simulator.summary()))
 }
@@ -155,6 +229,12 @@ fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession>
         pace.dial = order.dial.unwrap_or(pace.dial);
         pace.login = order.login.unwrap_or(pace.login);
         pace.restart = order.restart.unwrap_or(pace.restart);
+        let answering = &mut world.answering;
+        answering.delivered = order.receipt.unwrap_or(answering.delivered);
+        answering.read = order.read.or(answering.read);
+        answering.devices = order.devices.unwrap_or(answering.devices);
+        world.lid = order.lid.unwrap_or(world.lid);
+        world.webhook_format = order.webhook_format.unwrap_or(world.webhook_format);
     });
     match (&order.scenario, &order.session) {
         (Some(scenario), Some(session)) => simulator.play_on(session, scenario)?,
@@ -166,8 +246,7 @@ fn carry_out(simulator: &Simulator, order: &Order) -> Result<(), UnknownSession>
 
 /// What a phone received that is named in any form, or every phone.
 fn inbox_of(simulator: &Simulator, phone: Option<&str>) -> Vec<InboxMessage> {
-    let phone = phone.map(digits_of);
-    simulator.now(|world, _| world.inbox.messages_to(phone.as_deref()).cloned().collect())
+    simulator.messages_to(phone.map(digits_of).as_deref())
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

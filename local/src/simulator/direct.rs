@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::Method;
 use shared::gateway::answer::Answer;
 use shared::gateway::call::Call;
 use shared::gateway::transport::Credential;
@@ -17,6 +18,39 @@ impl Simulator {
     /// This gateway as its callers know it.
     pub fn gateway(&self) -> Gateway {
         Gateway::new(self.clone())
+    }
+
+    /// Where the direct faces of other gateways find this one, by its name.
+    ///
+    /// # Panics
+    /// When its name cannot be that of a host.
+    pub fn address(&self) -> GatewayAddress {
+        let address = GatewayAddress::parse(&format!("http://{}.test", self.options().name));
+        address.expect("a name that can be a host's")
+    }
+}
+
+/// An address where no gateway is.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait]
+impl Transport for Nowhere {
+    async fn exchange(
+        &self,
+        _call: Call,
+        _credential: Credential<'_>,
+        _within: Duration,
+    ) -> Result<Answer, GatewayError> {
+        Err(GatewayError::Unreachable("no such host".into()))
+    }
+
+    fn elsewhere(&self, _address: &GatewayAddress) -> Arc<dyn Transport> {
+        Arc::new(Self)
+    }
+
+    async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {
+        Err(GatewayError::Unreachable("no such host".into()))
     }
 }
 
@@ -43,8 +77,12 @@ impl Transport for Simulator {
         }
     }
 
-    fn elsewhere(&self, _address: &GatewayAddress) -> Arc<dyn Transport> {
-        Arc::new(self.clone())
+    fn elsewhere(&self, address: &GatewayAddress) -> Arc<dyn Transport> {
+        let mut gateways = self.gateways().into_iter();
+        match gateways.find(|gateway| gateway.address() == *address) {
+            Some(gateway) => Arc::new(gateway),
+            None => Arc::new(Nowhere),
+        }
     }
 
     async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {
@@ -55,8 +93,12 @@ impl Transport for Simulator {
 
 fn request(call: Call, credential: Credential<'_>) -> Request {
     let body = call.body.map(|body| body.to_string().into_bytes());
+    let method = match body {
+        Some(_) => Method::POST,
+        None => Method::GET,
+    };
     Request {
-        post: body.is_some(),
+        method,
         path: call.path.to_owned(),
         credential: credential.token().expose().to_owned(),
         body: body.unwrap_or_default(),

@@ -6,7 +6,7 @@ use super::proxy::{PATIENCE, Proxy};
 use super::wire::{Reply, Request};
 
 /// The paths that are counted under their own name.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/admin/users",
     "/chat/send/text",
     "/session/connect",
@@ -16,6 +16,7 @@ const PATHS: [&str; 9] = [
     "/session/qr",
     "/session/status",
     "/user/check",
+    "/webhook",
 ];
 /// After this time, in seconds, an answer can no longer be written.
 const WRITE_TIMEOUT: f64 = 120.0;
@@ -51,6 +52,9 @@ impl Simulator {
 
     /// What the proxy makes of it; without one, what the gateway answers.
     async fn through_the_proxy(&self, request: Request) -> Reply {
+        if self.now(|world, now| world.host_is_gone(now)) {
+            return Reply::Refused;
+        }
         let (proxy, patience) = self.now(|world, now| {
             let admits = world.proxy.as_mut().map(|proxy| proxy.admits(now));
             (admits, world.conditions.pace.scaled(PATIENCE))

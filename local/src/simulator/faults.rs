@@ -22,6 +22,7 @@ pub(super) struct SessionFaults {
     /// A send waits for an acknowledgement that never comes, and holds up the queue.
     pub dead_queue: bool,
     pub restriction: Option<Restriction>,
+    pub receipts: ReceiptFaults,
     /// The sends that are accepted and never arrive.
     pub silent: Share,
     /// The sends that come upon a busy store: some versions refuse them, the others lose their texts.
@@ -114,9 +115,31 @@ pub enum LostAnswer {
     Proxy504,
 }
 
-/// WhatsApp's refusal of sends to recipients without a chat.
+/// What goes wrong with the receipts of one session's messages.
+#[derive(Debug, Default)]
+pub(super) struct ReceiptFaults {
+    /// How much later they come.
+    pub later: Duration,
+    /// The messages that bring none.
+    pub lost: Share,
+    pub doubled: bool,
+    pub reordered: bool,
+    /// How many messages there were.
+    pub messages: u64,
+}
+
+/// Whom WhatsApp refuses an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Whoever has no chat with it.
+    NewChats,
+    Everybody,
+}
+
+/// WhatsApp's refusal of sends.
 #[derive(Debug)]
 pub(super) struct Restriction {
+    pub whom: Refused,
     pub code: u16,
     /// How often it refuses each recipient; `None`: until it is lifted.
     pub refusals: Option<u32>,
@@ -167,9 +190,22 @@ impl SessionFaults {
         (!over).then_some(refusal.code)
     }
 
-    /// The code with which WhatsApp refuses a recipient without a chat.
-    pub fn refuses(&mut self, phone: &str) -> Option<u16> {
+    /// WhatsApp refuses the account these recipients, each so often.
+    pub fn restrict(&mut self, whom: Refused, code: u16, refusals: Option<u32>) {
+        self.restriction = Some(Restriction {
+            whom,
+            code,
+            refusals,
+            refused: BTreeMap::new(),
+        });
+    }
+
+    /// The code with which WhatsApp refuses a recipient, who has a chat with the account or not.
+    pub fn refuses(&mut self, phone: &str, has_chat: bool) -> Option<u16> {
         let restriction = self.restriction.as_mut()?;
+        if has_chat && restriction.whom == Refused::NewChats {
+            return None;
+        }
         let refused = restriction.refused.entry(phone.to_owned()).or_default();
         if restriction.refusals.is_some_and(|most| *refused >= most) {
             return None;

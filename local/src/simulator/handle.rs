@@ -1,30 +1,20 @@
-//! A handle on the simulated gateway: what a test or the control API can do to it and read from it.
+//! A handle on the simulated gateway: its world as it is now, and what goes on in it by itself.
 use std::fmt;
 use std::future::pending;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use serde_json::Value;
-use shared::model::phone::Phone;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::calls::CallLog;
-use super::inbox::InboxMessage;
-use super::network::Network;
+use super::hook::Hook;
 use super::options::SimulatorOptions;
-use super::profile::Profile;
-use super::scenario::Scenario;
-use super::state::SessionState;
+use super::phones::Phones;
+use super::post::{PATIENCE, Taker};
 use super::world::World;
 
-/// A session was named that the simulator does not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no session has this token or name; there is: {}", known.join(", "))]
-pub struct UnknownSession {
-    /// The names of the sessions.
-    pub known: Vec<String>,
-}
+/// How long a gateway waits, in seconds, before it posts an event again; twice as long each time after that.
+const POST_WAITS: f64 = 30.0;
 
 /// A handle on a simulated gateway; clones are the same gateway.
 #[derive(Clone)]
@@ -37,147 +27,62 @@ struct Shared {
     process: watch::Sender<u64>,
     /// The world's revision; whoever waits for a change watches it.
     revision: watch::Sender<u64>,
+    /// Who takes what is posted to webhooks; without anybody it counts as taken.
+    taker: Mutex<Option<Taker>>,
+    /// Whether somebody makes its moves in time, also when nobody looks.
+    driven: AtomicBool,
+    /// Every gateway that has the same phones, in the order in which they were made.
+    family: Family,
 }
+
+type Family = Arc<Mutex<Vec<Weak<Shared>>>>;
 
 impl Simulator {
     /// A gateway in its first state.
     pub fn new(options: SimulatorOptions) -> Self {
-        let world = World::new(&options, Instant::now());
+        Self::among(Family::default(), Phones::default(), options)
+    }
+
+    /// Another gateway, with a host, a process and sessions of its own. People's phones are the same, so what its sessions
+    /// send is found among the messages of both.
+    #[must_use]
+    pub fn beside(&self, options: SimulatorOptions) -> Self {
+        let (phones, began) = self.now(|world, _| (world.phones.clone(), world.began));
+        let other = Self::among(self.0.family.clone(), phones, options);
+        other.now(|world, _| world.began = began);
+        other
+    }
+
+    /// Every gateway that has these phones, the first one first.
+    pub fn gateways(&self) -> Vec<Self> {
+        let family = self.0.family.lock().unwrap_or_else(PoisonError::into_inner);
+        family.iter().filter_map(Weak::upgrade).map(Self).collect()
+    }
+
+    fn among(family: Family, phones: Phones, options: SimulatorOptions) -> Self {
+        let world = World::new(&options, phones, Instant::now());
         let revision = watch::Sender::new(world.revision());
-        Self(Arc::new(Shared {
+        let simulator = Self(Arc::new(Shared {
+            family: family.clone(),
             options,
             world: Mutex::new(world),
             process: watch::Sender::new(0),
             revision,
-        }))
+            taker: Mutex::default(),
+            driven: AtomicBool::new(false),
+        }));
+        let mut family = family.lock().unwrap_or_else(PoisonError::into_inner);
+        family.push(Arc::downgrade(&simulator.0));
+        simulator
     }
 
-    /// Puts a session, by token or name, into a state; what follows from the state follows by itself.
-    ///
-    /// # Errors
-    /// When there is no such session.
-    pub fn set_state(&self, session: &str, state: SessionState) -> Result<(), UnknownSession> {
-        self.with_session(session, |world, session, now| {
-            world.begin(session, state, now);
-        })
-    }
-
-    /// Puts a session into a state for a while, after which it is online.
-    ///
-    /// # Errors
-    /// When there is no such session.
-    pub fn set_state_for(
-        &self,
-        session: &str,
-        state: SessionState,
-        life: Duration,
-    ) -> Result<(), UnknownSession> {
-        self.with_session(session, |world, session, now| {
-            world.sessions[session].begin_for(state, life, now);
-        })
-    }
-
-    /// The state of a session.
-    ///
-    /// # Errors
-    /// When there is no such session.
-    pub fn state(&self, session: &str) -> Result<SessionState, UnknownSession> {
-        self.with_session(session, |world, session, _| world.sessions[session].state())
-    }
-
-    /// Lets a scenario begin on every session.
-    pub fn play(&self, scenario: &Scenario) {
-        self.now(|world, now| world.play(scenario, None, now));
-    }
-
-    /// Lets a scenario begin on one session, by token or name; what concerns the whole gateway does so all the same.
-    ///
-    /// # Errors
-    /// When there is no such session.
-    pub fn play_on(&self, session: &str, scenario: &Scenario) -> Result<(), UnknownSession> {
-        self.with_session(session, |world, session, now| {
-            world.play(scenario, Some(session), now);
-        })
-    }
-
-    /// The version to speak like from now on.
-    pub fn set_profile(&self, profile: Profile) {
-        self.now(|world, _| world.conditions.profile = profile);
-    }
-
-    /// How long the next dials and logins take.
-    pub fn set_dial_and_login(&self, dial: Duration, login: Duration) {
-        self.now(|world, _| {
-            let pace = &mut world.conditions.pace;
-            (pace.dial, pace.login) = (dial, login);
-        });
-    }
-
-    /// What WhatsApp's network is like from now on.
-    pub fn set_network(&self, network: Network) {
-        self.now(|world, now| world.set_network(network, None, now));
-    }
-
-    /// How often the gateway process has ended.
-    pub fn processes_ended(&self) -> u64 {
-        self.now(|world, _| world.process)
-    }
-
-    /// What a phone received, or every phone; the oldest first.
-    pub fn messages(&self, phone: Option<&Phone>) -> Vec<InboxMessage> {
-        self.now(|world, _| {
-            world
-                .inbox
-                .messages_to(phone.map(Phone::digits))
-                .cloned()
-                .collect()
-        })
-    }
-
-    /// Empties every phone.
-    pub fn clear_messages(&self) {
-        self.now(|world, _| world.inbox.clear());
-    }
-
-    /// Every call since the beginning or the last reset.
-    pub fn calls(&self) -> CallLog {
-        self.now(|world, _| world.calls.clone())
-    }
-
-    /// Back to the first state: sessions, faults, inbox and call log.
-    pub fn reset(&self) {
-        self.now(|world, now| {
-            let (process, revision) = (world.process + 1, world.revision() + 1);
-            *world = World::new(&self.0.options, now);
-            (world.process, world.orders) = (process, revision);
-        });
-    }
-
-    /// Everything but messages and calls, for the control API. Tokens are not shown.
-    pub(super) fn summary(&self) -> Value {
-        self.now(|world, now| world.summary(now))
-    }
-
-    /// Whether a connection is refused.
-    pub(super) fn is_shut(&self) -> bool {
-        self.now(|world, _| world.back_at.is_some() && world.proxy.is_none())
+    /// How it began.
+    pub fn options(&self) -> &SimulatorOptions {
+        &self.0.options
     }
 
     pub(super) fn process(&self) -> watch::Receiver<u64> {
         self.0.process.subscribe()
-    }
-
-    fn with_session<T>(
-        &self,
-        session: &str,
-        act: impl FnOnce(&mut World, usize, Instant) -> T,
-    ) -> Result<T, UnknownSession> {
-        self.now(|world, now| match world.named(session) {
-            Some(session) => Ok(act(world, session, now)),
-            None => Err(UnknownSession {
-                known: world.sessions.iter().map(|s| s.name.clone()).collect(),
-            }),
-        })
     }
 
     /// Looks at the world as it is now, with every due move made, and perhaps changes it.
@@ -186,8 +91,17 @@ impl Simulator {
         let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle(now);
         let answer = act(&mut world, now);
+        let hooks = world.take_hooks(now);
+        let tells = world.has_webhooks();
         publish(&self.0.process, world.process);
         publish(&self.0.revision, world.revision());
+        drop(world);
+        if tells {
+            self.go_on();
+        }
+        for hook in hooks {
+            tokio::spawn(self.clone().deliver(hook));
+        }
         answer
     }
 
@@ -199,17 +113,93 @@ impl Simulator {
             if let Some(found) = found {
                 return found;
             }
-            let moves = async {
-                match next {
-                    Some(at) => sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
             tokio::select! {
                 _ = revision.changed() => {}
-                () = moves => {}
+                () = until(next) => {}
             }
         }
+    }
+}
+
+impl Simulator {
+    /// Who takes what is posted to webhooks from now on.
+    pub(super) fn posts_to(&self, taker: Taker) {
+        *self.taker() = Some(taker);
+    }
+
+    /// The same, unless there is somebody.
+    pub(super) fn posts_at_least_to(&self, taker: Taker) {
+        self.taker().get_or_insert(taker);
+    }
+
+    fn taker(&self) -> MutexGuard<'_, Option<Taker>> {
+        self.0.taker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on moves are made when they are due, so that webhooks hear of them.
+    fn go_on(&self) {
+        if !self.0.driven.swap(true, Ordering::Relaxed) {
+            tokio::spawn(drive(Arc::downgrade(&self.0)));
+        }
+    }
+
+    /// Posts an event until it is taken, or until the version has tried often enough.
+    async fn deliver(self, mut hook: Hook) {
+        let (tries, pace) = self.now(|world, _| {
+            let tries = world.conditions.profile.webhook_tries();
+            (tries, world.conditions.pace)
+        });
+        for attempt in 1..=tries {
+            hook.attempt = attempt;
+            // It goes with the process that has it.
+            let lives = self.now(|world, now| {
+                hook.at_ms = world.at_ms(now);
+                let lives = world.back_at.is_none() && world.process == hook.process;
+                if lives {
+                    world.hooks.begin(&mut hook);
+                }
+                lives
+            });
+            if !lives || self.posted(&hook).await {
+                return;
+            }
+            if attempt < tries {
+                sleep(pace.scaled(POST_WAITS * f64::from(1 << (attempt - 1)))).await;
+            }
+        }
+    }
+
+    /// Whether one post was taken.
+    async fn posted(&self, hook: &Hook) -> bool {
+        let taker = self.taker().clone();
+        let answer = match taker {
+            Some(taker) => timeout(PATIENCE, taker(hook.clone())).await.unwrap_or(None),
+            None => Some(200),
+        };
+        self.now(|world, _| world.hooks.end(hook.number, answer));
+        answer.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Makes every move of a simulator when it is due, for as long as there is one.
+async fn drive(shared: Weak<Shared>) {
+    while let Some(shared) = shared.upgrade() {
+        let simulator = Simulator(shared);
+        let mut revision = simulator.0.revision.subscribe();
+        let next = simulator.now(|world, _| world.next_move());
+        drop(simulator);
+        tokio::select! {
+            _ = revision.changed() => {}
+            () = until(next) => {}
+        }
+    }
+}
+
+/// Waits for a time, or for ever.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use http_body::Frame;
@@ -21,6 +21,7 @@ use tokio::time::sleep;
 
 use super::control;
 use super::handle::Simulator;
+use super::post;
 use super::wire::{Reply, Request};
 
 /// The most bytes of a request.
@@ -36,8 +37,10 @@ pub fn router(simulator: Simulator) -> Router {
 /// Serves [`router`] on `listener`, and refuses connections while the gateway process is down.
 ///
 /// # Errors
-/// When the listener has no address.
+/// When the listener has no address, or there can be no client for webhooks.
 pub async fn serve(simulator: Simulator, listener: TcpListener) -> io::Result<()> {
+    let taker = post::over_http().ok_or_else(|| io::Error::other("no HTTP client for webhooks"))?;
+    simulator.posts_at_least_to(taker);
     let door = Door {
         address: listener.local_addr()?,
         listener: Some(listener),
@@ -53,7 +56,7 @@ async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Re
         return cut();
     };
     let request = Request {
-        post: head.method == Method::POST,
+        method: head.method,
         credential: credential(&path, head.uri.query(), &head.headers),
         path,
         body: body.into(),

@@ -19,7 +19,7 @@ pub(super) fn status(profile: Profile, session: &Session, qr: &str) -> Reply {
     data["qrcode"] = qr.into();
     if profile != Profile::B {
         data["history"] = "0".into();
-        data["hmac_configured"] = false.into();
+        data["hmac_configured"] = session.webhook.key.is_some().into();
     }
     Profile::good(data)
 }
@@ -36,7 +36,8 @@ fn fields_of_both(profile: Profile, session: &Session) -> Value {
     let (connected, logged_in) = session.flags();
     let mut user = json!({
         "id": id(&session.name), "name": session.name, "token": session.token, "jid": session.jid,
-        "connected": connected, "loggedIn": logged_in, "events": session.events, "webhook": "",
+        "connected": connected, "loggedIn": logged_in, "events": session.webhook.events,
+        "webhook": session.webhook.url,
         "qrcode": "", "proxy_url": "",
     });
     if profile == Profile::A {
@@ -100,7 +101,7 @@ pub(super) fn health(profile: Profile, sessions: &[Session], uptime_ms: u64) -> 
 }
 
 /// 32 hex digits that belong to a name.
-fn id(name: &str) -> String {
+pub(super) fn id(name: &str) -> String {
     let mut id: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
     id.truncate(32);
     format!("{id:0<32}")

@@ -117,7 +117,7 @@ impl World {
     /// What WhatsApp says of a phone.
     fn known_of(&self, query: &str) -> Value {
         let phone = query.trim_start_matches('+');
-        let listing = self.directory.listing(phone);
+        let listing = self.phones.known().directory.listing(phone);
         let number = match &listing {
             Listing::Other(number) => number,
             Listing::Known | Listing::Stranger(_) => phone,

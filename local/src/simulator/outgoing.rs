@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::directory::{Listing, ToStranger};
+use super::event::{Event, Written};
 use super::faults::SendFault;
 use super::inbox::Arrival;
 use super::profile::Profile;
@@ -37,6 +38,16 @@ pub(super) struct Outgoing {
     pub client: u64,
     /// How often the session had lost its socket when the text's turn came.
     pub losses: u64,
+}
+
+impl Outgoing {
+    fn written(&self) -> Written {
+        Written {
+            phone: self.phone.clone(),
+            id: self.id.clone(),
+            text: self.body.clone(),
+        }
+    }
 }
 
 /// What a text finds when it is its turn.
@@ -136,13 +147,13 @@ impl World {
     /// Refuses what WhatsApp refuses. A restriction counts whom it has refused.
     fn pass_whatsapp(&mut self, outgoing: &Outgoing) -> Result<(), Reply> {
         let phone = &outgoing.phone;
-        if self.directory.listing(phone) == Listing::Stranger(ToStranger::Refused) {
+        if self.phones.known().directory.listing(phone) == Listing::Stranger(ToStranger::Refused) {
             let text = format!("no LID found for {phone}@s.whatsapp.net from server");
             return Err(self.fail(&text));
         }
-        let new_chat = self.inbox.messages_to(Some(phone)).next().is_none();
-        let faults = &mut self.sessions[outgoing.session].faults;
-        if new_chat && let Some(code) = faults.refuses(phone) {
+        let known = &mut self.sessions[outgoing.session];
+        let has_chat = known.contacts.contains(phone);
+        if let Some(code) = known.faults.refuses(phone, has_chat) {
             return Err(self.fail(&format!("server returned error {code}")));
         }
         Ok(())
@@ -161,11 +172,13 @@ impl World {
         let busy = profile.loses_texts_when_busy() && faults.busy.takes_next();
         let swallowed = faults.silent.takes_next() || busy;
         let stranger = matches!(
-            self.directory.listing(&outgoing.phone),
+            self.phones.known().directory.listing(&outgoing.phone),
             Listing::Stranger(_)
         );
         self.deliver_if(!swallowed && !stranger, outgoing, now);
-        profile.sent(&outgoing.id, self.at_ms(now) / 1000)
+        let taken = Event::MessageSent(outgoing.written());
+        self.sessions[outgoing.session].news.push((now, taken));
+        profile.sent(&outgoing.id, self.time_of(now, now))
     }
 
     /// A text to a half-open session was not acknowledged; after some of them the connection may be good again.
@@ -196,13 +209,15 @@ impl World {
     /// Puts the text on the phone, unless the process that had it is gone.
     pub fn deliver_if(&mut self, arrives: bool, outgoing: &Outgoing, now: Instant) {
         if arrives && outgoing.process == self.process {
-            self.inbox.deliver(&Arrival {
+            let at_ms = self.at_ms(now);
+            self.phones.known().inbox.deliver(&Arrival {
                 phone: &outgoing.phone,
                 id: &outgoing.id,
                 text: &outgoing.body,
                 session: &self.sessions[outgoing.session].name,
-                at_ms: self.at_ms(now),
+                at_ms,
             });
+            self.plan_receipts(outgoing.session, &outgoing.written(), now);
         }
     }
 

@@ -1,11 +1,13 @@
 //! How a scenario begins. Pure; the time is handed in.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::directory::ToStranger;
-use super::faults::{LoginRefusal, Refusal, Restriction, SendFault, SessionFaults, Share};
+use super::event::Event;
+use super::faults::{
+    LoginRefusal, ReceiptFaults, Refusal, Refused, SendFault, SessionFaults, Share,
+};
 use super::inbox::{digits_of, own_digits};
 use super::network::Network;
 use super::options::Conditions;
@@ -47,10 +49,12 @@ impl World {
                 self.are_strangers(phones, taken);
             }
             Scenario::MovedNumber { phone, to } => {
-                self.directory.moved(digits_of(phone), own_digits(to));
+                let mut known = self.phones.known();
+                known.directory.moved(digits_of(phone), own_digits(to));
             }
             Scenario::CheckThrottled => self.check_throttled = true,
             Scenario::GatewayDown { lasts_ms } => self.crash(life(*lasts_ms), now),
+            Scenario::HostDown { lasts_ms } => self.lose_host(life(*lasts_ms), now),
             Scenario::WhatsappUnreachable { lasts_ms } => {
                 self.set_network(Network::Unreachable, until(lasts_ms), now);
             }
@@ -80,7 +84,10 @@ impl World {
                 known.is_dead(*logged_in, now);
             }
             Scenario::DeadObject { logged_in } => known.is_dead(*logged_in, now),
-            Scenario::Replaced => known.is_dead(false, now),
+            Scenario::Replaced => {
+                known.faults.dead_logged_in = false;
+                known.is_replaced(now);
+            }
             Scenario::HalfOpen { sends, delivered } => {
                 known.faults.half_open_sends = *sends;
                 known.faults.half_open_delivers = *delivered;
@@ -108,7 +115,7 @@ impl World {
             ToStranger::Refused
         };
         let phones = phones.iter().map(|phone| digits_of(phone));
-        self.directory.strangers(phones, to);
+        self.phones.known().directory.strangers(phones, to);
     }
 
     /// WhatsApp ends the session, if it has an object, and lets it in no more.
@@ -119,6 +126,7 @@ impl World {
             self.drop_socket(session, now);
         } else if known.state().has_object() {
             let logged_in = known.logged_in;
+            known.news.push((now, Event::LoginRefused(refusal.code)));
             known.is_dead(logged_in, now);
         }
     }
@@ -128,7 +136,8 @@ impl World {
         self.back_at = None;
         self.crash_on_connect = None;
         self.proxy = None;
-        self.directory = Default::default();
+        self.phones.known().directory = Default::default();
+        self.host_back_at = None;
         self.check_throttled = false;
         self.conditions.outage = Default::default();
     }
@@ -181,15 +190,28 @@ impl Session {
                 let (how, after) = (*how, life(*after_ms));
                 faults.next_sends(*sends, SendFault::AnswerLost { how, after });
             }
+            Scenario::ColdLocked { code, refusals } => {
+                faults.restrict(Refused::NewChats, *code, *refusals);
+            }
             Scenario::Restricted { code, refusals } => {
-                faults.restriction = Some(Restriction {
-                    code: *code,
-                    refusals: *refusals,
-                    refused: BTreeMap::new(),
-                });
+                faults.restrict(Refused::Everybody, *code, *refusals);
             }
             Scenario::SilentLoss { rate } => faults.silent = Share::new(*rate),
+            Scenario::Mute => faults.silent = Share::new(1.0),
             Scenario::StoreBusy { rate } => faults.busy = Share::new(*rate),
+            _ => faults.receipts.play(scenario),
+        }
+    }
+}
+
+impl ReceiptFaults {
+    /// What concerns the next receipts of a session.
+    fn play(&mut self, scenario: &Scenario) {
+        match scenario {
+            Scenario::ReceiptsDelayed { by_ms } => self.later = life(*by_ms),
+            Scenario::ReceiptsLost { rate } => self.lost = Share::new(*rate),
+            Scenario::ReceiptsDoubled => self.doubled = true,
+            Scenario::ReceiptsReordered => self.reordered = true,
             _ => {}
         }
     }

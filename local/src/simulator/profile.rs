@@ -2,6 +2,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::platform::timestamp::Timestamp;
 
 use super::wire::Reply;
 
@@ -44,10 +45,10 @@ impl Profile {
     }
 
     /// The answer to an accepted text: A gives the time as a text, the others as whole seconds.
-    pub(super) fn sent(self, id: &str, seconds: u64) -> Reply {
+    pub(super) fn sent(self, id: &str, at: Timestamp) -> Reply {
         let timestamp = match self {
-            Self::A => json!("2022-04-20T12:49:08-03:00"),
-            Self::B | Self::C | Self::D => json!(1_755_436_294 + seconds),
+            Self::A => json!(at.rfc3339()),
+            Self::B | Self::C | Self::D => json!(at.seconds()),
         };
         Self::good(json!({"Details": "Sent", "Id": id, "Timestamp": timestamp}))
     }
@@ -69,6 +70,19 @@ impl Profile {
     /// Whether a text is lost unseen when the gateway's store is busy; the newer versions refuse it.
     pub(super) const fn loses_texts_when_busy(self) -> bool {
         matches!(self, Self::A | Self::B)
+    }
+
+    /// How often a webhook is posted until it is taken.
+    pub(super) const fn webhook_tries(self) -> u32 {
+        match self {
+            Self::A | Self::B => 1,
+            Self::C | Self::D => 5,
+        }
+    }
+
+    /// Whether posts to a webhook carry a signature when there is a key.
+    pub(super) const fn signs_webhooks(self) -> bool {
+        matches!(self, Self::C | Self::D)
     }
 
     /// Whether there is a health page, which waits for dials as the list of users does.

@@ -5,29 +5,18 @@ use tokio::time::{Instant, sleep};
 use super::commands::Refusal;
 use super::handle::Simulator;
 use super::listing;
+use super::picture;
 use super::profile::Profile;
 use super::session::Process;
 use super::waits::QUERY_TIMEOUT;
+use super::webhook_calls::known_events;
 use super::wire::{Reply, Request, field, fields};
 use super::world::World;
-
-/// The QR code's picture without its last part: base64 of a PNG whose length is a multiple of three bytes.
-const QR_PICTURE: &str = include_str!("qr.txt");
 
 /// How long a connect that does not return at once waits, in seconds.
 const CONNECT_WAIT: f64 = 10.0;
 /// How long A and B wait for a session's loop when they close it, in seconds.
 const LOOP_ENDS: f64 = 0.5;
-
-/// The events that a connect can name; others are dropped unseen.
-const EVENTS: [&str; 6] = [
-    "All",
-    "Message",
-    "ReadReceipt",
-    "Presence",
-    "ChatPresence",
-    "HistorySync",
-];
 
 /// What can be asked for.
 #[derive(Clone, Copy)]
@@ -42,21 +31,29 @@ enum Ask {
     Qr,
     Users,
     Health,
+    ShowWebhook,
+    SetWebhook,
+    UpdateWebhook,
+    DeleteWebhook,
 }
 
 impl Ask {
     fn new(request: &Request) -> Option<Self> {
-        Some(match (request.post, request.path.as_str()) {
-            (true, "/session/connect") => Self::Connect,
-            (true, "/session/disconnect") => Self::Disconnect,
-            (true, "/session/logout") => Self::Logout,
-            (true, "/session/pairphone") => Self::PairPhone,
-            (true, "/chat/send/text") => Self::Send,
-            (true, "/user/check") => Self::Check,
-            (false, "/session/status") => Self::Status,
-            (false, "/session/qr") => Self::Qr,
-            (false, "/admin/users") => Self::Users,
-            (false, "/health") => Self::Health,
+        Some(match (request.method.as_str(), request.path.as_str()) {
+            ("POST", "/session/connect") => Self::Connect,
+            ("POST", "/session/disconnect") => Self::Disconnect,
+            ("POST", "/session/logout") => Self::Logout,
+            ("POST", "/session/pairphone") => Self::PairPhone,
+            ("POST", "/chat/send/text") => Self::Send,
+            ("POST", "/user/check") => Self::Check,
+            ("GET", "/session/status") => Self::Status,
+            ("GET", "/session/qr") => Self::Qr,
+            ("GET", "/admin/users") => Self::Users,
+            ("GET", "/health") => Self::Health,
+            ("GET", "/webhook") => Self::ShowWebhook,
+            ("POST", "/webhook") => Self::SetWebhook,
+            ("PUT", "/webhook") => Self::UpdateWebhook,
+            ("DELETE", "/webhook") => Self::DeleteWebhook,
             _ => return None,
         })
     }
@@ -86,6 +83,10 @@ impl Simulator {
                 self.dialled(session).await;
                 self.now(|world, now| world.status_or_qr(session, ask, now))
             }
+            Ask::ShowWebhook => self.now(|world, _| world.show_webhook(session)),
+            Ask::SetWebhook => self.now(|world, _| world.set_webhook(session, &request.body)),
+            Ask::UpdateWebhook => self.now(|world, _| world.update_webhook(session, &request.body)),
+            Ask::DeleteWebhook => self.now(|world, _| world.delete_webhook(session)),
         }
     }
 
@@ -118,7 +119,7 @@ impl Simulator {
 
     async fn connect(&self, session: usize, body: &[u8]) -> Reply {
         let profile = self.now(|world, _| world.conditions.profile);
-        let Some((events, immediate)) = connect_fields(body) else {
+        let Some((events, immediate)) = connect_fields(body, profile) else {
             return profile.error(400, "could not decode Payload");
         };
         if profile != Profile::A {
@@ -186,10 +187,10 @@ impl World {
         let known = &self.sessions[session];
         if let Ask::Status = ask {
             let qr = known.qr_in_status(now, pace);
-            return listing::status(profile, known, &picture(qr));
+            return listing::status(profile, known, &picture::data_url(qr));
         }
         match known.qr(now, pace) {
-            Ok(number) => Profile::good(json!({"QRCode": picture(number)})),
+            Ok(number) => Profile::good(json!({"QRCode": picture::data_url(number)})),
             Err(refusal) => refusal.reply(profile),
         }
     }
@@ -201,12 +202,10 @@ impl World {
             Ok(process) => process,
             Err(refusal) => return refusal.reply(on.profile),
         };
-        known.events = match events {
-            Some(events) => events.join(","),
-            None => on.profile.events_unless_named(&known.events),
-        };
+        known.webhook.connected(events, on.profile);
         let data = json!({
-            "details": "Connected!", "events": known.events, "jid": known.jid, "webhook": "",
+            "details": "Connected!", "events": known.webhook.events, "jid": known.jid,
+            "webhook": known.webhook.url,
         });
         if let Some(life) = self.crash_on_connect {
             self.crash(life, now);
@@ -218,25 +217,9 @@ impl World {
 }
 
 /// The events that a connect names, and whether it returns at once.
-fn connect_fields(body: &[u8]) -> Option<(Option<Vec<String>>, bool)> {
+fn connect_fields(body: &[u8], profile: Profile) -> Option<(Option<Vec<String>>, bool)> {
     let body = fields(body)?;
-    let events = match field(&body, "Subscribe") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(events)) => {
-            let events = events.iter().filter_map(Value::as_str);
-            let known = events.filter(|event| EVENTS.contains(event));
-            Some(known.map(str::to_owned).collect::<Vec<_>>())
-        }
-        Some(_) => return None,
-    };
+    let events = known_events(&body, "Subscribe", profile)?;
     let immediate = field(&body, "Immediate").and_then(Value::as_bool) == Some(true);
     Some((events.filter(|events| !events.is_empty()), immediate))
-}
-
-/// The picture of a QR code. Four more digits of base64 stand behind the picture's end, so that each code differs and
-/// shows.
-fn picture(number: Option<u64>) -> String {
-    number.map_or_else(String::new, |number| {
-        format!("data:image/png;base64,{}{number:04}", QR_PICTURE.trim())
-    })
 }

@@ -136,7 +136,17 @@ pub enum Scenario {
         #[serde(default)]
         lasts_ms: Option<u64>,
     },
-    /// WhatsApp refuses messages to phones that have received none yet.
+    /// WhatsApp refuses messages of an account to phones that have no chat with it: they took none from it, and did not
+    /// write to it.
+    ColdLocked {
+        /// The refusal: 463, 479 or 403.
+        #[serde(default = "Scenario::reach_out_lock")]
+        code: u16,
+        /// How often each phone is refused before it works; `null`: until healthy.
+        #[serde(default)]
+        refusals: Option<u32>,
+    },
+    /// WhatsApp refuses all messages of an account.
     Restricted {
         /// The refusal: 463, 479 or 403.
         #[serde(default = "Scenario::reach_out_lock")]
@@ -151,6 +161,24 @@ pub enum Scenario {
         #[serde(default = "Scenario::all")]
         rate: f64,
     },
+    /// Messages are accepted, none arrives, and there are no receipts.
+    Mute,
+    /// Receipts come so much later.
+    ReceiptsDelayed {
+        /// How much.
+        #[serde(default = "Scenario::late_ms")]
+        by_ms: u64,
+    },
+    /// Messages arrive and bring no receipts.
+    ReceiptsLost {
+        /// The share of them, 0 to 1.
+        #[serde(default = "Scenario::all")]
+        rate: f64,
+    },
+    /// Each receipt comes twice.
+    ReceiptsDoubled,
+    /// "Read" comes before "Delivered", and a message's receipts after those of the next one.
+    ReceiptsReordered,
     /// Each connect is answered and ends the gateway process.
     CrashOnConnect {
         /// How long the process is down.
@@ -191,6 +219,13 @@ pub enum Scenario {
     },
     /// `/user/check` is refused with "rate-overlimit".
     CheckThrottled,
+    /// The host of the gateway is gone, with the process and what stands in front of it: connections are refused. Then
+    /// the process starts its sessions again.
+    HostDown {
+        /// How long.
+        #[serde(default = "Scenario::down_ms")]
+        lasts_ms: u64,
+    },
     /// The gateway process is down, then starts its sessions again.
     GatewayDown {
         /// How long.
@@ -214,6 +249,10 @@ impl Scenario {
 
     const fn down_ms() -> u64 {
         10_000
+    }
+
+    const fn late_ms() -> u64 {
+        30_000
     }
 
     const fn one() -> u32 {

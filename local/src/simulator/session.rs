@@ -6,13 +6,17 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::event::Event;
 use super::faults::SessionFaults;
-use super::options::{Conditions, SessionOptions};
+use super::options::{Conditions, Pace, SessionOptions};
 use super::state::SessionState;
+use super::webhook::Webhook;
 
 // The gateway's own times in seconds, before they are scaled.
 /// How long a QR code can be scanned: 60 s for the first one, 20 s for each of five more.
 pub(super) const QR_LIFE: f64 = 160.0;
+/// How long the QR code is still empty after the wait for it began.
+pub(super) const QR_EMPTY: f64 = 0.05;
 /// After a scan the socket closes and opens again.
 const REOPENING: f64 = 0.1;
 /// How long the keep-alive of a dead socket goes on failing before the library reconnects.
@@ -30,7 +34,11 @@ pub(super) struct Session {
     pub name: String,
     pub token: String,
     pub jid: String,
-    pub events: String,
+    pub webhook: Webhook,
+    /// What happened and was not told yet.
+    pub news: Vec<(Instant, Event)>,
+    /// What WhatsApp keeps for the device until it is there.
+    pub held: Vec<(Instant, Event)>,
     /// Which client object this is; a send of an older one does not learn what became of a newer one.
     pub client: u64,
     /// The library sends one message at a time.
@@ -47,6 +55,8 @@ pub(super) struct Session {
     pub logged_in: bool,
     /// The phones whose devices the client knows already.
     pub known_phones: BTreeSet<String>,
+    /// The phones that have a chat with the account: they took a message from it, or wrote to it.
+    pub contacts: BTreeSet<String>,
     /// Until when the start guard of D refuses a connect although there is no object.
     pub guarded_until: Option<Instant>,
     /// A QR code that the status goes on showing, and until when; `None`: until the next client.
@@ -85,6 +95,10 @@ pub(super) enum Move {
     IsReplaced,
     /// The gateway clears up after the phone unlinked the device.
     ClearUp,
+    /// There is another QR code to scan.
+    ShowQr,
+    /// Nobody scanned one.
+    ScanTimesOut,
 }
 
 /// What became of the gateway process.
@@ -102,7 +116,9 @@ impl Session {
             name: options.name.clone(),
             token: options.token.clone(),
             jid: String::new(),
-            events: "Message,ReadReceipt".into(),
+            webhook: Webhook::new(&options.webhook, options.hmac_key.as_deref()),
+            news: Vec::new(),
+            held: Vec::new(),
             client: 0,
             queue: Arc::default(),
             losses: 0,
@@ -112,6 +128,7 @@ impl Session {
             paired: true,
             logged_in: false,
             known_phones: BTreeSet::new(),
+            contacts: BTreeSet::new(),
             guarded_until: None,
             stale_qr: None,
             dialler: Dialler::Gateway,
@@ -156,6 +173,11 @@ impl Session {
         Some(self.plan.remove(place))
     }
 
+    /// Whether WhatsApp can tell its device something now.
+    pub const fn hears(&self) -> bool {
+        matches!(self.state, SessionState::Online | SessionState::Zombie)
+    }
+
     /// Plans a move.
     pub fn later(&mut self, at: Instant, next: Move) {
         self.plan.push((at, next));
@@ -183,15 +205,18 @@ impl Session {
         let pace = on.pace;
         match state {
             SessionState::LoggingIn => self.later(now + pace.login, Move::LogIn),
-            SessionState::QrWait => {
-                let end = Move::Enter(SessionState::Absent);
-                self.later(now + pace.scaled(QR_LIFE), end);
-            }
+            SessionState::QrWait => self.wait_for_scan(now, pace),
             SessionState::Paired => self.later(now + pace.scaled(REOPENING), Move::DialSucceeds),
             SessionState::HalfOpen => self.later(now + pace.scaled(KEEPALIVE_FAILS), Move::Drop),
             SessionState::Unlinking => self.later(now + pace.scaled(CLEARING_UP), Move::ClearUp),
             _ => {}
         }
+    }
+
+    /// Shows QR codes until somebody scans one, or until it is too late.
+    pub fn wait_for_scan(&mut self, now: Instant, pace: Pace) {
+        self.later(now + pace.scaled(QR_EMPTY), Move::ShowQr);
+        self.later(now + pace.scaled(QR_LIFE), Move::ScanTimesOut);
     }
 
     /// Goes to `state` for a while, then online.
@@ -258,6 +283,7 @@ impl Session {
             self.losses += 1;
             self.faults.dead_queue = false;
         }
+        self.tell_of(state, at);
         match state {
             SessionState::Online | SessionState::HalfOpen => self.is_let_in(),
             SessionState::QrWait => (self.paired, self.logged_in) = (false, false),
@@ -271,6 +297,19 @@ impl Session {
         self.state = state;
         self.since = at;
         self.changes += 1;
+    }
+
+    /// What a move to `state` is worth telling. A dead object was told by whoever knows why.
+    fn tell_of(&mut self, state: SessionState, at: Instant) {
+        let let_in = matches!(self.state, SessionState::Online | SessionState::HalfOpen);
+        let event = match state {
+            SessionState::Online if !let_in => Event::Connected,
+            SessionState::Reconnecting if self.state.socket_open() => Event::Disconnected,
+            SessionState::Unlinking => Event::LoggedOut,
+            SessionState::Paired => Event::Paired(self.account()),
+            _ => return,
+        };
+        self.news.push((at, event));
     }
 
     fn is_let_in(&mut self) {

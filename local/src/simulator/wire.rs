@@ -1,10 +1,11 @@
 //! A request, and what its caller sees, whichever face it came through.
+use http::Method;
 use serde_json::Value;
 
 /// A request, as either face hands it over.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub post: bool,
+    pub method: Method,
     pub path: String,
     /// The header `token`, or `Authorization` for the admin's paths.
     pub credential: String,

@@ -2,33 +2,47 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::platform::clock::Clock;
 use tokio::time::Instant;
 
 use super::calls::CallLog;
-use super::directory::Directory;
-use super::inbox::Inbox;
+use super::event::Event;
+use super::hook::HookLog;
 use super::network::{Network, Outage};
-use super::options::{Conditions, SimulatorOptions};
+use super::options::{Conditions, SimulatorOptions, WebhookFormat};
+use super::phones::Phones;
 use super::proxy::Proxy;
+use super::receipts::Answering;
 use super::session::{Process, Session};
 use super::state::SessionState;
 
 /// The gateway process and its sessions.
 #[derive(Debug)]
 pub(super) struct World {
+    pub name: String,
     pub began: Instant,
     pub conditions: Conditions,
     pub admin_token: String,
     pub sessions: Vec<Session>,
-    pub inbox: Inbox,
+    pub phones: Phones,
     pub calls: CallLog,
+    /// What was posted to webhooks.
+    pub hooks: HookLog,
+    pub webhook_format: WebhookFormat,
+    /// Whether people are known by WhatsApp's own numbers.
+    pub lid: bool,
+    pub answering: Answering,
+    /// What WhatsApp will tell sessions.
+    pub due: Vec<Due>,
+    pub clock: Clock,
     /// Which life of the process this is.
     pub process: u64,
     /// While the process is down: when it is back.
     pub back_at: Option<Instant>,
+    /// While its host is gone, too: when that is back.
+    pub host_back_at: Option<Instant>,
     /// A connect ends the process for this long.
     pub crash_on_connect: Option<Duration>,
-    pub directory: Directory,
     pub check_throttled: bool,
     /// The proxy in front, if there is one.
     pub proxy: Option<Proxy>,
@@ -38,10 +52,19 @@ pub(super) struct World {
     pub orders: u64,
 }
 
+/// What WhatsApp will tell a session, and when.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub at: Instant,
+    pub session: usize,
+    pub event: Event,
+}
+
 impl World {
-    pub fn new(options: &SimulatorOptions, now: Instant) -> Self {
+    pub fn new(options: &SimulatorOptions, phones: Phones, now: Instant) -> Self {
         let sessions = options.sessions.iter().zip(1..);
         Self {
+            name: options.name.clone(),
             began: now,
             conditions: Conditions {
                 profile: options.profile,
@@ -52,12 +75,18 @@ impl World {
             sessions: sessions
                 .map(|(session, number)| Session::new(session, number, now))
                 .collect(),
-            inbox: Inbox::default(),
+            phones,
             calls: CallLog::default(),
+            hooks: HookLog::default(),
+            webhook_format: options.webhook_format,
+            lid: options.lid,
+            answering: options.answering(),
+            due: Vec::new(),
+            clock: options.clock.clone(),
             process: 0,
             back_at: None,
+            host_back_at: None,
             crash_on_connect: None,
-            directory: Directory::default(),
             check_throttled: false,
             proxy: None,
             lists_waiting: 0,
@@ -109,7 +138,8 @@ impl World {
     /// When something happens by itself next.
     pub fn next_move(&self) -> Option<Instant> {
         let sessions = self.sessions.iter().filter_map(Session::next_move);
-        sessions.chain(self.back_at).min()
+        let due = self.due.iter().map(|due| due.at);
+        sessions.chain(due).chain(self.back_at).min()
     }
 
     /// A number that differs after every change that somebody can wait for.
@@ -123,10 +153,22 @@ impl World {
         self.crash(self.conditions.pace.restart, now);
     }
 
-    /// Ends the process for `life`: every object is gone.
+    /// The host is gone for `life`, and the process with it.
+    pub fn lose_host(&mut self, life: Duration, now: Instant) {
+        self.host_back_at = Some(now + life);
+        self.crash(life, now);
+    }
+
+    /// Whether the host is gone.
+    pub fn host_is_gone(&self, now: Instant) -> bool {
+        self.host_back_at.is_some_and(|at| now < at)
+    }
+
+    /// Ends the process for `life`, or for as long as its host is gone: every object is gone.
     pub fn crash(&mut self, life: Duration, now: Instant) {
         self.process += 1;
-        self.back_at = Some(now + life);
+        let host_back_at = self.host_back_at.unwrap_or(now);
+        self.back_at = Some(host_back_at.max(now + life));
         self.lists_waiting = 0;
         let on = self.conditions;
         for session in &mut self.sessions {
@@ -194,7 +236,8 @@ impl World {
             let (connected, logged_in) = session.flags();
             json!({
                 "name": session.name, "state": session.state(), "paired": session.paired,
-                "connected": connected, "loggedIn": logged_in, "events": session.events,
+                "connected": connected, "loggedIn": logged_in, "events": session.webhook.events,
+                "webhook": !session.webhook.url.is_empty(),
             })
         });
         let Conditions {
@@ -203,6 +246,8 @@ impl World {
             outage,
         } = self.conditions;
         json!({
+            "name": self.name,
+            "host": if self.host_is_gone(now) { "down" } else { "up" },
             "gateway": if self.back_at.is_some() { "down" } else { "up" },
             "processes_ended": self.process,
             "network": outage.at(now),
@@ -213,8 +258,13 @@ impl World {
             "dial_ms": pace.dial.as_millis() as u64,
             "login_ms": pace.login.as_millis() as u64,
             "restart_ms": pace.restart.as_millis() as u64,
+            "receipt_ms": self.answering.delivered.as_millis() as u64,
+            "read_ms": self.answering.read.map(|read| read.as_millis() as u64),
+            "devices": self.answering.devices,
+            "lid": self.lid,
+            "webhook_format": self.webhook_format,
             "now_ms": self.at_ms(now),
-            "messages": self.inbox.messages_to(None).count(),
+            "messages": self.phones.known().inbox.messages_to(None).count(),
             "sessions": sessions.collect::<Vec<_>>(),
         })
     }
