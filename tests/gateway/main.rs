@@ -8,3 +8,4 @@ mod recorded;
 mod simulator;
 mod tls;
 mod transport;
+mod webhook;
