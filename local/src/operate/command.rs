@@ -125,6 +125,8 @@ pub enum RingArgument {
     Signing,
     /// The keys that refresh tokens are derived with
     Refresh,
+    /// The keys that addresses of webhooks are made with: set the webhooks anew before the others retire
+    Webhooks,
 }
 
 impl From<RingArgument> for RingName {
@@ -133,6 +135,7 @@ impl From<RingArgument> for RingName {
             RingArgument::Codes => Self::Codes,
             RingArgument::Signing => Self::Signing,
             RingArgument::Refresh => Self::Refresh,
+            RingArgument::Webhooks => Self::Webhooks,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of key rings, as it is read. `key_maker.rs` writes it.
 //!
-//! Attributes: `ring` (key: `codes`, `signing`, `refresh` or `public`), `keys` (list of maps: `kid`, `key`, `use_from`,
+//! Attributes: `ring` (key: `codes`, `signing`, `refresh`, `webhooks` or `public`), `keys` (list of maps: `kid`, `key`, `use_from`,
 //! `retire_at`; times in milliseconds). The maps of `public` are `jwk` (the public half of a key of `signing`, as JSON) and
 //! its `retire_at`.
 use std::fmt;
