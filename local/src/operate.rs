@@ -12,6 +12,7 @@ mod make;
 mod move_phone;
 mod rotate;
 mod told;
+mod webhook_url;
 mod work;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ use shared::runtime::Backends;
 
 pub use backends::backends;
 pub use command::{AlgorithmArgument, Command, How, KeysCommand, RingArgument, UsersCommand};
+pub use webhook_url::path as webhook_path;
 
 use told::Told;
 use work::Work;
@@ -60,6 +62,7 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             };
             move_phone::run(work, &wish).await
         }
+        Command::WebhookUrl { session, .. } => webhook_url::run(work, session).await,
         Command::Keys(KeysCommand::Make { .. }) => make::run(work).await,
         Command::Keys(KeysCommand::Rotate {
             ring,

@@ -18,6 +18,7 @@ mod languages;
 mod pasted;
 mod renumbered;
 mod taps;
+mod whatsapp_webhook;
 
 use std::fs;
 use std::net::IpAddr;

@@ -6,6 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use shared::model::keys::RingName;
 use shared::model::phone::Phone;
 use shared::model::token::SigningAlgorithm;
+use shared::runtime::settings::SYSTEM_SESSION;
+use shared::sender::pool::is_session_name;
 
 use super::{erase, import, rotate};
 
@@ -19,6 +21,24 @@ pub enum Command {
     /// Make and rotate the keys that make codes and tokens
     #[command(subcommand, after_help = WHERE)]
     Keys(KeysCommand),
+
+    /// Print the address that the gateway posts the webhooks of a session to
+    ///
+    /// It begins with PUBLIC_BASE_URL. Whoever knows it can say that messages arrived, so it is a secret like a token.
+    #[command(after_help = WHERE)]
+    WebhookUrl {
+        /// The name of the session; that of WHATSAPP_USER_TOKEN is `system`
+        #[arg(default_value = SYSTEM_SESSION, value_parser = session_name)]
+        session: String,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+fn session_name(text: &str) -> Result<String, &'static str> {
+    let known = is_session_name(text).then(|| text.to_owned());
+    known.ok_or("a session's name is 1 to 32 letters, digits, `_` or `-`")
 }
 
 /// What can be done with users.
@@ -179,7 +199,8 @@ impl Command {
                 | UsersCommand::Erase { how, .. }
                 | UsersCommand::MovePhone { how, .. },
             )
-            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
+            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
+            | Self::WebhookUrl { how, .. } => how,
         }
     }
 }
