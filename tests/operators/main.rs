@@ -9,3 +9,4 @@ mod keys;
 mod move_phone;
 mod passwords;
 mod rotation;
+mod webhook_url;
