@@ -36,6 +36,7 @@ pub const ALL: &[(&str, Start)] = functions! {
     "auth-sso-verify" => auth_sso_verify,
     "auth-verify-otp" => auth_verify_otp,
     "health" => health,
+    "whatsapp-webhook" => whatsapp_webhook,
 };
 
 /// How to start the function of a folder.

@@ -21,6 +21,7 @@ use crate::cli::Cli;
 use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
+use crate::operate::webhook_path;
 use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
 use crate::template::Template;
 
@@ -37,6 +38,8 @@ pub struct Machine {
     simulator: Option<(TcpListener, Simulator)>,
     database: Option<EmbeddedDynamoDb>,
     database_listener: Option<TcpListener>,
+    /// Where the gateway's first session posts its webhooks.
+    webhook_path: Option<String>,
 }
 
 impl Machine {
@@ -62,6 +65,10 @@ impl Machine {
         let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
         let backends = filled(settings, database.as_ref(), &template).await?;
+        let webhook_path = match backends.settings.sessions.first() {
+            Some(session) => Some(webhook_path(&backends, &session.name).await?),
+            None => None,
+        };
         let machine = Self {
             cli,
             template,
@@ -70,6 +77,7 @@ impl Machine {
             simulator,
             database,
             database_listener,
+            webhook_path,
         };
         if machine.simulator.is_some() {
             machine.list_simulated().await?;
@@ -224,6 +232,9 @@ impl fmt::Display for Machine {
         let gateway = settings.gateway_url.as_deref().unwrap_or_default();
         if let Some(address) = self.api_address() {
             writeln!(f, "  API       http://{address}")?;
+        }
+        if let (Some(base_url), Some(path)) = (&settings.public_base_url, &self.webhook_path) {
+            writeln!(f, "  Webhook   {base_url}{path}")?;
         }
         match &self.simulator {
             Some((_, simulator)) => {

@@ -14,6 +14,7 @@ mod move_phone;
 mod rotate;
 mod sessions;
 mod told;
+mod webhook_url;
 mod work;
 
 use std::io::Write;
@@ -25,6 +26,7 @@ use shared::runtime::Backends;
 pub use backends::backends;
 pub use command::{AlgorithmArgument, Command, KeysCommand, RingArgument, UsersCommand};
 pub use how::How;
+pub use webhook_url::path as webhook_path;
 
 use told::Told;
 use work::Work;
@@ -63,6 +65,7 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             };
             move_phone::run(work, &wish).await
         }
+        Command::WebhookUrl { session, .. } => webhook_url::run(work, session).await,
         Command::Keys(KeysCommand::Make { .. }) => make::run(work).await,
         Command::Keys(KeysCommand::Rotate {
             ring,

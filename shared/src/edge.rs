@@ -23,6 +23,9 @@ mod headers;
 /// The body of a request: one JSON object.
 pub mod body;
 
+/// A webhook of the gateway, as it is posted.
+pub mod webhook;
+
 /// The fields of a body, as domain types.
 pub mod fields;
 

@@ -29,5 +29,8 @@ pub mod password_reset;
 /// Signing in with a password.
 pub mod signin;
 
+/// What the gateway tells by itself: receipts, and changes of a session's connection.
+pub mod webhooks;
+
 /// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;

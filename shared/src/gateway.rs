@@ -25,6 +25,9 @@ pub mod transport;
 /// The transport to the real gateway.
 pub mod wuzapi;
 
+/// What the gateway tells by itself.
+pub mod webhook;
+
 /// CAPTCHAs: did somebody solve one?
 pub mod captcha;
 

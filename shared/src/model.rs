@@ -54,5 +54,8 @@ pub mod token;
 /// Refresh tokens.
 pub mod refresh;
 
+/// The address that a gateway posts its webhooks to.
+pub mod webhook;
+
 /// Which CAPTCHA a deployment asks for.
 pub mod captcha;

@@ -65,7 +65,7 @@ async fn the_keys_that_derive_codes_are_not_published() {
         &guess(&system, SITI, &code, Some(&challenge)).await,
     )
     .await;
-    assert_eq!(items(&system, "KeysTable").await.len(), 4);
+    assert_eq!(items(&system, "KeysTable").await.len(), 5);
     assert_eq!(check_keys(&system.get(JWKS).await).len(), 1);
 }
 

@@ -2,6 +2,7 @@
 use local::api_gateway::BODY_MAX;
 use local::template::Template;
 use shared::edge::body::BODY_BYTES_MAX;
+use shared::model::webhook;
 
 use super::*;
 
@@ -10,7 +11,7 @@ mod reasons;
 
 const JSON: &str = "application/json";
 
-/// Every route that takes a body.
+/// Every route that takes a body. What a gateway posts is taken whatever it is.
 fn posts() -> Vec<String> {
     let template = Template::compiled_in().expect("template.yaml can be read");
     let routes = template.routes.into_iter();
@@ -18,6 +19,7 @@ fn posts() -> Vec<String> {
         .filter_map(|route| route.matches)
         .filter(|(method, _)| method == "POST")
         .map(|(_, path)| path)
+        .filter(|path| !path.starts_with(webhook::PATH))
         .collect()
 }
 

@@ -1,4 +1,6 @@
 //! What each endpoint costs in calls of the store: sequential round trips, and units as AWS bills them.
+use tests::webhooks;
+
 use super::*;
 
 /// How long every call of the store takes here.
@@ -94,7 +96,7 @@ async fn verifying_costs_one_round_trip_for_a_wrong_code_and_two_for_the_right_o
     let system = warm().await;
     let (challenge, code) = sent_code(&system, SITI).await;
     // The count of wrong codes from an address is written beside the count of the guess, and taken back beside its use.
-    for (otp, cost) in [(wrong(&code), (1, 1, 2)), (&code, (2, 1, 8))] {
+    for (otp, cost) in [(wrong(&code), (1, 1, 2)), (&code, (2, 1, 9))] {
         let request = guess(&system, SITI, otp, Some(&challenge));
         check_cost(&system, request, NO_SEND, cost).await;
     }
@@ -109,7 +111,7 @@ async fn a_sign_up_costs_three_round_trips_and_its_confirmation_two() {
     let request = system.post(SIGNUP, applicant(BUDI));
     let challenge = check_sent(&check_cost(&system, request, SEND, (3, 4, 9)).await).challenge;
     let code = code_on(&system, BUDI);
-    for (otp, cost) in [(wrong(&code), (1, 1, 2)), (&code, (2, 1, 14))] {
+    for (otp, cost) in [(wrong(&code), (1, 1, 2)), (&code, (2, 1, 15))] {
         let request = confirm(&system, BUDI, otp, &challenge);
         check_cost(&system, request, NO_SEND, cost).await;
     }
@@ -130,7 +132,7 @@ async fn an_email_address_costs_one_round_trip_more_at_the_confirmation() {
     applicant["email"] = "budi@example.com".into();
     let (challenge, code) = signed_up(&system, applicant).await;
     let request = confirm(&system, BUDI, &code, &challenge);
-    check_ok(&check_cost(&system, request, NO_SEND, (3, 1, 18)).await);
+    check_ok(&check_cost(&system, request, NO_SEND, (3, 1, 19)).await);
 }
 
 /// Has a user in [`warm_accounts`] who has not asked for anything.
@@ -176,7 +178,7 @@ async fn a_reset_costs_one_round_trip_for_a_wrong_code_and_two_and_a_message_for
     // After the two that set the password come three of the message that tells the phone.
     for (otp, sends, cost) in [
         (wrong(&code), NO_SEND, (1, 1, 2)),
-        (&code, SEND, (5, 2, 10)),
+        (&code, SEND, (5, 2, 11)),
     ] {
         let request = reset(&system, TONO, otp, Some(&challenge), "another long secret");
         check_cost(&system, request, sends, cost).await;
@@ -237,4 +239,54 @@ async fn a_phone_with_a_day_of_messages_costs_four_write_units_more() {
     }
     let system = system.with_faults(Faults::none().latency(TRIP));
     check_sent(&check_cost(&system, ask_code(&system, SITI), SEND, (3, 6, 10)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_costs_one_write_for_each_message_and_nothing_for_those_of_others() {
+    let system = warm().await;
+    let ids = ["08131000003", "08131000004"].map(|typed| (typed, phone(typed)));
+    let mut sent = Vec::new();
+    for (typed, phone) in &ids {
+        add_user(&system, typed).await;
+        check_sent(&ask_code(&system, typed).await);
+        let messages = system.simulator().messages(Some(phone));
+        sent.push(messages.last().expect("a message").id.clone());
+    }
+    let path = webhooks::path(&system).await;
+    let (one, other) = (sent[0].as_str(), sent[1].as_str());
+    let then = system.now().minus(MINUTE);
+    let unknown = "3EB0AAAAAAAAAAAAAAAAAA";
+    for (case, state, given, cost) in [
+        (
+            "the first, which reads the key",
+            "Delivered",
+            vec![],
+            (1, 1, 0),
+        ),
+        ("delivered", "Delivered", vec![one], (1, 0, 1)),
+        // Refused by its condition, which AWS bills as a write.
+        ("delivered once more", "Delivered", vec![one], (1, 0, 0)),
+        ("read", "Read", vec![one], (1, 0, 1)),
+        (
+            "of two, one of them new",
+            "Read",
+            vec![one, other],
+            (2, 0, 1),
+        ),
+        ("without a record", "Read", vec![unknown], (1, 0, 0)),
+        (
+            "of a phone",
+            "Read",
+            vec!["3A1234567890ABCDEF12"],
+            (0, 0, 0),
+        ),
+    ] {
+        let event = webhooks::receipt(state, &given, then);
+        let request = webhooks::post(&system, &path, webhooks::Form::FormOfD, &event);
+        println!("{case}: {cost:?}, in round trips, read units, write units");
+        check_ok(&check_cost(&system, request, NO_SEND, cost).await);
+    }
+    let event = webhooks::news("LoggedOut");
+    let request = webhooks::post(&system, &path, webhooks::Form::FormOfD, &event);
+    check_ok(&check_cost(&system, request, NO_SEND, (2, 1, 1)).await);
 }

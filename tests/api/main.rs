@@ -19,6 +19,7 @@ mod many_sessions;
 mod pasted;
 mod renumbered;
 mod taps;
+mod whatsapp_webhook;
 
 use std::fs;
 use std::net::IpAddr;

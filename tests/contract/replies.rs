@@ -9,15 +9,17 @@ use local::lambda::Environments;
 use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::gateway::webhook::WebhookKey;
 use shared::model::account::{PersonName, User};
 use shared::model::caller::TrustedCallers;
 use shared::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use shared::model::password::PasswordHash;
 use shared::model::phone::Phone;
+use shared::model::webhook;
 use shared::sender::{Recipient, Sender};
 use shared::store::users::Users;
 use tests::contract::{self, Place};
-use tests::{Reply, TestSystem};
+use tests::{Reply, TestSystem, webhooks};
 
 use super::document::operations;
 
@@ -190,7 +192,7 @@ impl Asker {
         let reply = Box::pin(system.request(method, path, headers, body)).await;
         let code = reply.json["error"].as_str().unwrap_or_default();
         let (path, status) = (path.split('?').next().unwrap_or(path), reply.status);
-        let route = format!("{method} {path}");
+        let route = format!("{method} {}", contract::documented(path));
         self.replies.insert(format!("{route} {status} {code}"));
         self.watch(system, &function_of(&route));
         reply
@@ -430,6 +432,32 @@ impl Asker {
         }
     }
 
+    /// Posts what a gateway posts, genuine and not, and where the tables fail.
+    async fn webhooks(&mut self, down: &TestSystem) {
+        let system = system(None).await;
+        let sent = self.post(&system, SSO_SIGN_IN, body(SSO_SIGN_IN)).await;
+        assert_eq!(sent.status, 200, "{}", sent.json);
+        let messages = system.simulator().messages(Some(&parsed(PHONE)));
+        let id = messages.last().expect("a message").id.as_str();
+        let path = webhooks::path(&system).await;
+        for event in [
+            webhooks::receipt("Read", &[id], system.now()),
+            webhooks::news("LoggedOut"),
+            json!({ "large": " ".repeat(262_144) }),
+        ] {
+            self.post(&system, &path, event).await;
+        }
+        let unknown = format!("{}unknown", webhook::PATH);
+        self.post(&system, &unknown, json!({})).await;
+        let signing = TestSystem::builder().settings(|settings| {
+            settings.webhook_key = WebhookKey::parse("a key of more than thirty-two characters");
+        });
+        let signing = signing.build().await;
+        let path = webhooks::path(&signing).await;
+        self.post(&signing, &path, json!({})).await;
+        self.post(down, &unknown, json!({})).await;
+    }
+
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
     async fn frozen(&mut self, path: &str) {
         let system = system(None).await;
@@ -592,9 +620,9 @@ pub async fn ask_for_everything() -> Asker {
         asker.post(&unset, path, body(path)).await;
         asker.frozen(path).await;
     }
-    asker
-        .calls(&prompt.with_faults(Faults::down()), &login["token"])
-        .await;
+    let down = prompt.with_faults(Faults::down());
+    asker.webhooks(&down).await;
+    asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,
         at_most: 0,

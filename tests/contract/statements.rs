@@ -91,7 +91,8 @@ fn unheard() -> ResourceRequest {
 
 /// Makes keys as the deployment does: where there are none, and in a table of before the public halves.
 async fn make_keys(asker: &mut Asker) {
-    for gone in [&["codes", "public", "refresh", "signing"][..], &["public"]] {
+    const ALL: [&str; 5] = ["codes", "public", "refresh", "signing", "webhooks"];
+    for gone in [&ALL[..], &["public"]] {
         let system = TestSystem::start().await;
         for ring in gone {
             let forget = system.dynamodb().delete_item().table_name("KeysTable");

@@ -38,7 +38,7 @@ LOG_BYTES = 2_500
 KEPT_TABLES = ("KeysTable", "LoginsTable", "UsersTable")
 
 # What the table of keys holds from the deployment on.
-KEYS = ["codes", "public", "refresh", "signing"]
+KEYS = ["codes", "public", "refresh", "signing", "webhooks"]
 
 SITI, BUDI, DEWI = "+6281234567801", "+6281234567802", "+6281234567803"
 PASSWORD, NEW_PASSWORD = "correct horse battery", "staple battery horse"

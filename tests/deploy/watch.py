@@ -30,6 +30,7 @@ ANSWERS = {
     "auth-verify-otp": 400,
     "auth-verify-password-reset-otp": 400,
     "health": 200,
+    "whatsapp-webhook": 401,
 }
 
 

@@ -10,4 +10,5 @@ mod several;
 mod simulator;
 mod tls;
 mod transport;
+mod webhook;
 mod webhooks;

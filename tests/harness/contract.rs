@@ -58,7 +58,9 @@ impl Place {
         let validator = known.entry(self.pointer.clone()).or_insert_with(|| {
             // The references of a schema lead into the whole document, so the whole document is the schema.
             let mut schema = document().clone();
-            schema["$ref"] = json!(format!("#{pointer}", pointer = self.pointer));
+            // Braces, which the path of a webhook has, are not for a URI.
+            let pointer = self.pointer.replace('{', "%7B").replace('}', "%7D");
+            schema["$ref"] = json!(format!("#{pointer}"));
             let options = jsonschema::draft202012::options().should_validate_formats(true);
             Arc::new(options.build(&schema).expect("a schema"))
         });
@@ -75,9 +77,22 @@ pub fn document() -> &'static Value {
     })
 }
 
+/// The path of the document that `path` is one of: a part in braces stands for any. Others are as they are.
+pub fn documented(path: &str) -> &str {
+    let fits = |known: &&str| {
+        let (known, given) = (known.split('/'), path.split('/'));
+        known.clone().count() == given.clone().count()
+            && known
+                .zip(given)
+                .all(|(known, given)| known == given || known.starts_with('{'))
+    };
+    let known = Place::at("/paths").and_then(|paths| paths.keys().find(fits));
+    known.unwrap_or(path)
+}
+
 /// The response that is documented for such a request and status, if there is one.
 fn response(method: &str, path: &str, status: u16) -> Option<Place> {
-    let route = Place::at("/paths")?.get(path);
+    let route = Place::at("/paths")?.get(documented(path));
     let operation = route
         .as_ref()
         .and_then(|route| route.get(&method.to_ascii_lowercase()));

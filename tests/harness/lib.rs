@@ -9,6 +9,7 @@
 //! | take what the gateway posts to webhooks | [`Simulator::set_webhook`], [`Simulator::post_hooks_to`], [`Simulator::hooks`] |
 //! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
 //! | act as people do: ask for a code, read it on the phone, sign in | [`people`] |
+//! | post what a gateway posts | [`webhooks`] |
 //! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::without_faults`] |
 //! | call a store, a flow or the sender directly | [`TestSystem::backends`] |
 //! | hold a reply against `openapi.yaml` | nothing: every reply is, see [`contract`] |
@@ -22,6 +23,9 @@ pub mod contract;
 
 /// What people do.
 pub mod people;
+
+/// What a gateway posts by itself.
+pub mod webhooks;
 
 /// The log of every test, which tells no secret.
 mod log;
@@ -157,6 +161,7 @@ impl TestSystem {
     ) -> Reply {
         let body = body.into();
         let authorization = headers.iter().find(|(name, _)| *name == "authorization");
+        log::keep_path(path);
         log::keep(authorization.map(|(_, value)| *value), &body);
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use serde_json::Value;
 use shared::model::phone::Phone;
+use shared::model::webhook;
 
 /// What the log has said and what it must not say, of all tests of the process.
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
@@ -62,6 +63,12 @@ pub(crate) fn keep(authorization: Option<&str>, body: &[u8]) {
         let told = known.told.join("\n");
         assert!(told.is_empty(), "the log tells a secret:\n{told}");
     });
+}
+
+/// Keeps the secret part of a path, if it has one.
+pub(crate) fn keep_path(path: &str) {
+    let webhook = path.strip_prefix(webhook::PATH);
+    with_known(|known| known.keep_token(webhook));
 }
 
 /// Whether a line with this in it must have it from a request: it is no ordinary word.

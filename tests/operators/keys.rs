@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use super::act::*;
 
-const ALL: [&str; 4] = ["codes", "public", "refresh", "signing"];
+const ALL: [&str; 5] = ["codes", "public", "refresh", "signing", "webhooks"];
 
 /// The items of the table of keys, by name.
 async fn keys(system: &TestSystem) -> Vec<(String, Item)> {

@@ -10,3 +10,4 @@ mod move_phone;
 mod passwords;
 mod rotation;
 mod sessions;
+mod webhook_url;

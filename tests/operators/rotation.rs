@@ -21,7 +21,7 @@ async fn seconds(seconds: u64) {
 }
 
 async fn rotate_all(system: &TestSystem) {
-    for ring in ["codes", "signing", "refresh"] {
+    for ring in ["codes", "signing", "refresh", "webhooks"] {
         operate(system, &["keys", "rotate", ring]).await.unwrap();
     }
 }
@@ -288,7 +288,7 @@ async fn a_rotation_adds_one_key_however_bad_the_database_is() {
     for faults in databases() {
         let system = TestSystem::builder().faults(faults).build().await;
         rotate_all(&system).await;
-        for ring in ["codes", "signing", "refresh"] {
+        for ring in ["codes", "signing", "refresh", "webhooks"] {
             assert_eq!(kids(&system, ring).await.len(), 2, "{ring}");
         }
     }

@@ -32,6 +32,7 @@ pub const METHODS: &[(&str, &str)] = &[
     ("/api/auth/verify-password-reset-otp", "POST"),
     ("/api/health", "GET"),
     ("/api/status", "GET"),
+    ("/api/webhooks/whatsapp/{session}", "POST"),
 ];
 
 /// What this function may touch.
@@ -76,7 +77,7 @@ fn health() -> Reply {
 /// The answer to a request that no route takes.
 fn no_route(incoming: &Incoming<'_>) -> Response<Body> {
     let (method, path) = (incoming.request.method(), incoming.request.uri().path());
-    let methods = METHODS.iter().find(|(known, _)| *known == path);
+    let methods = METHODS.iter().find(|(known, _)| is_of(known, path));
     let methods = methods.map(|(_, methods)| *methods);
     // A path of the API with a method of its own comes here only in another spelling, such as with `%2F`.
     let others = methods.filter(|methods| methods.split(", ").all(|known| known != method));
@@ -93,6 +94,15 @@ fn no_route(incoming: &Incoming<'_>) -> Response<Body> {
     let methods = HeaderValue::from_static(methods);
     response.headers_mut().insert(header::ALLOW, methods);
     response
+}
+
+/// Whether `path` is one that `known` stands for: a part in braces stands for any.
+fn is_of(known: &str, path: &str) -> bool {
+    let (known, given) = (known.split('/'), path.split('/'));
+    known.clone().count() == given.clone().count()
+        && known
+            .zip(given)
+            .all(|(known, given)| known == given || known.starts_with('{') && !given.is_empty())
 }
 
 /// What the store knows of the WhatsApp session. Asks no gateway, so that anyone may ask this.

@@ -6,6 +6,8 @@ use clap::{Subcommand, ValueEnum};
 use shared::model::keys::RingName;
 use shared::model::phone::Phone;
 use shared::model::token::SigningAlgorithm;
+use shared::runtime::settings::SYSTEM_SESSION;
+use shared::sender::pool::is_session_name;
 
 use super::how::How;
 use super::sessions::SessionsCommand;
@@ -25,6 +27,24 @@ pub enum Command {
     /// Add, list, change and remove the WhatsApp sessions that messages are sent from
     #[command(subcommand, after_help = WHERE)]
     Sessions(SessionsCommand),
+
+    /// Print the address that the gateway posts the webhooks of a session to
+    ///
+    /// It begins with PUBLIC_BASE_URL. Whoever knows it can say that messages arrived, so it is a secret like a token.
+    #[command(after_help = WHERE)]
+    WebhookUrl {
+        /// The name of the session; that of WHATSAPP_USER_TOKEN is `system`
+        #[arg(default_value = SYSTEM_SESSION, value_parser = session_name)]
+        session: String,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+fn session_name(text: &str) -> Result<String, &'static str> {
+    let known = is_session_name(text).then(|| text.to_owned());
+    known.ok_or("a session's name is 1 to 32 letters, digits, `_` or `-`")
 }
 
 /// What can be done with users.
@@ -119,6 +139,8 @@ pub enum RingArgument {
     Signing,
     /// The keys that refresh tokens are derived with
     Refresh,
+    /// The keys that addresses of webhooks are made with: set the webhooks anew before the others retire
+    Webhooks,
 }
 
 impl From<RingArgument> for RingName {
@@ -127,6 +149,7 @@ impl From<RingArgument> for RingName {
             RingArgument::Codes => Self::Codes,
             RingArgument::Signing => Self::Signing,
             RingArgument::Refresh => Self::Refresh,
+            RingArgument::Webhooks => Self::Webhooks,
         }
     }
 }
@@ -170,7 +193,8 @@ impl Command {
                 | UsersCommand::Erase { how, .. }
                 | UsersCommand::MovePhone { how, .. },
             )
-            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. }) => how,
+            | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
+            | Self::WebhookUrl { how, .. } => how,
             Self::Sessions(command) => command.how(),
         }
     }

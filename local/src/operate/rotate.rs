@@ -133,6 +133,7 @@ const fn made_by(name: RingName) -> &'static str {
         RingName::Codes => "codes",
         RingName::Signing => "access tokens",
         RingName::Refresh => "refresh tokens",
+        RingName::Webhooks => "addresses of webhooks",
     }
 }
 

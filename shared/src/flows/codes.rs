@@ -25,6 +25,7 @@ use crate::sender::{PickError, Reason, Sender};
 use crate::store::StoreError;
 use crate::store::batch::Batches;
 use crate::store::challenges::Challenges;
+use crate::store::deliveries::Deliveries;
 use crate::store::keys::KeyRing;
 use crate::store::users::Users;
 use crate::store::windows::Windows;
@@ -67,6 +68,7 @@ pub struct Codes {
     full_addresses: FullAddresses,
     ring: KeyRing,
     sender: Sender,
+    deliveries: Deliveries,
     policy: Policy,
     unbound_guesses: bool,
     test_numbers: TestNumbers,
@@ -160,6 +162,7 @@ impl Codes {
             full_addresses: FullAddresses::default(),
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
+            deliveries: Deliveries::of(backends),
             policy: backends.settings.policy.clone(),
             unbound_guesses: backends.settings.unbound_guesses,
             test_numbers: backends.settings.test_numbers.clone(),

@@ -9,6 +9,17 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of an answer that holds a list or a picture.
 const LIST_BYTES_MAX: usize = 1024 * 1024;
 
+/// What the gateway is to tell by webhook. A version that does not know one of these leaves it out. Not `All`, nor whatever an
+/// unlinked session still sends in version 1.0.1 (`Disconnected`): that ends its process.
+pub const WEBHOOK_EVENTS: [&str; 6] = [
+    "Message",
+    "ReadReceipt",
+    "LoggedOut",
+    "TemporaryBan",
+    "ClientOutdated",
+    "StreamReplaced",
+];
+
 /// One call of the gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -30,7 +41,7 @@ impl Call {
     pub fn connect() -> Self {
         Self::post(
             "/session/connect",
-            json!({"Subscribe": ["Message", "ReadReceipt"], "Immediate": true}),
+            json!({"Subscribe": WEBHOOK_EVENTS, "Immediate": true}),
         )
     }
 
@@ -105,7 +116,10 @@ mod tests {
     fn connect_names_its_events_and_does_not_wait() {
         assert_eq!(
             Call::connect().body.map(|body| body.to_string()),
-            Some(r#"{"Immediate":true,"Subscribe":["Message","ReadReceipt"]}"#.to_owned())
+            Some(
+                r#"{"Immediate":true,"Subscribe":["Message","ReadReceipt","LoggedOut","TemporaryBan","ClientOutdated","StreamReplaced"]}"#
+                    .to_owned()
+            )
         );
     }
 }

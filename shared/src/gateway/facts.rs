@@ -91,6 +91,12 @@ impl Jid {
             None => false,
         }
     }
+
+    /// The digits of the account's number, without the device that may stand behind them. Names without a number have none.
+    pub fn digits(&self) -> Option<&str> {
+        let user = self.0.strip_suffix(NUMBERED)?;
+        user.split([':', '.']).next()
+    }
 }
 
 impl fmt::Debug for Jid {

@@ -194,7 +194,10 @@ impl OpenSend {
                 Some(live) => code.clone().counting_guesses_at(live, &self.challenge),
                 None => code.clone(),
             }),
-            None => live.map(|live| live.clone().bind(&self.challenge)),
+            None => live.map(|live| {
+                let again = live.clone().bind(&self.challenge);
+                again.carried_by(&self.message_id)
+            }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Key rings: the keys that derive codes, and the keys that sign tokens.
+//! Key rings: the keys that derive codes, those that sign tokens, and those that make the addresses of webhooks.
 //!
 //! A ring is a list of keys with the times between which they are used. It lives in a table of its own, and is made from the
 //! operating system's generator when the system is deployed or started on a laptop: nothing to type, nothing to lose. No
@@ -24,11 +24,13 @@ pub enum RingName {
     Signing,
     /// The keys that derive refresh tokens: 32 random bytes each.
     Refresh,
+    /// The keys that make the addresses of webhooks: 32 random bytes each.
+    Webhooks,
 }
 
 impl RingName {
     /// Every ring.
-    pub const ALL: [Self; 3] = [Self::Codes, Self::Refresh, Self::Signing];
+    pub const ALL: [Self; 4] = [Self::Codes, Self::Refresh, Self::Signing, Self::Webhooks];
 
     /// Its key in the table.
     pub const fn name(self) -> &'static str {
@@ -36,6 +38,7 @@ impl RingName {
             Self::Codes => "codes",
             Self::Signing => "signing",
             Self::Refresh => "refresh",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -45,11 +48,12 @@ impl RingName {
         const DAY: u64 = 24 * 60 * MINUTE;
         // Every function reads a ring again after a minute. The public keys may be a minute old when they are published,
         // and are cached for five. A code works for ten minutes, an access token for a quarter of an hour, a refresh token
-        // for thirty days. Everything has room for clocks that differ.
+        // for thirty days. An address of webhooks counts as long, so that there is time to set the next one on each gateway.
+        // Everything has room for clocks that differ.
         let (lead, keep) = match self {
             Self::Codes => (2 * MINUTE, 30 * MINUTE),
             Self::Signing => (10 * MINUTE, 180 * MINUTE),
-            Self::Refresh => (2 * MINUTE, 31 * DAY),
+            Self::Refresh | Self::Webhooks => (2 * MINUTE, 31 * DAY),
         };
         Turn {
             lead: Duration::from_secs(lead),

@@ -73,6 +73,8 @@ texts! {
         "Kata sandi Anda sudah diganti. Silakan masuk dengan kata sandi itu.";
     NEXT_TOKENS: "Here are your next tokens.",
         "Ini token Anda berikutnya.";
+    WEBHOOK_TAKEN: "The webhook is taken.",
+        "Webhook diterima.";
     API_UP: "The API is up.",
         "API berjalan.";
     MESSAGES_GO_OUT: "Messages go out.",
@@ -185,6 +187,10 @@ texts! {
         "Selesaikan CAPTCHA, satu kali untuk tiap permintaan, dan kirim tokennya sebagai `captchaToken`.";
     CAPTCHA_UNAVAILABLE: "The CAPTCHA cannot be checked. The code was not sent and nothing was charged; solve it again shortly.",
         "CAPTCHA tidak dapat diperiksa. Kode tidak dikirim dan kuota Anda tidak berkurang; selesaikan lagi sebentar lagi.";
+    WEBHOOK_UNKNOWN: "No session posts to this address. Set the webhook of the gateway anew.",
+        "Tidak ada sesi yang mengirim ke alamat ini. Atur ulang webhook di gateway.";
+    WEBHOOK_UNSIGNED: "The signature in `x-hmac-signature` is missing or wrong. Give the gateway the key of this system.",
+        "Tanda tangan di `x-hmac-signature` tidak ada atau salah. Beri gateway kunci milik sistem ini.";
     NO_ROUTE: "There is no such route. Check the path.",
         "Rute itu tidak ada. Periksa alamatnya.";
     OTHER_METHOD: "Use {methods} for this path.",

@@ -53,6 +53,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
+    /// Reads a time with any offset, such as `2026-11-22T18:33:20+07:00`.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
+        time.to_millis().ok().map(Self)
+    }
+
     /// RFC 3339 in UTC with whole seconds, such as `2026-11-22T11:33:20Z`.
     pub fn rfc3339(self) -> String {
         DateTime::from_secs(self.seconds())
@@ -84,6 +90,22 @@ mod tests {
         let (early, late) = (Timestamp::from_seconds(1), Timestamp::from_seconds(3));
         assert_eq!(late.since(early), Duration::from_secs(2));
         assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_time_is_read_with_any_offset() {
+        for (text, millis) in [
+            ("2026-11-22T11:33:20Z", Some(1_795_347_200_000)),
+            ("2026-11-22T18:33:20+07:00", Some(1_795_347_200_000)),
+            ("2026-11-22T11:33:20.25Z", Some(1_795_347_200_250)),
+            ("0001-01-01T00:00:00Z", Some(-62_135_596_800_000)),
+            ("2026-11-22", None),
+            ("2026-13-22T11:33:20Z", None),
+            ("", None),
+        ] {
+            let read = Timestamp::parse_rfc3339(text).map(Timestamp::millis);
+            assert_eq!(read, millis, "{text}");
+        }
     }
 
     #[test]

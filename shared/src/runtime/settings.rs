@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
+use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
@@ -94,6 +95,9 @@ pub struct Settings {
     /// An address that restarts the gateway when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
     /// help, at most every ten minutes and three times a day.
     pub restart_url: Option<RestartUrl>,
+    /// The key that the gateway signs its webhooks with: `WHATSAPP_WEBHOOK_HMAC_KEY`. With it a webhook without its signature is
+    /// refused; without it only the address tells who may post. The versions A and B sign nothing.
+    pub webhook_key: Option<WebhookKey>,
     /// Whether the first message to a number is preceded by the question whether it is on WhatsApp:
     /// `CHECK_FIRST_CONTACT` is `on` or `off`.
     pub check_first_contact: bool,
@@ -151,6 +155,7 @@ impl Default for Settings {
             gateway_url: None,
             gateway_ca_pem: None,
             restart_url: None,
+            webhook_key: None,
             check_first_contact: true,
             sessions: Vec::new(),
             policy: Policy::default(),

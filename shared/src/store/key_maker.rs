@@ -168,7 +168,9 @@ impl KeyMaker {
         Key {
             kid: format!("{kid:016x}"),
             secret: match name {
-                RingName::Codes | RingName::Refresh => self.entropy.bytes::<32>().to_vec(),
+                RingName::Codes | RingName::Refresh | RingName::Webhooks => {
+                    self.entropy.bytes::<32>().to_vec()
+                }
                 RingName::Signing => {
                     SigningKey::generate(algorithm.unwrap_or(SigningAlgorithm::Es256))
                 }

@@ -2,7 +2,7 @@
 //!
 //! `session_list.rs` keeps the list of WhatsApp sessions in the same table.
 //!
-//! Attributes: `ring` (key: `codes`, `signing`, `refresh` or `public`), `keys` (list of maps: `kid`, `key`, `use_from`,
+//! Attributes: `ring` (key: `codes`, `signing`, `refresh`, `webhooks` or `public`), `keys` (list of maps: `kid`, `key`, `use_from`,
 //! `retire_at`; times in milliseconds). The maps of `public` are `jwk` (the public half of a key of `signing`, as JSON) and
 //! its `retire_at`.
 use std::fmt;

@@ -60,8 +60,9 @@ const SSO: &str = "POST /api/auth/sso-signin";
 const SSO_VERIFY: &str = "POST /api/auth/sso-verify";
 const RESET: &str = "POST /api/auth/send-password-reset-otp";
 const RESET_VERIFY: &str = "POST /api/auth/verify-password-reset-otp";
+const WEBHOOK: &str = "POST /api/webhooks/whatsapp/{session}";
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 22] = [
     case("auth-signup", SIGN_UP, Twist::None, 200, Some(3.0)),
     case("auth-verify-otp", CONFIRM, Twist::None, 200, Some(2.0)),
     case("auth-verify-otp", CONFIRM, Twist::WrongCode, 400, Some(1.0)),
@@ -142,6 +143,8 @@ const CASES: [Case; 20] = [
     ),
     case("health", "GET /api/health", Twist::None, 200, Some(0.0)),
     case("health", "GET /api/status", Twist::None, 200, Some(1.0)),
+    case("whatsapp-webhook", WEBHOOK, Twist::None, 200, Some(1.0)),
+    case("whatsapp-webhook", WEBHOOK, Twist::Again, 200, Some(1.0)),
 ];
 
 /// Measures every endpoint. Needs a runtime whose time is paused.
@@ -177,6 +180,7 @@ impl Case {
             Twist::None => "",
             Twist::WrongCode => ", wrong code",
             Twist::UnknownPhone => ", unknown phone",
+            Twist::Again if self.status == 200 => ", once more",
             Twist::Again => ", too soon",
         };
         format!("`{}`{twist}", self.route)
@@ -214,6 +218,7 @@ impl Case {
 
     async fn ask(&self, system: &TestSystem, asked: &Asked) -> Reply {
         let (method, path) = self.route.split_once(' ').unwrap_or_default();
+        let path = asked.path.as_deref().unwrap_or(path);
         let token = asked.bearer.as_deref().unwrap_or_default();
         let authorization = format!("Bearer {token}");
         let headers = [

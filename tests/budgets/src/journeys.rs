@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::model::phone::Phone;
 use shared::platform::clock::Clock;
 use shared::store::text;
-use tests::{Reply, TestSystem, TestSystemBuilder};
+use tests::{Reply, TestSystem, TestSystemBuilder, webhooks};
 
 /// A system under test and its people.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Journeys {
 /// What a function is asked.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
+    /// The path, where somebody has one of their own.
+    pub path: Option<String>,
     /// The access token that goes with it.
     pub bearer: Option<String>,
     /// The body; `Null` is none.
@@ -78,7 +80,7 @@ impl Journeys {
                 let token = self.signed_in().await?.data["token"].take();
                 return Ok(Asked {
                     bearer: token.as_str().map(str::to_owned),
-                    body: Value::Null,
+                    ..Asked::default()
                 });
             }
             "auth-signin" => json!({ "identifier": self.user().await?, "password": PASSWORD }),
@@ -99,9 +101,19 @@ impl Journeys {
                 answer["newPassword"] = "staple battery correct".into();
                 answer
             }
+            "whatsapp-webhook" => {
+                return Ok(Asked {
+                    path: Some(webhooks::path(&self.system).await),
+                    body: self.receipt().await?,
+                    ..Asked::default()
+                });
+            }
             _ => Value::Null,
         };
-        Ok(Asked { bearer: None, body })
+        Ok(Asked {
+            body,
+            ..Asked::default()
+        })
     }
 
     /// The same as an event: the sample event of `function` with another body and token.
@@ -114,6 +126,12 @@ impl Journeys {
         let asked = self.asked(function).await?;
         if !asked.body.is_null() {
             event["body"] = asked.body.to_string().into();
+        }
+        if let Some(path) = asked.path {
+            event["rawPath"] = path.as_str().into();
+            event["requestContext"]["http"]["path"] = path.into();
+            event["headers"]["content-type"] = "application/json".into();
+            event["isBase64Encoded"] = false.into();
         }
         if let Some(token) = asked.bearer {
             event["headers"]["authorization"] = format!("Bearer {token}").into();
@@ -139,6 +157,19 @@ impl Journeys {
         let reply = accepted(self.system.post("/api/auth/verify-otp", answer).await)?;
         let data = reply.json["data"].clone();
         Ok(SignedIn { phone, data })
+    }
+
+    /// Has a code sent; answers the receipt of its message.
+    async fn receipt(&self) -> anyhow::Result<Value> {
+        let asked = json!({ "identifier": self.user().await? });
+        self.answer("/api/auth/sso-signin", asked).await?;
+        let sent = self.system.simulator().messages(None);
+        let message = sent.last().context("no message came")?;
+        Ok(webhooks::receipt(
+            "Delivered",
+            &[&message.id],
+            self.system.now(),
+        ))
     }
 
     /// Has a code sent; answers the body that answers it rightly.

@@ -1,6 +1,6 @@
 //! What a right guess opens, and what is taken back when that fails.
 use super::check::CountedGuess;
-use super::{Codes, VerifyError};
+use super::{Codes, VerifyError, log_store_error};
 use crate::model::challenge::Used;
 use crate::store::challenges::guesses::{CodeUse, UseOfCode};
 use crate::store::{StoreError, Write};
@@ -36,9 +36,10 @@ impl Codes {
             used: &used,
             known_networks: &right.known_networks,
         };
-        let (used_up, ()) = tokio::join!(
+        let (used_up, (), ()) = tokio::join!(
             self.challenges.use_code(&right.phone, code_use, also),
             self.uncharge_address(right),
+            self.record_delivered(right),
         );
         match used_up? {
             UseOfCode::Done => Ok(used),
@@ -49,6 +50,26 @@ impl Codes {
                 let earlier = same_code.and_then(|code| code.answered_again(by?, used.at));
                 earlier.cloned().ok_or(VerifyError::Expired)
             }
+        }
+    }
+
+    /// Keeps that the message of a right guess has reached its phone, whatever its receipts say. A failure is logged and nothing
+    /// more.
+    async fn record_delivered(&self, right: &CountedGuess) {
+        let Some(message_id) = &right.code.message_id else {
+            return;
+        };
+        // Without a message nobody could have read it there.
+        if self.test_numbers.code(&right.phone).is_some() {
+            return;
+        }
+        let deliveries = &self.deliveries;
+        let recorded = deliveries.record_delivered(message_id, right.guess.at);
+        if let Err(error) = recorded.await {
+            log_store_error(
+                "a message that was delivered is not recorded as that",
+                &error,
+            );
         }
     }
 

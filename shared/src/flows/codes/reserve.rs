@@ -203,7 +203,7 @@ impl Codes {
             kid: key.kid.clone(),
             length,
         };
-        IssuedCode::fresh(new, &open.challenge, open.at)
+        IssuedCode::fresh(new, &open.challenge, open.at).carried_by(&open.message_id)
     }
 
     /// Takes the reservation back: nothing was sent. A failure is logged, and the reservation lapses.
@@ -240,7 +240,10 @@ fn repeated<'a>(
     let live = live?;
     let key = ring.find(&live.kid, open.at)?;
     let repeatable = live.repeatable(&open.challenge, open.at);
-    repeatable.then(|| (live.clone().bind(&open.challenge), key))
+    repeatable.then(|| {
+        let again = live.clone().bind(&open.challenge);
+        (again.carried_by(&open.message_id), key)
+    })
 }
 
 fn current_key(ring: &Ring, now: Timestamp) -> Result<&Key, StoreError> {

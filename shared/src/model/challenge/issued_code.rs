@@ -31,6 +31,8 @@ pub struct IssuedCode {
     pub kid: String,
     /// How many digits the code has.
     pub length: CodeLength,
+    /// The id of the last message that carried it. Nothing for a code of an earlier version.
+    pub message_id: Option<String>,
     /// When the code ends. Until the gateway has taken its message, that is counted from the request.
     pub expires_at: Timestamp,
     /// The challenge ids that the code may be guessed with, and what is left of each.
@@ -92,6 +94,7 @@ impl IssuedCode {
             nonce,
             kid,
             length,
+            message_id: None,
             expires_at: now.plus(CODE_LIFE),
             bound: BTreeMap::new(),
             unbound: i64::from(TRIES),
@@ -124,6 +127,13 @@ impl IssuedCode {
             until: self.expires_at,
         };
         self.bound.entry(challenge.clone()).or_insert(bound);
+        self
+    }
+
+    /// The same code, which another message carries.
+    #[must_use]
+    pub fn carried_by(mut self, message_id: &str) -> Self {
+        self.message_id = Some(message_id.to_owned());
         self
     }
 

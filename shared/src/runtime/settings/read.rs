@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
 use super::{SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
@@ -44,6 +45,7 @@ impl Settings {
             gateway_url: gateway_url(vars)?,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
             restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl::new),
+            webhook_key: webhook_key(vars)?,
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
             sessions: sessions(vars),
@@ -96,6 +98,17 @@ fn sessions(vars: &Vars) -> Vec<SessionSettings> {
     let token = vars.get("WHATSAPP_USER_TOKEN");
     let session = token.map(|token| SessionSettings::new(SYSTEM_SESSION, SessionToken::new(token)));
     session.into_iter().collect()
+}
+
+fn webhook_key(vars: &Vars) -> Result<Option<WebhookKey>, SettingsError> {
+    const VARIABLE: &str = "WHATSAPP_WEBHOOK_HMAC_KEY";
+    let Some(key) = vars.get(VARIABLE) else {
+        return Ok(None);
+    };
+    let least = WebhookKey::CHARACTERS_MIN;
+    let problem = || format!("give at least {least} characters: gateways take no shorter key");
+    let key = WebhookKey::parse(key).ok_or_else(|| SettingsError::new(VARIABLE, problem()))?;
+    Ok(Some(key))
 }
 
 fn policy(vars: &Vars, defaults: Policy) -> Result<Policy, SettingsError> {
@@ -284,6 +297,10 @@ mod tests {
         let settings = read(&[
             ("WHATSAPP_SERVER_API", "https://wa.example.com/"),
             ("WHATSAPP_USER_TOKEN", "secret"),
+            (
+                "WHATSAPP_WEBHOOK_HMAC_KEY",
+                "a secret of 32 characters or more",
+            ),
             ("CODE_COOLDOWN_SECONDS", "5"),
             ("REFRESH_GRACE_SECONDS", "300"),
             ("SESSION_MAX_DAYS", "365"),
@@ -295,6 +312,7 @@ mod tests {
             Some("https://wa.example.com")
         );
         assert_eq!(settings.sessions[0].name, "system");
+        assert!(settings.webhook_key.is_some());
         assert_eq!(settings.policy.cooldown, Duration::from_secs(5));
         assert_eq!(settings.refresh_grace, Duration::from_secs(300));
         assert_eq!(settings.login_max, 365 * DAY);
@@ -378,6 +396,7 @@ mod tests {
         for (variable, value) in [
             ("WHATSAPP_SERVER_API", "wa.example.com"),
             ("BRAND_NAME", "https://example.com"),
+            ("WHATSAPP_WEBHOOK_HMAC_KEY", "too short"),
             ("CODES_PER_WINDOW", "0"),
             ("CODE_WINDOW_SECONDS", "ten"),
             ("CODE_COOLDOWN_SECONDS", "-1"),

@@ -65,6 +65,9 @@ pub(super) fn code_item(code: &IssuedCode) -> Item {
         ("ends".into(), of_each(|bound| bound.until.millis())),
         ("unbound".into(), number(code.unbound)),
     ]);
+    if let Some(message_id) = &code.message_id {
+        item.insert("message_id".into(), text(message_id));
+    }
     if let Some(used) = &code.used {
         item.insert("used".into(), used_item(used));
     }
@@ -215,11 +218,7 @@ fn parse_code(item: &Item) -> Option<IssuedCode> {
         })
         .collect::<Option<_>>()?;
     let used = match item.map("used") {
-        Some(used) => Some(Used {
-            at: time(used, "at")?,
-            by: used.text("by").map(|by| ChallengeHash(by.into())),
-            login: used.text("login")?.into(),
-        }),
+        Some(used) => Some(parse_used(used)?),
         None => None,
     };
     let last_guess = item.text("last_guess").map(|id| LastGuess {
@@ -233,11 +232,20 @@ fn parse_code(item: &Item) -> Option<IssuedCode> {
             Some(digits) => CodeLength::of(usize::try_from(digits).ok()?)?,
             None => CodeLength::Six,
         },
+        message_id: item.text("message_id").map(str::to_owned),
         expires_at,
         bound,
         unbound: item.number("unbound")?,
         used,
         last_guess,
+    })
+}
+
+fn parse_used(item: &Item) -> Option<Used> {
+    Some(Used {
+        at: time(item, "at")?,
+        by: item.text("by").map(|by| ChallengeHash(by.into())),
+        login: item.text("login")?.into(),
     })
 }
 

@@ -230,8 +230,11 @@ fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Chan
         (Some(_), _) | (None, None) => unless_guessed(change, guessed)
             .set("#p.#code = :code")
             .value(":code", AttributeValue::M(code_item(code))),
-        // The live code may have been guessed at meanwhile: nothing of it changes but the id.
+        // The live code may have been guessed at meanwhile: nothing of it changes but the ids.
         (None, Some(bound)) => change
+            .set("#p.#code.#message = :message")
+            .name("#message", "message_id")
+            .value(":message", text(&open.message_id))
             .set("#p.#code.#bound.#id = if_not_exists(#p.#code.#bound.#id, :tries)")
             .set("#p.#code.#ends.#id = if_not_exists(#p.#code.#ends.#id, :ends)")
             .name("#bound", "bound")

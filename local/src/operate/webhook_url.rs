@@ -1,0 +1,31 @@
+//! Prints the address that the gateway posts a session's webhooks to.
+use anyhow::Context;
+use shared::model::keys::RingName;
+use shared::model::webhook;
+use shared::runtime::Backends;
+use shared::store::keys::KeyRing;
+
+use super::work::Work;
+
+/// Prints the address; without the API's own where that is not set.
+pub(super) async fn run(work: Work<'_>, session: &str) -> anyhow::Result<()> {
+    let path = path(work.backends, session).await?;
+    match &work.backends.settings.public_base_url {
+        Some(base_url) => writeln!(work.out, "{base_url}{path}")?,
+        None => writeln!(
+            work.out,
+            "{path}\n\nPut the address of the API before it: that of `cargo run`, or the stack's output `ApiUrl`."
+        )?,
+    }
+    Ok(())
+}
+
+/// The path of the address.
+///
+/// # Errors
+/// When the store fails, or there is no key.
+pub async fn path(backends: &Backends, session: &str) -> anyhow::Result<String> {
+    let now = backends.clock.now();
+    let ring = KeyRing::new(backends, RingName::Webhooks).read(now).await?;
+    webhook::path(&ring, session, now).context("no key of the ring `webhooks` is in use yet")
+}

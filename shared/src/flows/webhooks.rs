@@ -1,0 +1,107 @@
+//! What becomes of a webhook of the gateway: whether it is genuine, and what it changes.
+//!
+//! A receipt goes to the record of its message (`receipts.rs`), a change of the connection to the session's item
+//! (`session_news.rs`). Messages that somebody writes to the session change nothing.
+use std::fmt;
+
+use crate::gateway::webhook::{Event, Posted, WebhookKey};
+use crate::model::keys::RingName;
+use crate::model::webhook;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+use crate::store::StoreError;
+use crate::store::deliveries::Deliveries;
+use crate::store::keys::KeyRing;
+use crate::store::whatsapp_sessions::WhatsAppSessions;
+
+/// Messages that reached a phone, or were read there.
+mod receipts;
+
+/// What happened to the session's connection.
+mod session_news;
+
+/// A webhook as it came in. It never shows itself.
+#[derive(Clone, Copy)]
+pub struct Webhook<'a> {
+    /// The path that it was posted to.
+    pub path: &'a str,
+    /// Its body.
+    pub posted: Posted<'a>,
+    /// Its header `x-hmac-signature`.
+    pub signature: Option<&'a str>,
+}
+
+impl fmt::Debug for Webhook<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Webhook(****)")
+    }
+}
+
+/// Why nothing was taken from a webhook.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// No session has this address.
+    #[error("no session posts to this address")]
+    UnknownAddress,
+    /// It has to be signed, and is not, or by somebody else.
+    #[error("the signature is missing or wrong")]
+    WrongSignature,
+    /// The store failed. Taken once more, it changes what is left to be changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes webhooks.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    ring: KeyRing,
+    key: Option<WebhookKey>,
+    deliveries: Deliveries,
+    sessions: WhatsAppSessions,
+}
+
+impl Webhooks {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        let settings = &backends.settings;
+        let sessions = settings.tables.whatsapp_sessions.clone();
+        Self {
+            ring: KeyRing::new(backends, RingName::Webhooks),
+            key: settings.webhook_key.clone(),
+            deliveries: Deliveries::of(backends),
+            sessions: WhatsAppSessions::new(backends.dynamodb.clone(), sessions),
+        }
+    }
+
+    /// Reads the keys before they are needed, in a single attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.ring.warm_up(now).await
+    }
+
+    /// Does what a genuine webhook asks for. The same one again changes nothing, and neither does one that is not understood.
+    ///
+    /// # Errors
+    /// When it is not genuine, or the store fails.
+    pub async fn take(&self, webhook: &Webhook<'_>, now: Timestamp) -> Result<(), WebhookError> {
+        let ring = self.ring.get(now).await?;
+        let session = webhook::session(&ring, webhook.path, now);
+        let session = session.ok_or(WebhookError::UnknownAddress)?;
+        if let Some(key) = &self.key {
+            let signed = webhook
+                .signature
+                .is_some_and(|signature| webhook.posted.is_signed_with(key, signature));
+            if !signed {
+                return Err(WebhookError::WrongSignature);
+            }
+        }
+        match webhook.posted.event() {
+            Event::Receipt(receipt) => self.record(&receipt, now).await?,
+            Event::Session(news) => self.note(session, news, now).await?,
+            Event::Message(_) | Event::Ignored => {}
+        }
+        Ok(())
+    }
+}

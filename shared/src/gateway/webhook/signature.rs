@@ -1,0 +1,36 @@
+//! Whether the body of a webhook comes from somebody who has the key that it is signed with.
+use std::fmt;
+
+use aws_lc_rs::{constant_time, hmac};
+
+/// The key that gateways sign webhooks with. Never shown.
+#[derive(Clone)]
+pub struct WebhookKey(String);
+
+impl WebhookKey {
+    /// The fewest characters that a gateway takes as a key.
+    pub const CHARACTERS_MIN: usize = 32;
+
+    /// Reads a key. `None` when it is too short.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.chars().count() >= Self::CHARACTERS_MIN).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether `signature` is the HMAC-SHA-256 of `signed` as lower-case hex digits.
+    pub(super) fn signs(&self, signed: &[u8], signature: &str) -> bool {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        let tag = hmac::sign(&key, signed);
+        let digits: String = tag
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        constant_time::verify_slices_are_equal(digits.as_bytes(), signature.as_bytes()).is_ok()
+    }
+}
+
+impl fmt::Debug for WebhookKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookKey(****)")
+    }
+}

@@ -1,0 +1,585 @@
+//! `POST /api/webhooks/whatsapp/{session}`
+use std::collections::BTreeMap;
+
+use shared::gateway::webhook::WebhookKey;
+use shared::model::keys::RingName;
+use shared::platform::entropy::Entropy;
+use shared::platform::timestamp::Timestamp;
+use shared::store::deliveries::{Deliveries, DeliveryItem};
+use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
+use tests::webhooks::{self, Form};
+
+use super::*;
+
+const STATUS: &str = "/api/status";
+const KEY: &str = "a key of more than thirty-two characters";
+
+/// Asks for a code of [`SITI`]: the id of its message.
+async fn sent_message(system: &TestSystem) -> String {
+    check_sent(&ask_code(system, SITI).await);
+    last_message(system, SITI)
+}
+
+fn last_message(system: &TestSystem, typed: &str) -> String {
+    let messages = system.simulator().messages(Some(&phone(typed)));
+    messages.last().expect("a message").id.clone()
+}
+
+/// When a message was delivered and read, as its record says.
+async fn times(system: &TestSystem, id: &str) -> (Option<Timestamp>, Option<Timestamp>) {
+    let records = items(system, "DeliveriesTable").await;
+    let record = records
+        .iter()
+        .find(|record| record.text("message_id") == Some(id));
+    let record = record.expect("a record of the message");
+    let time = |name: &str| record.number(name).map(Timestamp::from_millis);
+    (time("delivered_at"), time("read_at"))
+}
+
+/// The record of a message that was just sent.
+async fn keep(system: &TestSystem, message_id: &str) {
+    let delivery = DeliveryItem {
+        message_id,
+        purpose: "sso",
+        phone: "62812****789".into(),
+        session: "system",
+        outcome: "sent",
+        reason: None,
+        steps: vec![("send: sent", 412)],
+        at: system.now(),
+    };
+    let deliveries = Deliveries::of(&system.without_faults());
+    deliveries.keep(delivery).await.expect("the store works");
+}
+
+fn after(system: &TestSystem, seconds: u64) -> Timestamp {
+    // Receipts have whole seconds.
+    Timestamp::from_seconds(system.now().seconds()).plus(Duration::from_secs(seconds))
+}
+
+async fn channel(system: &TestSystem) -> Value {
+    check_ok(&system.get(STATUS).await)["whatsapp"].clone()
+}
+
+/// What the tables hold, but for keys.
+async fn stored(system: &TestSystem) -> Vec<Item> {
+    let mut stored = items(system, "DeliveriesTable").await;
+    stored.extend(items(system, "WhatsAppSessionsTable").await);
+    stored
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sample_event_is_no_session_s() {
+    let reply = sample(&system().await, "whatsapp-webhook").await;
+    check_problem(&reply, 401, "UNKNOWN_WEBHOOK", json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_in_every_form_is_kept_with_its_message() {
+    for form in Form::ALL {
+        let system = system().await;
+        let (id, path) = (sent_message(&system).await, webhooks::path(&system).await);
+        pass(10 * SECOND).await;
+        let (delivered, read) = (after(&system, 0), after(&system, 0).minus(SECOND));
+        for (state, at, expected) in [
+            ("ReadSelf", delivered, (None, None)),
+            ("Delivered", delivered, (Some(delivered), None)),
+            ("Read", read, (Some(read), Some(read))),
+        ] {
+            let event = webhooks::receipt(state, &[&id], at);
+            let reply = webhooks::post(&system, &path, form, &event).await;
+            assert_eq!(*check_ok(&reply), json!({}));
+            assert_eq!(times(&system, &id).await, expected, "{form:?}, {state}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earliest_times_are_kept_however_receipts_come() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    let chance = Entropy::seeded(3);
+    for round in 0..60 {
+        let id = format!("3EB0{round:018X}");
+        keep(&system, &id).await;
+        let at = |seconds: u64| after(&system, 0).minus(Duration::from_secs(seconds));
+        let mut receipts = Vec::new();
+        for _ in 0..=chance.below(6) {
+            let state = ["Delivered", "Read"][chance.below(2) as usize];
+            let receipt = (state, at(chance.below(10)));
+            receipts.extend([receipt, receipt]);
+        }
+        for last in (1..receipts.len()).rev() {
+            receipts.swap(last, chance.below(last as u64 + 1) as usize);
+        }
+        for (state, at) in &receipts {
+            let event = webhooks::receipt(state, &[&id], *at);
+            check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+        }
+        let first = |state: Option<&str>| {
+            let of_state = receipts
+                .iter()
+                .filter(|(is, _)| state.is_none_or(|state| *is == state));
+            of_state.map(|(_, at)| *at).min()
+        };
+        let expected = (first(None), first(Some("Read")));
+        assert_eq!(times(&system, &id).await, expected, "{receipts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_others_leave_no_trace() {
+    let system = system().await;
+    let id = sent_message(&system).await;
+    let path = webhooks::path(&system).await;
+    let before = stored(&system).await;
+    let unknown = "3EB0AAAAAAAAAAAAAAAAAA";
+    for ids in [
+        &[][..],
+        &["3A1234567890ABCDEF12"],
+        &[unknown],
+        &[unknown, "x"],
+    ] {
+        let event = webhooks::receipt("Read", ids, system.now());
+        check_ok(&webhooks::post(&system, &path, Form::FormOfD, &event).await);
+    }
+    let mut own = webhooks::receipt("Read", &[&id], system.now());
+    own["event"]["IsFromMe"] = json!(true);
+    let written = json!({
+        "type": "Message",
+        "event": {
+            "Info": { "ID": id, "Chat": "628123456789@s.whatsapp.net", "Sender": "628123456789@s.whatsapp.net" },
+            "Message": { "conversation": "halo" },
+        },
+    });
+    for event in [
+        own,
+        written,
+        webhooks::news("HistorySync"),
+        json!({}),
+        json!({"type": 7}),
+    ] {
+        check_ok(&webhooks::post(&system, &path, Form::FormOfA, &event).await);
+    }
+    let mut now = stored(&system).await;
+    now.sort_by_key(|item| item.text("message_id").map(str::to_owned));
+    let mut before = before;
+    before.sort_by_key(|item| item.text("message_id").map(str::to_owned));
+    assert_eq!(now, before);
+    // One receipt names many: those of ours are found among them.
+    let other = "3EB0BBBBBBBBBBBBBBBBBB";
+    keep(&system, other).await;
+    let at = after(&system, 0);
+    let event = webhooks::receipt("Delivered", &["x", other, unknown, &id], at);
+    check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+    for id in [&id, other] {
+        assert_eq!(times(&system, id).await, (Some(at), None), "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_overtakes_the_record_of_its_message_is_not_lost() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    let id = "3EB0CCCCCCCCCCCCCCCCCC";
+    let at = after(&system, 0);
+    let event = webhooks::receipt("Delivered", &[id], at);
+    let recorded = async {
+        pass(SECOND).await;
+        keep(&system, id).await;
+    };
+    let (reply, ()) = tokio::join!(webhooks::post(&system, &path, Form::Json, &event), recorded);
+    check_ok(&reply);
+    assert_eq!(times(&system, id).await, (Some(at), None));
+    // An old one waits for nothing.
+    pass(MINUTE).await;
+    let event = webhooks::receipt("Delivered", &["3EB0DDDDDDDDDDDDDDDDDD"], at);
+    let (reply, took) = timed(webhooks::post(&system, &path, Form::Json, &event)).await;
+    check_ok(&reply);
+    assert_eq!(took, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_recorded_again_keeps_what_came_back() {
+    let system = system().await;
+    let (id, path) = (sent_message(&system).await, webhooks::path(&system).await);
+    let at = after(&system, 0);
+    let event = webhooks::receipt("Delivered", &[&id], at);
+    check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+    keep(&system, &id).await;
+    assert_eq!(times(&system, &id).await, (Some(at), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_was_verified_counts_as_delivered() {
+    let system = system().await;
+    let (challenge, code) = sent_code(&system, SITI).await;
+    let first = last_message(&system, SITI);
+    guess(&system, SITI, wrong(&code), Some(&challenge)).await;
+    assert_eq!(times(&system, &first).await, (None, None), "a wrong guess");
+    // The same code, in another message.
+    pass(MINUTE).await;
+    let again = check_sent(&ask_code(&system, SITI).await).challenge;
+    assert_eq!(code_on(&system, SITI), code);
+    let second = last_message(&system, SITI);
+    pass(5 * SECOND).await;
+    let now = system.now();
+    check_ok(&guess(&system, SITI, &code, Some(&again)).await);
+    assert_eq!(times(&system, &second).await, (Some(now), None));
+    assert_eq!(times(&system, &first).await, (None, None), "nobody knows");
+
+    let (challenge, code) = signed_up(&system, applicant(BUDI)).await;
+    let now = system.now();
+    check_ok(&confirm(&system, BUDI, &code, &challenge).await);
+    let signed_up = last_message(&system, BUDI);
+    assert_eq!(times(&system, &signed_up).await, (Some(now), None));
+
+    let (challenge, code) = sent_reset(&system, SITI).await;
+    let id = last_message(&system, SITI);
+    let now = system.now();
+    check_ok(
+        &reset(
+            &system,
+            SITI,
+            &code,
+            Some(&challenge),
+            "a long enough secret",
+        )
+        .await,
+    );
+    assert_eq!(times(&system, &id).await, (Some(now), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_verified_also_where_nobody_can_say_that_it_was_delivered() {
+    let system = system().await;
+    let (challenge, code) = sent_code(&system, SITI).await;
+    let without = system.with_faults(Faults::none().on_table("DeliveriesTable", Fault::Throttled));
+    check_ok(&guess(&without, SITI, &code, Some(&challenge)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_know_the_address_changes_nothing() {
+    let system = system().await;
+    let (id, path) = (sent_message(&system).await, webhooks::path(&system).await);
+    let before = stored(&system).await;
+    let tag = path.rsplit('.').next().expect("a tag");
+    let (shorter, other) = (&path[..path.len() - 1], path.replace("system", "other"));
+    let receipt = webhooks::receipt("Read", &[&id], system.now());
+    for wrong in [
+        "/api/webhooks/whatsapp/system",
+        "/api/webhooks/whatsapp/system.",
+        &format!("/api/webhooks/whatsapp/{tag}"),
+        &format!("{path}A"),
+        &other,
+        shorter,
+    ] {
+        for event in [&receipt, &webhooks::news("LoggedOut")] {
+            let reply = webhooks::post(&system, wrong, Form::Json, event).await;
+            check_problem(&reply, 401, "UNKNOWN_WEBHOOK", json!({}));
+        }
+    }
+    let reply = system.get(&path).await;
+    check_problem(&reply, 405, "METHOD_NOT_ALLOWED", json!({}));
+    assert_eq!(reply.headers["allow"], "POST");
+    assert_eq!(stored(&system).await, before);
+    check_ok(&webhooks::post(&system, &path, Form::Json, &receipt).await);
+    assert_ne!(stored(&system).await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_key_only_signed_webhooks_count() {
+    let system =
+        TestSystem::builder().settings(|settings| settings.webhook_key = WebhookKey::parse(KEY));
+    let system = with_siti(system.build().await).await;
+    let (id, path) = (sent_message(&system).await, webhooks::path(&system).await);
+    let before = stored(&system).await;
+    let event = webhooks::receipt("Read", &[&id], after(&system, 0));
+    for form in Form::ALL {
+        let unsigned = webhooks::post(&system, &path, form, &event).await;
+        let foreign = webhooks::post_signed(&system, &path, (form, "another key"), &event).await;
+        for reply in [unsigned, foreign] {
+            check_problem(&reply, 401, "INVALID_WEBHOOK_SIGNATURE", json!({}));
+        }
+        // The address counts all the same.
+        let unknown = format!("{path}A");
+        let reply = webhooks::post_signed(&system, &unknown, (form, KEY), &event).await;
+        check_problem(&reply, 401, "UNKNOWN_WEBHOOK", json!({}));
+    }
+    assert_eq!(stored(&system).await, before);
+    for (form, seconds) in Form::ALL.into_iter().zip((0..4).rev()) {
+        let at = after(&system, 0).minus(Duration::from_secs(4 - seconds));
+        let event = webhooks::receipt("Read", &[&id], at);
+        check_ok(&webhooks::post_signed(&system, &path, (form, KEY), &event).await);
+        assert_eq!(times(&system, &id).await, (Some(at), Some(at)), "{form:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_genuine_and_not_understood_is_taken_and_what_is_too_large_is_not() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    for body in ["", "hello", "{", "jsonData=", "{\"type\":[]}", "--0f7a--"] {
+        for content_type in [
+            "application/json",
+            "text/plain",
+            "multipart/form-data",
+            "\u{7}",
+        ] {
+            let headers = match content_type {
+                "\u{7}" => vec![],
+                content_type => vec![("content-type", content_type)],
+            };
+            check_ok(&system.request("POST", &path, &headers, body).await);
+        }
+    }
+    let largest = 256 * 1024;
+    for (bytes, fits) in [(largest, true), (largest + 1, false)] {
+        let event = webhooks::news("Message").to_string();
+        let body = format!("{event}{}", " ".repeat(bytes - event.len()));
+        let headers = [("content-type", "application/json")];
+        let reply = system.request("POST", &path, &headers, body).await;
+        if fits {
+            check_ok(&reply);
+        } else {
+            check_problem(&reply, 413, "PAYLOAD_TOO_LARGE", json!({}));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_down_the_gateway_is_asked_to_come_again() {
+    let system = system().await;
+    let (id, path) = (sent_message(&system).await, webhooks::path(&system).await);
+    let down = |table| system.with_faults(Faults::none().on_table(table, Fault::Throttled));
+    let at = after(&system, 0);
+    let receipt = webhooks::receipt("Read", &[&id], at);
+    for (table, event) in [
+        ("KeysTable", &receipt),
+        ("DeliveriesTable", &receipt),
+        ("WhatsAppSessionsTable", &webhooks::news("LoggedOut")),
+    ] {
+        let reply = webhooks::post(&down(table), &path, Form::FormOfD, event).await;
+        check_unavailable(&reply);
+    }
+    check_ok(&webhooks::post(&system, &path, Form::FormOfD, &receipt).await);
+    assert_eq!(times(&system, &id).await, (Some(at), Some(at)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unlinked_session_shows_at_once_and_no_event_makes_one_usable() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    for (sent_before, kind, state) in [
+        (true, "Disconnected", "recovering"),
+        (true, "StreamReplaced", "recovering"),
+        (true, "LoggedOut", "needs_pairing"),
+        (true, "Logged Out", "needs_pairing"),
+        (false, "Connected", "recovering"),
+        (true, "Connected", "usable"),
+        (true, "ConnectFailure", "down"),
+        (true, "TemporaryBan", "restricted"),
+        (true, "ClientOutdated", "needs_restart"),
+        (false, "Disconnected", "needs_restart"),
+    ] {
+        if sent_before {
+            pass(MINUTE).await;
+            sent_message_somewhere(&system).await;
+            assert_eq!(channel(&system).await, "usable", "before {kind}");
+        }
+        let event = webhooks::news(kind);
+        check_ok(&webhooks::post(&system, &path, Form::FormOfD, &event).await);
+        assert_eq!(channel(&system).await, state, "after {kind}");
+        // The same again, which newer gateways post when a reply was lost.
+        check_ok(&webhooks::post(&system, &path, Form::FormOfD, &event).await);
+        assert_eq!(channel(&system).await, state, "after {kind}, twice");
+    }
+}
+
+/// Sends a code to a user that nobody asked a code for before.
+async fn sent_message_somewhere(system: &TestSystem) {
+    let typed = typed_phone(system.now().seconds() as u32 % 10_000_000);
+    add_user(system, &typed).await;
+    check_sent(&ask_code(system, &typed).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_later_is_not_overwritten_by_an_old_event() {
+    let system = system().await;
+    sent_message(&system).await;
+    let path = webhooks::path(&system).await;
+    let old = json!({
+        "type": "LoggedOut",
+        "event": { "Timestamp": after(&system, 0).minus(MINUTE).rfc3339() },
+    });
+    check_ok(&webhooks::post(&system, &path, Form::Json, &old).await);
+    assert_eq!(channel(&system).await, "usable");
+    // A change of the account's display name has the type of a login.
+    let renamed = json!({ "type": "Connected", "event": { "Action": {}, "FromFullSync": false } });
+    check_ok(&webhooks::post(&system, &path, Form::Json, &webhooks::news("LoggedOut")).await);
+    check_ok(&webhooks::post(&system, &path, Form::Json, &renamed).await);
+    assert_eq!(channel(&system).await, "needs_pairing");
+    // Whoever sends next looks, whatever an event said.
+    pass(MINUTE).await;
+    sent_message(&system).await;
+    assert_eq!(channel(&system).await, "usable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_counts_until_its_key_retires() {
+    let system = system().await;
+    let old = webhooks::path(&system).await;
+    rotate_key(&system).await;
+    pass(3 * MINUTE).await;
+    let new = webhooks::path(&system).await;
+    assert_ne!(old, new);
+    let event = webhooks::news("Presence");
+    for path in [&old, &new] {
+        check_ok(&webhooks::post(&system, path, Form::Json, &event).await);
+    }
+    pass(Duration::from_secs(32 * 24 * 60 * 60)).await;
+    let reply = webhooks::post(&system, &old, Form::Json, &event).await;
+    check_problem(&reply, 401, "UNKNOWN_WEBHOOK", json!({}));
+    check_ok(&webhooks::post(&system, &new, Form::Json, &event).await);
+}
+
+/// Rotates the key of the addresses.
+async fn rotate_key(system: &TestSystem) {
+    let rotation = Rotation {
+        name: RingName::Webhooks,
+        turn: RingName::Webhooks.turn(),
+        algorithm: None,
+    };
+    let keys = KeyMaker::new(&system.without_faults());
+    let rotated = keys.rotate(rotation, system.now()).await;
+    assert!(matches!(rotated, Ok(Rotated::Done(_))), "{rotated:?}");
+}
+
+/// What is done to a webhook on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Treatment {
+    Genuine,
+    TwiceAtOnce,
+    SignedByAnother,
+    Unsigned,
+    ToAnotherAddress,
+    /// Changed after it was signed.
+    Changed,
+    /// Signed, and not understood.
+    Garbage,
+}
+
+const TREATMENTS: [Treatment; 7] = [
+    Treatment::Genuine,
+    Treatment::TwiceAtOnce,
+    Treatment::SignedByAnother,
+    Treatment::Unsigned,
+    Treatment::ToAnotherAddress,
+    Treatment::Changed,
+    Treatment::Garbage,
+];
+
+/// One of thousands of webhooks.
+struct Drawn {
+    treatment: Treatment,
+    form: Form,
+    event: Value,
+}
+
+impl Drawn {
+    /// Posts it, and answers the status.
+    async fn post(&self, system: &TestSystem, path: &str) -> u16 {
+        let Self {
+            form, ref event, ..
+        } = *self;
+        let signed = (form, KEY);
+        let reply = match self.treatment {
+            Treatment::Genuine => webhooks::post_signed(system, path, signed, event).await,
+            Treatment::TwiceAtOnce => {
+                let (reply, other) = tokio::join!(
+                    Box::pin(webhooks::post_signed(system, path, signed, event)),
+                    Box::pin(webhooks::post_signed(system, path, signed, event)),
+                );
+                assert_eq!(reply.status, other.status);
+                reply
+            }
+            Treatment::SignedByAnother => {
+                webhooks::post_signed(system, path, (form, "another key"), event).await
+            }
+            Treatment::Unsigned => webhooks::post(system, path, form, event).await,
+            Treatment::ToAnotherAddress => {
+                let path = path.replace("system", "sales");
+                webhooks::post_signed(system, &path, signed, event).await
+            }
+            Treatment::Changed => {
+                let signature = webhooks::signature(KEY, &Form::Json.signed(event));
+                let body = event.to_string().replacen("3EB0", "3EB1", 1);
+                let headers = [
+                    ("content-type", "application/json"),
+                    ("x-hmac-signature", signature.as_str()),
+                ];
+                system.request("POST", path, &headers, body).await
+            }
+            Treatment::Garbage => {
+                let garbage = json!({ "type": "ReadReceipt", "state": 7, "event": [event] });
+                webhooks::post_signed(system, path, signed, &garbage).await
+            }
+        };
+        reply.status
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_thousands_of_webhooks_all_that_are_genuine_count_and_no_other() {
+    const MESSAGES: u64 = 40;
+    let system =
+        TestSystem::builder().settings(|settings| settings.webhook_key = WebhookKey::parse(KEY));
+    let system = system.build().await;
+    let path = webhooks::path(&system).await;
+    let id = |number: u64| format!("3EB0{number:018X}");
+    // The last of them is of somebody else.
+    for number in 0..MESSAGES - 1 {
+        keep(&system, &id(number)).await;
+    }
+    pass(MINUTE).await;
+    let chance = Entropy::seeded(11);
+    let start = after(&system, 0);
+    let mut expected: BTreeMap<String, [Option<Timestamp>; 2]> = BTreeMap::new();
+    for _ in 0..4_000 {
+        let id = id(chance.below(MESSAGES));
+        let at = start.minus(Duration::from_secs(31 + chance.below(100)));
+        let read = chance.below(3) == 0;
+        let drawn = Drawn {
+            treatment: TREATMENTS[chance.below(7) as usize],
+            form: Form::ALL[chance.below(4) as usize],
+            event: webhooks::receipt(if read { "Read" } else { "Delivered" }, &[&id], at),
+        };
+        let status = drawn.post(&system, &path).await;
+        let Drawn {
+            treatment, form, ..
+        } = drawn;
+        let taken = match treatment {
+            Treatment::Genuine | Treatment::TwiceAtOnce | Treatment::Garbage => 200,
+            _ => 401,
+        };
+        assert_eq!(status, taken, "{treatment:?}, {form:?}");
+        if matches!(treatment, Treatment::Genuine | Treatment::TwiceAtOnce) {
+            let earliest = |known: &mut Option<Timestamp>| {
+                *known = Some(known.map_or(at, |known| known.min(at)));
+            };
+            let [delivered, was_read] = expected.entry(id).or_default();
+            earliest(delivered);
+            if read {
+                earliest(was_read);
+            }
+        }
+    }
+    let records = items(&system, "DeliveriesTable").await;
+    assert_eq!(records.len() as u64, MESSAGES - 1, "none was made");
+    for record in records {
+        let id = record.text("message_id").expect("an id");
+        let time = |name: &str| record.number(name).map(Timestamp::from_millis);
+        let kept = [time("delivered_at"), time("read_at")];
+        assert_eq!(kept, expected.remove(id).unwrap_or_default(), "{id}");
+    }
+}
