@@ -36,8 +36,9 @@ async fn send(simulator: &Simulator, session: &str, id: &str) -> Result<(), Gate
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_shows_what_came_from_every_gateway() {
-    let (east, west) = two();
+    let east = Simulator::new(options("east", &["system", "session-2"]));
     sleep(Duration::from_secs(3)).await;
+    let west = east.beside(options("west", &["session-3"]));
     for (gateway, session, id) in [(&east, "session-2", "1"), (&west, "session-3", "2")] {
         send(gateway, session, id).await.expect("sent");
     }
@@ -88,6 +89,8 @@ async fn a_host_that_is_gone_takes_its_own_sessions_down_and_no_others() {
         east.play(&Scenario::GatewayDown { lasts_ms: 1_000 });
         sleep(Duration::from_secs(20)).await;
         assert!(send(&east, "system", "1").await.is_err(), "{before:?}");
+        let (_, summary) = ask(&west, "GET /sim/state?gateway=east", json!(null)).await;
+        assert_eq!(summary["gateway"], "down", "{before:?}: no process either");
         sleep(Duration::from_secs(15)).await;
         for session in ["system", "session-2"] {
             send(&east, session, session)
@@ -150,6 +153,8 @@ async fn any_of_them_takes_orders_for_all() {
 async fn each_has_a_port_of_its_own() {
     let east = Served::new(options("east", &["system"])).await;
     let west = Served::of(east.simulator.beside(options("west", &["session-2"]))).await;
+    // What stands in front of the gateway is on its host, too.
+    east.simulator.play(&Scenario::Proxy);
     east.simulator
         .play(&Scenario::HostDown { lasts_ms: 60_000 });
     let token = SessionToken::new("token-session-2");

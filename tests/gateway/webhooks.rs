@@ -466,11 +466,17 @@ async fn c_and_d_post_again_until_it_is_taken() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_ends_takes_its_tries_with_it() {
     let simulator = Simulator::new(options(Profile::D));
-    simulator.post_hooks_to(|_| async { None });
+    let posts = Arc::new(AtomicU32::new(0));
+    let counted = posts.clone();
+    simulator.post_hooks_to(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { None }
+    });
     send(&simulator, "3EB0").await;
     sleep(Duration::from_secs(10)).await;
     simulator.play(&Scenario::GatewayDown { lasts_ms: 1_000 });
     sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(posts.load(Ordering::Relaxed), 1);
     assert_eq!(simulator.hooks().len(), 1);
 }
 
@@ -612,7 +618,10 @@ async fn the_http_face_posts_to_this_machine_only() {
                 .into_iter()
                 .filter(|hook| hook.url == url)
         };
+        let mut looks = 0;
         while tries().count() < 5 {
+            looks += 1;
+            assert!(looks < 1_000, "{url} was given up early");
             sleep(Duration::from_millis(5)).await;
         }
         assert!(tries().all(|hook| hook.answer.is_none()), "{url}");
