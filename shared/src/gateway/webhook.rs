@@ -1,6 +1,6 @@
 //! What the gateway tells by itself: the body of a webhook as one event, in the form of every version.
 //!
-//! Whatever is not understood is [`Event::Ignored`]: versions differ in what they send, and the next one sends more.
+//! Whatever is not understood is `Event::Ignored`: versions differ in what they send, and the next one sends more.
 use std::borrow::Cow;
 use std::fmt;
 
