@@ -583,3 +583,76 @@ async fn of_thousands_of_webhooks_all_that_are_genuine_count_and_no_other() {
         assert_eq!(kept, expected.remove(id).unwrap_or_default(), "{id}");
     }
 }
+
+/// The gateway's own posts, as the simulator makes them, in every version and form.
+#[tokio::test(start_paused = true)]
+async fn what_the_simulated_gateway_posts_is_taken() {
+    use local::simulator::{Profile, Scenario, WebhookFormat};
+    for profile in [Profile::A, Profile::B, Profile::C, Profile::D] {
+        for (webhook_format, lid) in [
+            (WebhookFormat::Form, false),
+            (WebhookFormat::Json, false),
+            (WebhookFormat::Form, true),
+        ] {
+            let system = TestSystem::builder()
+                .simulator(|options| {
+                    options.profile = profile;
+                    options.webhook_format = webhook_format;
+                    options.lid = lid;
+                    options.devices = 2;
+                    options.read_after = Some(Duration::from_secs(3));
+                    options.sessions[0].hmac_key = Some(KEY.into());
+                })
+                .settings(|settings| {
+                    if matches!(profile, Profile::C | Profile::D) {
+                        settings.webhook_key = WebhookKey::parse(KEY);
+                    }
+                })
+                .build()
+                .await;
+            let system = with_siti(system).await;
+            let path = webhooks::path(&system).await;
+            let api = system.clone();
+            system.simulator().post_hooks_to(move |hook| {
+                let (api, path) = (api.clone(), path.clone());
+                async move {
+                    let mut headers = vec![("content-type", hook.content_type)];
+                    if let Some(signature) = &hook.signature {
+                        headers.push(("x-hmac-signature", signature));
+                    }
+                    let reply = api
+                        .request("POST", &path, &headers, hook.body.as_str())
+                        .await;
+                    Some(reply.status)
+                }
+            });
+            system
+                .simulator()
+                .set_webhook("system", "http://127.0.0.1:9/hook")
+                .expect("a session");
+            let id = sent_message(&system).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let (delivered, read) = times(&system, &id).await;
+            let case = format!("{profile:?} {webhook_format:?} {lid}");
+            assert!(
+                delivered.is_some() && read.is_some(),
+                "{case} {:?}",
+                system.simulator().hooks()
+            );
+            assert!(
+                system
+                    .simulator()
+                    .hooks()
+                    .iter()
+                    .all(|hook| hook.answer == Some(200)),
+                "{case}"
+            );
+            system.simulator().play(&Scenario::Unlinked);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            // Versions before C tell nobody that the phone has unlinked them.
+            let told = matches!(profile, Profile::C | Profile::D);
+            let expected = if told { "needs_pairing" } else { "usable" };
+            assert_eq!(channel(&system).await, expected, "{case}");
+        }
+    }
+}
