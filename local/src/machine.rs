@@ -81,11 +81,25 @@ impl Machine {
         };
         if machine.simulator.is_some() {
             machine.list_simulated().await?;
+            machine.set_webhooks().await?;
         }
         if machine.has_demo() {
             demo::seed(&machine.backends).await?;
         }
         Ok(machine)
+    }
+
+    /// Lets the simulated gateway post what happens to the API.
+    async fn set_webhooks(&self) -> anyhow::Result<()> {
+        let base_url = self.backends.settings.public_base_url.as_deref();
+        let (Some((_, simulator)), Some(base_url)) = (&self.simulator, base_url) else {
+            return Ok(());
+        };
+        for session in sessions_of(simulator) {
+            let path = webhook_path(&self.backends, &session.name).await?;
+            simulator.set_webhook(&session.name, &format!("{base_url}{path}"))?;
+        }
+        Ok(())
     }
 
     /// Where the API listens.

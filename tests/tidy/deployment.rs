@@ -293,6 +293,19 @@ fn no_table_is_deleted_by_mistake_where_people_use_it() {
 }
 
 #[test]
+fn the_access_log_names_routes_and_no_paths() {
+    let template = template();
+    let api = &template["Resources"]["Api"]["Properties"];
+    let format = api["AccessLogSettings"]["Format"].as_str();
+    let line = format.expect("a format");
+    assert!(line.contains("$context.routeKey"), "{line}");
+    // The path of a webhook is a secret.
+    for secret in ["path", "Path", "querystring"] {
+        assert!(!line.contains(secret), "{secret}: {line}");
+    }
+}
+
+#[test]
 fn the_access_log_has_the_id_that_the_reply_shows() {
     let template = template();
     let api = &template["Resources"]["Api"]["Properties"];
