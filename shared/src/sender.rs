@@ -92,6 +92,7 @@ pub use self::services::Named;
 
 use self::delivery::Shown;
 use self::pool::{Choice, Pool, Unread};
+use self::rank::Rank;
 use self::services::Services;
 
 /// Sends messages through the gateways.
@@ -143,7 +144,7 @@ impl Sender {
     }
 
     /// The sessions for `recipient`, the best first, of which those in `known` were read already. The others are read when the
-    /// first two of the recipient's order are not among them, or when neither can send.
+    /// first two of the recipient's order are not among them, or when neither is sure to send.
     ///
     /// # Errors
     /// When there is no session, or the store fails.
@@ -158,7 +159,7 @@ impl Sender {
         let (likely, mut rest) = sessions.split_at(sessions.len().min(pool::CANDIDATES));
         self.read_missing(likely, &mut items).await?;
         let mut choices = Choice::of_each(likely, &items, recipient, now);
-        if !choices.iter().any(|choice| choice.rank.may_send()) {
+        if !choices.iter().any(|choice| choice.rank == Rank::Usable) {
             self.read_missing(rest, &mut items).await?;
             choices.extend(Choice::of_each(rest, &items, recipient, now));
             rest = &[];

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use local::database::Faults;
-use local::simulator::{Scenario, SessionOptions, SimulatorOptions};
+use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
 use shared::sender::{Busy, Outcome, PlaceError, Reason, Recipient, Sender};
@@ -240,9 +240,9 @@ async fn a_full_queue_sends_on_to_the_next_session() {
     let alone = first.sender_of(vec![settings_of("a")], 1, Faults::none());
     let (of_one, _) = places(&alone).await;
     assert!(of_one > 2, "{of_one}");
-    let second = stage().await;
-    let (of_both, retry_after) = places(&sender(&second, 1)).await;
-    assert_eq!(of_both, 2 * of_one);
+    let three = stage().await;
+    let (of_all, retry_after) = places(&sender(&three, 1)).await;
+    assert_eq!(of_all, 3 * of_one);
     assert!(retry_after < SECOND, "{retry_after:?}");
 }
 
@@ -361,4 +361,104 @@ async fn of_two_who_change_the_list_one_learns_that_it_was_changed() {
         assert_eq!(changed.expect("the store"), expected);
     }
     assert_eq!(changes.read().await.expect("the list").sessions, [listed]);
+}
+
+/// Sessions `a` and `b` on one gateway, `c` on another.
+async fn two_gateways() -> (Stage, Simulator, Sender) {
+    let two = ["a", "b"].map(|name| SessionOptions::new(name, &token(name)));
+    let east = SimulatorOptions {
+        name: "east".into(),
+        sessions: two.into(),
+        send_duration: Duration::from_millis(200),
+        ..SimulatorOptions::default()
+    };
+    let stage = Stage::with(east.clone()).await;
+    let west = stage.gateway.beside(SimulatorOptions {
+        name: "west".into(),
+        sessions: vec![SessionOptions::new("c", &token("c"))],
+        ..east
+    });
+    let mut sessions = NAMES.map(settings_of);
+    sessions[2].gateway = Some(west.address());
+    let sender = stage.sender_of(sessions.into(), 1, Faults::none());
+    (stage, west, sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_down_takes_its_own_sessions_with_it_and_no_others() {
+    for (host, left) in [("east", vec!["c"]), ("west", vec!["a", "b"])] {
+        let (stage, west, sender) = two_gateways().await;
+        let down = [&stage.gateway, &west]
+            .into_iter()
+            .find(|gateway| gateway.options().name == host);
+        let scenario = Scenario::HostDown { lasts_ms: 600_000 };
+        down.expect("a gateway").play(&scenario);
+        for number in 1..=12 {
+            let sent = send_to(&stage, &sender, number).await;
+            assert_eq!(sent.delivery.outcome, Outcome::Sent, "{host}: {sent:?}");
+            assert!(sent.took < 3 * SECOND, "{host}: {sent:?}");
+            assert!(left.contains(&&*sent.delivery.session), "{host}: {sent:?}");
+        }
+        assert_eq!(stage.arrived(), (12, 0), "{host}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_hangs_holds_up_only_those_who_meet_it_first() {
+    let (stage, _west, sender) = two_gateways().await;
+    stage
+        .gateway
+        .play(&Scenario::WhatsappBlackHole { lasts_ms: None });
+    let mut slow = 0;
+    for number in 1..=12 {
+        let sent = send_to(&stage, &sender, number).await;
+        assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+        assert_eq!(sent.delivery.session, "c");
+        slow += u32::from(sent.took > 3 * SECOND);
+        assert!(sent.took < 14 * SECOND, "{sent:?}");
+    }
+    assert!(slow <= 2, "{slow} messages were held up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_after_any_call_to_the_store_and_loses_a_session_meanwhile_leaves_nothing_behind()
+ {
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        assert!(calls < 60, "a send that does not end");
+        let stage = stage().await;
+        let whole = sender(&stage, 1);
+        let number = phone_of(&whole, "b").await;
+        stage
+            .gateway
+            .play_on("b", &Scenario::ColdSession)
+            .expect("a session");
+        let faults = Faults::none().stop_after(calls);
+        let dying = stage.sender_of(NAMES.map(settings_of).into(), calls, faults.clone());
+        let sending = send(&dying, &stage.clock, outgoing(number));
+        let died = faults.until_stopped(sending).await.is_none();
+        // Meanwhile `b` is taken out, and `a` too: whatever was taken of them passes by itself.
+        let left = stage.sender_of(vec![settings_of("c")], calls, Faults::none());
+        let next = send_to(&stage, &left, number).await;
+        assert_eq!(
+            next.delivery.outcome,
+            Outcome::Sent,
+            "after call {calls}: {next:?}"
+        );
+        sleep(16 * SECOND).await;
+        let again = send_to(&stage, &whole, number + 100).await;
+        assert_eq!(
+            again.delivery.outcome,
+            Outcome::Sent,
+            "after call {calls}: {again:?}"
+        );
+        assert!(again.took < 3 * SECOND, "after call {calls}: {again:?}");
+        let shown = stage.gateway.messages(Some(&phone(number)));
+        assert!(shown.len() <= 2, "after call {calls}: {shown:?}");
+        if !died {
+            break;
+        }
+    }
+    assert!(calls > 8, "only {calls} calls");
 }

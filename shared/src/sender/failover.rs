@@ -13,6 +13,7 @@ use super::run::{Patience, Run, SEND_ROOM};
 use super::services::Services;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::whatsapp_sessions::gateway_item;
 
 /// The most sessions that a message is tried on.
 const SESSIONS_MAX: usize = 3;
@@ -81,7 +82,7 @@ impl<'a> Relay<'a> {
         let mut tried = self.send(self.start(first, others.patience())).await;
         while ended.len() + 1 < SESSIONS_MAX
             && self.is_worth_another(tried.outcome, &ended)
-            && let Some(place) = self.next_place(&mut others).await
+            && let Some(place) = self.next_place(others.after(&tried)).await
         {
             let place = place.of(&tried.run.place.all, &tried.run.place.unread);
             let mut next = self.start(place, others.patience());
@@ -131,13 +132,10 @@ impl<'a> Relay<'a> {
     /// A place in the queue of the next of `others` that has one soon.
     async fn next_place(&self, others: &mut Others) -> Option<Place> {
         loop {
-            let other = match others.known.pop_front() {
-                Some(other) => other,
-                None => {
-                    self.read_more(others).await?;
-                    continue;
-                }
-            };
+            if others.lead_nowhere() {
+                self.read_more(others).await;
+            }
+            let other = others.take()?;
             let latest = self.services.clock.now().plus(PLACE_WAIT_MAX);
             let free_at = other.item.free_at;
             match queue::take_slot(self.services, &other, free_at, latest).await {
@@ -148,9 +146,12 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Reads the sessions that were not read yet; `None` when there is none.
-    async fn read_more(&self, others: &mut Others) -> Option<()> {
-        let unread = others.unread.take().filter(|unread| unread.len() > 0)?;
+    /// Reads the sessions that were not read yet.
+    async fn read_more(&self, others: &mut Others) {
+        let unread = std::mem::take(&mut others.unread);
+        if unread.len() == 0 {
+            return;
+        }
         match self.services.read_all(unread.names()).await {
             Ok(items) => {
                 let choices = unread.choices(&items, self.services.clock.now());
@@ -159,7 +160,6 @@ impl<'a> Relay<'a> {
             }
             Err(error) => store_failed("", &error),
         }
-        Some(())
     }
 
     /// When every session has failed: the first one that nobody has waited for yet and that may come back, with patience.
@@ -215,7 +215,9 @@ struct Others {
     /// Those that may send, the best first.
     known: VecDeque<Choice>,
     /// Those that nothing was read of, until they are.
-    unread: Option<Unread>,
+    unread: Unread,
+    /// The items of the gateways that do not answer.
+    silent_gateways: Vec<String>,
 }
 
 impl Others {
@@ -223,14 +225,41 @@ impl Others {
         let others = first.others().filter(|other| other.rank.may_send());
         Self {
             known: others.cloned().collect(),
-            unread: Some(first.unread.clone()),
+            unread: first.unread.clone(),
+            silent_gateways: Vec::new(),
         }
+    }
+
+    /// The same once a message has ended as `tried`: what its gateway does not answer to one session, it will not to another.
+    fn after(&mut self, tried: &Tried<'_>) -> &mut Self {
+        let no_answer = tried.outcome == Outcome::Unknown
+            || tried.outcome == Outcome::NotSent(Reason::GatewayUnreachable);
+        if no_answer {
+            self.silent_gateways
+                .push(tried.run.place.gateway_item.clone());
+        }
+        self
+    }
+
+    fn is_silent(&self, other: &Choice) -> bool {
+        let gateway = gateway_item(other.session.gateway.as_ref());
+        self.silent_gateways.contains(&gateway)
+    }
+
+    /// Whether none of those that were read is on a gateway that answers.
+    fn lead_nowhere(&self) -> bool {
+        self.known.iter().all(|other| self.is_silent(other))
+    }
+
+    /// The best that is left: those on gateways that answer come first.
+    fn take(&mut self) -> Option<Choice> {
+        let answers = self.known.iter().position(|other| !self.is_silent(other));
+        self.known.remove(answers.unwrap_or(0))
     }
 
     /// While there are others, a message waits for no session.
     fn patience(&self) -> Patience {
-        let unread = self.unread.as_ref().map_or(0, Unread::len);
-        if self.known.len() + unread > 0 {
+        if self.known.len() + self.unread.len() > 0 {
             Patience::GoesElsewhere
         } else {
             Patience::Waits

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::{SendEnd, SessionItem, SessionState};
 
-/// Two unknown ends within this time, with no success between, and the session gets no message for as long.
+/// A session whose last message ended in a way that nobody knows gets no other for so long, where another session is usable.
 const QUARANTINE: Duration = Duration::from_secs(60);
 
 /// How long trouble that was seen is taken to go on.
@@ -81,15 +81,10 @@ pub fn rank(
     rank
 }
 
-/// Whether the last two messages ended in a way that nobody knows, shortly after each other and not long ago.
+/// Whether nobody knows how the last message ended, and that was not long ago.
 fn in_quarantine(item: &SessionItem, now: Timestamp) -> bool {
-    let [.., before, last] = item.recent.as_slice() else {
-        return false;
-    };
-    let unknown = [before, last]
-        .iter()
-        .all(|send| send.end == SendEnd::Unknown);
-    unknown && last.at.since(before.at) <= QUARANTINE && now.since(last.at) < QUARANTINE
+    let last = item.recent.last();
+    last.is_some_and(|send| send.end == SendEnd::Unknown && now.since(send.at) < QUARANTINE)
 }
 
 #[cfg(test)]
@@ -158,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn two_unknown_ends_in_a_row_keep_others_away_for_a_minute() {
+    fn an_unknown_end_keeps_others_away_for_a_minute() {
         let send = |millis, end| RecentSend {
             at: at(millis),
             took: Duration::from_secs(10),
@@ -167,22 +162,15 @@ mod tests {
         };
         let (unknown, taken) = (SendEnd::Unknown, SendEnd::Taken);
         for (recent, expected) in [
-            (vec![send(-1_000, unknown)], Rank::Usable),
+            (vec![send(-59_000, unknown)], Rank::Doubtful),
+            (vec![send(-60_000, unknown)], Rank::Usable),
             (
-                vec![send(-30_000, unknown), send(-1_000, unknown)],
+                vec![send(-2_000, unknown), send(-1_000, taken)],
+                Rank::Usable,
+            ),
+            (
+                vec![send(-2_000, taken), send(-1_000, unknown)],
                 Rank::Doubtful,
-            ),
-            (
-                vec![send(-62_000, unknown), send(-1_000, unknown)],
-                Rank::Usable,
-            ),
-            (
-                vec![send(-90_000, unknown), send(-60_000, unknown)],
-                Rank::Usable,
-            ),
-            (
-                vec![send(-30_000, unknown), send(-1_000, taken)],
-                Rank::Usable,
             ),
         ] {
             let item = SessionItem {
