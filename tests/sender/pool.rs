@@ -173,11 +173,13 @@ async fn when_every_session_is_down_the_first_that_comes_back_sends() {
 async fn when_every_session_waits_for_somebody_the_reason_says_so() {
     let stage = stage().await;
     let sender = sender(&stage, 1);
-    stage.gateway.play(&Scenario::Unpaired);
-    for _ in 0..2 {
-        let sent = send_to(&stage, &sender, 1).await;
-        let expected = Outcome::NotSent(Reason::NeedsPairing);
-        assert_eq!(sent.delivery.outcome, expected, "{sent:?}");
+    for scenario in [Scenario::Unlinked, Scenario::Unpaired] {
+        stage.gateway.play(&scenario);
+        for _ in 0..2 {
+            let sent = send_to(&stage, &sender, 1).await;
+            let expected = Outcome::NotSent(Reason::NeedsPairing);
+            assert_eq!(sent.delivery.outcome, expected, "{sent:?}");
+        }
     }
     assert!(stage.gateway.messages(None).is_empty());
 }

@@ -284,9 +284,17 @@ const fn concerns_the_session(reason: Reason) -> bool {
 }
 
 /// The end that says how the whole message ended: the one that sent it, or may have; else what concerns the recipient; else
-/// the first that nobody has to end by hand.
+/// the first that nobody has to end by hand. Of a session that was tried twice the second end counts, which knows more.
 fn speaking(ends: &[End]) -> Option<&End> {
-    let with = |wanted: fn(Outcome) -> bool| ends.iter().find(move |end| wanted(end.outcome));
+    let is_last = |number: usize, end: &End| {
+        let mut later = ends.iter().skip(number + 1);
+        !later.any(|later| later.shown.session == end.shown.session)
+    };
+    let last = ends.iter().enumerate();
+    let last: Vec<_> = last
+        .filter_map(|(number, end)| is_last(number, end).then_some(end))
+        .collect();
+    let with = |wanted: fn(Outcome) -> bool| last.iter().copied().find(|end| wanted(end.outcome));
     let recipient = |outcome: Outcome| {
         let reason = outcome.reason();
         reason.is_some_and(|reason| !concerns_the_session(reason) && reason != Reason::Deadline)
