@@ -104,6 +104,12 @@ async fn a_message_that_may_have_gone_out_is_unconfirmed_and_may_be_asked_for_ag
     pass(15 * SECOND).await;
     check_sent(&ask_code(&system, SITI).await);
     assert_eq!(code_on(&system, SITI), code);
+    // It comes under the same id, so the phone shows one message.
+    assert_eq!(inbox(&system, SITI).len(), 1);
+    // The one after it is shown: somebody who asks once more has lost the first.
+    pass(MINUTE).await;
+    check_sent(&ask_code(&system, SITI).await);
+    assert_eq!(inbox(&system, SITI).len(), 2);
     check_ok(&guess(&system, SITI, &code, Some(&sent.challenge)).await);
 }
 

@@ -5,9 +5,9 @@ use super::order::{Companion, Order};
 use super::survey::Survey;
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
-    AttemptId, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState,
+    AttemptId, Certainty, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState, SendMade,
 };
-use crate::model::code::{Code, CodeLength};
+use crate::model::code::{Code, CodeLength, Purpose};
 use crate::model::keys::{Key, Ring};
 use crate::model::limits::{self, Asker, Limit, Limited, Policy};
 use crate::model::texts::{Brand, CodeMessage, MessageBody};
@@ -169,7 +169,8 @@ impl Codes {
         let live = before.as_ref().filter(|code| !of_nobody(code));
         let (challenge, origin) = attempt.challenge(live);
         let mut open = attempt.open(challenge, origin);
-        let (code, key) = match repeated(live, ring, &open) {
+        let unsure = is_unsure(&sends, purpose);
+        let (code, key) = match repeated(live, ring, &mut open, unsure) {
             Some(repeated) => repeated,
             None => {
                 let key = current_key(ring, now)?;
@@ -231,19 +232,30 @@ impl Codes {
     }
 }
 
-/// The live code, to be sent once more and bound to the challenge id of `open`, with its key. `None` when it cannot be.
+/// The live code, to be sent once more and bound to the challenge id of `open`, with its key. `None` when it cannot be. It goes
+/// out under its last id while nobody is sure that it arrived: the phone shows a message once, however often it comes.
 fn repeated<'a>(
     live: Option<&IssuedCode>,
     ring: &'a Ring,
-    open: &OpenSend,
+    open: &mut OpenSend,
+    unsure: bool,
 ) -> Option<(IssuedCode, &'a Key)> {
     let live = live?;
     let key = ring.find(&live.kid, open.at)?;
-    let repeatable = live.repeatable(&open.challenge, open.at);
-    repeatable.then(|| {
-        let again = live.clone().bind(&open.challenge);
-        (again.carried_by(&open.message_id), key)
-    })
+    if !live.repeatable(&open.challenge, open.at) {
+        return None;
+    }
+    if let Some(last) = live.message_id.as_ref().filter(|_| unsure) {
+        open.message_id.clone_from(last);
+    }
+    let again = live.clone().bind(&open.challenge);
+    Some((again.carried_by(&open.message_id), key))
+}
+
+/// Whether nobody knows what became of the last message for `purpose`.
+fn is_unsure(sends: &[SendMade], purpose: Purpose) -> bool {
+    let last = sends.iter().rev().find(|send| send.purpose == purpose);
+    last.is_some_and(|send| send.certainty != Certainty::Sent)
 }
 
 fn current_key(ring: &Ring, now: Timestamp) -> Result<&Key, StoreError> {

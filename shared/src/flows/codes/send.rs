@@ -191,7 +191,7 @@ impl Codes {
         let seen = &prepared.reservation.seen;
         let outgoing = Outgoing {
             purpose: order.purpose.name(),
-            message_id: attempt.message_id.clone(),
+            message_id: prepared.reservation.open.message_id.clone(),
             phone: order.phone.clone(),
             content,
             first_contact: is_first_contact(seen, order, begun_at),
