@@ -17,6 +17,9 @@ pub mod lambda;
 /// A small API Gateway: events of requests, responses of answers.
 pub mod api_gateway;
 
+/// A small EventBridge Scheduler: functions that are called again and again.
+pub mod schedules;
+
 /// The WhatsApp gateway, simulated.
 pub mod simulator;
 

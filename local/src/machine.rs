@@ -22,6 +22,7 @@ use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
 use crate::operate::webhook_path;
+use crate::schedules;
 use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
 use crate::template::Template;
 
@@ -157,6 +158,21 @@ impl Machine {
             .collect()
     }
 
+    /// What the functions hold that are called by a schedule. A real gateway is not told to post its webhooks to this machine,
+    /// unless somebody gave it an address.
+    fn scheduled_backends(&self) -> Backends {
+        let mut backends = self.backends.clone();
+        let own = self
+            .api_address()
+            .map(|address| format!("http://{address}"));
+        if self.simulator.is_none() && backends.settings.public_base_url == own {
+            let mut settings = Settings::clone(&backends.settings);
+            settings.public_base_url = None;
+            backends.settings = settings.into();
+        }
+        backends
+    }
+
     /// Whether the demo account exists. Its number may be somebody's, so a real gateway gets none.
     const fn has_demo(&self) -> bool {
         !self.cli.empty && self.simulator.is_some()
@@ -206,6 +222,7 @@ impl Machine {
     /// When a route leads nowhere, or a server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut servers = Servers::default();
+        let scheduled = self.scheduled_backends();
         if let Some((listener, simulator)) = self.simulator {
             servers.spawn(|stop| async {
                 tokio::select! {
@@ -229,6 +246,13 @@ impl Machine {
             let api = ApiGateway::new(&self.template, &self.backends, environments)?
                 .behind_front_door(&self.template, self.cli.throttle.into())
                 .router();
+            let (template, backends) = (self.template, scheduled);
+            servers.spawn(|stop| async move {
+                tokio::select! {
+                    kept = schedules::keep(&template, &backends) => kept,
+                    () = stop => Ok(()),
+                }
+            });
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)

@@ -26,6 +26,8 @@ pub struct Template {
     tables: Vec<Table>,
     /// The routes in the template's order.
     pub routes: Vec<Route>,
+    /// What is called again and again, in the template's order.
+    pub schedules: Vec<Schedule>,
     /// The time limit of each function, under its folder name.
     pub timeouts: BTreeMap<String, Duration>,
     /// What stands before the functions.
@@ -75,6 +77,15 @@ pub struct Cors {
     pub max_age: u32,
 }
 
+/// One function that is called again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The folder name of the function.
+    pub function: String,
+    /// The time from one call to the next.
+    pub every: Duration,
+}
+
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -112,6 +123,7 @@ impl Template {
         let mut template = Self {
             tables: Vec::new(),
             routes: Vec::new(),
+            schedules: Vec::new(),
             timeouts: BTreeMap::new(),
             front: Front::default(),
         };
@@ -162,12 +174,18 @@ impl Template {
         let timeout = Duration::from_secs(function.timeout.unwrap_or(default_timeout));
         self.timeouts.insert(folder.clone(), timeout);
         for (name, event) in function.events {
-            if event.kind == "HttpApi" {
-                let route = event.properties.route();
-                self.routes.push(Route {
-                    function: folder.clone(),
-                    matches: route.with_context(|| format!("event {name}"))?,
-                });
+            let function = folder.clone();
+            let event_name = || format!("event {name}");
+            match event.kind.as_str() {
+                "HttpApi" => {
+                    let matches = event.properties.route().with_context(event_name)?;
+                    self.routes.push(Route { function, matches });
+                }
+                "ScheduleV2" => {
+                    let every = event.properties.every().with_context(event_name)?;
+                    self.schedules.push(Schedule { function, every });
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -403,9 +421,28 @@ struct Event {
 struct EventProperties {
     method: Option<String>,
     path: Option<String>,
+    schedule_expression: Option<String>,
 }
 
 impl EventProperties {
+    /// The time in `rate(1 minute)`. Other schedules are none that this machine keeps.
+    fn every(self) -> anyhow::Result<Duration> {
+        let expression = self.schedule_expression.context("no ScheduleExpression")?;
+        let rate = expression
+            .strip_prefix("rate(")
+            .and_then(|rate| rate.strip_suffix(')'));
+        let (number, unit) = rate
+            .and_then(|rate| rate.split_once(' '))
+            .with_context(|| format!("{expression} is no rate"))?;
+        let seconds = match unit.trim_end_matches('s') {
+            "minute" => 60,
+            "hour" => 60 * 60,
+            "day" => 24 * 60 * 60,
+            _ => bail!("{unit} is no unit of a rate"),
+        };
+        Ok(Duration::from_secs(seconds) * number.parse()?)
+    }
+
     fn route(self) -> anyhow::Result<Option<(String, String)>> {
         match (self.method, self.path) {
             (None, None) => Ok(None),

@@ -32,5 +32,8 @@ pub mod signin;
 /// What the gateway tells by itself: receipts, and changes of a session's connection.
 pub mod webhooks;
 
+/// What is looked at each minute, whether or not anybody sends.
+pub mod watch;
+
 /// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;

@@ -36,7 +36,7 @@ use self::transport::Credential;
 
 pub use self::facts::{
     Accepted, GatewayAddress, GatewayError, GatewayUser, Jid, RestartUrl, SessionStatus,
-    SessionToken, TextMessage, UserCheck,
+    SessionToken, TextMessage, UserCheck, WebhookSetup,
 };
 pub use self::transport::Transport;
 
@@ -166,6 +166,34 @@ impl Gateway {
         let (call, credential) = (Call::check_users(phones), Credential::Session(token));
         let answer = self.transport.exchange(call, credential, within);
         answer.await?.user_checks()
+    }
+
+    /// Where the session posts its webhooks: `GET /webhook`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn webhook(
+        &self,
+        token: &SessionToken,
+        within: Duration,
+    ) -> Result<WebhookSetup, GatewayError> {
+        let credential = Credential::Session(token);
+        let answer = self.transport.exchange(Call::webhook(), credential, within);
+        answer.await?.webhook()
+    }
+
+    /// Has the session post its webhooks to `address`, about all events that are of use: `POST /webhook`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn set_webhook(
+        &self,
+        token: &SessionToken,
+        address: &str,
+        within: Duration,
+    ) -> Result<(), GatewayError> {
+        self.command(Call::set_webhook(address), token, within)
+            .await
     }
 
     /// Every session of the gateway: `GET /admin/users`.

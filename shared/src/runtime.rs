@@ -18,6 +18,9 @@ pub mod settings;
 /// A resource of the stack that a function makes.
 pub mod custom_resource;
 
+/// A function that a schedule calls.
+pub mod schedule;
+
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
 

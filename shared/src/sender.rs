@@ -79,6 +79,12 @@ mod act;
 /// One message over several sessions.
 mod failover;
 
+/// Whether a session's messages arrive.
+pub mod mute;
+
+/// Sessions that no message needs now.
+mod watch;
+
 /// Sessions for the tests of the rules.
 #[cfg(test)]
 mod samples;
@@ -88,7 +94,9 @@ pub use self::delivery::{Content, Delivery, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{PickError, Picked, Recipient};
 pub use self::queue::{Busy, Place, PlaceError};
+pub use self::recover::Repair;
 pub use self::services::Named;
+pub use self::watch::Ward;
 
 use self::delivery::Shown;
 use self::pool::{Choice, Pool, Unread};
@@ -246,6 +254,20 @@ impl Sender {
         for error in written.into_iter().filter_map(Result::err) {
             not_recorded(delivery, name, &error);
         }
+    }
+
+    /// Every session, also those that nothing is sent from, to be looked after. A read of the list and one of the items.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn wards(&self) -> Result<Vec<Ward>, StoreError> {
+        watch::wards(&self.services, &self.pool).await
+    }
+
+    /// Looks at a session that no message needs now, unless somebody has just done so, and does what can be done for it: over
+    /// before `until`. What is seen is in its item, for everybody.
+    pub async fn look_after(&self, ward: &mut Ward, until: Timestamp) -> Repair {
+        watch::look_after(&self.services, ward, until).await
     }
 
     /// Reads the names of the sessions before they are needed, in a single attempt.

@@ -1,11 +1,13 @@
 //! The statements of `template.yaml` allow each function what it does, and nothing else.
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use local::simulator::Scenario;
 use serde_json::json;
 use serde_yaml_ng::Value;
 use shared::runtime::custom_resource::ResourceRequest;
-use tests::TestSystem;
+use tests::{TestSystem, people};
 
 use super::replies::{Asker, ask_for_everything};
 
@@ -107,11 +109,40 @@ async fn make_keys(asker: &mut Asker) {
     }
 }
 
+/// The function that a schedule calls each minute.
+const MONITOR: &str = "session-monitor";
+
+/// Watches a session through its days: one that delivers, one that is down, and one whose gateway dies of a connect.
+async fn watch_sessions(asker: &mut Asker) {
+    let system = TestSystem::builder().settings(|settings| {
+        settings.public_base_url = Some("https://api.example.com".into());
+    });
+    let system = system.build().await;
+    people::add_user(&system, "08123456789").await;
+    people::sign_in(&system, "08123456789").await;
+    let app = session_monitor::App::new(system.backends());
+    for scenario in [
+        Scenario::Healthy,
+        Scenario::ColdSession,
+        Scenario::WhatsappUnreachable { lasts_ms: None },
+        Scenario::ColdSession,
+    ] {
+        system.simulator().play(&scenario);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        system.database().forget_calls();
+        let deadline = system.now().plus(Duration::from_secs(60));
+        let watched = session_monitor::handle(&app, deadline).await;
+        watched.expect("the sessions are known");
+        asker.watch(&system, MONITOR);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_function_may_do_what_it_does_and_no_more() {
     let mut done = ask_for_everything().await;
     done.reset_while_down().await;
     make_keys(&mut done).await;
+    watch_sessions(&mut done).await;
     for (name, function) in functions() {
         let acts = done.acts.get(&name);
         let acts = acts.unwrap_or_else(|| panic!("{name} is never asked: add it to replies.rs"));
@@ -140,7 +171,7 @@ fn whoever_has_a_route_may_read_keys_and_write_none() {
             .filter_map(|act| act.strip_suffix(" KeysTable"))
             .collect();
         let has_route = function["Properties"]["Events"].is_mapping();
-        assert_eq!(has_route, name != MAKER, "{name}");
+        assert_eq!(has_route, name != MAKER, "{name}: a route or a schedule");
         if has_route {
             assert!(
                 keys.is_subset(&BTreeSet::from(["GetItem"])),

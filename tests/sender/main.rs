@@ -8,3 +8,4 @@ mod promises;
 mod recovery;
 mod stage;
 mod store;
+mod watch;

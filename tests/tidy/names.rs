@@ -14,12 +14,22 @@ fn logical_id(folder: &str) -> String {
     words.chain(["Function".to_owned()]).collect()
 }
 
-/// The functions that no route leads to: something else calls them.
-const WITHOUT_ROUTE: [&str; 1] = ["keys-make"];
+/// The function that only a deployment calls.
+const OF_THE_DEPLOYMENT: &str = "keys-make";
 
+/// The functions that a schedule calls.
+fn scheduled() -> BTreeSet<String> {
+    let template = Template::compiled_in().expect("a template");
+    let schedules = template.schedules.into_iter();
+    schedules.map(|schedule| schedule.function).collect()
+}
+
+/// The functions that a route leads to.
 fn endpoints() -> BTreeSet<String> {
     let mut endpoints = functions();
-    for function in WITHOUT_ROUTE {
+    let scheduled = scheduled();
+    let others = scheduled.iter().map(String::as_str);
+    for function in others.chain([OF_THE_DEPLOYMENT]) {
         assert!(endpoints.remove(function), "there is no {function}");
     }
     endpoints
@@ -79,7 +89,12 @@ fn a_function_has_one_name_everywhere() {
     check_endpoints("local/src/functions.rs", started);
     let events = names_in("events");
     let events = events.iter().filter_map(|name| name.strip_suffix(".json"));
-    check_endpoints("events/*.json", events.map(str::to_owned));
+    let called = endpoints().union(&scheduled()).cloned().collect();
+    check(
+        "events/*.json",
+        &events.map(str::to_owned).collect(),
+        &called,
+    );
 }
 
 #[test]

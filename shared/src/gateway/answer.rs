@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::facts::{
-    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck,
+    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck, WebhookSetup,
 };
 
 /// How much of somebody else's text an error keeps.
@@ -95,6 +95,18 @@ impl Answer {
             .collect())
     }
 
+    /// Where webhooks are posted. Where no event is, some versions list an empty one.
+    ///
+    /// # Errors
+    /// When the gateway refused, or the answer is not its own.
+    pub fn webhook(&self) -> Result<WebhookSetup, GatewayError> {
+        let data = object(self.data()?)?;
+        Ok(WebhookSetup {
+            address: text(&data, "webhook").ok_or_else(|| lacks("webhook"))?,
+            events: events_in(&data, "subscribe"),
+        })
+    }
+
     /// Every session of the gateway; `null` is none. A session without a token cannot be addressed and is left out.
     ///
     /// # Errors
@@ -157,25 +169,24 @@ impl Answer {
 }
 
 fn status_in(data: &Map<String, Value>) -> Result<SessionStatus, GatewayError> {
-    let events = match get(data, "events") {
-        Some(Value::String(events)) => events
-            .split(',')
-            .map(str::trim)
-            .map(str::to_owned)
-            .collect(),
-        Some(Value::Array(events)) => events.iter().filter_map(string).collect(),
-        _ => Vec::new(),
-    };
     Ok(SessionStatus {
         connected: flag(data, "connected").ok_or_else(|| lacks("connected"))?,
         logged_in: flag(data, "loggedin").ok_or_else(|| lacks("loggedIn"))?,
         jid: text(data, "jid").filter(|jid| !jid.is_empty()),
-        events: events
-            .into_iter()
-            .filter(|event: &String| !event.is_empty())
-            .collect(),
+        events: events_in(data, "events"),
         has_qr_code: text(data, "qrcode").map(|code| !code.is_empty()),
     })
+}
+
+/// The events under `key`: one text in one version and a list in the others.
+fn events_in(data: &Map<String, Value>, key: &str) -> Vec<String> {
+    let mut events: Vec<_> = match get(data, key) {
+        Some(Value::String(events)) => events.split(',').map(|event| event.trim().into()).collect(),
+        Some(Value::Array(events)) => events.iter().filter_map(string).collect(),
+        _ => Vec::new(),
+    };
+    events.retain(|event: &String| !event.is_empty());
+    events
 }
 
 fn object(value: Value) -> Result<Map<String, Value>, GatewayError> {

@@ -81,6 +81,19 @@ impl Call {
         Self::post("/user/check", json!({"Phone": phones})).with_long_answer()
     }
 
+    /// Where the session posts its webhooks.
+    pub const fn webhook() -> Self {
+        Self::get("/webhook")
+    }
+
+    /// Has the session post its webhooks to `address`. The events are named each time: without them no webhook comes any more.
+    pub fn set_webhook(address: &str) -> Self {
+        Self::post(
+            "/webhook",
+            json!({"webhookurl": address, "events": WEBHOOK_EVENTS}),
+        )
+    }
+
     /// Every session; needs the admin token.
     pub const fn users() -> Self {
         Self::get("/admin/users").with_long_answer()

@@ -168,6 +168,21 @@ impl UserCheck {
     }
 }
 
+/// Where a session posts its webhooks. The address is a secret, so it never shows itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct WebhookSetup {
+    /// The address; empty when there is none.
+    pub address: String,
+    /// The events that are posted.
+    pub events: Vec<String>,
+}
+
+impl fmt::Debug for WebhookSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookSetup(**** for {:?})", self.events)
+    }
+}
+
 /// A session as the gateway's administrator sees it.
 #[derive(Clone, Debug)]
 pub struct GatewayUser {

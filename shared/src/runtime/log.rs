@@ -47,6 +47,11 @@ pub fn request_span(request: &Request) -> Span {
     )
 }
 
+/// What every line of a call carries that is no request: its id.
+pub fn call_span(id: &str) -> Span {
+    tracing::info_span!("call", requestId = id)
+}
+
 /// The lines of this request name the phone from now on, masked.
 pub fn name_phone(phone: &Phone) {
     Span::current().record("phone", field::display(phone));

@@ -98,18 +98,19 @@ pub fn see(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SeenSta
 }
 
 fn state_of(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SessionState> {
-    let before = item.seen.filter(|seen| now.since(seen.at) <= CONTINUES);
-    let was = |state| before.filter(|seen| seen.state == state);
     let known = item.seen.map(|seen| seen.state);
     Some(match glance {
         Glance::Flags {
             connected: true,
             logged_in: true,
         } if is_suspect(item, now) => SessionState::Suspect,
+        // WhatsApp keeps the account from sending, and its flags do not show that. Only a message shows that it is over.
         Glance::Flags {
             connected: true,
             logged_in: true,
-        } => SessionState::Usable,
+        } => known
+            .filter(|state| state.is_open())
+            .unwrap_or(SessionState::Usable),
         Glance::Flags {
             connected: true,
             logged_in: false,
@@ -123,21 +124,29 @@ fn state_of(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<Sessio
         Glance::Flags {
             connected: false,
             logged_in: false,
-        } => match was(SessionState::Starting) {
-            Some(seen) if now.since(seen.since) < GATEWAY_STARTS => SessionState::Starting,
-            None if was(SessionState::Unreachable).is_some() => SessionState::Starting,
-            _ if matches!(
-                known,
-                Some(SessionState::NeedsPairing | SessionState::Unlinked)
-            ) =>
-            {
-                SessionState::Unlinked
-            }
-            _ => SessionState::Down,
-        },
+        } => without_flags(item, now),
         Glance::NoGateway => SessionState::Unreachable,
         Glance::Misconfigured | Glance::Disturbed | Glance::Nothing => return None,
     })
+}
+
+/// The state of a session that is neither open nor logged in.
+fn without_flags(item: &SessionItem, now: Timestamp) -> SessionState {
+    let before = item.seen.filter(|seen| now.since(seen.at) <= CONTINUES);
+    let was = |state| before.filter(|seen| seen.state == state);
+    let known = item.seen.map(|seen| seen.state);
+    match was(SessionState::Starting) {
+        Some(seen) if now.since(seen.since) < GATEWAY_STARTS => SessionState::Starting,
+        None if was(SessionState::Unreachable).is_some() => SessionState::Starting,
+        _ if matches!(
+            known,
+            Some(SessionState::NeedsPairing | SessionState::Unlinked)
+        ) =>
+        {
+            SessionState::Unlinked
+        }
+        _ => SessionState::Down,
+    }
 }
 
 /// Whether a state goes on that was last seen a while ago. A passing one only if that is not long ago.
@@ -257,6 +266,16 @@ mod tests {
         for glance in [Glance::Nothing, Glance::Disturbed, Glance::Misconfigured] {
             check_see("no answer", &new, glance, None);
         }
+    }
+
+    #[test]
+    fn good_flags_do_not_show_that_whatsapp_lets_an_account_send_again() {
+        for state in [Restricted, ColdLocked] {
+            let item = known(state, -90_000, -60_000);
+            check_see("kept", &item, OPEN, Some((state, -90_000)));
+            check_see("gone", &item, LIBRARY, Some((Reconnecting, 0)));
+        }
+        check_see("down", &known(Down, -9, -9), OPEN, Some((Usable, 0)));
     }
 
     #[test]

@@ -80,6 +80,16 @@ pub struct StepTaken {
     pub elapsed_ms: u64,
 }
 
+impl StepTaken {
+    /// A step that took so long.
+    pub(super) fn new(what: impl Into<String>, took: Duration) -> Self {
+        Self {
+            what: what.into(),
+            elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// A new message id: `3EB0` and 18 upper-case hex digits, like the gateway's own.
 pub fn message_id(entropy: &Entropy) -> String {
     let random: [u8; 9] = entropy.bytes();

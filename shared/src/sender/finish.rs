@@ -9,6 +9,7 @@ use super::run::Run;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
+use crate::store::whatsapp_sessions::taken;
 use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
 
 /// How a message ended on one session.
@@ -75,6 +76,7 @@ impl Run<'_> {
         }
         Some(SendRecord {
             recent,
+            taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
             rest_of_place: self.taken_after.and_then(|took| self.rest_of_place(took)),

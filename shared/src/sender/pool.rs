@@ -73,17 +73,36 @@ impl Pool {
         }
     }
 
+    /// The sessions as they were at most a minute ago, with those that nothing is sent from.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn every_session(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<ListedSession>, StoreError> {
+        let listed = self.list.get(now).await?;
+        Ok(self.merged(&listed))
+    }
+
     fn with(&self, listed: &[ListedSession]) -> Vec<SessionSettings> {
-        let mut sessions = self.configured.clone();
-        for other in listed {
-            let there = sessions
-                .iter()
-                .any(|session| session.name == other.session.name);
-            if other.sends && !there {
-                sessions.push(other.session.clone());
-            }
-        }
-        sessions
+        let all = self.merged(listed).into_iter();
+        all.filter(|listed| listed.sends)
+            .map(|listed| listed.session)
+            .collect()
+    }
+
+    /// The configured sessions, and those of `listed` that have other names.
+    fn merged(&self, listed: &[ListedSession]) -> Vec<ListedSession> {
+        let configured = self.configured.iter().map(|session| ListedSession {
+            session: session.clone(),
+            sends: true,
+        });
+        let configured_name = |name: &str| self.configured.iter().any(|one| one.name == name);
+        let others = listed
+            .iter()
+            .filter(|other| !configured_name(&other.session.name));
+        configured.chain(others.cloned()).collect()
     }
 }
 
@@ -163,7 +182,12 @@ impl Choice {
         sessions.iter().map(choice).collect()
     }
 
-    fn new(session: &SessionSettings, item: SessionItem, contact: Contact, now: Timestamp) -> Self {
+    pub(super) fn new(
+        session: &SessionSettings,
+        item: SessionItem,
+        contact: Contact,
+        now: Timestamp,
+    ) -> Self {
         Self {
             session: session.clone(),
             rank: rank(&item, contact, session.new_chats_per_day, now),

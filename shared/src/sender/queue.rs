@@ -88,6 +88,11 @@ impl Place {
         }
     }
 
+    /// No place in the queue of `choice`, but all that is needed to look after the session.
+    pub(super) fn without_a_turn(services: &Services, choice: &Choice) -> Self {
+        Self::new(services, choice, services.clock.now(), COST)
+    }
+
     /// The same place, of a recipient who has `all` these sessions, and others that are `unread`.
     pub(super) fn of(self, all: &Arc<[Choice]>, unread: &Unread) -> Self {
         Self {

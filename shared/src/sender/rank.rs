@@ -24,7 +24,7 @@ pub enum Contact {
 pub enum Rank {
     /// It sends.
     Usable,
-    /// It may send: nobody has looked yet, or its last messages ended oddly.
+    /// It may send: nobody has looked yet, or its last messages ended oddly, or do not arrive.
     Doubtful,
     /// Not now, and it comes back by itself or by a connect.
     Recovering,
@@ -59,7 +59,9 @@ pub fn rank(
         // What WhatsApp says about an account holds for hours, and no look shows that it is over.
         SessionState::Restricted => return Rank::NeedsHuman,
         SessionState::ColdLocked if contact == Contact::New => return Rank::NeedsHuman,
-        SessionState::Usable | SessionState::ColdLocked if in_quarantine(item, now) => {
+        SessionState::Usable | SessionState::ColdLocked
+            if item.mute_since.is_some() || in_quarantine(item, now) =>
+        {
             Rank::Doubtful
         }
         SessionState::Usable | SessionState::ColdLocked => return Rank::Usable,
@@ -136,6 +138,22 @@ mod tests {
         let locked = known(SessionState::ColdLocked, -9_000, -50);
         assert_eq!(rank_of(&locked, Contact::Known), Rank::Usable);
         assert_eq!(rank_of(&locked, Contact::New), Rank::NeedsHuman);
+    }
+
+    #[test]
+    fn a_session_whose_messages_do_not_arrive_comes_after_the_others() {
+        let mute = |state| SessionItem {
+            mute_since: Some(at(-9_000)),
+            ..known(state, -9_000, -50)
+        };
+        for (state, expected) in [
+            (SessionState::Usable, Rank::Doubtful),
+            (SessionState::ColdLocked, Rank::Doubtful),
+            (SessionState::Down, Rank::Recovering),
+            (SessionState::Restricted, Rank::NeedsHuman),
+        ] {
+            assert_eq!(rank_of(&mute(state), Contact::Known), expected, "{state:?}");
+        }
     }
 
     #[test]

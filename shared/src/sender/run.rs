@@ -113,10 +113,7 @@ impl<'a> Run<'a> {
 
     /// Adds to the story of the message.
     pub(super) fn add_step(&mut self, what: impl Into<String>, took: Duration) {
-        self.steps.push(StepTaken {
-            what: what.into(),
-            elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        });
+        self.steps.push(StepTaken::new(what, took));
     }
 
     /// The store only keeps the pace of a send and the knowledge about a session, so a failure stops nothing.

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use super::batch::Read;
 use super::{Fields, Item, StoreError, condition_failed, number, text};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
@@ -83,6 +84,14 @@ impl Deliveries {
             .await
             .map_err(StoreError::during("keep the delivery"))?;
         Ok(())
+    }
+
+    /// When the message was delivered, as far as its record says: a read, to be made together with others.
+    pub fn reading_delivered_at(&self, message_id: &str) -> Read<Option<Timestamp>> {
+        Read::new(&self.table, "message_id", message_id, |item| {
+            let delivered_at = item.and_then(|item| item.number("delivered_at"));
+            Ok(delivered_at.map(Timestamp::from_millis))
+        })
     }
 
     /// Keeps that the message was on the phone at `at`, unless an earlier time is kept. One conditional update.

@@ -16,6 +16,9 @@ use super::{Item, StoreError, condition_failed, retrying_conflicts, text};
 use crate::gateway::GatewayAddress;
 use crate::platform::timestamp::Timestamp;
 
+/// The messages of the last minutes.
+pub mod taken;
+
 /// What is known about a session.
 mod item;
 
@@ -28,7 +31,12 @@ pub mod sends;
 /// Who may connect a session, and when.
 pub mod connects;
 
+/// Whether a session's messages arrive.
+mod arrivals;
+
+pub use self::arrivals::Arrivals;
 pub use self::item::{REMEMBERED, RecentSend, SeenState, SendEnd, SessionItem, SessionState};
+pub use self::taken::TakenMessage;
 
 /// The name of the item of the configured gateway. No session can have it.
 pub const GATEWAY: &str = "#gateway";

@@ -45,13 +45,13 @@ impl Command {
     }
 }
 
-impl Recovery<'_, '_> {
+impl Recovery<'_> {
     /// Connects the session, if this recovery wins the right to. Answers whether it did.
     pub(super) async fn connect(&mut self, cure: Cure) -> Result<bool, StoreError> {
         if !self.win_session().await? || !self.win_gateway().await? {
             return Ok(false);
         }
-        self.connected_at = Some(self.run.now());
+        self.connected_at = Some(self.patient.now());
         self.asks = true;
         let answer = match cure {
             Cure::Connect => self.command(Command::Connect).await,
@@ -77,8 +77,8 @@ impl Recovery<'_, '_> {
     /// everybody from connecting until it has passed.
     async fn win_session(&mut self) -> Result<bool, StoreError> {
         self.gateway = self.read_gateway().await?;
-        let sessions = &self.run.services.sessions;
-        let now = self.run.now();
+        let sessions = &self.patient.services.sessions;
+        let now = self.patient.now();
         let opens = self.gateway.connect_after.unwrap_or(now);
         if opens.since(now) > GATEWAY_OPENS_SOON || opens.plus(GATEWAY_OPENS_SOON) > self.last_look
         {
@@ -93,7 +93,7 @@ impl Recovery<'_, '_> {
             early: spacing::may_connect_early(item, now),
             over_library: state == Some(SessionState::Reconnecting),
         };
-        let right = sessions.take_connect_right(&self.run.place.session, item, &claim);
+        let right = sessions.take_connect_right(&self.patient.place.session, item, &claim);
         match right.await? {
             ConnectRight::Won(_) => Ok(true),
             ConnectRight::Lost(item) => {
@@ -107,9 +107,9 @@ impl Recovery<'_, '_> {
     /// Waits for the gateway's own connect right. Whatever happens, the right of the session is used up and passes by
     /// itself. Bounded by `CONNECT_WITHIN`.
     async fn win_gateway(&mut self) -> Result<bool, StoreError> {
-        let last = self.run.now().plus(CONNECT_WITHIN).min(self.last_look);
+        let last = self.patient.now().plus(CONNECT_WITHIN).min(self.last_look);
         loop {
-            let now = self.run.now();
+            let now = self.patient.now();
             let opens = self.gateway.connect_after.unwrap_or(now);
             if now.max(opens) >= last {
                 return Ok(false);
@@ -117,16 +117,16 @@ impl Recovery<'_, '_> {
             tokio::time::sleep(opens.since(now)).await;
             let claim = ConnectClaim {
                 attempt_id: &self.attempt_id,
-                now: self.run.now(),
+                now: self.patient.now(),
                 wait: GATEWAY_WAIT,
                 early: false,
                 over_library: false,
             };
-            let sessions = &self.run.services.sessions;
-            let name = &self.run.place.gateway_item;
+            let sessions = &self.patient.services.sessions;
+            let name = &self.patient.place.gateway_item;
             let right = sessions.take_connect_right(name, &self.gateway, &claim);
             match right.await? {
-                ConnectRight::Won(_) => return Ok(self.run.now() < last),
+                ConnectRight::Won(_) => return Ok(self.patient.now() < last),
                 ConnectRight::Lost(item) => self.gateway = *item,
             }
         }
@@ -134,8 +134,8 @@ impl Recovery<'_, '_> {
 
     /// One command to the gateway, as a step of the message's story.
     async fn command(&mut self, command: Command) -> Result<(), GatewayError> {
-        let began = self.run.now();
-        let (gateway, token) = (&self.run.place.gateway, &self.run.place.token);
+        let began = self.patient.now();
+        let (gateway, token) = (&self.patient.place.gateway, &self.patient.place.token);
         let answer = match command {
             Command::Connect => gateway.connect(token, self.command_max).await,
             Command::Disconnect => gateway.disconnect(token, self.command_max).await,
@@ -146,8 +146,8 @@ impl Recovery<'_, '_> {
             Ok(()) => name.to_owned(),
             Err(error) => format!("{name}: {error}"),
         };
-        let took = self.run.now().since(began);
-        self.run.add_step(step, took);
+        let took = self.patient.now().since(began);
+        self.patient.add_step(step, took);
         answer
     }
 
@@ -182,8 +182,8 @@ impl Recovery<'_, '_> {
 
     async fn count_refusal(&mut self) -> Result<(), StoreError> {
         let seen = self.item.seen;
-        let (sessions, now) = (&self.run.services.sessions, self.run.now());
-        let name = &self.run.place.session;
+        let (sessions, now) = (&self.patient.services.sessions, self.patient.now());
+        let name = &self.patient.place.session;
         self.item = sessions.count_refused_connect(name, now).await?;
         self.item.seen = self.item.seen.or(seen);
         Ok(())
@@ -191,7 +191,7 @@ impl Recovery<'_, '_> {
 
     /// Writes that the session was reset: from here on good flags can be believed again.
     async fn share_opening(&mut self) -> Result<(), StoreError> {
-        let now = self.run.now();
+        let now = self.patient.now();
         self.share(SeenState {
             state: SessionState::Opening,
             since: now,
@@ -202,8 +202,8 @@ impl Recovery<'_, '_> {
 
     /// Has the gateway restarted, if nobody else does. It starts its sessions by itself. Answers whether it did.
     pub(super) async fn restart(&mut self) -> Result<bool, StoreError> {
-        let (sessions, now) = (&self.run.services.sessions, self.run.now());
-        let name = &self.run.place.gateway_item;
+        let (sessions, now) = (&self.patient.services.sessions, self.patient.now());
+        let name = &self.patient.place.gateway_item;
         if !sessions
             .take_restart_right(name, &self.gateway, now)
             .await?
@@ -211,8 +211,8 @@ impl Recovery<'_, '_> {
             self.gateway = self.read_gateway().await?;
             return Ok(false);
         }
-        self.gateway.restarts.push(self.run.now());
-        let session = self.run.place.session.clone();
+        self.gateway.restarts.push(self.patient.now());
+        let session = self.patient.place.session.clone();
         tracing::warn!(
             session,
             "[WhatsApp System] the gateway is restarted, since nothing else helps"

@@ -35,7 +35,7 @@ const OPENING: Glance = Glance::Flags {
     logged_in: false,
 };
 
-impl Recovery<'_, '_> {
+impl Recovery<'_> {
     /// Learns the session's state: from the gateway if it is this recovery's turn to ask, else from the item.
     pub(super) async fn look(&mut self) -> Result<Glance, StoreError> {
         if !self.may_ask().await? {
@@ -43,7 +43,7 @@ impl Recovery<'_, '_> {
         }
         let glance = self.ask().await;
         let glance = self.believed(glance);
-        let now = self.run.now();
+        let now = self.patient.now();
         let Some(seen) = assess::see(&self.item, glance, now) else {
             return Ok(glance);
         };
@@ -67,9 +67,9 @@ impl Recovery<'_, '_> {
         if self.asks {
             return Ok(true);
         }
-        let sessions = &self.run.services.sessions;
-        let name = self.run.place.session.as_str();
-        let now = self.run.now();
+        let sessions = &self.patient.services.sessions;
+        let name = self.patient.place.session.as_str();
+        let now = self.patient.now();
         let fresh = |asked| now.since(asked) < LOOK_LIFE;
         if self.item.asked_at.is_some_and(fresh) {
             self.item = sessions.read(name).await?;
@@ -100,10 +100,10 @@ impl Recovery<'_, '_> {
             return glance;
         }
         // This version's status does not tell a login from a wait for somebody who scans.
-        let left = self.last_look.since(self.run.now());
+        let left = self.last_look.since(self.patient.now());
         let within = left.clamp(LOOK_EVERY, QR_MAX);
-        let gateway = &self.run.place.gateway;
-        match gateway.qr(&self.run.place.token, within).await {
+        let gateway = &self.patient.place.gateway;
+        match gateway.qr(&self.patient.place.token, within).await {
             Ok(Some(_)) => Glance::QrCode,
             _ => glance,
         }
@@ -112,8 +112,11 @@ impl Recovery<'_, '_> {
     /// The session's flags. While the gateway holds its answer back, which it does while it dials, the others are told so,
     /// and nobody asks beside this call.
     async fn status(&mut self) -> Result<SessionStatus, GatewayError> {
-        let (gateway, token) = (self.run.place.gateway.clone(), self.run.place.token.clone());
-        let within = self.last_look.since(self.run.now()).max(LOOK_EVERY);
+        let (gateway, token) = (
+            self.patient.place.gateway.clone(),
+            self.patient.place.token.clone(),
+        );
+        let within = self.last_look.since(self.patient.now()).max(LOOK_EVERY);
         let mut status = pin!(gateway.status(&token, within));
         loop {
             match tokio::time::timeout(SHARE_EVERY, &mut status).await {
@@ -140,20 +143,22 @@ impl Recovery<'_, '_> {
     }
 
     async fn share_held_back(&mut self) {
-        let Some(seen) = assess::see(&self.item, Glance::HeldBack, self.run.now()) else {
+        let Some(seen) = assess::see(&self.item, Glance::HeldBack, self.patient.now()) else {
             return;
         };
         self.item.seen = Some(seen);
         if let Err(error) = self.share(seen).await {
-            self.run.store_failed(&error);
+            self.patient.store_failed(&error);
         }
     }
 
     /// Writes what was seen for everybody who waits, and learns whether somebody else has taken over the asking.
     pub(super) async fn share(&mut self, seen: SeenState) -> Result<(), StoreError> {
         self.shared_at = Some(seen.at);
-        let sessions = &self.run.services.sessions;
-        self.item = sessions.record_state(&self.run.place.session, seen).await?;
+        let sessions = &self.patient.services.sessions;
+        self.item = sessions
+            .record_state(&self.patient.place.session, seen)
+            .await?;
         let asked_by = self.item.asked_by.as_deref();
         self.asks = self.connected_at.is_some() || asked_by == Some(self.attempt_id.as_str());
         Ok(())
@@ -162,9 +167,9 @@ impl Recovery<'_, '_> {
     /// Writes that there is no gateway. It starts its sessions by itself when it comes back, which a look that finds it
     /// back could not know.
     pub(super) async fn share_no_gateway(&mut self) -> Result<(), StoreError> {
-        let sessions = &self.run.services.sessions;
-        self.item = sessions.read(&self.run.place.session).await?;
-        match assess::see(&self.item, Glance::NoGateway, self.run.now()) {
+        let sessions = &self.patient.services.sessions;
+        self.item = sessions.read(&self.patient.place.session).await?;
+        match assess::see(&self.item, Glance::NoGateway, self.patient.now()) {
             Some(seen) => self.share(seen).await,
             None => Ok(()),
         }
@@ -172,13 +177,13 @@ impl Recovery<'_, '_> {
 
     /// The item of the session's gateway.
     pub(super) async fn read_gateway(&self) -> Result<SessionItem, StoreError> {
-        let gateway = &self.run.place.gateway_item;
-        self.run.services.sessions.read(gateway).await
+        let gateway = &self.patient.place.gateway_item;
+        self.patient.services.sessions.read(gateway).await
     }
 
     /// Spaces connects further apart when this recovery's own connect has just ended the gateway's process.
     pub(super) async fn blame_connect(&mut self) -> Result<(), StoreError> {
-        let now = self.run.now();
+        let now = self.patient.now();
         let died = self
             .connected_at
             .is_some_and(|connect| now.since(connect) <= DIES_WITHIN);
@@ -186,13 +191,13 @@ impl Recovery<'_, '_> {
             return Ok(());
         }
         tracing::error!(
-            session = self.run.place.session,
+            session = self.patient.place.session,
             "[WhatsApp System] a connect ended the gateway's process: it does so while WhatsApp cannot be reached"
         );
-        let wait = spacing::wait_after_death(&self.gateway, self.run.place.has_neighbours());
+        let wait = spacing::wait_after_death(&self.gateway, self.patient.place.has_neighbours());
         self.gateway.connect_after = Some(now.plus(wait));
-        let sessions = &self.run.services.sessions;
-        let gateway = &self.run.place.gateway_item;
+        let sessions = &self.patient.services.sessions;
+        let gateway = &self.patient.place.gateway_item;
         sessions.pace_connects(gateway, now, wait).await
     }
 }

@@ -2,13 +2,47 @@
 use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
-use crate::sender::run::Run;
+use crate::sender::delivery::StepTaken;
+use crate::sender::queue::Place;
+use crate::sender::services::Services;
+use crate::store::StoreError;
 use crate::store::whatsapp_sessions::SessionItem;
 
+/// A session that is looked after.
+pub(super) struct Patient<'r> {
+    pub(super) services: &'r Services,
+    pub(super) place: &'r mut Place,
+    /// The message that waits for it, if one does.
+    pub(super) message_id: Option<&'r str>,
+    /// What is done for it, in order.
+    pub(super) steps: &'r mut Vec<StepTaken>,
+}
+
+impl Patient<'_> {
+    /// The present time: read again after every wait, for the process may have been frozen meanwhile.
+    pub(super) fn now(&self) -> Timestamp {
+        self.services.clock.now()
+    }
+
+    /// Adds to the story.
+    pub(super) fn add_step(&mut self, what: impl Into<String>, took: Duration) {
+        self.steps.push(StepTaken::new(what, took));
+    }
+
+    /// The store only keeps what is known about the session, so a failure stops nothing.
+    pub(super) fn store_failed(&self, error: &StoreError) {
+        tracing::error!(
+            session = self.place.session,
+            message_id = self.message_id,
+            error = error as &dyn std::error::Error,
+            "[WhatsApp System] the store failed beside a recovery"
+        );
+    }
+}
+
 /// What one recovery knows.
-pub(super) struct Recovery<'r, 'a> {
-    /// The message that waits for it.
-    pub(super) run: &'r mut Run<'a>,
+pub(super) struct Recovery<'r> {
+    pub(super) patient: Patient<'r>,
     /// Tells its claims from everybody else's.
     pub(super) attempt_id: String,
     pub(super) began: Timestamp,
@@ -31,12 +65,12 @@ pub(super) struct Recovery<'r, 'a> {
     pub(super) disturbed: bool,
 }
 
-impl<'r, 'a> Recovery<'r, 'a> {
-    pub(super) fn new(run: &'r mut Run<'a>, last_look: Timestamp, command_max: Duration) -> Self {
+impl<'r> Recovery<'r> {
+    pub(super) fn new(patient: Patient<'r>, last_look: Timestamp, command_max: Duration) -> Self {
         Self {
-            attempt_id: run.services.attempt_id(),
-            began: run.now(),
-            run,
+            attempt_id: patient.services.attempt_id(),
+            began: patient.now(),
+            patient,
             last_look,
             command_max,
             item: SessionItem::default(),

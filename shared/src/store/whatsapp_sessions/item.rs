@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::taken::{self, TakenMessage};
 use crate::platform::timestamp::Timestamp;
 use crate::store::{Fields, Item, number, text};
 
@@ -27,6 +28,9 @@ const UNANSWERED_SINCE: &str = "unanswered_since";
 const UNANSWERED: &str = "unanswered";
 const RECENT: &str = "recent";
 const RESTARTS: &str = "restarts";
+const TAKEN: &str = "taken";
+const DELIVERED_AT: &str = "delivered_at";
+const MUTE_SINCE: &str = "mute_since";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
 
@@ -73,6 +77,12 @@ pub struct SessionItem {
     pub unanswered: i64,
     /// How the last real sends ended, oldest first.
     pub recent: Vec<RecentSend>,
+    /// Some of the messages that were taken in the last minutes, oldest first.
+    pub taken: Vec<TakenMessage>,
+    /// When the last message is known to have been delivered.
+    pub delivered_at: Option<Timestamp>,
+    /// Since when messages are taken and none is delivered.
+    pub mute_since: Option<Timestamp>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
@@ -209,6 +219,11 @@ impl SessionState {
         Self::Misconfigured,
     ];
 
+    /// Whether its flags are good and believed. WhatsApp may keep it from sending all the same.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Usable | Self::Restricted | Self::ColdLocked)
+    }
+
     /// The word for it in the store and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -262,6 +277,9 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         unanswered_since: time(UNANSWERED_SINCE),
         unanswered: item.number(UNANSWERED).unwrap_or(0),
         recent: read_recent(item),
+        taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
+        delivered_at: time(DELIVERED_AT),
+        mute_since: time(MUTE_SINCE),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
     }

@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{COST_MAX, COST_MIN, RecentSend, SessionItem, millis, recent_sends, time};
+use super::taken::{self, TakenMessage};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
-use crate::store::{StoreError, number};
+use crate::store::{StoreError, bytes, number};
 
 /// A send that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct WaitEnd {
 pub struct SendRecord {
     /// The last sends with this one, oldest first.
     pub recent: Vec<RecentSend>,
+    /// The messages of the last minutes with this one, if WhatsApp took it.
+    pub taken_messages: Option<Vec<TakenMessage>>,
     /// The send, if WhatsApp took the message. It shows what a send costs, and what counted against the session is forgotten.
     pub taken: Option<TakenSend>,
     /// The end of a wait, if this success ends one.
@@ -203,6 +206,10 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     let mut expression = Expression::default();
     expression.set.push("recent = :recent");
     expression.value(":recent", recent_sends(&record.recent));
+    if let Some(taken) = &record.taken_messages {
+        expression.set.push("taken = :taken");
+        expression.value(":taken", bytes(taken::packed(taken)));
+    }
     if let Some(taken) = record.taken {
         expression.add_taken(taken, parts.waited);
     }

@@ -1,0 +1,111 @@
+//! Whether a session's messages arrive: what the records of those say that were taken lately.
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+use crate::sender::Ward;
+use crate::sender::mute::{self, Checked, Counts};
+use crate::store::StoreError;
+use crate::store::batch::Batches;
+use crate::store::deliveries::Deliveries;
+use crate::store::whatsapp_sessions::taken::TAKEN_LIFE;
+use crate::store::whatsapp_sessions::{Arrivals, SessionItem, TakenMessage, WhatsAppSessions};
+
+/// What the messages of a session have shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    pub(super) counts: Counts,
+    pub(super) mute_since: Option<Timestamp>,
+}
+
+/// Watches over the messages that were taken.
+#[derive(Clone, Debug)]
+pub(super) struct Silence {
+    batches: Batches,
+    deliveries: Deliveries,
+    sessions: WhatsAppSessions,
+}
+
+impl Silence {
+    pub(super) fn new(backends: &Backends) -> Self {
+        let table = backends.settings.tables.whatsapp_sessions.clone();
+        Self {
+            batches: Batches::new(backends),
+            deliveries: Deliveries::of(backends),
+            sessions: WhatsAppSessions::new(backends.dynamodb.clone(), table),
+        }
+    }
+
+    /// Reads what became of the last messages of the session of `ward`, and keeps with the session what that shows. When the
+    /// store fails, what was known stays.
+    pub(super) async fn check(&self, ward: &Ward, now: Timestamp) -> Shown {
+        let item = ward.item();
+        match self.shown(ward.name(), item, now).await {
+            Ok(shown) => shown,
+            Err(error) => {
+                let session = ward.name();
+                tracing::error!(
+                    session,
+                    error = %Chain(&error),
+                    "[WhatsApp System] whether messages arrive is not known"
+                );
+                Shown {
+                    mute_since: item.mute_since,
+                    ..Shown::default()
+                }
+            }
+        }
+    }
+
+    async fn shown(
+        &self,
+        name: &str,
+        item: &SessionItem,
+        now: Timestamp,
+    ) -> Result<Shown, StoreError> {
+        let checked = self.read(item, now).await?;
+        let before = Arrivals {
+            delivered_at: item.delivered_at,
+            mute_since: item.mute_since,
+        };
+        let arrivals = mute::arrivals(item, &checked, now);
+        if arrivals != before {
+            self.sessions.record_arrivals(name, arrivals).await?;
+        }
+        if arrivals.mute_since.is_some() && before.mute_since.is_none() {
+            tracing::error!(
+                session = name,
+                "[WhatsApp System] a session's messages are taken and none arrives"
+            );
+        }
+        Ok(Shown {
+            counts: mute::count(&checked, now),
+            mute_since: arrivals.mute_since,
+        })
+    }
+
+    /// What the records say of the messages of the last minutes.
+    async fn read(&self, item: &SessionItem, now: Timestamp) -> Result<Vec<Checked>, StoreError> {
+        let recent = item
+            .taken
+            .iter()
+            .filter(|one| now.since(one.at) < TAKEN_LIFE);
+        let mut batch = self.batches.begin();
+        let reads: Vec<_> = recent
+            .map(|one: &TakenMessage| {
+                let read = self.deliveries.reading_delivered_at(&one.id);
+                (one, batch.add(read))
+            })
+            .collect();
+        if reads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = batch.read("read whether messages arrived").await?;
+        let checked = reads.into_iter().map(|(message, read)| {
+            Ok(Checked {
+                message: message.clone(),
+                delivered_at: read.from(&found)?,
+            })
+        });
+        checked.collect()
+    }
+}

@@ -1,0 +1,183 @@
+//! Whether a session's messages arrive: WhatsApp can take them and deliver none, which no answer and no status shows.
+use std::time::Duration;
+
+use crate::model::limits::DAY;
+use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::{Arrivals, SessionItem, TakenMessage};
+
+/// A message is given so long to be delivered.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
+/// So many messages without a receipt are no chance.
+const SILENT_MIN: usize = 5;
+/// A session whose receipts were never seen tells nothing by their absence, and neither do receipts of so long ago.
+const USED_TO_DELIVER: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// A message that was taken, and when its record says that it was delivered.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The message.
+    pub message: TakenMessage,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+}
+
+/// How many of the messages arrived that were taken two to ten minutes ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of how many it is known that they were taken.
+    pub taken: usize,
+    /// How many of these were delivered.
+    pub delivered: usize,
+    /// How many were not.
+    pub silent: usize,
+}
+
+/// How many of the messages that are old enough arrived.
+pub fn count(checked: &[Checked], now: Timestamp) -> Counts {
+    let old_enough = |one: &&Checked| now.since(one.message.at) >= DELIVERED_WITHIN;
+    let delivered: Vec<_> = checked
+        .iter()
+        .filter(old_enough)
+        .map(|one| one.delivered_at.is_some())
+        .collect();
+    let arrived = delivered.iter().filter(|delivered| **delivered).count();
+    Counts {
+        taken: delivered.len(),
+        delivered: arrived,
+        silent: delivered.len() - arrived,
+    }
+}
+
+/// What the messages show about the session of `item`. It becomes mute when none of enough messages was delivered although it
+/// used to deliver, and stays so until one is.
+pub fn arrivals(item: &SessionItem, checked: &[Checked], now: Timestamp) -> Arrivals {
+    let last_seen = checked.iter().filter_map(|one| one.delivered_at).max();
+    let delivered_at = item.delivered_at.max(last_seen);
+    let one_arrived = last_seen.is_some_and(|at| item.mute_since.is_none_or(|since| at >= since));
+    let used_to_deliver = item
+        .delivered_at
+        .is_some_and(|at| now.since(at) < USED_TO_DELIVER);
+    let Counts {
+        delivered, silent, ..
+    } = count(checked, now);
+    let mute = delivered == 0 && silent >= SILENT_MIN && used_to_deliver;
+    let begins = mute.then_some(now);
+    Arrivals {
+        delivered_at,
+        mute_since: item.mute_since.or(begins).filter(|_| !one_arrived),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::at;
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    /// Messages that were taken at these times, and delivered.
+    fn checked(messages: &[(i64, Option<i64>)]) -> Vec<Checked> {
+        let messages = messages.iter().map(|(taken, delivered)| Checked {
+            message: TakenMessage {
+                id: format!("3EB0{taken:018X}"),
+                at: at(*taken),
+            },
+            delivered_at: delivered.map(at),
+        });
+        messages.collect()
+    }
+
+    fn silent(number: i64) -> Vec<(i64, Option<i64>)> {
+        (0..number)
+            .map(|number| (-9 * MINUTE + number, None))
+            .collect()
+    }
+
+    fn session(delivered: Option<i64>, mute: Option<i64>) -> SessionItem {
+        SessionItem {
+            delivered_at: delivered.map(at),
+            mute_since: mute.map(at),
+            ..SessionItem::default()
+        }
+    }
+
+    #[test]
+    fn a_session_is_mute_from_five_silent_messages_until_one_is_delivered() {
+        let lately = Some(-60 * MINUTE);
+        let young: Vec<_> = (0..5).map(|number| (-MINUTE - number, None)).collect();
+        let with = |more: (i64, Option<i64>)| [silent(5), vec![more]].concat();
+        for (case, item, messages, mute) in [
+            ("five", session(lately, None), silent(5), Some(0)),
+            ("four", session(lately, None), silent(4), None),
+            ("young", session(lately, None), young, None),
+            ("never delivered", session(None, None), silent(5), None),
+            (
+                "long ago",
+                session(Some(-7 * 24 * 60 * MINUTE), None),
+                silent(5),
+                None,
+            ),
+            (
+                "one of six",
+                session(lately, None),
+                with((-3 * MINUTE, Some(-2 * MINUTE))),
+                None,
+            ),
+            (
+                "still",
+                session(lately, Some(-20 * MINUTE)),
+                silent(1),
+                Some(-20 * MINUTE),
+            ),
+            (
+                "no more messages",
+                session(lately, Some(-20 * MINUTE)),
+                vec![],
+                Some(-20 * MINUTE),
+            ),
+            (
+                "a young one is delivered",
+                session(lately, Some(-20 * MINUTE)),
+                with((-1_000, Some(0))),
+                None,
+            ),
+        ] {
+            let shown = arrivals(&item, &checked(&messages), at(0));
+            assert_eq!(shown.mute_since, mute.map(at), "{case}");
+        }
+    }
+
+    #[test]
+    fn the_last_delivery_is_kept() {
+        let delivered = |item, messages: &[_]| {
+            let shown = arrivals(&session(item, None), &checked(messages), at(0));
+            shown.delivered_at
+        };
+        let two = [
+            (-5 * MINUTE, Some(-4 * MINUTE)),
+            (-3 * MINUTE, Some(-2 * MINUTE)),
+        ];
+        assert_eq!(delivered(None, &two), Some(at(-2 * MINUTE)));
+        assert_eq!(
+            delivered(Some(-MINUTE), &two),
+            Some(at(-MINUTE)),
+            "a later one"
+        );
+        assert_eq!(delivered(None, &[]), None);
+    }
+
+    #[test]
+    fn messages_count_once_they_had_two_minutes() {
+        let messages = [
+            (-9 * MINUTE, None),
+            (-2 * MINUTE, Some(-MINUTE)),
+            (-2 * MINUTE + 1, None),
+        ];
+        let expected = Counts {
+            taken: 2,
+            delivered: 1,
+            silent: 1,
+        };
+        assert_eq!(count(&checked(&messages), at(0)), expected);
+    }
+}

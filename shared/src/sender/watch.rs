@@ -1,0 +1,106 @@
+//! Looks after sessions that no message needs now, so that they are found well, or their trouble is known, before one does.
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pool::{Choice, Pool, Unread};
+use super::queue::Place;
+use super::rank::Contact;
+use super::recover::{Care, Repair, tend};
+use super::services::Services;
+use crate::gateway::{GatewayError, WebhookSetup};
+use crate::platform::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::whatsapp_sessions::SessionItem;
+
+/// A session that somebody found open so lately is not asked for again.
+const FRESH: Duration = Duration::from_secs(5);
+/// How many items one call can read.
+const ITEMS_MAX: usize = 100;
+/// The longest wait for an answer about a webhook.
+const WEBHOOK_MAX: Duration = Duration::from_secs(3);
+
+/// A session to look after.
+#[derive(Clone, Debug)]
+pub struct Ward {
+    place: Place,
+    /// Whether messages are sent from it. Otherwise it is only looked at.
+    pub sends: bool,
+}
+
+impl Ward {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.place.session
+    }
+
+    /// The name of its gateway's item.
+    pub fn gateway(&self) -> &str {
+        &self.place.gateway_item
+    }
+
+    /// What is known about it.
+    pub const fn item(&self) -> &SessionItem {
+        &self.place.item
+    }
+
+    /// Where it posts its webhooks.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn webhook(&self) -> Result<WebhookSetup, GatewayError> {
+        let (gateway, token) = (&self.place.gateway, &self.place.token);
+        gateway.webhook(token, WEBHOOK_MAX).await
+    }
+
+    /// Has it post its webhooks to `address`.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn set_webhook(&self, address: &str) -> Result<(), GatewayError> {
+        let (gateway, token) = (&self.place.gateway, &self.place.token);
+        gateway.set_webhook(token, address, WEBHOOK_MAX).await
+    }
+}
+
+/// Every session of `pool`, those that were seen the longest ago first.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>, StoreError> {
+    let now = services.clock.now();
+    let listed = pool.every_session(now).await?;
+    let mut choices = Vec::new();
+    for some in listed.chunks(ITEMS_MAX) {
+        let names = some.iter().map(|listed| listed.session.name.as_str());
+        let items = services.read_all(names).await?;
+        let with_items = some.iter().zip(items);
+        choices
+            .extend(with_items.map(|(listed, (_, item))| {
+                Choice::new(&listed.session, item, Contact::Known, now)
+            }));
+    }
+    let all: Arc<[Choice]> = choices.into();
+    let ward = |(choice, sends): (&Choice, bool)| Ward {
+        place: Place::without_a_turn(services, choice).of(&all, &Unread::default()),
+        sends,
+    };
+    let sends = listed.iter().map(|listed| listed.sends);
+    let mut wards: Vec<_> = all.iter().zip(sends).map(ward).collect();
+    wards.sort_by_key(|ward| ward.item().seen.map(|seen| seen.at));
+    Ok(wards)
+}
+
+/// Looks at the session, and does what can be done for it until `until`.
+pub(super) async fn look_after(services: &Services, ward: &mut Ward, until: Timestamp) -> Repair {
+    if is_fresh(ward.item(), services.clock.now()) {
+        return Repair::None;
+    }
+    let care = if ward.sends { Care::Mend } else { Care::Look };
+    tend(services, &mut ward.place, care, until).await
+}
+
+/// Whether somebody has just found the session open, and nothing speaks against that.
+fn is_fresh(item: &SessionItem, now: Timestamp) -> bool {
+    let seen = item.seen.filter(|seen| seen.state.is_open());
+    !item.over_library && seen.is_some_and(|seen| now.since(seen.at) < FRESH)
+}

@@ -1,0 +1,152 @@
+//! The messages of the last minutes that WhatsApp took from a session, as a sample: from their records one can see whether any
+//! of them arrive.
+use std::time::Duration;
+
+use crate::platform::timestamp::Timestamp;
+
+/// How long a message is remembered.
+pub const TAKEN_LIFE: Duration = Duration::from_secs(600);
+/// How many messages are remembered at most.
+const TAKEN_MAX: usize = 16;
+/// What every id begins with.
+const ID_PREFIX: &str = "3EB0";
+/// The bytes of the rest of an id.
+const ID_BYTES: usize = 9;
+/// An id and a time, in seconds.
+const ENTRY_BYTES: usize = ID_BYTES + 4;
+
+/// A message that WhatsApp took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenMessage {
+    /// Its id.
+    pub id: String,
+    /// When it was taken, to the second.
+    pub at: Timestamp,
+}
+
+/// `taken` with the message `id` that was taken at `now`: without those that are too old, and thinned out where they are dense,
+/// so that they cover the whole of their time also when there are many.
+pub fn with(taken: &[TakenMessage], id: &str, now: Timestamp) -> Vec<TakenMessage> {
+    let recent = |one: &&TakenMessage| one.id != id && now.since(one.at) < TAKEN_LIFE;
+    let mut taken: Vec<_> = taken.iter().filter(recent).cloned().collect();
+    taken.push(TakenMessage {
+        id: id.to_owned(),
+        at: now,
+    });
+    while taken.len() > TAKEN_MAX {
+        taken.remove(densest(&taken));
+    }
+    taken
+}
+
+/// The message whose neighbours are the closest to each other; never the first or the last.
+fn densest(taken: &[TakenMessage]) -> usize {
+    let gaps = taken.windows(3).map(|three| three[2].at.since(three[0].at));
+    let closest = gaps.enumerate().min_by_key(|(_, gap)| *gap);
+    closest.map_or(0, |(before, _)| before + 1)
+}
+
+/// As the item keeps them: small, since the item is written with each message. An id of another form is left out.
+pub(super) fn packed(taken: &[TakenMessage]) -> Vec<u8> {
+    taken.iter().filter_map(pack).flatten().collect()
+}
+
+fn pack(one: &TakenMessage) -> Option<[u8; ENTRY_BYTES]> {
+    let digits = one.id.strip_prefix(ID_PREFIX)?;
+    let id = u128::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    let (front, id) = id.split_at(id.len() - ID_BYTES);
+    let whole = digits.len() == 2 * ID_BYTES && front.iter().all(|byte| *byte == 0);
+    let seconds = u32::try_from(one.at.seconds()).ok().filter(|_| whole)?;
+    let mut entry = [0; ENTRY_BYTES];
+    entry[..ID_BYTES].copy_from_slice(id);
+    entry[ID_BYTES..].copy_from_slice(&seconds.to_be_bytes());
+    Some(entry)
+}
+
+/// The messages in what [`packed`] made.
+pub(super) fn read(packed: &[u8]) -> Vec<TakenMessage> {
+    packed.chunks_exact(ENTRY_BYTES).map(unpack).collect()
+}
+
+fn unpack(entry: &[u8]) -> TakenMessage {
+    let (id, seconds) = entry.split_at(ID_BYTES);
+    let digits: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
+    let seconds = seconds
+        .iter()
+        .fold(0, |seconds, byte| seconds << 8 | i64::from(*byte));
+    TakenMessage {
+        id: format!("{ID_PREFIX}{digits}"),
+        at: Timestamp::from_seconds(seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: i64 = 1_795_000_000;
+
+    /// A session that took a message at each of these seconds.
+    fn taken_at(seconds: impl IntoIterator<Item = i64>) -> Vec<TakenMessage> {
+        let mut taken = Vec::new();
+        for second in seconds {
+            let id = format!("3EB0{second:018X}");
+            taken = with(&taken, &id, Timestamp::from_seconds(START + second));
+        }
+        taken
+    }
+
+    #[test]
+    fn few_messages_are_all_remembered_until_they_are_too_old() {
+        let seconds = |taken: Vec<TakenMessage>| -> Vec<_> {
+            let seconds = taken.iter().map(|one| one.at.seconds() - START);
+            seconds.collect()
+        };
+        assert_eq!(seconds(taken_at([0, 1, 2, 300])), [0, 1, 2, 300]);
+        assert_eq!(seconds(taken_at([0, 1, 2, 601])), [2, 601]);
+    }
+
+    #[test]
+    fn a_message_that_is_sent_again_is_there_once() {
+        let taken = taken_at([0, 1]);
+        let again = with(&taken, &taken[0].id, Timestamp::from_seconds(START + 9));
+        let ids: Vec<_> = again.iter().map(|one| &one.id).collect();
+        assert_eq!(ids, [&taken[1].id, &taken[0].id]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_can_be_read(ids in prop::collection::vec("3EB0[0-9A-F]{18}", 0..16)) {
+            let at = Timestamp::from_seconds(START);
+            let taken: Vec<_> = ids.into_iter().map(|id| TakenMessage { id, at }).collect();
+            prop_assert_eq!(read(&packed(&taken)), taken);
+        }
+
+        #[test]
+        fn many_messages_are_remembered_from_the_whole_time(every in 1_i64..40, for_seconds in 900_i64..3_000) {
+            let taken = taken_at((0..for_seconds).step_by(every as usize));
+            prop_assert!(taken.len() <= TAKEN_MAX);
+            let last = taken[taken.len() - 1].at;
+            let old = taken.iter().filter(|one| last.since(one.at) >= Duration::from_secs(120));
+            prop_assert!(old.count() >= 5, "{:?}", taken);
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_form_is_left_out() {
+        for id in [
+            "",
+            "3EB0",
+            "3EB0XYZ",
+            "ABCD0123456789ABCDEF01",
+            "3EB00123456789ABCDEF0123",
+        ] {
+            let at = Timestamp::from_seconds(START);
+            let id = id.to_owned();
+            let taken = [TakenMessage { id, at }];
+            assert!(packed(&taken).is_empty(), "{taken:?}");
+        }
+    }
+}
