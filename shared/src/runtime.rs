@@ -27,6 +27,9 @@ pub mod dynamodb;
 /// What is written to the log, and how.
 pub mod log;
 
+/// What is counted and measured.
+pub mod metrics;
+
 pub use lambda_http::Error;
 
 /// Everything outside of the process, and the sources of time and randomness. A function's `App` takes its part of it.

@@ -212,9 +212,10 @@ impl Sender {
         failover::deliver(&self.services, place, message, deadline).await
     }
 
-    /// Stores the delivery's story, and what it showed about the session. A failure is logged and nothing more: the
+    /// Measures the delivery, and stores its story, and what it showed about the session. A failure is logged and nothing more: the
     /// message is on its way or not, whatever the store says.
     pub async fn record(&self, delivery: &Delivery) {
+        finish::measure(&self.services.meter, delivery);
         let story = self.deliveries.keep(delivery.item());
         let shown = async {
             for shown in &delivery.shown {

@@ -17,11 +17,19 @@ use super::{PASSWORD, PHONE, code, refresh, session, sign_in, signed_up};
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of metrics so far.
+    pub fn metrics(&self) -> Vec<Value> {
+        let text = self.text();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = lines.filter(|line: &Value| !line["_aws"].is_null());
+        lines.collect()
     }
 
     /// The lines so far that `message` stands in, and no more of them.
@@ -135,7 +143,7 @@ async fn no_log_line_of_any_journey_tells_a_secret() {
 }
 
 /// A system, and what it logs on this thread.
-async fn logged() -> (TestSystem, Log, DefaultGuard) {
+pub async fn logged() -> (TestSystem, Log, DefaultGuard) {
     let log = Log::default();
     let guard = tracing::subscriber::set_default(json_lines(log.clone()));
     (TestSystem::start().await, log, guard)

@@ -3,6 +3,7 @@
 
 mod guesses;
 mod logs;
+mod metrics;
 
 use std::time::Duration;
 

@@ -14,8 +14,23 @@ async fn check_status(system: &TestSystem, state: &str, ago: Option<(u64, u64)>)
         Timestamp::from_seconds(at - at % 60).rfc3339()
     };
     let (since, seen) = ago.map(|(since, seen)| (time(since), time(seen))).unzip();
-    let expected = json!({ "whatsapp": state, "since": since, "seenAt": seen });
-    assert_eq!(*check_ok(&reply), expected);
+    let needs_human = [
+        "needs_pairing",
+        "needs_restart",
+        "restricted",
+        "misconfigured",
+    ];
+    let needs_human = needs_human.contains(&state);
+    let expected = json!({
+        "whatsapp": state, "since": since, "seenAt": seen, "needsHuman": needs_human,
+    });
+    if ["usable", "cold_locked", "unknown"].contains(&state) {
+        assert_eq!(*check_ok(&reply), expected);
+        return;
+    }
+    let again = if needs_human { 300 } else { 15 };
+    let fields = json!({ "data": expected, "retryAfterSeconds": again });
+    check_problem(&reply, 503, "WHATSAPP_SERVICE_UNAVAILABLE", fields);
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,12 +70,39 @@ async fn the_status_is_what_the_last_messages_showed_and_asks_no_gateway() {
     pass(MINUTE).await;
     system.simulator().play(&outages()[0].0);
     ask_code(&system, SITI).await;
-    let reply = system.get(STATUS).await;
-    assert_eq!(check_ok(&reply)["whatsapp"], "down");
+    check_status(&system, "down", Some((0, 0))).await;
 
     let calls = gateway_calls(&system);
     system.get(STATUS).await;
     assert_eq!(gateway_calls(&system), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_is_bad_exactly_while_no_message_goes_out() {
+    let of_new_contacts = Scenario::ColdLocked {
+        code: 463,
+        refusals: None,
+    };
+    let of_all = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    for (scenario, state) in [
+        (Scenario::Healthy, "usable"),
+        (of_new_contacts, "cold_locked"),
+        (of_all, "restricted"),
+        (Scenario::Unlinked, "needs_pairing"),
+    ] {
+        let system = system().await;
+        // A contact, whom a restriction of new ones does not keep from getting messages.
+        check_sent(&ask_code(&system, SITI).await);
+        pass(MINUTE).await;
+        system.simulator().play(&scenario);
+        // The first shows what concerns new contacts, the second what concerns all.
+        ask_code(&system, BUDI).await;
+        ask_code(&system, SITI).await;
+        check_status(&system, state, Some((0, 0))).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ fn after(system: &TestSystem, seconds: u64) -> Timestamp {
 }
 
 async fn channel(system: &TestSystem) -> Value {
-    check_ok(&system.get(STATUS).await)["whatsapp"].clone()
+    system.get(STATUS).await.json["data"]["whatsapp"].clone()
 }
 
 /// What the tables hold, but for keys.

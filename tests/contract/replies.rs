@@ -447,6 +447,9 @@ impl Asker {
         ] {
             self.post(&system, &path, event).await;
         }
+        // The session is gone now.
+        self.ask(&system, "GET", "/api/status", &Value::Null, String::new())
+            .await;
         let unknown = format!("{}unknown", webhook::PATH);
         self.post(&system, &unknown, json!({})).await;
         let signing = TestSystem::builder().settings(|settings| {

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import yaml
 from acts import perform
 from boto3.dynamodb.types import Binary
 from gateway import TOKEN, Gateway
@@ -106,7 +107,21 @@ class Rehearsal:
             "WhatsAppUserToken": "{{resolve:secretsmanager:whatsapp/rehearsal:SecretString:gatewayToken}}",
             "AlarmEmail": "operator@example.com",
         }
-        return self.deploy(self.folder / "build" / "template.yaml", NAME, REGION, parameters | more)
+        return self.deploy(self.built_template(), NAME, REGION, parameters | more)
+
+    def built_template(self) -> pathlib.Path:
+        """What was built, without what the emulator refuses: alarms made of others. Tests in Rust hold their rules."""
+        build = self.folder / "build"
+        template = yaml.safe_load((build / "template.yaml").read_text())
+        resources = template["Resources"]
+        composites = [id for id, each in resources.items() if each["Type"] == "AWS::CloudWatch::CompositeAlarm"]
+        text = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        for id in composites:
+            del resources[id]
+            text = text.replace(f"${{{id}.Arn}}", id)
+        resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"] = text
+        (build / "emulated.yaml").write_text(json.dumps(template))  # which is YAML, too
+        return build / "emulated.yaml"
 
     def sign_up(self, phone: str) -> Reply:
         """Asks for the code that confirms a sign-up."""
@@ -325,7 +340,11 @@ def a_request_logs_no_more_than_it_is_priced_at(the: Rehearsal) -> None:
 def every_function_and_table_has_an_alarm_that_tells_the_topic(the: Rehearsal) -> None:
     topic = the.stack.resources["AlarmTopic"]
     alarms = the.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms), alarms
+    # Those without an action are parts of the composite alarms, which the emulator cannot make.
+    silent = {id for id in the.stack.of_kind("AWS::CloudWatch::Alarm") if id.startswith("CodesLate")}
+    silent = {the.stack.resources[id] for id in silent}
+    tell = [alarm for alarm in alarms if alarm["AlarmName"] not in silent]
+    assert all(alarm["AlarmActions"] == [topic] for alarm in tell), tell
     watched = {(alarm["MetricName"], each["Value"]) for alarm in alarms for each in alarm["Dimensions"]}
     for function in the.stack.of_kind("AWS::Lambda::Function"):
         assert ("Errors", the.stack.resources[function]) in watched, function

@@ -303,6 +303,7 @@ impl TestSystemBuilder {
             .map(|session| SessionSettings::new(&session.name, SessionToken::new(&session.token)));
         let mut settings = self.settings;
         settings.sessions = sessions.collect();
+        settings.stack_name = Some("tests".into());
         let simulator = Simulator::new(SimulatorOptions {
             clock: self.clock.clone(),
             ..self.simulator

@@ -183,6 +183,7 @@ pub fn outgoing(number: u64) -> Outgoing {
         phone: phone(number),
         content: Content::Text(MessageBody(format!("Your code is {:06}", 100_000 + number))),
         first_contact: false,
+        code_asked_at: None,
     }
 }
 

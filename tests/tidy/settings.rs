@@ -53,6 +53,7 @@ fn every_setting_is_a_parameter_or_a_table_of_the_stack() {
     assert_eq!(set, settings, "in template.yaml, and in the README");
     for (variable, target) in variables(&template()) {
         let name = variable.replace('_', "").to_lowercase();
+        let target = target.trim_start_matches("AWS::");
         assert_eq!(target.to_lowercase(), name, "{variable}: !Ref {target}");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
-use shared::model::replies;
+use shared::model::replies::{self, Text};
 use shared::platform::clock::Clock;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
@@ -105,11 +105,29 @@ fn is_of(known: &str, path: &str) -> bool {
             .all(|(known, given)| known == given || known.starts_with('{') && !given.is_empty())
 }
 
-/// What the store knows of the WhatsApp session. Asks no gateway, so that anyone may ask this.
+/// What the store knows of the WhatsApp sessions: a good answer if messages go out. Asks no gateway, so that anyone may ask this.
 async fn status(app: &App) -> Result<Reply, Problem> {
     let channel = app.sender.channel().await;
     let channel = channel.map_err(|error| Problem::internal(&error))?;
-    let (state, message) = match channel.state {
+    let (word, message) = told(channel.state);
+    let data = json!({
+        "whatsapp": word,
+        "since": channel.since.map(to_the_minute),
+        "seenAt": channel.seen_at.map(to_the_minute),
+        "needsHuman": channel.state.needs_human(),
+    });
+    if channel.state.may_send() {
+        return Ok(Reply::new(message, data));
+    }
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let problem = Problem::new(unavailable, "WHATSAPP_SERVICE_UNAVAILABLE", message);
+    let problem = problem.retry_after(channel.state.retry_after());
+    Err(problem.with("data", data))
+}
+
+/// The word for a state, and what it tells a person.
+const fn told(state: ChannelState) -> (&'static str, Text) {
+    match state {
         ChannelState::Usable => ("usable", replies::MESSAGES_GO_OUT),
         ChannelState::Recovering => ("recovering", replies::RECONNECTING),
         ChannelState::NeedsPairing => ("needs_pairing", replies::NEEDS_PAIRING),
@@ -119,11 +137,7 @@ async fn status(app: &App) -> Result<Reply, Problem> {
         ChannelState::ColdLocked => ("cold_locked", replies::STRANGERS_NOT_REACHED),
         ChannelState::Misconfigured => ("misconfigured", replies::GATEWAY_REFUSES),
         ChannelState::Unknown => ("unknown", replies::NOTHING_SENT_YET),
-    };
-    let since = channel.since.map(to_the_minute);
-    let seen = channel.seen_at.map(to_the_minute);
-    let data = json!({ "whatsapp": state, "since": since, "seenAt": seen });
-    Ok(Reply::new(message, data))
+    }
 }
 
 /// A time without its seconds: in those anybody could read how a request of theirs had looked at the session, and from that

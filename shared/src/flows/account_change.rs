@@ -125,6 +125,7 @@ impl AccountChanges {
             phone: phone.clone(),
             content: Content::Text(self.brand.change_message(change, language(notice))),
             first_contact,
+            code_asked_at: None,
         };
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         // The message is out or not, whatever becomes of its record.

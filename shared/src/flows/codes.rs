@@ -21,6 +21,7 @@ use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+use crate::runtime::metrics::Meter;
 use crate::sender::{PickError, Reason, Sender};
 use crate::store::StoreError;
 use crate::store::batch::Batches;
@@ -69,6 +70,7 @@ pub struct Codes {
     ring: KeyRing,
     sender: Sender,
     deliveries: Deliveries,
+    meter: Meter,
     policy: Policy,
     unbound_guesses: bool,
     test_numbers: TestNumbers,
@@ -163,6 +165,7 @@ impl Codes {
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             deliveries: Deliveries::of(backends),
+            meter: Meter::new(&backends.settings),
             policy: backends.settings.policy.clone(),
             unbound_guesses: backends.settings.unbound_guesses,
             test_numbers: backends.settings.test_numbers.clone(),

@@ -9,6 +9,7 @@ use crate::model::keys::RingName;
 use crate::model::webhook;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+use crate::runtime::metrics::Meter;
 use crate::store::StoreError;
 use crate::store::deliveries::Deliveries;
 use crate::store::keys::KeyRing;
@@ -57,6 +58,7 @@ pub struct Webhooks {
     ring: KeyRing,
     key: Option<WebhookKey>,
     deliveries: Deliveries,
+    meter: Meter,
     sessions: WhatsAppSessions,
 }
 
@@ -69,6 +71,7 @@ impl Webhooks {
             ring: KeyRing::new(backends, RingName::Webhooks),
             key: settings.webhook_key.clone(),
             deliveries: Deliveries::of(backends),
+            meter: Meter::new(&backends.settings),
             sessions: WhatsAppSessions::new(backends.dynamodb.clone(), sessions),
         }
     }

@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::{
 };
 use tracing_subscriber::registry::LookupSpan;
 
+use super::metrics;
 use crate::model::phone::Phone;
 
 /// Writes events to standard output.
@@ -85,14 +86,17 @@ where
                 line.append(&mut object(&fields.fields));
             }
         }
+        let metadata = event.metadata();
         let mut fields = String::new();
         context
             .field_format()
             .format_fields(Writer::new(&mut fields), event)?;
         line.append(&mut object(&fields));
+        if metadata.target() == metrics::TARGET {
+            unfold(&mut line, metrics::FIELD);
+        }
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let metadata = event.metadata();
         for (name, text) in [
             ("timestamp", time.as_str()),
             ("level", metadata.level().as_str()),
@@ -101,6 +105,13 @@ where
             line.insert(name.to_owned(), text.into());
         }
         writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// Puts what the text in `field` holds as JSON into the line itself: CloudWatch looks for metrics nowhere else.
+fn unfold(line: &mut Map<String, Value>, field: &str) {
+    if let Some(Value::String(json)) = line.remove(field) {
+        line.append(&mut object(&json));
     }
 }
 

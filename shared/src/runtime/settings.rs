@@ -134,6 +134,8 @@ pub struct Settings {
     pub refresh_grace: Duration,
     /// How long a login lives at most, however often it is refreshed: `SESSION_MAX_DAYS`.
     pub login_max: Duration,
+    /// The name of the stack, by which its metrics are told from those of others: `STACK_NAME`. Without it nothing is measured.
+    pub stack_name: Option<String>,
     /// The AWS region: `AWS_REGION`.
     pub region: String,
     /// The keys to AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -171,6 +173,7 @@ impl Default for Settings {
             brand: Brand::default(),
             refresh_grace: Duration::from_secs(60),
             login_max: 90 * DAY,
+            stack_name: None,
             region: "ap-southeast-3".into(),
             credentials: None,
             dynamodb_url: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::assess;
 use super::classify::{Observation, classify};
 use super::decide::{Progress, Step, decide};
-use super::delivery::Content;
+use super::delivery::{Content, Effort};
 use super::outcome::Outcome;
 use super::recover;
 use super::run::{Patience, Run, SEND_MIN, SEND_ROOM, SendAnswer};
@@ -55,6 +55,7 @@ async fn follow(run: &mut Run<'_>, mut observation: Observation) -> (Outcome, Af
             Step::Recover { gateway_was_down } => {
                 let found = recover::recover(run, gateway_was_down).await;
                 run.was_unusable |= found != Observation::UsableAtOnce;
+                run.effort.count_recovery(found);
                 found
             }
             // A send without an answer always ends its message, so none is missed here.
@@ -63,6 +64,14 @@ async fn follow(run: &mut Run<'_>, mut observation: Observation) -> (Outcome, Af
             }
             Step::Finish(outcome) => return (outcome, Aftermath::Nothing),
         };
+    }
+}
+
+impl Effort {
+    fn count_recovery(&mut self, found: Observation) {
+        let usable = [Observation::UsableAtOnce, Observation::Recovered].contains(&found);
+        self.recoveries += 1;
+        self.recovered += usize::from(usable);
     }
 }
 
@@ -247,7 +256,9 @@ impl Run<'_> {
         }
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
-            self.add_step("wait", self.now().since(began));
+            let waited = self.now().since(began);
+            self.effort.waited += waited;
+            self.add_step("wait", waited);
         }
         Ok(())
     }

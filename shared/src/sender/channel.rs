@@ -1,7 +1,13 @@
 //! Whether messages can be sent, from what the store knows of the session.
+use std::time::Duration;
+
+use super::outcome::HUMAN_TAKES;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::{SessionItem, SessionState};
+
+/// When it is worth asking again for what comes back by itself: connects follow each other this fast.
+const RECOVERY_TAKES: Duration = Duration::from_secs(15);
 
 /// Whether messages can be sent, as far as the store knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +44,28 @@ pub enum ChannelState {
 }
 
 impl ChannelState {
+    /// Whether messages go out, as far as anybody has looked.
+    pub const fn may_send(self) -> bool {
+        matches!(self, Self::Usable | Self::ColdLocked | Self::Unknown)
+    }
+
+    /// Whether waiting does not help: only somebody who acts does.
+    pub const fn needs_human(self) -> bool {
+        matches!(
+            self,
+            Self::NeedsPairing | Self::NeedsRestart | Self::Restricted | Self::Misconfigured
+        )
+    }
+
+    /// When it is worth asking again while nothing goes out.
+    pub const fn retry_after(self) -> Duration {
+        if self.needs_human() {
+            HUMAN_TAKES
+        } else {
+            RECOVERY_TAKES
+        }
+    }
+
     /// The place of a state among those of several sessions: what sends, then what comes back, then what nobody knows, then
     /// what somebody has to end.
     const fn rank(self) -> u8 {

@@ -23,6 +23,8 @@ pub struct Outgoing {
     pub content: Content,
     /// Whether the recipient is not known to have taken a message lately.
     pub first_contact: bool,
+    /// When the code that it carries was asked for; nothing for a message without a code.
+    pub code_asked_at: Option<Timestamp>,
 }
 
 /// What a message has shown about one session.
@@ -61,6 +63,12 @@ pub struct Delivery {
     pub phone: Phone,
     /// When it began.
     pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// When its code was asked for; nothing for a message without a code.
+    pub(super) code_asked_at: Option<Timestamp>,
+    /// What it cost beside the sends.
+    pub(super) effort: Effort,
     /// What was done, in order.
     pub steps: Vec<StepTaken>,
     /// How long until it is worth asking again, when it was not sent.
@@ -69,6 +77,28 @@ pub struct Delivery {
     pub(super) to_nobody: bool,
     /// What it has shown about each session that it was tried on.
     pub(super) shown: Vec<Shown>,
+}
+
+/// What a message cost beside its sends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effort {
+    /// How long it waited for its places in queues.
+    pub(super) waited: Duration,
+    /// How many recoveries it waited for.
+    pub(super) recoveries: usize,
+    /// How many of these ended with a usable session.
+    pub(super) recovered: usize,
+}
+
+impl Effort {
+    /// Both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            waited: self.waited + other.waited,
+            recoveries: self.recoveries + other.recoveries,
+            recovered: self.recovered + other.recovered,
+        }
+    }
 }
 
 /// One thing that was done for a message.

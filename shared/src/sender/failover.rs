@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::act::{self, Aftermath};
-use super::delivery::{Content, Delivery, Outgoing, StepTaken};
+use super::delivery::{Content, Delivery, Effort, Outgoing, StepTaken};
 use super::finish::{self, End};
 use super::outcome::{Outcome, Reason};
 use super::pool::{Choice, Unread};
@@ -36,7 +36,7 @@ pub(super) async fn deliver(
     };
     let ends = relay.run(place).await;
     let delivery = relay.delivery(ends, started);
-    finish::log(&delivery, services.clock.now().since(started));
+    finish::log(&delivery);
     delivery
 }
 
@@ -185,12 +185,14 @@ impl<'a> Relay<'a> {
     /// All of it as one delivery.
     fn delivery(self, ends: Vec<End>, started: Timestamp) -> Delivery {
         let speaking = speaking(&ends);
+        let efforts = ends.iter().map(|end| end.effort);
         let outcome = speaking.map_or(Outcome::NotSent(Reason::SessionDown), |end| end.outcome);
         let Outgoing {
             purpose,
             message_id,
             phone,
             content,
+            code_asked_at,
             ..
         } = self.message;
         Delivery {
@@ -202,6 +204,9 @@ impl<'a> Relay<'a> {
             purpose,
             phone,
             started,
+            ended: self.services.clock.now(),
+            code_asked_at,
+            effort: efforts.fold(Effort::default(), Effort::and),
             retry_after: speaking.and_then(|end| end.retry_after),
             to_nobody: matches!(content, Content::Nobody),
             steps: story(&ends),
@@ -277,10 +282,7 @@ fn store_failed(session: &str, error: &StoreError) {
 
 /// Whether a message that was not sent for `reason` may be sent by another session.
 const fn concerns_the_session(reason: Reason) -> bool {
-    !matches!(
-        reason,
-        Reason::NotOnWhatsApp | Reason::WrongRecipient | Reason::Deadline
-    )
+    reason.concerns_the_channel() && !matches!(reason, Reason::Deadline)
 }
 
 /// The end that says how the whole message ended: the one that sent it, or may have; else what concerns the recipient; else
@@ -297,7 +299,7 @@ fn speaking(ends: &[End]) -> Option<&End> {
     let with = |wanted: fn(Outcome) -> bool| last.iter().copied().find(|end| wanted(end.outcome));
     let recipient = |outcome: Outcome| {
         let reason = outcome.reason();
-        reason.is_some_and(|reason| !concerns_the_session(reason) && reason != Reason::Deadline)
+        reason.is_some_and(|reason| !reason.concerns_the_channel())
     };
     let by_itself = |outcome: Outcome| outcome.reason().is_some_and(|reason| !reason.needs_human());
     with(|outcome| outcome == Outcome::Sent)

@@ -1,13 +1,14 @@
 //! The end of a message on a session, what that has shown about the session, and the message's line in the log.
 use std::time::Duration;
 
-use super::delivery::{Content, Delivery, Shown, StepTaken};
+use super::delivery::{Content, Delivery, Effort, Shown, StepTaken};
 use super::nobody::{end_of, speaks_for_others};
 use super::outcome::{HUMAN_TAKES, Outcome, Reason};
 use super::rank::Contact;
 use super::run::Run;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::metrics::{IN_TIME, Line, Meter, Metric};
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use crate::store::whatsapp_sessions::taken;
 use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
@@ -16,6 +17,7 @@ use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
 pub(super) struct End {
     pub(super) outcome: Outcome,
     pub(super) steps: Vec<StepTaken>,
+    pub(super) effort: Effort,
     pub(super) retry_after: Option<Duration>,
     pub(super) shown: Shown,
 }
@@ -49,6 +51,7 @@ impl Run<'_> {
                 send_record,
                 rest_of_nobodys_place,
             },
+            effort: self.effort,
             steps: self.steps,
         }
     }
@@ -220,8 +223,51 @@ fn state_after(outcome: Outcome, before: Option<SessionState>) -> Option<Session
     }
 }
 
+/// Measures a message. One to nobody is none.
+pub(super) fn measure(meter: &Meter, delivery: &Delivery) {
+    if delivery.to_nobody {
+        return;
+    }
+    let (outcome, effort) = (delivery.outcome, delivery.effort);
+    let (sent, unknown) = (outcome == Outcome::Sent, outcome == Outcome::Unknown);
+    let mut line = meter
+        .line(delivery.ended)
+        .count(Metric::Sent, usize::from(sent))
+        .count(Metric::NotSent, usize::from(!sent && !unknown))
+        .count(Metric::Unknown, usize::from(unknown))
+        .seconds(Metric::PlaceWaitSeconds, effort.waited);
+    if effort.recoveries > 0 {
+        let failed = effort.recoveries - effort.recovered;
+        line = line
+            .count(Metric::RecoveryTried, effort.recoveries)
+            .count(Metric::RecoverySucceeded, effort.recovered)
+            .count(Metric::RecoveryFailed, failed);
+    }
+    if let Some(asked_at) = delivery.code_asked_at {
+        line = code(line, outcome, delivery.ended.since(asked_at));
+    }
+    line.write();
+}
+
+/// Measures a code whose message took so long.
+fn code(mut line: Line, outcome: Outcome, took: Duration) -> Line {
+    let sent = outcome == Outcome::Sent;
+    if sent {
+        line = line
+            .count(Metric::CodesSent, 1)
+            .seconds(Metric::SecondsToTaken, took);
+    }
+    // What concerns the recipient alone says nothing about the channel.
+    if outcome.reason().is_none_or(Reason::concerns_the_channel) {
+        let in_time = sent && took <= IN_TIME;
+        line = line.count(Metric::CodesInTime, usize::from(in_time));
+    }
+    line
+}
+
 /// The message's line in the log.
-pub(super) fn log(delivery: &Delivery, took: Duration) {
+pub(super) fn log(delivery: &Delivery) {
+    let took = delivery.ended.since(delivery.started);
     let steps: Vec<_> = delivery
         .steps
         .iter()

@@ -70,6 +70,11 @@ impl Reason {
         )
     }
 
+    /// Whether it says something about the sessions, and not only about the recipient.
+    pub const fn concerns_the_channel(self) -> bool {
+        !matches!(self, Self::NotOnWhatsApp | Self::WrongRecipient)
+    }
+
     /// The word for it in the store and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! One message on its way: what is known, and what was done so far.
 use std::time::Duration;
 
-use super::delivery::{Outgoing, StepTaken};
+use super::delivery::{Effort, Outgoing, StepTaken};
 use super::outcome::Outcome;
 use super::queue::Place;
 use super::services::Services;
@@ -40,6 +40,7 @@ pub(super) struct Run<'a> {
     pub(super) message: Outgoing,
     pub(super) deadline: Timestamp,
     pub(super) steps: Vec<StepTaken>,
+    pub(super) effort: Effort,
     /// How long until something new can be tried, when the session did not come back.
     pub(super) retry_after: Option<Duration>,
     /// When the first send began.
@@ -83,6 +84,7 @@ impl<'a> Run<'a> {
             message,
             deadline,
             steps: Vec::new(),
+            effort: Effort::default(),
             retry_after: None,
             first_sent_at: None,
             sent_at: started,

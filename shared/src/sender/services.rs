@@ -3,6 +3,7 @@ use crate::gateway::Gateway;
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::runtime::Backends;
+use crate::runtime::metrics::Meter;
 use crate::store::StoreError;
 use crate::store::batch::{Batches, Read};
 use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
@@ -10,12 +11,13 @@ use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 /// The item of a session, with the session's name.
 pub type Named = (String, SessionItem);
 
-/// The gateway, the table of sessions, time and randomness.
+/// The gateway, the table of sessions, metrics, time and randomness.
 #[derive(Clone, Debug)]
 pub(super) struct Services {
     pub(super) gateway: Gateway,
     pub(super) sessions: WhatsAppSessions,
     pub(super) batches: Batches,
+    pub(super) meter: Meter,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     /// Whether somebody can be asked to restart the gateway.
@@ -32,6 +34,7 @@ impl Services {
             gateway: backends.gateway.clone(),
             sessions: WhatsAppSessions::new(backends.dynamodb.clone(), table),
             batches: Batches::new(backends),
+            meter: Meter::new(settings),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
             can_restart: settings.restart_url.is_some(),

@@ -106,11 +106,8 @@ impl Deliveries {
         let update = self
             .earlier(message_id, "delivered_at", at)
             .update_expression("SET delivered_at = :at");
-        let record = written("keep that a message was delivered", update).await?;
-        Ok(match record {
-            Some(_) => Record::Kept,
-            None => Record::Missing,
-        })
+        let before = before("keep that a message was delivered", update).await?;
+        Ok(Record::of(before.as_ref()))
     }
 
     /// Keeps that the message was read at `at`, unless an earlier time is kept; so it was delivered by then. One conditional
@@ -119,18 +116,16 @@ impl Deliveries {
     /// # Errors
     /// When the store fails. It may be half done then; asked for again, it is wholly done.
     pub async fn record_read(&self, message_id: &str, at: Timestamp) -> Result<Record, StoreError> {
-        let update = self
-            .earlier(message_id, "read_at", at)
-            .update_expression("SET read_at = :at, delivered_at = if_not_exists(delivered_at, :at)")
-            .return_values(ReturnValue::UpdatedNew);
-        let Some(record) = written("keep that a message was read", update).await? else {
-            return Ok(Record::Missing);
-        };
-        let delivered = record.number("delivered_at").map(Timestamp::from_millis);
+        let update = self.earlier(message_id, "read_at", at).update_expression(
+            "SET read_at = :at, delivered_at = if_not_exists(delivered_at, :at)",
+        );
+        let before = before("keep that a message was read", update).await?;
+        let delivered = before.as_ref().and_then(|item| item.number("delivered_at"));
+        let delivered = delivered.map(Timestamp::from_millis);
         if delivered.is_some_and(|delivered| at < delivered) {
             return self.record_delivered(message_id, at).await;
         }
-        Ok(Record::Kept)
+        Ok(Record::of(before.as_ref()))
     }
 
     /// An update that is refused where there is no such message, or its `time` is not after `at`.
@@ -141,6 +136,7 @@ impl Deliveries {
             )
             .expression_attribute_names("#time", time)
             .expression_attribute_values(":at", number(at.millis()))
+            .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -167,14 +163,33 @@ fn list_of_steps(steps: &[(&str, u64)]) -> AttributeValue {
 /// Whether there is a record of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
+    /// There is, and it says for the first time that the message was delivered.
+    First {
+        /// When the message began.
+        begun: Timestamp,
+    },
     /// There is, and it says what was told, or something earlier.
     Kept,
     /// There is none, or none yet. Nothing was written.
     Missing,
 }
 
-/// What the update answers, or the item that refused it. Nothing where there is no item.
-async fn written(
+impl Record {
+    /// What was kept over a record that was like this.
+    fn of(before: Option<&Item>) -> Self {
+        let Some(before) = before else {
+            return Self::Missing;
+        };
+        let begun = before.number("at").map(Timestamp::from_millis);
+        match (before.number("delivered_at"), begun) {
+            (None, Some(begun)) => Self::First { begun },
+            _ => Self::Kept,
+        }
+    }
+}
+
+/// The item as it was before the update, or as it refused it. Nothing where there is no item.
+async fn before(
     act: &'static str,
     update: UpdateItemFluentBuilder,
 ) -> Result<Option<Item>, StoreError> {

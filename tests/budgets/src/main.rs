@@ -34,7 +34,8 @@ struct Cli {
     /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
     #[arg(long)]
     bootstraps: Option<PathBuf>,
-    /// Measure everything and write docs/performance.md, and the month that follows from it into docs/deployment.md;
+    /// Measure everything and write docs/performance.md, and the month that follows from it into
+    /// docs/deployment.md and docs/operations.md;
     /// with `month` only that
     #[arg(long)]
     write: bool,
@@ -90,14 +91,15 @@ fn month(cli: &Cli) -> anyhow::Result<bool> {
         gateway_seconds,
         refreshes,
     } = cli.usage;
-    let findings = month::measure(month::Usage {
+    let month = month::measure(month::Usage {
         messages: messages.into(),
         gateway_seconds,
         refreshes: refreshes.into(),
     })?;
-    println!("{}", findings.markdown);
+    println!("{}", month.requests.markdown);
+    println!("{}", month.watching.markdown);
     if cli.write {
-        month::write(&findings)?;
+        month::write(&month)?;
     }
     Ok(true)
 }

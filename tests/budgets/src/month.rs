@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde_yaml_ng::Value;
+use shared::runtime::metrics::Metric;
 
 use crate::report::Findings;
 
@@ -29,6 +30,10 @@ const LOGS_GB: f64 = 0.50;
 const LOGS_GB_MONTH: f64 = 0.03;
 /// An alarm for a month.
 const ALARM: f64 = 0.10;
+/// An alarm that is made of others, for a month.
+const COMPOSITE_ALARM: f64 = 0.50;
+/// A dashboard for a month. Three of an account are free, which is not taken off.
+const DASHBOARD: f64 = 3.00;
 /// A metric of one's own for a month.
 const METRIC: f64 = 0.30;
 /// A gigabyte that leaves for the internet. aws.amazon.com/ec2/pricing/on-demand
@@ -56,6 +61,19 @@ const REPLY_BYTES: f64 = 2_000.0;
 const DELIVERY_BYTES: f64 = 1_000.0;
 /// How long logs are kept unless a parameter says otherwise.
 const LOG_DAYS: f64 = 30.0;
+
+/// How often session-monitor runs in a month of thirty days.
+const ROUNDS: f64 = 30.0 * 24.0 * 60.0;
+/// How long a round takes while all is well: a look at each session, side by side.
+const ROUND_SECONDS: f64 = 1.0;
+/// What a round reads and writes: the list of sessions and the item of one, which it also writes, and the records of what was
+/// sent last.
+const ROUND_READS: f64 = 3.0;
+const ROUND_WRITES: f64 = 1.0;
+/// What a round leaves in the log: its line, its two lines of metrics, and those of Lambda.
+const ROUND_LOG_BYTES: f64 = 3_000.0;
+/// The sessions that are priced.
+const SESSIONS: f64 = 1.0;
 
 /// What is asked for in a month.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +105,7 @@ const REFRESH: (&str, &str) = ("`POST /api/auth/refresh`", "auth-refresh");
 ///
 /// # Errors
 /// When docs/performance.md or template.yaml has not what is needed.
-pub fn measure(usage: Usage) -> anyhow::Result<Findings> {
+pub fn measure(usage: Usage) -> anyhow::Result<Month> {
     let measured = Measured::read()?;
     let stack = Stack::read()?;
     let mut bill = Bill::default();
@@ -106,8 +124,93 @@ pub fn measure(usage: Usage) -> anyhow::Result<Findings> {
         bill.reads += times * units.reads;
         bill.writes += times * units.writes;
     }
-    Ok(bill.findings(usage, &stack))
+    let watching = Watching::of(&stack)?;
+    Ok(Month {
+        requests: bill.findings(usage, &watching),
+        watching: watching.findings(),
+    })
 }
+
+/// What a month costs, as Markdown.
+pub struct Month {
+    /// All of it.
+    pub requests: Findings,
+    /// What it costs to watch, by its parts.
+    pub watching: Findings,
+}
+
+/// What is paid for although nobody asks for anything: what, how much of it, and the price of one.
+struct Watching(Vec<(&'static str, f64, f64)>);
+
+impl Watching {
+    fn of(stack: &Stack) -> anyhow::Result<Self> {
+        let memory_gb = stack.memory_of_monitor()? / 1_024.0;
+        let metrics = Metric::ALL.into_iter();
+        let (per_session, others): (Vec<_>, Vec<_>) =
+            metrics.partition(|metric| metric.is_per_session());
+        let metrics = count(others.len())? + count(per_session.len())? * SESSIONS;
+        Ok(Self(vec![
+            ("metrics of messages and sessions", metrics, METRIC),
+            ("metrics of log filters", stack.filters, METRIC),
+            ("alarms", stack.alarms, ALARM),
+            (
+                "alarms made of others",
+                stack.composite_alarms,
+                COMPOSITE_ALARM,
+            ),
+            ("dashboards", stack.dashboards, DASHBOARD),
+            (
+                "session-monitor, calls",
+                ROUNDS,
+                LAMBDA_MILLION_CALLS / MILLION,
+            ),
+            (
+                "session-monitor, GB-seconds on arm64",
+                ROUNDS * ROUND_SECONDS * memory_gb,
+                LAMBDA_GB_SECOND,
+            ),
+            (
+                "session-monitor, write units",
+                ROUNDS * ROUND_WRITES,
+                DYNAMODB_MILLION_WRITES / MILLION,
+            ),
+            (
+                "session-monitor, read units",
+                ROUNDS * ROUND_READS,
+                DYNAMODB_MILLION_READS / MILLION,
+            ),
+            (
+                "session-monitor, GB logged and kept",
+                ROUNDS * ROUND_LOG_BYTES / GB,
+                LOGS_GB + LOGS_GB_MONTH * LOG_DAYS / 30.0,
+            ),
+        ]))
+    }
+
+    fn sum(&self) -> f64 {
+        self.0.iter().map(|(_, amount, price)| amount * price).sum()
+    }
+
+    fn findings(&self) -> Findings {
+        let mut findings = Findings::default();
+        price_list(&mut findings, &self.0);
+        findings
+    }
+}
+
+/// A table of what is paid for, with its sum.
+fn price_list(findings: &mut Findings, rows: &[(&'static str, f64, f64)]) {
+    findings.table("what, how much, US$");
+    for (what, amount, price) in rows {
+        let (amount, costs) = (rounded(*amount), format!("{:.2}", amount * price));
+        findings.row(&[(*what).to_owned(), amount, costs]);
+    }
+    let sum: f64 = rows.iter().map(|(_, amount, price)| amount * price).sum();
+    findings.row(&["altogether".to_owned(), String::new(), format!("{sum:.2}")]);
+}
+
+const MILLION: f64 = 1_000_000.0;
+const GB: f64 = 1_000_000_000.0;
 
 /// What is paid for, but for what only stands there.
 #[derive(Default)]
@@ -119,9 +222,7 @@ struct Bill {
 }
 
 impl Bill {
-    fn findings(&self, usage: Usage, stack: &Stack) -> Findings {
-        const MILLION: f64 = 1_000_000.0;
-        const GB: f64 = 1_000_000_000.0;
+    fn findings(&self, usage: Usage, watching: &Watching) -> Findings {
         let logged = self.requests * LOG_BYTES / GB;
         let stored = usage.messages * DELIVERY_BYTES / GB;
         let out = self.requests * REPLY_BYTES / GB;
@@ -158,22 +259,15 @@ impl Bill {
                 logged * LOG_DAYS / 30.0,
                 LOGS_GB_MONTH,
             ),
-            ("CloudWatch, alarms", stack.alarms, ALARM),
-            ("CloudWatch, metrics", stack.metrics, METRIC),
+            (
+                "watching, see [operations.md](operations.md#what-watching-costs)",
+                1.0,
+                watching.sum(),
+            ),
             ("GB to the internet", out, OUT_GB),
         ];
         let mut findings = Findings::default();
-        findings.table("what, how much, US$");
-        let mut sum = 0.0;
-        for (what, amount, price) in rows {
-            sum += amount * price;
-            findings.row(&[
-                what.to_owned(),
-                rounded(amount),
-                format!("{:.2}", amount * price),
-            ]);
-        }
-        findings.row(&["altogether".to_owned(), String::new(), format!("{sum:.2}")]);
+        price_list(&mut findings, &rows);
         let head = format!(
             "{} codes, each sent, answered, and its login refreshed {} times; the gateway takes {} s for one. Prices: {PRICES_OF}.\n\n",
             rounded(usage.messages),
@@ -269,7 +363,10 @@ impl Measured {
 struct Stack {
     template: Value,
     alarms: f64,
-    metrics: f64,
+    composite_alarms: f64,
+    dashboards: f64,
+    /// The filters that make a metric each.
+    filters: f64,
 }
 
 impl Stack {
@@ -284,11 +381,12 @@ impl Stack {
         let always: Vec<_> = always.collect();
         let of_type = |kind: &str| always.iter().filter(|each| each["Type"] == kind).count();
         let alarms = of_type("AWS::CloudWatch::Alarm");
-        let metrics = of_type("AWS::Logs::MetricFilter");
         ensure!(alarms > 0, "template.yaml has no alarm");
         Ok(Self {
             alarms: count(alarms)?,
-            metrics: count(metrics)?,
+            composite_alarms: count(of_type("AWS::CloudWatch::CompositeAlarm"))?,
+            dashboards: count(of_type("AWS::CloudWatch::Dashboard"))?,
+            filters: count(of_type("AWS::Logs::MetricFilter"))?,
             template,
         })
     }
@@ -304,9 +402,20 @@ impl Stack {
             .into_iter()
             .find(|each| each["CodeUri"] == folder.as_str());
         let found = found.with_context(|| format!("template.yaml lacks {function}"))?;
+        found["MemorySize"]
+            .as_f64()
+            .map_or_else(|| self.memory_everywhere(), Ok)
+    }
+
+    /// The memory of session-monitor: its own, or that of all functions.
+    fn memory_of_monitor(&self) -> anyhow::Result<f64> {
+        self.memory_mb("session-monitor")
+            .or_else(|_| self.memory_everywhere())
+    }
+
+    fn memory_everywhere(&self) -> anyhow::Result<f64> {
         let everywhere = &self.template["Globals"]["Function"]["MemorySize"];
-        let own = found["MemorySize"].as_f64();
-        own.or_else(|| everywhere.as_f64()).context("MemorySize")
+        everywhere.as_f64().context("MemorySize")
     }
 }
 
@@ -318,11 +427,11 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// What stands around the part of docs/deployment.md that is written here.
+/// What stands around the part of a document that is written here.
 const BEGIN: &str = "<!-- Written by `cargo run -p budgets -- month --write`. -->\n";
 const END: &str = "<!-- As far as here. -->";
 
-/// docs/deployment.md with these findings in it.
+/// The document with these findings in it.
 fn document(document: &str, findings: &Findings) -> anyhow::Result<String> {
     let (before, rest) = document.split_once(BEGIN).context("no beginning")?;
     let (_, after) = rest.split_once(END).context("no end")?;
@@ -330,15 +439,28 @@ fn document(document: &str, findings: &Findings) -> anyhow::Result<String> {
     Ok(format!("{before}{BEGIN}\n{table}\n\n{END}{after}"))
 }
 
-/// Writes the month into docs/deployment.md.
+impl Month {
+    /// The documents that hold it, with what each holds.
+    fn documents(&self) -> [(&'static str, &Findings); 2] {
+        [
+            ("docs/deployment.md", &self.requests),
+            ("docs/operations.md", &self.watching),
+        ]
+    }
+}
+
+/// Writes the month into docs/deployment.md, and what watching costs into docs/operations.md.
 ///
 /// # Errors
 /// When there is no such file, or no place in it.
-pub fn write(findings: &Findings) -> anyhow::Result<()> {
-    let path = repository().join("docs/deployment.md");
-    let text = std::fs::read_to_string(&path)?;
-    let text = document(&text, findings).context("docs/deployment.md")?;
-    Ok(std::fs::write(path, text)?)
+pub fn write(month: &Month) -> anyhow::Result<()> {
+    for (name, findings) in month.documents() {
+        let path = repository().join(name);
+        let text = std::fs::read_to_string(&path)?;
+        let text = document(&text, findings).context(name)?;
+        std::fs::write(path, text)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -346,12 +468,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_says_what_a_month_costs_now() {
-        let text = std::fs::read_to_string(repository().join("docs/deployment.md"));
-        let text = text.expect("docs/deployment.md");
-        let findings = measure(Usage::default()).expect("a month");
-        let now = document(&text, &findings).expect("a place for it");
-        assert_eq!(text, now, "run `cargo run -p budgets -- month --write`");
+    fn the_documents_say_what_a_month_costs_now() {
+        let month = measure(Usage::default()).expect("a month");
+        for (name, findings) in month.documents() {
+            let text = std::fs::read_to_string(repository().join(name)).expect(name);
+            let now = document(&text, findings).expect("a place for it");
+            assert_eq!(text, now, "run `cargo run -p budgets -- month --write`");
+        }
     }
 
     #[test]
@@ -361,7 +484,7 @@ mod tests {
                 messages,
                 ..Usage::default()
             };
-            let text = measure(usage).expect("a month").markdown;
+            let text = measure(usage).expect("a month").requests.markdown;
             let row = text.lines().find(|line| line.starts_with("| altogether"));
             let sum = row.and_then(|row| row.split('|').nth(3)).expect("a sum");
             sum.trim().parse::<f64>().expect("a number")

@@ -118,6 +118,7 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         phone: phone.context("a phone number")?,
         content: Content::Text(MessageBody(format!("Your code is {number:06}"))),
         first_contact: false,
+        code_asked_at: None,
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&Recipient::of(&message.phone)).await?;

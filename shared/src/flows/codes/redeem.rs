@@ -2,7 +2,9 @@
 use super::check::CountedGuess;
 use super::{Codes, VerifyError, log_store_error};
 use crate::model::challenge::Used;
+use crate::runtime::metrics::Metric;
 use crate::store::challenges::guesses::{CodeUse, UseOfCode};
+use crate::store::deliveries::Record;
 use crate::store::{StoreError, Write};
 
 /// Errors after a right guess that may be no fault of the guess.
@@ -42,7 +44,10 @@ impl Codes {
             self.record_delivered(right),
         );
         match used_up? {
-            UseOfCode::Done => Ok(used),
+            UseOfCode::Done => {
+                self.measure_verified(right);
+                Ok(used)
+            }
             UseOfCode::OtherRefused => Err(VerifyError::Overtaken),
             UseOfCode::Gone(state) => {
                 let by = used.by.as_ref();
@@ -50,6 +55,14 @@ impl Codes {
                 let earlier = same_code.and_then(|code| code.answered_again(by?, used.at));
                 earlier.cloned().ok_or(VerifyError::Expired)
             }
+        }
+    }
+
+    /// Measures a code that came back, unless it needed no message.
+    fn measure_verified(&self, right: &CountedGuess) {
+        if self.test_numbers.code(&right.phone).is_none() {
+            let line = self.meter.line(right.guess.at);
+            line.count(Metric::CodesVerified, 1).write();
         }
     }
 
@@ -63,13 +76,15 @@ impl Codes {
         if self.test_numbers.code(&right.phone).is_some() {
             return;
         }
-        let deliveries = &self.deliveries;
-        let recorded = deliveries.record_delivered(message_id, right.guess.at);
-        if let Err(error) = recorded.await {
-            log_store_error(
+        let at = right.guess.at;
+        match self.deliveries.record_delivered(message_id, at).await {
+            // No receipt says when.
+            Ok(Record::First { .. }) => self.meter.line(at).count(Metric::Delivered, 1).write(),
+            Ok(Record::Kept | Record::Missing) => {}
+            Err(error) => log_store_error(
                 "a message that was delivered is not recorded as that",
                 &error,
-            );
+            ),
         }
     }
 

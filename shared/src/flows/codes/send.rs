@@ -6,6 +6,7 @@ use super::reserve::{Attempt, Prepared};
 use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
+use crate::runtime::metrics::Metric;
 use crate::sender::{Content, Delivery, Outgoing, Place, PlaceError, Reason};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
@@ -40,16 +41,28 @@ impl Codes {
         companion: &dyn Companion,
     ) -> Result<CodeSent, SendError> {
         self.may_send(survey, order)?;
-        let picked = self.pick(survey, order).await?;
+        let measured = |error: &SendError| self.measure_no_message(order, error);
+        let picked = self.pick(survey, order).await.inspect_err(measured)?;
         let mut attempt = self.attempt(survey, order, companion);
         attempt.picked = picked;
-        let (held, queue_place) = self.take_all(survey, &attempt).await?;
+        let taken = self.take_all(survey, &attempt).await;
+        let (held, queue_place) = taken.inspect_err(measured)?;
         // A test number has its code without a message.
         let delivery = match queue_place {
             Some(place) => Some(self.deliver(&attempt, &held.prepared, place).await),
             None => None,
         };
         self.settle(attempt, held, delivery.as_ref()).await
+    }
+
+    /// Measures a code for somebody that no session could take.
+    fn measure_no_message(&self, order: &Order<'_>, error: &SendError) {
+        let unsent = matches!(error, SendError::NoSession | SendError::NotSent { .. });
+        if unsent && order.recipient != Recipient::Nobody {
+            let line = self.meter.line(self.clock.now());
+            let line = line.count(Metric::NotSent, 1);
+            line.count(Metric::CodesInTime, 0).write();
+        }
     }
 
     fn attempt<'a>(
@@ -195,6 +208,7 @@ impl Codes {
             phone: order.phone.clone(),
             content,
             first_contact: is_first_contact(seen, order, begun_at),
+            code_asked_at: Some(begun_at),
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
     }

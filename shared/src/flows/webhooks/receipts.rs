@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::Webhooks;
 use crate::gateway::webhook::{Receipt, ReceiptKind};
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::metrics::Metric;
 use crate::store::StoreError;
 use crate::store::deliveries::Record;
 
@@ -46,6 +47,14 @@ impl Webhooks {
         Ok(())
     }
 
+    /// Measures a message that was begun at `begun` and delivered at `at`. Gateways give whole seconds, so it may be said to have
+    /// been delivered before.
+    fn measure_delivered(&self, at: Timestamp, begun: Timestamp) {
+        let line = self.meter.line(at).count(Metric::Delivered, 1);
+        line.seconds(Metric::SecondsToDelivered, at.since(begun))
+            .write();
+    }
+
     /// Answers the ids without a record.
     async fn record_each<'a>(
         &self,
@@ -60,8 +69,10 @@ impl Webhooks {
                 ReceiptKind::Delivered => deliveries.record_delivered(id, at).await?,
                 ReceiptKind::Read => deliveries.record_read(id, at).await?,
             };
-            if record == Record::Missing {
-                missing.push(id);
+            match record {
+                Record::First { begun } => self.measure_delivered(at, begun),
+                Record::Kept => {}
+                Record::Missing => missing.push(id),
             }
         }
         Ok(missing)

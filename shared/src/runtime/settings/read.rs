@@ -62,6 +62,7 @@ impl Settings {
             brand: brand(vars)?,
             refresh_grace: refresh_grace(vars, defaults.refresh_grace)?,
             login_max: vars.days("SESSION_MAX_DAYS", defaults.login_max)?,
+            stack_name: vars.get("STACK_NAME").map(Into::into),
             region: vars.text("AWS_REGION", defaults.region),
             credentials: credentials(vars)?,
             dynamodb_url: vars.url("AWS_ENDPOINT_URL_DYNAMODB")?,
