@@ -222,7 +222,15 @@ impl Machine {
     /// When a route leads nowhere, or a server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut servers = Servers::default();
-        let scheduled = self.scheduled_backends();
+        if self.api.is_some() {
+            let (template, backends) = (self.template.clone(), self.scheduled_backends());
+            servers.spawn(|stop| async move {
+                tokio::select! {
+                    kept = schedules::keep(&template, &backends) => kept,
+                    () = stop => Ok(()),
+                }
+            });
+        }
         if let Some((listener, simulator)) = self.simulator {
             servers.spawn(|stop| async {
                 tokio::select! {
@@ -239,20 +247,7 @@ impl Machine {
             });
         }
         if let Some((listener, _)) = self.api {
-            let environments = Environments {
-                in_turn: self.cli.environments.into(),
-                ..Environments::default()
-            };
-            let api = ApiGateway::new(&self.template, &self.backends, environments)?
-                .behind_front_door(&self.template, self.cli.throttle.into())
-                .router();
-            let (template, backends) = (self.template, scheduled);
-            servers.spawn(|stop| async move {
-                tokio::select! {
-                    kept = schedules::keep(&template, &backends) => kept,
-                    () = stop => Ok(()),
-                }
-            });
+            let api = router(&self.cli, &self.template, &self.backends)?;
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)
@@ -262,6 +257,17 @@ impl Machine {
         }
         servers.run(stop).await
     }
+}
+
+/// The routes of the API, behind their throttles.
+fn router(cli: &Cli, template: &Template, backends: &Backends) -> anyhow::Result<axum::Router> {
+    let environments = Environments {
+        in_turn: cli.environments.into(),
+        ..Environments::default()
+    };
+    let api = ApiGateway::new(template, backends, environments)?;
+    let api = api.behind_front_door(template, cli.throttle.into());
+    Ok(api.router())
 }
 
 impl fmt::Display for Machine {

@@ -12,6 +12,7 @@ use futures_util::stream;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+use crate::runtime::metrics::Meter;
 use crate::sender::{Sender, Ward};
 use crate::store::StoreError;
 
@@ -45,6 +46,7 @@ pub struct Watch {
     sender: Sender,
     webhooks: WebhookWatch,
     silence: Silence,
+    meter: Meter,
     clock: Clock,
 }
 
@@ -55,6 +57,7 @@ impl Watch {
             sender: Sender::new(backends),
             webhooks: WebhookWatch::new(backends),
             silence: Silence::new(backends),
+            meter: Meter::new(&backends.settings),
             clock: backends.clock.clone(),
         }
     }
@@ -77,9 +80,10 @@ impl Watch {
             .into_values()
             .map(|wards| self.look_after_all(wards, ends));
         let sessions = join_all(looked_after).await.into_iter().flatten();
-        let took = self.clock.now().since(began);
-        let report = WatchReport::new(sessions.collect(), took);
+        let now = self.clock.now();
+        let report = WatchReport::new(sessions.collect(), now.since(began));
         report.log();
+        self.meter.watched(&report.measured(now), now);
         Ok(report)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::webhook::WebhookCheck;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::metrics::{self, Watched};
 use crate::sender::mute::Counts;
 use crate::sender::{Repair, Ward};
 use crate::store::whatsapp_sessions::SessionState;
@@ -97,6 +98,14 @@ pub struct WatchedSession {
     pub took: Duration,
 }
 
+/// A session that has not been usable for so long is down.
+const DOWN_FOR: Duration = Duration::from_secs(120);
+
+/// Whether WhatsApp keeps an account in this state from sending, to all or to new contacts.
+const fn is_restricted(state: SessionState) -> bool {
+    matches!(state, SessionState::Restricted | SessionState::ColdLocked)
+}
+
 /// A look that is not older than this at the end of a run counts as one of the run.
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -184,6 +193,36 @@ impl WatchReport {
             gateways: gateways.collect(),
             sessions,
             took,
+        }
+    }
+
+    /// The run at `now` in numbers, about the sessions that messages should be sent from.
+    pub(super) fn measured(&self, now: Timestamp) -> Watched<'_> {
+        let sending = || self.sessions.iter().filter(|session| session.sends);
+        let count = |is: &dyn Fn(&WatchedSession) -> bool| sending().filter(|one| is(one)).count();
+        let needs = |human| count(&|one| one.needs_human == Some(human));
+        let is_down = |one: &WatchedSession| {
+            let long_ago = |since| now.since(since) >= DOWN_FOR;
+            !one.usable && one.since.is_some_and(long_ago)
+        };
+        Watched {
+            usable_sessions: count(&|one| one.usable),
+            needs_pairing: needs(NeedsHuman::Pairing),
+            needs_restart: needs(NeedsHuman::Restart),
+            restricted: count(&|one| one.state.is_some_and(is_restricted)),
+            token_refused: needs(NeedsHuman::Misconfigured),
+            mute: count(&|one| one.found.mute_since.is_some()),
+            gateways_down: self.gateways.iter().filter(|one| !one.reachable).count(),
+            sessions_down: count(&is_down),
+            recovery_failing: count(&|one| one.found.repair == Repair::Failed),
+            webhook_missing: count(&|one| one.found.webhook == WebhookCheck::Failed),
+            silent: sending().map(|one| one.found.counts.silent).sum(),
+            sessions: sending()
+                .map(|one| metrics::WatchedSession {
+                    name: &one.name,
+                    usable: one.usable,
+                })
+                .collect(),
         }
     }
 
