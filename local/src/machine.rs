@@ -232,13 +232,7 @@ impl Machine {
             let api = ApiGateway::new(&self.template, &self.backends, environments)?
                 .behind_front_door(&self.template, self.cli.throttle.into())
                 .router();
-            let (template, backends) = (self.template, scheduled);
-            servers.spawn(|stop| async move {
-                tokio::select! {
-                    kept = schedules::keep(&template, &backends) => kept,
-                    () = stop => Ok(()),
-                }
-            });
+            servers.keep_schedules(self.template, scheduled);
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)
@@ -390,6 +384,15 @@ impl Servers {
         self.tasks.spawn(serve(Box::pin(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })));
+    }
+
+    fn keep_schedules(&mut self, template: Template, backends: Backends) {
+        self.spawn(|stop| async move {
+            tokio::select! {
+                kept = schedules::keep(&template, &backends) => kept,
+                () = stop => Ok(()),
+            }
+        });
     }
 
     async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {

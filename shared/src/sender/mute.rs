@@ -104,41 +104,27 @@ mod tests {
 
     #[test]
     fn a_session_is_mute_from_five_silent_messages_until_one_is_delivered() {
-        let lately = Some(-60 * MINUTE);
+        let (lately, long_ago) = (Some(-60 * MINUTE), Some(-7 * 24 * 60 * MINUTE));
         let young: Vec<_> = (0..5).map(|number| (-MINUTE - number, None)).collect();
         let with = |more: (i64, Option<i64>)| [silent(5), vec![more]].concat();
+        let since = Some(-20 * MINUTE);
         for (case, item, messages, mute) in [
             ("five", session(lately, None), silent(5), Some(0)),
             ("four", session(lately, None), silent(4), None),
             ("young", session(lately, None), young, None),
             ("never delivered", session(None, None), silent(5), None),
-            (
-                "long ago",
-                session(Some(-7 * 24 * 60 * MINUTE), None),
-                silent(5),
-                None,
-            ),
+            ("long ago", session(long_ago, None), silent(5), None),
             (
                 "one of six",
                 session(lately, None),
                 with((-3 * MINUTE, Some(-2 * MINUTE))),
                 None,
             ),
-            (
-                "still",
-                session(lately, Some(-20 * MINUTE)),
-                silent(1),
-                Some(-20 * MINUTE),
-            ),
-            (
-                "no more messages",
-                session(lately, Some(-20 * MINUTE)),
-                vec![],
-                Some(-20 * MINUTE),
-            ),
+            ("still", session(lately, since), silent(1), since),
+            ("no more messages", session(lately, since), vec![], since),
             (
                 "a young one is delivered",
-                session(lately, Some(-20 * MINUTE)),
+                session(lately, since),
                 with((-1_000, Some(0))),
                 None,
             ),
