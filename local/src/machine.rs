@@ -222,15 +222,7 @@ impl Machine {
     /// When a route leads nowhere, or a server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut servers = Servers::default();
-        if self.api.is_some() {
-            let (template, backends) = (self.template.clone(), self.scheduled_backends());
-            servers.spawn(|stop| async move {
-                tokio::select! {
-                    kept = schedules::keep(&template, &backends) => kept,
-                    () = stop => Ok(()),
-                }
-            });
-        }
+        let scheduled = self.scheduled_backends();
         if let Some((listener, simulator)) = self.simulator {
             servers.spawn(|stop| async {
                 tokio::select! {
@@ -248,6 +240,7 @@ impl Machine {
         }
         if let Some((listener, _)) = self.api {
             let api = router(&self.cli, &self.template, &self.backends)?;
+            servers.keep_schedules(self.template, scheduled);
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
                 axum::serve(listener, api)
@@ -410,6 +403,15 @@ impl Servers {
         self.tasks.spawn(serve(Box::pin(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })));
+    }
+
+    fn keep_schedules(&mut self, template: Template, backends: Backends) {
+        self.spawn(|stop| async move {
+            tokio::select! {
+                kept = schedules::keep(&template, &backends) => kept,
+                () = stop => Ok(()),
+            }
+        });
     }
 
     async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {

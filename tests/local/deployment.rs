@@ -78,6 +78,11 @@ fn every_function_has_a_sample_event_that_reaches_it() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&path).unwrap();
+        if !routes.values().any(|function| *function == name) {
+            // What a schedule calls: its event says nothing, and the function does not read it.
+            serde_json::from_str::<Value>(&text).unwrap();
+            continue;
+        }
         let request: Request = serde_json::from_str::<LambdaRequest>(&text).unwrap().into();
         let event: Value = serde_json::from_str(&text).unwrap();
         let path = documented(request.uri().path());

@@ -448,3 +448,17 @@ async fn receipts_that_were_never_seen_show_nothing_by_their_absence() {
     let found = session(&report, SESSION);
     assert_eq!((found.needs_human, found.found.counts.silent), (None, 8));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_sample_of_messages_makes_no_write_of_a_session_dearer() {
+    let stage = Stage::new().await;
+    send_messages(&stage, 1..40, true).await;
+    run(&stage).await;
+    assert_eq!(stage.item().await.taken.len(), 16);
+    stage.database.forget_calls();
+    send_messages(&stage, 40..41, false).await;
+    for call in stage.database.calls() {
+        let units = call.units;
+        assert!(units <= 1.0, "{}: {units}", call.operation);
+    }
+}

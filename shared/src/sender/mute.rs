@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use crate::model::limits::DAY;
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{Arrivals, SessionItem, TakenMessage};
+use crate::store::whatsapp_sessions::arrivals::Arrivals;
+use crate::store::whatsapp_sessions::{SessionItem, TakenMessage};
 
 /// A message is given so long to be delivered.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(120);

@@ -32,9 +32,8 @@ pub mod sends;
 pub mod connects;
 
 /// Whether a session's messages arrive.
-mod arrivals;
+pub mod arrivals;
 
-pub use self::arrivals::Arrivals;
 pub use self::item::{REMEMBERED, RecentSend, SeenState, SendEnd, SessionItem, SessionState};
 pub use self::taken::TakenMessage;
 

@@ -7,8 +7,9 @@ use crate::sender::mute::{self, Checked, Counts};
 use crate::store::StoreError;
 use crate::store::batch::Batches;
 use crate::store::deliveries::Deliveries;
+use crate::store::whatsapp_sessions::arrivals::Arrivals;
 use crate::store::whatsapp_sessions::taken::TAKEN_LIFE;
-use crate::store::whatsapp_sessions::{Arrivals, SessionItem, TakenMessage, WhatsAppSessions};
+use crate::store::whatsapp_sessions::{SessionItem, TakenMessage, WhatsAppSessions};
 
 /// What the messages of a session have shown.
 #[derive(Clone, Copy, Debug, Default)]
