@@ -1,5 +1,6 @@
 //! The list of WhatsApp sessions, as an operator keeps it.
 use shared::sender::{Recipient, Sender};
+use shared::store::whatsapp_sessions::{SeenState, SessionItem, SessionState, WhatsAppSessions};
 use tests::TestSystem;
 
 use super::act::*;
@@ -75,10 +76,9 @@ async fn a_session_is_added_listed_changed_and_removed() {
         .await
         .expect("removed");
     assert!(!listed(&system).await.contains("sales"));
-    let gone = sessions(&system, &["remove", "sales"])
-        .await
-        .expect("no change");
-    assert!(gone.contains("is not in the list"), "{gone}");
+    let gone = sessions(&system, &["remove", "sales"]).await;
+    let gone = gone.expect_err("nothing to remove");
+    assert!(gone.contains("there is no session `sales`"), "{gone}");
 }
 
 #[tokio::test]
@@ -97,6 +97,11 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
     sessions(&system, &["add", "sales", path])
         .await
         .expect("added");
+    let third = file("of-a-third-one");
+    let third = third.0.to_str().expect("a path");
+    sessions(&system, &["add", "third", third])
+        .await
+        .expect("added");
     let before = listed(&system).await;
     let (other, empty, long) = (file("another"), file(" \n"), file(&"a".repeat(2_000)));
     let words = file("two words");
@@ -112,6 +117,10 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         (vec!["add", "second", &of(&long)], "and nothing else"),
         (vec!["add", "second", &of(&words)], "and nothing else"),
         (vec!["set", "second", "--use", "off"], "no session `second`"),
+        (
+            vec!["set", "third", "--token", path],
+            "this is the token of the session `sales`",
+        ),
     ] {
         let refused = sessions(&system, &typed).await.expect_err("a refusal");
         assert!(refused.contains(fix), "{typed:?}: {refused}");
@@ -154,4 +163,32 @@ async fn a_session_that_was_added_serves_some_of_the_phones() {
     }
     let served: Vec<_> = served.iter().map(String::as_str).collect();
     assert_eq!(served, ["sales", "system"]);
+}
+
+#[tokio::test]
+async fn another_account_under_the_same_name_inherits_nothing() {
+    let (system, token, other) = (system().await, file(TOKEN), file("another"));
+    let (token, other) = (token.0.to_str(), other.0.to_str());
+    let (token, other) = (token.expect("a path"), other.expect("a path"));
+    let items = WhatsAppSessions::new(system.dynamodb(), "WhatsAppSessionsTable".into());
+    let restricted = SeenState {
+        state: SessionState::Restricted,
+        since: system.now(),
+        at: system.now(),
+    };
+    sessions(&system, &["add", "sales", token])
+        .await
+        .expect("added");
+    for typed in [
+        vec!["set", "sales", "--token", other],
+        vec!["set", "sales", "--gateway", "https://other.example"],
+        vec!["remove", "sales"],
+        vec!["add", "sales", token],
+    ] {
+        let seen = items.record_state("sales", restricted).await;
+        seen.expect("the store");
+        sessions(&system, &typed).await.expect("changed");
+        let item = items.read("sales").await.expect("the store");
+        assert_eq!(item, SessionItem::default(), "{typed:?}");
+    }
 }

@@ -20,6 +20,9 @@ async fn the_address_that_is_printed_is_the_one_that_counts() {
     let mut settings = (*backends.settings).clone();
     settings.public_base_url = Some("https://api.example.com".into());
     backends.settings = settings.into();
+    let token = TempFile::new("token", "a token");
+    let add = ["sessions", "add", "Sales-2_b", token.0.to_str().unwrap()];
+    operate(&system, &add).await.unwrap();
     for (typed, session) in [
         (&["webhook-url"][..], "system"),
         (&["webhook-url", "system", "--dry-run"], "system"),
@@ -33,6 +36,14 @@ async fn the_address_that_is_printed_is_the_one_that_counts() {
         let reply = webhooks::post(&system, path, Form::Json, &webhooks::news("QR")).await;
         assert_eq!(reply.status, 200, "{url}: {}", reply.json);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_has_added_has_no_address() {
+    let system = TestSystem::start().await;
+    let refused = operate(&system, &["webhook-url", "sales"]).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("there is no session `sales`"), "{refused}");
 }
 
 #[test]

@@ -42,7 +42,6 @@ async fn places_follow_each_other_until_the_queue_is_full() {
             now,
             wait_max: 2 * SECOND,
             cost: SECOND,
-            new_chat: false,
         };
         sessions.take_slot(SESSION, request).await.unwrap()
     };

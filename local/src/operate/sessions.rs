@@ -81,7 +81,7 @@ pub struct Facts {
     /// Whether messages are sent from it
     #[arg(long = "use", value_name = "USE")]
     used_for: Option<Use>,
-    /// How many people it may write to for the first time on one day; `none` for no limit
+    /// After so many people that it wrote to for the first time on a day it serves no more sign-ups; `none` for no limit
     #[arg(long, value_name = "NUMBER", value_parser = chats)]
     new_chats_per_day: Option<Chats>,
     /// The URL of its gateway; `none` for that of WHATSAPP_SERVER_API
@@ -190,22 +190,14 @@ async fn add(work: Work<'_>, name: &str, token: &Path, facts: &Facts) -> anyhow:
                 "there is a session `{name}` already: change it with `sessions set {name}`, or choose another name"
             ),
         }
-        let twin = |other: &&ListedSession| {
-            other.session.name != name
-                && other.session.token == added.session.token
-                && other.session.gateway == added.session.gateway
-        };
-        if let Some(twin) = sessions.iter().find(twin) {
-            bail!("this is the token of the session `{}`", twin.session.name);
-        }
+        refuse_twin(&work, sessions, &added.session)?;
         Ok(())
     });
-    let done = if changed.await? {
-        "is added"
-    } else {
-        "is there already, like this"
-    };
-    tell(work, name, done)
+    if changed.await? {
+        forget(&work, name).await?;
+        return tell(work, name, "is added");
+    }
+    unchanged(work, name, "is there already, like this")
 }
 
 async fn set(
@@ -224,14 +216,16 @@ async fn set(
         if let Some(token) = &token {
             listed.session.token = token.clone();
         }
-        Ok(())
+        let session = listed.session.clone();
+        refuse_twin(&work, sessions, &session)
     });
-    let done = if changed.await? {
-        "is changed"
-    } else {
-        "is like this already"
-    };
-    tell(work, name, done)
+    if !changed.await? {
+        return unchanged(work, name, "is like this already");
+    }
+    if token.is_some() || facts.gateway.is_some() {
+        forget(&work, name).await?;
+    }
+    tell(work, name, "is changed")
 }
 
 async fn remove(work: Work<'_>, name: &str) -> anyhow::Result<()> {
@@ -239,12 +233,43 @@ async fn remove(work: Work<'_>, name: &str) -> anyhow::Result<()> {
         sessions.retain(|listed| listed.session.name != name);
         Ok(())
     });
-    let done = if changed.await? {
-        "is removed"
-    } else {
-        "is not in the list"
-    };
-    tell(work, name, done)
+    ensure!(changed.await?, unlisted(name));
+    forget(&work, name).await?;
+    tell(work, name, "is removed")
+}
+
+/// Refuses a session that is another one of the list, or the configured one, under a second name: a message would go round
+/// to the account that has failed.
+fn refuse_twin(
+    work: &Work<'_>,
+    sessions: &[ListedSession],
+    added: &SessionSettings,
+) -> anyhow::Result<()> {
+    let configured = work.backends.settings.sessions.iter();
+    let others = sessions.iter().map(|listed| &listed.session);
+    let mut others = others
+        .chain(configured)
+        .filter(|other| other.name != added.name);
+    let twin = others.find(|other| other.token == added.token && other.gateway == added.gateway);
+    match twin {
+        Some(twin) => bail!("this is the token of the session `{}`", twin.name),
+        None => Ok(()),
+    }
+}
+
+/// Forgets what is known of the account that had the name: it says nothing about the next one.
+async fn forget(work: &Work<'_>, name: &str) -> anyhow::Result<()> {
+    if work.dry_run {
+        return Ok(());
+    }
+    let table = work.backends.settings.tables.whatsapp_sessions.clone();
+    let items = WhatsAppSessions::new(work.backends.dynamodb.clone(), table);
+    Ok(items.forget(name).await?)
+}
+
+fn unchanged(work: Work<'_>, name: &str, why: &str) -> anyhow::Result<()> {
+    writeln!(work.out, "`{name}` {why}. Nothing was changed.")?;
+    Ok(())
 }
 
 fn unlisted(name: &str) -> String {

@@ -1,14 +1,23 @@
 //! Prints the address that the gateway posts a session's webhooks to.
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use shared::model::keys::RingName;
 use shared::model::webhook;
 use shared::runtime::Backends;
+use shared::runtime::settings::SYSTEM_SESSION;
 use shared::store::keys::KeyRing;
+use shared::store::session_list::SessionListChanges;
 
 use super::work::Work;
 
 /// Prints the address; without the API's own where that is not set.
 pub(super) async fn run(work: Work<'_>, session: &str) -> anyhow::Result<()> {
+    let list = SessionListChanges::new(work.backends).read().await?;
+    let mut listed = list.sessions.iter();
+    let known = listed.any(|listed| listed.session.name == session) || session == SYSTEM_SESSION;
+    ensure!(
+        known,
+        "there is no session `{session}`: `sessions list` shows them"
+    );
     let path = path(work.backends, session).await?;
     match &work.backends.settings.public_base_url {
         Some(base_url) => writeln!(work.out, "{base_url}{path}")?,

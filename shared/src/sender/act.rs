@@ -229,7 +229,6 @@ impl Run<'_> {
             now,
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
-            new_chat: false,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {

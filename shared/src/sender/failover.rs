@@ -135,11 +135,19 @@ impl<'a> Relay<'a> {
             if others.lead_nowhere() {
                 self.read_more(others).await;
             }
-            let other = others.take()?;
-            let latest = self.services.clock.now().plus(PLACE_WAIT_MAX);
-            let free_at = other.item.free_at;
+            let now = self.services.clock.now();
+            let (other, wait_max) = match others.take() {
+                Some(other) => (other, PLACE_WAIT_MAX),
+                // A place that comes free late is better than the session that has failed.
+                None => {
+                    let left = self.deadline.since(now).saturating_sub(SEND_ROOM);
+                    (others.full.pop_front()?, left)
+                }
+            };
+            let (free_at, latest) = (other.item.free_at, now.plus(wait_max));
             match queue::take_slot(self.services, &other, free_at, latest).await {
                 Ok(Taken::Place(place)) => return Some(*place),
+                Ok(Taken::Full(_)) if wait_max == PLACE_WAIT_MAX => others.full.push_back(other),
                 Ok(Taken::Full(_)) => {}
                 Err(error) => store_failed(&other.session.name, &error),
             }
@@ -219,6 +227,8 @@ impl<'a> Relay<'a> {
 struct Others {
     /// Those that may send, the best first.
     known: VecDeque<Choice>,
+    /// Those that may send and whose queues are full.
+    full: VecDeque<Choice>,
     /// Those that nothing was read of, until they are.
     unread: Unread,
     /// The items of the gateways that do not answer.
@@ -230,6 +240,7 @@ impl Others {
         let others = first.others().filter(|other| other.rank.may_send());
         Self {
             known: others.cloned().collect(),
+            full: VecDeque::new(),
             unread: first.unread.clone(),
             silent_gateways: Vec::new(),
         }
@@ -264,7 +275,7 @@ impl Others {
 
     /// While there are others, a message waits for no session.
     fn patience(&self) -> Patience {
-        if self.known.len() + self.unread.len() > 0 {
+        if self.known.len() + self.full.len() + self.unread.len() > 0 {
             Patience::GoesElsewhere
         } else {
             Patience::Waits

@@ -83,6 +83,9 @@ impl Run<'_> {
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
             rest_of_place: self.taken_after.and_then(|took| self.rest_of_place(took)),
+            new_chat_on: taken
+                .filter(|_| self.place.contact != Contact::Known)
+                .map(|_| now.day()),
         })
     }
 
@@ -131,7 +134,7 @@ impl Reader {
     fn of(run: &Run<'_>) -> Self {
         match (&run.message.content, run.place.contact) {
             (Content::Nobody, _) => Self::Nobody,
-            (Content::Text(_), Contact::New) => Self::NewContact,
+            (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
             (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }

@@ -131,7 +131,7 @@ impl<'a> Recipient<'a> {
     pub(super) fn contact(&self, name: &str) -> Contact {
         match self.served_by {
             _ if self.first_contact => Contact::New,
-            Some(served_by) if served_by != name => Contact::New,
+            Some(served_by) if served_by != name => Contact::OfAnother,
             Some(_) | None => Contact::Known,
         }
     }

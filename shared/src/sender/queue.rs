@@ -182,7 +182,6 @@ pub(super) async fn take_slot(
         now,
         wait_max: latest.since(now),
         cost: COST,
-        new_chat: choice.contact == Contact::New,
     };
     let slot = services.sessions.take_slot(&choice.session.name, request);
     Ok(match slot.await? {

@@ -10,12 +10,18 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 /// How long trouble that was seen is taken to go on.
 const TROUBLE_HOLDS: Duration = Duration::from_secs(120);
 
+/// How long WhatsApp is taken to keep an account from sending, before a message is tried again.
+const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// What counts beside the session: how well it knows the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
     /// It has written to the recipient before, as far as is known.
     Known,
-    /// It never wrote to the recipient.
+    /// Another session has written to the recipient. To rank it apart would tell: nobody knows such a session of a phone without
+    /// an account.
+    OfAnother,
+    /// No session ever wrote to the recipient, who signs up.
     New,
 }
 
@@ -56,15 +62,11 @@ pub fn rank(
         return Rank::Doubtful;
     };
     let rank = match seen.state {
-        // What WhatsApp says about an account holds for hours, and no look shows that it is over.
-        SessionState::Restricted => return Rank::NeedsHuman,
-        SessionState::ColdLocked if contact == Contact::New => return Rank::NeedsHuman,
-        SessionState::Usable | SessionState::ColdLocked
-            if item.mute_since.is_some() || in_quarantine(item, now) =>
-        {
-            Rank::Doubtful
+        SessionState::Restricted => return while_restricted(seen.since, now),
+        SessionState::ColdLocked if contact == Contact::New => {
+            return while_restricted(seen.since, now);
         }
-        SessionState::Usable | SessionState::ColdLocked => return Rank::Usable,
+        SessionState::Usable | SessionState::ColdLocked => return while_usable(item, now),
         SessionState::Reconnecting
         | SessionState::Starting
         | SessionState::Opening
@@ -81,6 +83,24 @@ pub fn rank(
         return Rank::Doubtful;
     }
     rank
+}
+
+/// Its status has nothing against it. Its last messages may.
+fn while_usable(item: &SessionItem, now: Timestamp) -> Rank {
+    if item.mute_since.is_some() || in_quarantine(item, now) {
+        Rank::Doubtful
+    } else {
+        Rank::Usable
+    }
+}
+
+/// What WhatsApp says about an account holds for hours, and no look shows that it is over: only a message does.
+fn while_restricted(since: Timestamp, now: Timestamp) -> Rank {
+    if now.since(since) < RESTRICTION_HOLDS {
+        Rank::NeedsHuman
+    } else {
+        Rank::Doubtful
+    }
 }
 
 /// Whether nobody knows how the last message ended, and that was not long ago.
@@ -131,12 +151,22 @@ mod tests {
         }
         let restricted = known(SessionState::Restricted, -999_000, -999_000);
         assert_eq!(rank_of(&restricted, Contact::Known), Rank::NeedsHuman);
+        let hours_ago = -6 * 60 * 60_000;
+        for state in [SessionState::Restricted, SessionState::ColdLocked] {
+            let restricted = known(state, hours_ago, -50);
+            assert_eq!(
+                rank_of(&restricted, Contact::New),
+                Rank::Doubtful,
+                "{state:?}"
+            );
+        }
     }
 
     #[test]
     fn an_account_that_is_locked_for_new_contacts_serves_the_others() {
         let locked = known(SessionState::ColdLocked, -9_000, -50);
         assert_eq!(rank_of(&locked, Contact::Known), Rank::Usable);
+        assert_eq!(rank_of(&locked, Contact::OfAnother), Rank::Usable);
         assert_eq!(rank_of(&locked, Contact::New), Rank::NeedsHuman);
     }
 

@@ -109,6 +109,17 @@ impl WhatsAppSessions {
         Read::new(&self.table, NAME, name, session)
     }
 
+    /// Forgets all that is known about `name`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget(&self, name: &str) -> Result<(), StoreError> {
+        let forget = self.dynamodb.delete_item().table_name(&self.table);
+        let forgotten = forget.key(NAME, text(name)).send().await;
+        forgotten.map_err(StoreError::during("forget a session"))?;
+        Ok(())
+    }
+
     /// Makes the caller the one who asks the gateway for the state of `name`, unless somebody did a moment ago.
     ///
     /// # Errors

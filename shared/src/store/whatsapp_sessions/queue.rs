@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
-use super::item::{SessionItem, millis, new_chats_of, time};
+use super::item::{SessionItem, millis, time};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
-use crate::store::{StoreError, number};
+use crate::store::StoreError;
 
 /// How often one call tries to take a place when others change the queue meanwhile.
 const RACES_MAX: u32 = 4;
@@ -22,8 +22,6 @@ pub struct SlotRequest {
     pub wait_max: Duration,
     /// What a send is taken to cost while nobody has measured it.
     pub cost: Duration,
-    /// Whether the message opens a new chat, which is counted.
-    pub new_chat: bool,
 }
 
 /// The answer to a request for a place in the queue.
@@ -82,32 +80,22 @@ impl WhatsAppSessions {
 
     /// The update that takes the place of this moment, in a queue where nobody waits.
     fn start_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
-        let update = self
-            .update(name)
+        self.update(name)
             .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
+            .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)")
             .expression_attribute_values(":now", time(request.now))
-            .expression_attribute_values(":cost", millis(request.cost));
-        moving(
-            update,
-            "SET free_at = :now + if_not_exists(cost_ms, :cost)",
-            request,
-        )
+            .expression_attribute_values(":cost", millis(request.cost))
     }
 
     /// The update that takes the place behind the last one, if it is in reach.
     fn join_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
         let latest = request.now.plus(request.wait_max);
-        let update = self
-            .update(name)
+        self.update(name)
             .condition_expression("free_at BETWEEN :now AND :latest")
+            .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
             .expression_attribute_values(":now", time(request.now))
             .expression_attribute_values(":latest", time(latest))
-            .expression_attribute_values(":cost", millis(request.cost));
-        moving(
-            update,
-            "SET free_at = free_at + if_not_exists(cost_ms, :cost)",
-            request,
-        )
+            .expression_attribute_values(":cost", millis(request.cost))
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
@@ -124,21 +112,4 @@ impl WhatsAppSessions {
         write("leave a slot", update).await?;
         Ok(())
     }
-}
-
-/// `update` with the move of the queue in it, which counts a new chat with the others of its day. The day before is forgotten.
-fn moving(
-    update: UpdateItemFluentBuilder,
-    moves: &str,
-    request: SlotRequest,
-) -> UpdateItemFluentBuilder {
-    if !request.new_chat {
-        return update.update_expression(moves);
-    }
-    let today = request.now.day();
-    update
-        .update_expression(format!("{moves} REMOVE #yesterday ADD #today :one"))
-        .expression_attribute_names("#today", new_chats_of(today))
-        .expression_attribute_names("#yesterday", new_chats_of(today - 1))
-        .expression_attribute_values(":one", number(1))
 }

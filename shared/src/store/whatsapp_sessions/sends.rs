@@ -4,7 +4,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{COST_MAX, COST_MIN, RecentSend, SessionItem, millis, recent_sends, time};
+use super::item::{
+    COST_MAX, COST_MIN, RecentSend, SessionItem, millis, new_chats_of, recent_sends, time,
+};
 use super::taken::{self, TakenMessage};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
@@ -45,6 +47,8 @@ pub struct SendRecord {
     pub wait_end: Option<WaitEnd>,
     /// What the send did not need of its place in the queue, which is given back.
     pub rest_of_place: Option<Duration>,
+    /// The day on which it opened a new chat, if it did.
+    pub new_chat_on: Option<i64>,
 }
 
 /// A send that ended without an answer.
@@ -139,7 +143,9 @@ impl Parts {
 struct Expression {
     set: Vec<&'static str>,
     remove: Vec<&'static str>,
+    add: Vec<&'static str>,
     conditions: Vec<&'static str>,
+    names: Vec<(&'static str, String)>,
     values: Vec<(&'static str, AttributeValue)>,
 }
 
@@ -185,12 +191,27 @@ impl Expression {
         self.value(":rest", millis(rest));
     }
 
+    /// Counts a new chat with the others of its day. The day before is forgotten.
+    fn add_new_chat(&mut self, day: i64) {
+        self.add.push("#today :one_chat");
+        self.remove.push("#yesterday");
+        self.names.push(("#today", new_chats_of(day)));
+        self.names.push(("#yesterday", new_chats_of(day - 1)));
+        self.value(":one_chat", number(1));
+    }
+
     fn put_into(self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
         let mut expression = format!("SET {}", self.set.join(", "));
         if !self.remove.is_empty() {
             expression += &format!(" REMOVE {}", self.remove.join(", "));
         }
+        if !self.add.is_empty() {
+            expression += &format!(" ADD {}", self.add.join(", "));
+        }
         let mut update = update.update_expression(expression);
+        for (placeholder, name) in self.names {
+            update = update.expression_attribute_names(placeholder, name);
+        }
         if !self.conditions.is_empty() {
             update = update.condition_expression(self.conditions.join(" AND "));
         }
@@ -218,6 +239,9 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     }
     if let Some(rest) = record.rest_of_place {
         expression.add_rest_of_place(rest);
+    }
+    if let Some(day) = record.new_chat_on {
+        expression.add_new_chat(day);
     }
     expression
 }
