@@ -2,11 +2,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lambda_http::Request;
 use lambda_http::request::LambdaRequest;
 use local::functions;
-use local::template::Template;
+use local::template::{Schedule, Template};
 use serde_json::Value;
 use tests::contract::documented;
 
@@ -73,13 +74,15 @@ fn every_function_has_a_sample_event_that_reaches_it() {
         .into_iter()
         .map(|route| (route.key(), route.function))
         .collect();
+    let schedules = template.schedules.into_iter();
+    let scheduled: BTreeSet<_> = schedules.map(|schedule| schedule.function).collect();
     let mut sampled = BTreeSet::new();
     for entry in fs::read_dir(repository().join("events")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&path).unwrap();
-        if !routes.values().any(|function| *function == name) {
-            // What a schedule calls: its event says nothing, and the function does not read it.
+        if scheduled.contains(&name) {
+            // Whatever a schedule says, it only calls.
             serde_json::from_str::<Value>(&text).unwrap();
             continue;
         }
@@ -95,4 +98,14 @@ fn every_function_has_a_sample_event_that_reaches_it() {
         .iter()
         .map(|(folder, _)| (*folder).to_owned());
     assert_eq!(sampled, known.collect(), "in events/, and in functions/");
+}
+
+#[test]
+fn the_schedules_of_the_template_are_kept_here() {
+    let schedules = Template::compiled_in().unwrap().schedules;
+    let monitor = Schedule {
+        function: "session-monitor".into(),
+        every: Duration::from_secs(60),
+    };
+    assert_eq!(schedules, [monitor]);
 }
