@@ -87,21 +87,25 @@ async fn the_status_is_bad_exactly_while_no_message_goes_out() {
         code: 463,
         refusals: None,
     };
-    for (scenario, state) in [
-        (Scenario::Healthy, "usable"),
-        (of_new_contacts, "cold_locked"),
-        (of_all, "restricted"),
-        (Scenario::Unlinked, "needs_pairing"),
+    let new_contact =
+        json!({ "name": "Baru", "phone": "081298765432", "password": "kuda lari kencang" });
+    for (scenario, state, status) in [
+        (Scenario::Healthy, "usable", 200),
+        (of_new_contacts, "cold_locked", 200),
+        (of_all, "restricted", 503),
+        (Scenario::Unlinked, "needs_pairing", 503),
     ] {
         let system = system().await;
-        // A contact, whom a restriction of new ones does not keep from getting messages.
+        // Now she is somebody whom the account has written to.
         check_sent(&ask_code(&system, SITI).await);
         pass(MINUTE).await;
         system.simulator().play(&scenario);
         // The first shows what concerns new contacts, the second what concerns all.
-        ask_code(&system, BUDI).await;
+        system.post(SIGNUP, new_contact.clone()).await;
         ask_code(&system, SITI).await;
-        check_status(&system, state, Some((0, 0))).await;
+        let reply = system.get(STATUS).await;
+        let told = (reply.status, &reply.json["data"]["whatsapp"]);
+        assert_eq!(told, (status, &json!(state)));
     }
 }
 

@@ -20,7 +20,7 @@ async fn the_address_that_is_printed_is_the_one_that_counts() {
     let mut settings = (*backends.settings).clone();
     settings.public_base_url = Some("https://api.example.com".into());
     backends.settings = settings.into();
-    let token = TempFile::new("token", "a token");
+    let token = TempFile::new("token", "of-sales");
     let add = ["sessions", "add", "Sales-2_b", token.0.to_str().unwrap()];
     operate(&system, &add).await.unwrap();
     for (typed, session) in [
