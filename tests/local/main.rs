@@ -6,3 +6,4 @@ mod database;
 mod deployment;
 mod front_door;
 mod machine;
+mod schedules;

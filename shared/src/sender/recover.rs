@@ -202,7 +202,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Writes that the gateway refuses the token, which no look writes that a message made: its end does.
+    /// Writes that the gateway refuses the token. Where a message waits, the end of the message writes that.
     async fn share_misconfigured(&mut self) {
         let (state, now) = (SessionState::Misconfigured, self.patient.now());
         let before = self.item.seen.filter(|seen| seen.state == state);
