@@ -136,19 +136,16 @@ impl<'a> Relay<'a> {
                 self.read_more(others).await;
             }
             let now = self.services.clock.now();
-            let (other, wait_max) = match others.take() {
-                Some(other) => (other, PLACE_WAIT_MAX),
+            let (other, latest, is_last_try) = match others.take() {
+                Some(other) => (other, now.plus(PLACE_WAIT_MAX), false),
                 // A place that comes free late is better than the session that has failed.
-                None => {
-                    let left = self.deadline.since(now).saturating_sub(SEND_ROOM);
-                    (others.full.pop_front()?, left)
-                }
+                None => (others.full.pop_front()?, self.deadline.minus(SEND_ROOM), true),
             };
-            let (free_at, latest) = (other.item.free_at, now.plus(wait_max));
+            let free_at = other.item.free_at;
             match queue::take_slot(self.services, &other, free_at, latest).await {
                 Ok(Taken::Place(place)) => return Some(*place),
-                Ok(Taken::Full(_)) if wait_max == PLACE_WAIT_MAX => others.full.push_back(other),
-                Ok(Taken::Full(_)) => {}
+                Ok(Taken::Full(_)) if is_last_try => {}
+                Ok(Taken::Full(_)) => others.full.push_back(other),
                 Err(error) => store_failed(&other.session.name, &error),
             }
         }
