@@ -173,7 +173,7 @@ def the_stack_deploys(the: Rehearsal) -> None:
 
 def every_function_has_its_route(the: Rehearsal) -> None:
     keys = the.stack.connect_routes()
-    written = re.findall(r"Method: (\w+), Path: (\S+) ", TEMPLATE.read_text())
+    written = re.findall(r'Method: (\w+), Path: "?([^\s"]+)"? ', TEMPLATE.read_text())
     assert sorted(keys) == sorted([*(" ".join(route) for route in written), "$default"]), keys
     stage = the.stack.template()["Resources"]["ApiApiGatewayDefaultStage"]["Properties"]
     assert set(stage["RouteSettings"]) <= set(keys), stage["RouteSettings"]
