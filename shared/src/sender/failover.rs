@@ -139,7 +139,11 @@ impl<'a> Relay<'a> {
             let (other, latest, is_last_try) = match others.take() {
                 Some(other) => (other, now.plus(PLACE_WAIT_MAX), false),
                 // A place that comes free late is better than the session that has failed.
-                None => (others.full.pop_front()?, self.deadline.minus(SEND_ROOM), true),
+                None => (
+                    others.full.pop_front()?,
+                    self.deadline.minus(SEND_ROOM),
+                    true,
+                ),
             };
             let free_at = other.item.free_at;
             match queue::take_slot(self.services, &other, free_at, latest).await {
