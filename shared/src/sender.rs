@@ -116,12 +116,11 @@ impl Sender {
     /// A sender on these backends.
     pub fn new(backends: &Backends) -> Self {
         let settings = &backends.settings;
-        let table = settings.tables.deliveries.clone();
         Self {
             pool: Pool::new(&settings.sessions, SessionList::new(backends)),
             names: SessionNames::new(backends),
             services: Services::new(backends),
-            deliveries: Deliveries::new(backends.dynamodb.clone(), table),
+            deliveries: Deliveries::of(backends),
         }
     }
 

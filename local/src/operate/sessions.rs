@@ -262,9 +262,7 @@ async fn forget(work: &Work<'_>, name: &str) -> anyhow::Result<()> {
     if work.dry_run {
         return Ok(());
     }
-    let table = work.backends.settings.tables.whatsapp_sessions.clone();
-    let items = WhatsAppSessions::new(work.backends.dynamodb.clone(), table);
-    Ok(items.forget(name).await?)
+    Ok(WhatsAppSessions::of(work.backends).forget(name).await?)
 }
 
 fn unchanged(work: Work<'_>, name: &str, why: &str) -> anyhow::Result<()> {
@@ -330,8 +328,7 @@ fn read_token(file: &Path) -> anyhow::Result<SessionToken> {
 
 async fn list(work: Work<'_>) -> anyhow::Result<()> {
     let Work { backends, out, .. } = work;
-    let table = backends.settings.tables.whatsapp_sessions.clone();
-    let items = WhatsAppSessions::new(backends.dynamodb.clone(), table);
+    let items = WhatsAppSessions::of(backends);
     let now = backends.clock.now();
     let listed = SessionListChanges::new(backends).read().await?.sessions;
     let system = items.read(SYSTEM_SESSION).await?;

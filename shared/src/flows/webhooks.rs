@@ -66,13 +66,12 @@ impl Webhooks {
     /// Over `backends`.
     pub fn new(backends: &Backends) -> Self {
         let settings = &backends.settings;
-        let sessions = settings.tables.whatsapp_sessions.clone();
         Self {
             ring: KeyRing::new(backends, RingName::Webhooks),
             key: settings.webhook_key.clone(),
             deliveries: Deliveries::of(backends),
-            meter: Meter::new(&backends.settings),
-            sessions: WhatsAppSessions::new(backends.dynamodb.clone(), sessions),
+            meter: Meter::new(settings),
+            sessions: WhatsAppSessions::of(backends),
         }
     }
 

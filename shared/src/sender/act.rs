@@ -48,7 +48,7 @@ async fn follow(run: &mut Run<'_>, mut observation: Observation) -> (Outcome, Af
         let (next, step) = decide(progress, observation);
         progress = next;
         if run.goes_elsewhere_before(step) {
-            return (progress.given_up(observation), Aftermath::Nudge);
+            return (progress.outcome(observation), Aftermath::Nudge);
         }
         observation = match step {
             Step::Send { after } => run.send_again(after).await,

@@ -81,15 +81,8 @@ impl Glance {
 /// The state that a glance at `now` shows, given what was known; `None` when it shows nothing.
 pub fn see(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SeenState> {
     let state = state_of(item, glance, now)?;
-    let since = item
-        .seen
-        .filter(|seen| seen.state == state && continues(seen, now))
-        .map_or(now, |seen| seen.since);
-    let seen = SeenState {
-        state,
-        since,
-        at: now,
-    };
+    let before = item.seen.filter(|seen| continues(seen, now));
+    let seen = SeenState::after(before, state, now);
     Some(if is_stuck(item, &seen, now) {
         stuck(item, now)
     } else {
@@ -188,14 +181,7 @@ fn is_stuck(item: &SessionItem, seen: &SeenState, now: Timestamp) -> bool {
 }
 
 fn stuck(item: &SessionItem, now: Timestamp) -> SeenState {
-    let before = item
-        .seen
-        .filter(|seen| seen.state == SessionState::NeedsRestart);
-    SeenState {
-        state: SessionState::NeedsRestart,
-        since: before.map_or(now, |seen| seen.since),
-        at: now,
-    }
+    SeenState::after(item.seen, SessionState::NeedsRestart, now)
 }
 
 /// The state of a session whose sends end without an answer, if it is suspect by now.

@@ -94,13 +94,8 @@ impl Progress {
         (*count <= max).then_some(step)
     }
 
-    /// How the message ends after `observation` when nothing more is tried.
-    pub(super) const fn given_up(&self, observation: Observation) -> Outcome {
-        self.outcome(observation)
-    }
-
     /// How the message ends after `observation`. Once it may have been sent, no failure is certain.
-    const fn outcome(&self, observation: Observation) -> Outcome {
+    pub(super) const fn outcome(&self, observation: Observation) -> Outcome {
         match observation {
             Observation::Sent => Outcome::Sent,
             Observation::LikeTheLast(outcome) => outcome,

@@ -57,18 +57,18 @@ struct Tried<'a> {
 /// How a message ended on one session.
 struct Ended {
     end: End,
-    place: Place,
-    aftermath: Aftermath,
+    /// Where it may go out after all: nobody has waited for the session yet, which may come back.
+    hope: Option<Place>,
 }
 
 impl Tried<'_> {
     /// Does for the session what is left to do.
     async fn end(mut self) -> Ended {
         self.run.look_after(self.aftermath).await;
+        let has_hope = self.aftermath == Aftermath::Nudge;
         Ended {
-            place: self.run.place.clone(),
+            hope: has_hope.then(|| self.run.place.clone()),
             end: self.run.finish(self.outcome),
-            aftermath: self.aftermath,
         }
     }
 }
@@ -125,8 +125,12 @@ impl<'a> Relay<'a> {
             Outcome::Unknown => true,
             Outcome::NotSent(reason) => concerns_the_session(reason),
         };
-        let left = self.deadline.since(self.services.clock.now());
-        may && !once_unknown && left > SEND_ROOM
+        may && !once_unknown && self.has_time()
+    }
+
+    /// Whether there is time for one more send.
+    fn has_time(&self) -> bool {
+        self.services.clock.until(self.deadline) > SEND_ROOM
     }
 
     /// A place in the queue of the next of `others` that has one soon.
@@ -174,13 +178,11 @@ impl<'a> Relay<'a> {
     /// When every session has failed: the first one that nobody has waited for yet and that may come back, with patience.
     async fn last_hope(&self, ended: &[Ended]) -> Option<End> {
         let certainly_not = |ended: &Ended| matches!(ended.end.outcome, Outcome::NotSent(_));
-        let left = self.deadline.since(self.services.clock.now());
-        if !ended.iter().all(certainly_not) || left <= SEND_ROOM {
+        if !ended.iter().all(certainly_not) || !self.has_time() {
             return None;
         }
-        let mut ended = ended.iter();
-        let hope = ended.find(|ended| ended.aftermath == Aftermath::Nudge)?;
-        let mut run = self.start(hope.place.clone(), Patience::Waits);
+        let hope = ended.iter().find_map(|ended| ended.hope.clone())?;
+        let mut run = self.start(hope, Patience::Waits);
         run.looked_up = true;
         let (outcome, aftermath) = act::recover_and_send(&mut run).await;
         let tried = Tried {

@@ -153,12 +153,7 @@ fn new_state(
         Reader::Contact => state_after_contact(outcome, before)?,
         Reader::Nobody => state_after_nobody(outcome, before)?,
     };
-    let same = seen.filter(|seen| seen.state == state);
-    Some(SeenState {
-        state,
-        since: same.map_or(now, |seen| seen.since),
-        at: now,
-    })
+    Some(SeenState::after(seen, state, now))
 }
 
 /// The state that a message to a new contact shows. Anybody can ask for one, and a restriction of such messages says nothing

@@ -205,12 +205,7 @@ impl Recovery<'_> {
     /// Writes that the gateway refuses the token. Where a message waits, the end of the message writes that.
     async fn share_misconfigured(&mut self) {
         let (state, now) = (SessionState::Misconfigured, self.patient.now());
-        let before = self.item.seen.filter(|seen| seen.state == state);
-        let seen = SeenState {
-            state,
-            since: before.map_or(now, |seen| seen.since),
-            at: now,
-        };
+        let seen = SeenState::after(self.item.seen, state, now);
         if let Err(error) = self.share(seen).await {
             self.patient.store_failed(&error);
         }

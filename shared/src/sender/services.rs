@@ -8,6 +8,9 @@ use crate::store::StoreError;
 use crate::store::batch::{Batches, Read};
 use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 
+/// How many items one call can read.
+const ITEMS_MAX: usize = 100;
+
 /// The item of a session, with the session's name.
 pub type Named = (String, SessionItem);
 
@@ -29,10 +32,9 @@ pub(super) struct Services {
 impl Services {
     pub(super) fn new(backends: &Backends) -> Self {
         let settings = &backends.settings;
-        let table = settings.tables.whatsapp_sessions.clone();
         Self {
             gateway: backends.gateway.clone(),
-            sessions: WhatsAppSessions::new(backends.dynamodb.clone(), table),
+            sessions: WhatsAppSessions::of(backends),
             batches: Batches::new(backends),
             meter: Meter::new(settings),
             clock: backends.clock.clone(),
@@ -48,7 +50,7 @@ impl Services {
         self.sessions.reading(name).map(|item| (named, item))
     }
 
-    /// The items of the sessions called `names`, in one call.
+    /// The items of the sessions called `names`, in their order. One call for each hundred.
     ///
     /// # Errors
     /// When the store fails.
@@ -56,16 +58,18 @@ impl Services {
         &self,
         names: impl IntoIterator<Item = &str>,
     ) -> Result<Vec<Named>, StoreError> {
-        let mut batch = self.batches.begin();
-        let reads: Vec<_> = names
-            .into_iter()
-            .map(|name| batch.add(self.reading(name)))
-            .collect();
-        if reads.is_empty() {
-            return Ok(Vec::new());
+        let names: Vec<_> = names.into_iter().collect();
+        let mut items = Vec::new();
+        for some in names.chunks(ITEMS_MAX) {
+            let mut batch = self.batches.begin();
+            let reads = some.iter().map(|name| batch.add(self.reading(name)));
+            let reads: Vec<_> = reads.collect();
+            let found = batch.read("read the sessions").await?;
+            for read in reads {
+                items.push(read.from(&found)?);
+            }
         }
-        let found = batch.read("read the sessions").await?;
-        reads.into_iter().map(|read| read.from(&found)).collect()
+        Ok(items)
     }
 
     /// An id that tells this attempt at a conditional update from every other one.

@@ -14,8 +14,6 @@ use crate::store::whatsapp_sessions::SessionItem;
 
 /// A session that somebody found open so lately is not asked for again.
 const FRESH: Duration = Duration::from_secs(5);
-/// How many items one call can read.
-const ITEMS_MAX: usize = 100;
 /// The longest wait for an answer about a webhook.
 const WEBHOOK_MAX: Duration = Duration::from_secs(3);
 
@@ -69,17 +67,13 @@ impl Ward {
 pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>, StoreError> {
     let now = services.clock.now();
     let listed = pool.every_session(now).await?;
-    let mut choices = Vec::new();
-    for some in listed.chunks(ITEMS_MAX) {
-        let names = some.iter().map(|listed| listed.session.name.as_str());
-        let items = services.read_all(names).await?;
-        let with_items = some.iter().zip(items);
-        choices
-            .extend(with_items.map(|(listed, (_, item))| {
-                Choice::new(&listed.session, item, Contact::Known, now)
-            }));
-    }
-    let all: Arc<[Choice]> = choices.into();
+    let names = listed.iter().map(|listed| listed.session.name.as_str());
+    let items = services.read_all(names).await?;
+    let choices = listed
+        .iter()
+        .zip(items)
+        .map(|(listed, (_, item))| Choice::new(&listed.session, item, Contact::Known, now));
+    let all: Arc<[Choice]> = choices.collect();
     let ward = |(choice, sends): (&Choice, bool)| Ward {
         place: Place::without_a_turn(services, choice).of(&all, &Unread::default()),
         sends,

@@ -15,6 +15,7 @@ use super::batch::Read;
 use super::{Item, StoreError, condition_failed, retrying_conflicts, text};
 use crate::gateway::GatewayAddress;
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
 
 /// The messages of the last minutes.
 pub mod taken;
@@ -81,6 +82,12 @@ pub struct WhatsAppSessions {
 }
 
 impl WhatsAppSessions {
+    /// The table of `backends`.
+    pub fn of(backends: &Backends) -> Self {
+        let table = backends.settings.tables.whatsapp_sessions.clone();
+        Self::new(backends.dynamodb.clone(), table)
+    }
+
     /// The table called `table`.
     pub const fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }

@@ -28,11 +28,10 @@ pub(super) struct Silence {
 
 impl Silence {
     pub(super) fn new(backends: &Backends) -> Self {
-        let table = backends.settings.tables.whatsapp_sessions.clone();
         Self {
             batches: Batches::new(backends),
             deliveries: Deliveries::of(backends),
-            sessions: WhatsAppSessions::new(backends.dynamodb.clone(), table),
+            sessions: WhatsAppSessions::of(backends),
         }
     }
 

@@ -170,6 +170,18 @@ pub struct SeenState {
     pub at: Timestamp,
 }
 
+impl SeenState {
+    /// `state` as it is seen at `now`: since `before`, if that is the same.
+    pub fn after(before: Option<Self>, state: SessionState, now: Timestamp) -> Self {
+        let same = before.filter(|before| before.state == state);
+        Self {
+            state,
+            since: same.map_or(now, |before| before.since),
+            at: now,
+        }
+    }
+}
+
 /// What a session is, as far as a sender cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
