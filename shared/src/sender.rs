@@ -13,7 +13,6 @@ use std::time::Duration;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::runtime::settings::SessionSettings;
 use crate::store::StoreError;
 use crate::store::batch::Read;
 use crate::store::deliveries::Deliveries;
@@ -99,7 +98,7 @@ pub use self::services::Named;
 pub use self::watch::Ward;
 
 use self::delivery::Shown;
-use self::pool::{Choice, Pool, Unread};
+use self::pool::{Candidate, Choice, Pool};
 use self::rank::Rank;
 use self::services::Services;
 
@@ -161,26 +160,26 @@ impl Sender {
         known: Vec<Named>,
     ) -> Result<Picked, PickError> {
         let now = self.services.clock.now();
-        let sessions = recipient.order(self.pool.sessions(now).await);
+        let candidates = recipient.candidates(self.pool.sessions(now).await);
         let mut items: HashMap<_, _> = known.into_iter().collect();
-        let (likely, mut rest) = sessions.split_at(sessions.len().min(pool::CANDIDATES));
+        let (likely, mut rest) = candidates.split_at(candidates.len().min(pool::CANDIDATES));
         self.read_missing(likely, &mut items).await?;
-        let mut choices = Choice::of_each(likely, &items, recipient, now);
+        let mut choices = Choice::of_each(likely, &items, now);
         if !choices.iter().any(|choice| choice.rank == Rank::Usable) {
             self.read_missing(rest, &mut items).await?;
-            choices.extend(Choice::of_each(rest, &items, recipient, now));
+            choices.extend(Choice::of_each(rest, &items, now));
             rest = &[];
         }
-        Picked::new(choices, Unread::new(rest, recipient))
+        Picked::new(choices, rest)
     }
 
-    /// Reads the items of those of `sessions` that are not in `items`.
+    /// Reads the items of those of `candidates` that are not in `items`.
     async fn read_missing(
         &self,
-        sessions: &[SessionSettings],
+        candidates: &[Candidate],
         items: &mut HashMap<String, SessionItem>,
     ) -> Result<(), PickError> {
-        let names = sessions.iter().map(|session| session.name.as_str());
+        let names = candidates.iter().map(|one| one.session.name.as_str());
         let missing: Vec<_> = names.filter(|name| !items.contains_key(*name)).collect();
         let read = self.services.read_all(missing).await;
         items.extend(read.map_err(PickError::Store)?);

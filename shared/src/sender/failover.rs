@@ -1,18 +1,18 @@
 //! One message over several sessions: while it certainly was not sent, the next one is tried, before anybody waits for the one
 //! that failed.
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::act::{self, Aftermath};
 use super::delivery::{Content, Delivery, Effort, Outgoing, StepTaken};
 use super::finish::{self, End};
 use super::outcome::{Outcome, Reason};
-use super::pool::{Choice, Unread};
+use super::pool::{Candidate, Choice};
 use super::queue::{self, Place, Taken};
 use super::run::{Patience, Run, SEND_ROOM};
 use super::services::Services;
 use crate::platform::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::whatsapp_sessions::gateway_item;
 
 /// The most sessions that a message is tried on.
@@ -154,24 +154,28 @@ impl<'a> Relay<'a> {
                 Ok(Taken::Place(place)) => return Some(*place),
                 Ok(Taken::Full(_)) if is_last_try => {}
                 Ok(Taken::Full(_)) => others.full.push_back(other),
-                Err(error) => store_failed(&other.session.name, &error),
+                Err(error) => {
+                    let (session, id) = (&other.session.name, &self.message.message_id);
+                    self.services.store_failed_beside_send(session, id, &error);
+                }
             }
         }
     }
 
     /// Reads the sessions that were not read yet.
     async fn read_more(&self, others: &mut Others) {
+        let id = self.message.message_id.as_str();
         let unread = std::mem::take(&mut others.unread);
-        if unread.len() == 0 {
-            return;
-        }
-        match self.services.read_all(unread.names()).await {
+        let names = unread.iter().map(|one| one.session.name.as_str());
+        match self.services.read_all(names).await {
             Ok(items) => {
-                let choices = unread.choices(&items, self.services.clock.now());
-                let usable = choices.into_iter().filter(|choice| choice.rank.may_send());
-                others.known.extend(usable);
+                let items = items.into_iter().collect();
+                let mut choices = Choice::of_each(&unread, &items, self.services.clock.now());
+                choices.retain(|choice| choice.rank.may_send());
+                choices.sort_by_key(|choice| choice.rank);
+                others.known.extend(choices);
             }
-            Err(error) => store_failed("", &error),
+            Err(error) => self.services.store_failed_beside_send("", id, &error),
         }
     }
 
@@ -233,7 +237,7 @@ struct Others {
     /// Those that may send and whose queues are full.
     full: VecDeque<Choice>,
     /// Those that nothing was read of, until they are.
-    unread: Unread,
+    unread: Arc<[Candidate]>,
     /// The items of the gateways that do not answer.
     silent_gateways: Vec<String>,
 }
@@ -284,14 +288,6 @@ impl Others {
             Patience::Waits
         }
     }
-}
-
-fn store_failed(session: &str, error: &StoreError) {
-    tracing::error!(
-        session,
-        error = error as &dyn std::error::Error,
-        "[WhatsApp System] the store failed beside a send"
-    );
 }
 
 /// Whether a message that was not sent for `reason` may be sent by another session.

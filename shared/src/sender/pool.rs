@@ -9,7 +9,6 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use super::rank::{Contact, Rank, rank};
-use super::services::Named;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
@@ -127,8 +126,18 @@ impl<'a> Recipient<'a> {
         }
     }
 
+    /// `sessions` for this recipient, in its order.
+    pub(super) fn candidates(&self, sessions: Vec<SessionSettings>) -> Vec<Candidate> {
+        let ordered = self.order(sessions).into_iter();
+        let candidate = |session: SessionSettings| Candidate {
+            contact: self.contact(&session.name),
+            session,
+        };
+        ordered.map(candidate).collect()
+    }
+
     /// How well the session called `name` knows the recipient.
-    pub(super) fn contact(&self, name: &str) -> Contact {
+    fn contact(&self, name: &str) -> Contact {
         match self.served_by {
             _ if self.first_contact => Contact::New,
             Some(served_by) if served_by != name => Contact::OfAnother,
@@ -158,6 +167,13 @@ fn weight(name: &str, phone: &Phone) -> [u8; 8] {
     weight
 }
 
+/// One session for a recipient, of which nothing was read yet.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) session: SessionSettings,
+    pub(super) contact: Contact,
+}
+
 /// One session for a recipient, and what is known about it.
 #[derive(Clone, Debug)]
 pub(super) struct Choice {
@@ -168,65 +184,27 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Each of `sessions` as it is for `recipient`, with its item from `items`.
+    /// Each of `candidates`, with its item from `items`.
     pub(super) fn of_each(
-        sessions: &[SessionSettings],
+        candidates: &[Candidate],
         items: &HashMap<String, SessionItem>,
-        recipient: &Recipient<'_>,
         now: Timestamp,
     ) -> Vec<Self> {
-        let choice = |session: &SessionSettings| {
-            let item = items.get(&session.name).cloned().unwrap_or_default();
-            Self::new(session, item, recipient.contact(&session.name), now)
+        let choice = |candidate: &Candidate| {
+            let item = items.get(&candidate.session.name).cloned();
+            Self::new(candidate.clone(), item.unwrap_or_default(), now)
         };
-        sessions.iter().map(choice).collect()
+        candidates.iter().map(choice).collect()
     }
 
-    pub(super) fn new(
-        session: &SessionSettings,
-        item: SessionItem,
-        contact: Contact,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(candidate: Candidate, item: SessionItem, now: Timestamp) -> Self {
+        let Candidate { session, contact } = candidate;
         Self {
-            session: session.clone(),
             rank: rank(&item, contact, session.new_chats_per_day, now),
+            session,
             item,
             contact,
         }
-    }
-}
-
-/// Sessions for a recipient of which nothing was read yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unread(Arc<[(SessionSettings, Contact)]>);
-
-impl Unread {
-    pub(super) fn new(sessions: &[SessionSettings], recipient: &Recipient<'_>) -> Self {
-        let sessions = sessions.iter();
-        let with_contact =
-            |session: &SessionSettings| (session.clone(), recipient.contact(&session.name));
-        Self(sessions.map(with_contact).collect())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(session, _)| session.name.as_str())
-    }
-
-    /// The sessions with their items, the best first.
-    pub(super) fn choices(&self, items: &[Named], now: Timestamp) -> Vec<Choice> {
-        let item_of = |name: &str| items.iter().find(|(named, _)| named == name);
-        let choice = |(session, contact): &(SessionSettings, Contact)| {
-            let item = item_of(&session.name).map(|(_, item)| item.clone());
-            Choice::new(session, item.unwrap_or_default(), *contact, now)
-        };
-        let mut choices: Vec<_> = self.0.iter().map(choice).collect();
-        choices.sort_by_key(|choice| choice.rank);
-        choices
     }
 }
 
@@ -234,7 +212,8 @@ impl Unread {
 #[derive(Clone, Debug)]
 pub struct Picked {
     pub(super) all: Arc<[Choice]>,
-    pub(super) unread: Unread,
+    /// Those of which nothing was read.
+    pub(super) unread: Arc<[Candidate]>,
 }
 
 /// Why there is no session.
@@ -253,7 +232,7 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(mut choices: Vec<Choice>, unread: Unread) -> Result<Self, PickError> {
+    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
         if choices.is_empty() {
             return Err(PickError::NoSession);
         }
@@ -264,7 +243,7 @@ impl Picked {
         choices.sort_by_key(|choice| choice.rank);
         Ok(Self {
             all: choices.into(),
-            unread,
+            unread: unread.into(),
         })
     }
 

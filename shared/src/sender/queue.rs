@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pool::{Choice, Picked, Unread};
+use super::pool::{Candidate, Choice, Picked};
 use super::rank::{Contact, Rank};
 use super::services::Services;
 use crate::gateway::{Gateway, SessionToken};
@@ -59,7 +59,7 @@ pub struct Place {
     /// All sessions for the same recipient that were read, the best first.
     pub(super) all: Arc<[Choice]>,
     /// The others.
-    pub(super) unread: Unread,
+    pub(super) unread: Arc<[Candidate]>,
 }
 
 impl Place {
@@ -84,7 +84,7 @@ impl Place {
             cost,
             item: item.clone(),
             all: Arc::default(),
-            unread: Unread::default(),
+            unread: Arc::default(),
         }
     }
 
@@ -94,10 +94,10 @@ impl Place {
     }
 
     /// The same place, of a recipient who has `all` these sessions, and others that are `unread`.
-    pub(super) fn of(self, all: &Arc<[Choice]>, unread: &Unread) -> Self {
+    pub(super) fn of(self, all: &Arc<[Choice]>, unread: &Arc<[Candidate]>) -> Self {
         Self {
             all: Arc::clone(all),
-            unread: unread.clone(),
+            unread: Arc::clone(unread),
             ..self
         }
     }

@@ -120,11 +120,7 @@ impl<'a> Run<'a> {
 
     /// The store only keeps the pace of a send and the knowledge about a session, so a failure stops nothing.
     pub(super) fn store_failed(&self, error: &StoreError) {
-        tracing::error!(
-            session = self.place.session,
-            message_id = self.message.message_id,
-            error = error as &dyn std::error::Error,
-            "[WhatsApp System] the store failed beside a send"
-        );
+        let (session, id) = (&self.place.session, &self.message.message_id);
+        self.services.store_failed_beside_send(session, id, error);
     }
 }

@@ -72,6 +72,16 @@ impl Services {
         Ok(items)
     }
 
+    /// Tells of a failure of the store that stops no message.
+    pub(super) fn store_failed_beside_send(&self, session: &str, id: &str, error: &StoreError) {
+        tracing::error!(
+            session,
+            message_id = id,
+            error = error as &dyn std::error::Error,
+            "[WhatsApp System] the store failed beside a send"
+        );
+    }
+
     /// An id that tells this attempt at a conditional update from every other one.
     pub(super) fn attempt_id(&self) -> String {
         let random: [u8; 8] = self.entropy.bytes();

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pool::{Choice, Pool, Unread};
+use super::pool::{Candidate, Choice, Pool};
 use super::queue::Place;
 use super::rank::Contact;
 use super::recover::{Care, Repair, tend};
@@ -69,13 +69,16 @@ pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>,
     let listed = pool.every_session(now).await?;
     let names = listed.iter().map(|listed| listed.session.name.as_str());
     let items = services.read_all(names).await?;
-    let choices = listed
-        .iter()
-        .zip(items)
-        .map(|(listed, (_, item))| Choice::new(&listed.session, item, Contact::Known, now));
+    let choices = listed.iter().zip(items).map(|(listed, (_, item))| {
+        let candidate = Candidate {
+            session: listed.session.clone(),
+            contact: Contact::Known,
+        };
+        Choice::new(candidate, item, now)
+    });
     let all: Arc<[Choice]> = choices.collect();
     let ward = |(choice, sends): (&Choice, bool)| Ward {
-        place: Place::without_a_turn(services, choice).of(&all, &Unread::default()),
+        place: Place::without_a_turn(services, choice).of(&all, &Arc::default()),
         sends,
     };
     let sends = listed.iter().map(|listed| listed.sends);
