@@ -36,6 +36,11 @@ pub const ALL: &[(&str, Start)] = functions! {
     "auth-sso-verify" => auth_sso_verify,
     "auth-verify-otp" => auth_verify_otp,
     "health" => health,
+    "payment-created" => payment_created,
+    "payment-expiry-warning" => payment_expiry_warning,
+    "payment-notifications" => payment_notifications,
+    "payment-status-update" => payment_status_update,
+    "payment-success" => payment_success,
     "whatsapp-webhook" => whatsapp_webhook,
 };
 

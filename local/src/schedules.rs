@@ -15,18 +15,23 @@ type Environment = Arc<dyn Fn(Timestamp) -> BoxFuture<'static, ()> + Send + Sync
 
 /// Starts the function of a folder; `None` when no schedule calls one of that name.
 fn start(folder: &str, backends: &Backends) -> Option<Environment> {
-    match folder {
-        "session-monitor" => {
-            let app = Arc::new(session_monitor::App::new(backends));
+    macro_rules! environment {
+        ($package:ident) => {{
+            let app = Arc::new($package::App::new(backends));
             Some(Arc::new(move |deadline| {
                 let app = Arc::clone(&app);
                 Box::pin(async move {
-                    if let Err(error) = session_monitor::handle(&app, deadline).await {
-                        tracing::error!(error = %Chain(&error), "session-monitor failed");
+                    if let Err(error) = $package::handle(&app, deadline).await {
+                        let function = stringify!($package);
+                        tracing::error!(function, error = %Chain(&error), "a call of the schedule failed");
                     }
                 })
             }))
-        }
+        }};
+    }
+    match folder {
+        "outbox-deliver" => environment!(outbox_deliver),
+        "session-monitor" => environment!(session_monitor),
         _ => None,
     }
 }

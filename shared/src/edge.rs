@@ -34,3 +34,6 @@ mod caller;
 
 /// One request from its arrival to its answer.
 pub mod request;
+
+/// Requests of payment systems.
+pub mod payments;

@@ -32,6 +32,9 @@ pub mod signin;
 /// What the gateway tells by itself: receipts, and changes of a session's connection.
 pub mod webhooks;
 
+/// Payment notices: accepted once, never lost.
+pub mod payments;
+
 /// What is looked at each minute, whether or not anybody sends.
 pub mod watch;
 

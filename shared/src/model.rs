@@ -59,3 +59,12 @@ pub mod webhook;
 
 /// Which CAPTCHA a deployment asks for.
 pub mod captcha;
+
+/// Payments: money, times and names as people read them, and the messages about them.
+pub mod payment;
+
+/// The systems that may post events of payments.
+pub mod payment_caller;
+
+/// Notices about payments: what they are, when they are tried, how they end.
+pub mod notice;

@@ -8,7 +8,6 @@
 //! `classify`, `decide`, `assess`, `advise` and `spacing` are pure: they say what an answer means and what to do next. The
 //! calls and the waiting are in `act` and `recover`.
 use std::collections::HashMap;
-use std::time::Duration;
 
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -89,10 +88,10 @@ mod watch;
 mod samples;
 
 pub use self::channel::{ChannelState, ChannelStatus};
-pub use self::delivery::{Content, Delivery, Outgoing, StepTaken, message_id};
+pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{PickError, Picked, Recipient};
-pub use self::queue::{Busy, Place, PlaceError};
+pub use self::queue::{Busy, Place, PlaceError, Turn};
 pub use self::recover::Repair;
 pub use self::services::Named;
 pub use self::watch::Ward;
@@ -186,7 +185,7 @@ impl Sender {
         Ok(())
     }
 
-    /// A place in the session's queue, at most `wait_max` from now. One conditional update, rarely more.
+    /// A place in the session's queue. One conditional update, rarely more.
     /// The place of a process that dies passes by itself.
     ///
     /// # Errors
@@ -194,9 +193,9 @@ impl Sender {
     pub async fn take_place(
         &self,
         picked: &Picked,
-        wait_max: Duration,
+        turn: impl Into<Turn>,
     ) -> Result<Place, PlaceError> {
-        queue::take_place(&self.services, picked, wait_max).await
+        queue::take_place(&self.services, picked, turn.into()).await
     }
 
     /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes by itself.

@@ -25,6 +25,9 @@ pub mod logins;
 /// The list of WhatsApp sessions, in the table of key rings.
 pub mod session_list;
 
+/// The list of the systems that may post events of payments, in the table of key rings.
+pub mod caller_list;
+
 /// The table of key rings, as it is read.
 pub mod keys;
 
@@ -36,6 +39,9 @@ pub mod whatsapp_sessions;
 
 /// What became of each message.
 pub mod deliveries;
+
+/// The payments and their notices.
+pub mod payments;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -42,6 +42,7 @@ async fn places_follow_each_other_until_the_queue_is_full() {
             now,
             wait_max: 2 * SECOND,
             cost: SECOND,
+            pace: None,
         };
         sessions.take_slot(SESSION, request).await.unwrap()
     };

@@ -91,7 +91,8 @@ const fn limit_after(limit: Limit) -> Option<Limit> {
         Limit::Country => Some(Limit::WrongCodesFromAddress),
         Limit::WrongCodesFromAddress => Some(Limit::WrongPasswords),
         Limit::WrongPasswords => Some(Limit::PhonesFailedFromAddress),
-        Limit::PhonesFailedFromAddress => None,
+        Limit::PhonesFailedFromAddress => Some(Limit::NoticesOfCaller),
+        Limit::NoticesOfCaller => None,
     }
 }
 

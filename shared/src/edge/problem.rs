@@ -110,6 +110,15 @@ impl Problem {
         }
     }
 
+    /// A request without the key of a caller. `WWW-Authenticate` asks for one.
+    pub fn missing_key() -> Self {
+        let (code, message) = ("MISSING_CALLER_KEY", replies::CALLER_KEY_MISSING);
+        Self {
+            token: Some(TokenFault::Missing),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
     /// An access token that is not accepted. `WWW-Authenticate` says so, too.
     pub fn refused_token(code: &'static str, message: Text) -> Self {
         Self {

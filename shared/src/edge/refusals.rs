@@ -45,6 +45,8 @@ const fn limit_message(limit: Limit) -> Text {
         Limit::Cooldown => replies::LAST_CODE_FRESH,
         Limit::Country => replies::COUNTRY_FULL,
         Limit::Window | Limit::Day | Limit::CodesFromAddress => replies::TOO_MANY_CODES,
+        // Of notices, which are no codes.
+        Limit::NoticesOfCaller => replies::TOO_MANY_NOTICES,
         // Of guesses, which ask for no code.
         Limit::WrongCodesFromAddress => replies::TOO_MANY_WRONG_CODES,
         Limit::WrongPasswords | Limit::PhonesFailedFromAddress => replies::TOO_MANY_PASSWORDS,

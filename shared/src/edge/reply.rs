@@ -17,6 +17,7 @@ use crate::model::replies::{self, Text};
 pub struct Reply {
     message: Text,
     data: Value,
+    status: StatusCode,
     /// The id of the user who is signed in by it.
     user_id: Option<String>,
     event: Option<SecurityEvent>,
@@ -58,6 +59,7 @@ impl Reply {
         Self {
             message,
             data,
+            status: StatusCode::OK,
             user_id: None,
             event: None,
         }
@@ -103,6 +105,12 @@ impl Reply {
         self
     }
 
+    /// Answers with another status than 200.
+    #[must_use]
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     /// Leaves a line in the log.
     #[must_use]
     pub fn logged_as(self, event: SecurityEvent) -> Self {
@@ -119,7 +127,7 @@ impl Reply {
         }
         let message = self.message.written(caller.language);
         let body = json!({ "success": true, "message": message, "data": self.data });
-        json_response(StatusCode::OK, &body)
+        json_response(self.status, &body)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::sender::{
-    self, Content, Outcome, Outgoing, PickError, Place, PlaceError, Recipient, Sender,
+    self, Content, OnceUnknown, Outcome, Outgoing, PickError, Place, PlaceError, Recipient, Sender,
 };
 
 /// The longest that a change waits for its message.
@@ -126,6 +126,7 @@ impl AccountChanges {
             content: Content::Text(self.brand.change_message(change, language(notice))),
             first_contact,
             code_asked_at: None,
+            once_unknown: OnceUnknown::GoesElsewhere,
         };
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         // The message is out or not, whatever becomes of its record.

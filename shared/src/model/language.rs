@@ -10,6 +10,14 @@ pub enum Language {
 }
 
 impl Language {
+    /// Its code of ISO 639-1.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Indonesian => "id",
+        }
+    }
+
     /// The language of a BCP 47 tag such as `id`, `en-GB` or the older `in`.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next().unwrap_or_default().trim();

@@ -72,6 +72,10 @@ pub enum Metric {
     WebhookMissing,
     /// Messages that were taken minutes ago and have not reached their phone.
     Silent,
+    /// Notices that ended unsent.
+    NoticesDead,
+    /// How far the oldest notice that is due is through its time, in hundredths.
+    NoticesOldest,
     /// Of each session: whether it can send.
     SessionUp,
 }
@@ -81,7 +85,7 @@ pub const IN_TIME: Duration = Duration::from_secs(30);
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Sent,
         Self::NotSent,
         Self::Unknown,
@@ -106,6 +110,8 @@ impl Metric {
         Self::RecoveryFailing,
         Self::WebhookMissing,
         Self::Silent,
+        Self::NoticesDead,
+        Self::NoticesOldest,
         Self::SessionUp,
     ];
 
@@ -136,6 +142,8 @@ impl Metric {
             Self::RecoveryFailing => "RecoveryFailing",
             Self::WebhookMissing => "WebhookMissing",
             Self::Silent => "Silent",
+            Self::NoticesDead => "NoticesDead",
+            Self::NoticesOldest => "NoticesOldest",
             Self::SessionUp => "SessionUp",
         }
     }

@@ -38,6 +38,8 @@ pub struct Tables {
     pub whatsapp_sessions: String,
     /// What became of each message.
     pub deliveries: String,
+    /// The payments and their notices.
+    pub payments: String,
 }
 
 impl Default for Tables {
@@ -51,6 +53,7 @@ impl Default for Tables {
             keys: "KeysTable".into(),
             whatsapp_sessions: "WhatsAppSessionsTable".into(),
             deliveries: "DeliveriesTable".into(),
+            payments: "PaymentsTable".into(),
         }
     }
 }
@@ -83,6 +86,24 @@ impl SessionSettings {
     }
 }
 
+/// How payment notices are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeSettings {
+    /// The distance between two notices of one session: `NOTICES_PER_MINUTE`.
+    pub pace: Duration,
+    /// How many minutes before a payment expires its customer is warned: `WARNING_MINUTES`, such as `60,15`.
+    pub warnings: Vec<u32>,
+}
+
+impl Default for NoticeSettings {
+    fn default() -> Self {
+        Self {
+            pace: Duration::from_secs(2),
+            warnings: vec![60, 15],
+        }
+    }
+}
+
 /// Everything that is configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -103,6 +124,8 @@ pub struct Settings {
     pub check_first_contact: bool,
     /// The sessions to send from beside those in the table of keys: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
+    /// How payment notices are sent.
+    pub notices: NoticeSettings,
     /// The limits of codes, guesses and passwords: `CODE_COOLDOWN_SECONDS` and so on, all in `read.rs`.
     pub policy: Policy,
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
@@ -160,6 +183,7 @@ impl Default for Settings {
             webhook_key: None,
             check_first_contact: true,
             sessions: Vec::new(),
+            notices: NoticeSettings::default(),
             policy: Policy::default(),
             email_identifier: false,
             unbound_guesses: false,

@@ -229,6 +229,7 @@ impl Run<'_> {
             now,
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
+            pace: None,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {

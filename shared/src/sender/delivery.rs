@@ -25,6 +25,17 @@ pub struct Outgoing {
     pub first_contact: bool,
     /// When the code that it carries was asked for; nothing for a message without a code.
     pub code_asked_at: Option<Timestamp>,
+    /// What is done once nobody knows whether it was sent.
+    pub once_unknown: OnceUnknown,
+}
+
+/// What is done with a message once nobody knows whether it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnceUnknown {
+    /// Another session sends it, too: to get it twice is better than not to get it.
+    GoesElsewhere,
+    /// Nothing: a receipt decides.
+    Waits,
 }
 
 /// What a message has shown about one session.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::act::{self, Aftermath};
-use super::delivery::{Content, Delivery, Effort, Outgoing, StepTaken};
+use super::delivery::{Content, Delivery, Effort, OnceUnknown, Outgoing, StepTaken};
 use super::finish::{self, End};
 use super::outcome::{Outcome, Reason};
 use super::pool::{Candidate, Choice};
-use super::queue::{self, Place, Taken};
+use super::queue::{self, Place, Taken, Wanted};
 use super::run::{Patience, Run, SEND_ROOM};
 use super::services::Services;
 use crate::platform::timestamp::Timestamp;
@@ -122,7 +122,7 @@ impl<'a> Relay<'a> {
             .any(|ended| ended.end.outcome == Outcome::Unknown);
         let may = match outcome {
             Outcome::Sent => false,
-            Outcome::Unknown => true,
+            Outcome::Unknown => self.message.once_unknown == OnceUnknown::GoesElsewhere,
             Outcome::NotSent(reason) => concerns_the_session(reason),
         };
         may && !once_unknown && self.has_time()
@@ -149,8 +149,12 @@ impl<'a> Relay<'a> {
                     true,
                 ),
             };
-            let free_at = other.item.free_at;
-            match queue::take_slot(self.services, &other, free_at, latest).await {
+            let wanted = Wanted {
+                free_at: other.item.free_at,
+                latest,
+                pace: None,
+            };
+            match queue::take_slot(self.services, &other, wanted).await {
                 Ok(Taken::Place(place)) => return Some(*place),
                 Ok(Taken::Full(_)) if is_last_try => {}
                 Ok(Taken::Full(_)) => others.full.push_back(other),

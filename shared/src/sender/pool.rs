@@ -5,6 +5,7 @@
 //! taken first.
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 
@@ -254,6 +255,27 @@ impl Picked {
     /// The name of the best session.
     pub fn session(&self) -> &str {
         &self.first().session.name
+    }
+
+    /// The session called `name` alone; `None` when it is not one of those that messages are sent from.
+    pub fn only(&self, name: &str) -> Option<Self> {
+        let choice = self.all.iter().find(|choice| choice.session.name == name)?;
+        Some(Self {
+            all: [choice.clone()].into(),
+            unread: Arc::default(),
+        })
+    }
+
+    /// How long the best session has not been usable, as far as is known.
+    pub fn unusable_for(&self, now: Timestamp) -> Duration {
+        let seen = self.first().item.seen.filter(|seen| !seen.state.is_open());
+        seen.map_or(Duration::ZERO, |seen| now.since(seen.since))
+    }
+
+    /// When a message of the session called `name` is known to have reached its phone.
+    pub fn delivered_at(&self, name: &str) -> Option<Timestamp> {
+        let choice = self.all.iter().find(|choice| choice.session.name == name)?;
+        choice.item.delivered_at
     }
 
     /// The state in which that session was last seen: a hint, which may be old.

@@ -8,7 +8,7 @@ use super::services::Services;
 use crate::gateway::{Gateway, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
+use crate::store::whatsapp_sessions::queue::{Pace, Slot, SlotRequest};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
 
 /// The cost of a send that nobody has measured yet.
@@ -93,6 +93,16 @@ impl Place {
         Self::new(services, choice, services.clock.now(), COST)
     }
 
+    /// The name of the session.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// When a message of the session is known to have reached its phone.
+    pub const fn delivered_at(&self) -> Option<Timestamp> {
+        self.item.delivered_at
+    }
+
     /// The same place, of a recipient who has `all` these sessions, and others that are `unread`.
     pub(super) fn of(self, all: &Arc<[Choice]>, unread: &Arc<[Candidate]>) -> Self {
         Self {
@@ -117,7 +127,26 @@ impl Place {
     }
 }
 
-/// Takes a place in the queue of the best session of `picked` that has one, at most `wait_max` from now. A queue that is full
+/// When a message is sent, in a queue with others.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// How long it can wait for its place.
+    pub wait_max: Duration,
+    /// For a message that is not urgent: how long one of them takes of their pace.
+    pub pace: Option<Duration>,
+}
+
+impl From<Duration> for Turn {
+    /// That of a message which somebody waits for.
+    fn from(wait_max: Duration) -> Self {
+        Self {
+            wait_max,
+            pace: None,
+        }
+    }
+}
+
+/// Takes a place in the queue of the best session of `picked` that has one. A queue that is full
 /// sends on to the next session that is usable.
 ///
 /// # Errors
@@ -126,9 +155,9 @@ impl Place {
 pub(super) async fn take_place(
     services: &Services,
     picked: &Picked,
-    wait_max: Duration,
+    turn: Turn,
 ) -> Result<Place, PlaceError> {
-    let latest = services.clock.now().plus(wait_max);
+    let latest = services.clock.now().plus(turn.wait_max);
     let usable = picked
         .all
         .iter()
@@ -141,7 +170,12 @@ pub(super) async fn take_place(
     // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
     for (round, pause) in PLACE_PAUSES.into_iter().enumerate() {
         for (number, (choice, free_at)) in queues.iter_mut().enumerate() {
-            match take_slot(services, choice, *free_at, latest).await {
+            let wanted = Wanted {
+                free_at: *free_at,
+                latest,
+                pace: turn.pace,
+            };
+            match take_slot(services, choice, wanted).await {
                 Ok(Taken::Place(place)) => return Ok(place.of(&picked.all, &picked.unread)),
                 Ok(Taken::Full(free)) => *free_at = free,
                 Err(error) if (round, number) == (0, 0) => return Err(PlaceError::Store(error)),
@@ -166,27 +200,46 @@ pub(super) enum Taken {
     Full(Option<Timestamp>),
 }
 
-/// Takes a place in the queue of `choice`, which is free at `free_at` as far as is known, at `latest` from now.
+/// A place in a queue as it is wanted.
+pub(super) struct Wanted {
+    /// The first free place, as far as is known.
+    pub(super) free_at: Option<Timestamp>,
+    /// No place after this one is of use.
+    pub(super) latest: Timestamp,
+    /// As in [`Turn`].
+    pub(super) pace: Option<Duration>,
+}
+
+/// Takes a place in the queue of `choice`.
 ///
 /// # Errors
 /// When the store fails.
 pub(super) async fn take_slot(
     services: &Services,
     choice: &Choice,
-    free_at: Option<Timestamp>,
-    latest: Timestamp,
+    wanted: Wanted,
 ) -> Result<Taken, StoreError> {
     let now = services.clock.now();
     let request = SlotRequest {
-        free_at,
+        free_at: wanted.free_at,
         now,
-        wait_max: latest.since(now),
+        wait_max: wanted.latest.since(now),
         cost: COST,
+        pace: wanted.pace.map(|each| Pace {
+            each,
+            paid_until: choice.item.unhurried_until,
+        }),
     };
     let slot = services.sessions.take_slot(&choice.session.name, request);
     Ok(match slot.await? {
         Slot::At(at, cost) => Taken::Place(Box::new(Place::new(services, choice, at, cost))),
-        Slot::Full(queue) => Taken::Full(queue.free_at),
+        Slot::Full(queue) => {
+            let paid_until = queue.unhurried_until.unwrap_or(now);
+            let paced = request
+                .pace
+                .map(|pace| now.plus(pace.wait(paid_until, now)));
+            Taken::Full(queue.free_at.max(paced))
+        }
     })
 }
 

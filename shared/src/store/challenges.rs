@@ -33,6 +33,9 @@ pub mod guesses;
 /// The networks that somebody has signed in from.
 pub mod networks;
 
+/// Who has written to a phone.
+pub mod contact;
+
 /// An update of one phone's item.
 mod change;
 

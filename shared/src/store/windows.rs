@@ -18,6 +18,8 @@ use crate::model::address::ClientAddress;
 use crate::model::challenge::AttemptId;
 use crate::model::identifier::Identifier;
 use crate::model::limits::WindowLimit;
+use crate::model::notice::NoticeId;
+use crate::model::payment::PaymentId;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
@@ -31,6 +33,15 @@ pub enum WindowKey<'a> {
     CodesTo {
         /// The first digits of its numbers.
         country: &'a str,
+        /// The number of the shard.
+        shard: usize,
+    },
+    /// Notices of a payment system on one day, in one shard of its cap.
+    NoticesOf {
+        /// The name of the payment system.
+        caller: &'a str,
+        /// The day.
+        day: i64,
         /// The number of the shard.
         shard: usize,
     },
@@ -306,6 +317,9 @@ impl fmt::Display for WindowKey<'_> {
         match self {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
             Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
+            Self::NoticesOf { caller, day, shard } => {
+                write!(f, "caller#{caller}#{day}#{shard}")
+            }
             Self::GuessesFrom { address, number } => write!(f, "guess#{number}#{address}"),
             Self::PasswordOfFrom(Identifier::Phone(phone), address) => {
                 let both = format!("{}#{address}", phone.digits());
@@ -330,6 +344,11 @@ impl fmt::Display for WindowKey<'_> {
 /// place, whoever asks and however often.
 pub fn attempt_of(phone: &Phone) -> AttemptId {
     AttemptId(short_hash(phone.digits()))
+}
+
+/// The attempt that a notice takes its place under: one place, however often its event comes.
+pub fn attempt_of_notice(payment: &PaymentId, notice: &NoticeId) -> AttemptId {
+    AttemptId(short_hash(&format!("{}#{notice}", payment.as_str())))
 }
 
 /// A hash in the place of a phone or an address, so that nobody who looks at the table reads one. Whoever tries all numbers out

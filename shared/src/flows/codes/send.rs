@@ -7,7 +7,7 @@ use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::runtime::metrics::Metric;
-use crate::sender::{Content, Delivery, Outgoing, Place, PlaceError, Reason};
+use crate::sender::{Content, Delivery, OnceUnknown, Outgoing, Place, PlaceError, Reason};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
 /// A code request aims at an answer within this time.
@@ -209,6 +209,7 @@ impl Codes {
             content,
             first_contact: is_first_contact(seen, order, begun_at),
             code_asked_at: Some(begun_at),
+            once_unknown: OnceUnknown::GoesElsewhere,
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
     }

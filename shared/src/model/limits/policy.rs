@@ -112,6 +112,8 @@ pub enum Limit {
     WrongPasswords,
     /// A wrong password for yet another phone from one client address.
     PhonesFailedFromAddress,
+    /// Too many notices of one payment system in a day.
+    NoticesOfCaller,
 }
 
 impl Limit {
@@ -127,6 +129,7 @@ impl Limit {
             Self::WrongCodesFromAddress => "code_address",
             Self::WrongPasswords => "password",
             Self::PhonesFailedFromAddress => "password_address",
+            Self::NoticesOfCaller => "caller",
         }
     }
 }

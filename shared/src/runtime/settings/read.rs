@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
-use super::{SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use super::{NoticeSettings, SYSTEM_SESSION, SessionSettings, Settings, Tables};
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::caller::TrustedCallers;
@@ -49,6 +49,7 @@ impl Settings {
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
             sessions: sessions(vars),
+            notices: notices(vars, defaults.notices)?,
             policy: policy(vars, defaults.policy)?,
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             unbound_guesses: vars.switch("UNBOUND_GUESSES", defaults.unbound_guesses)?,
@@ -82,6 +83,7 @@ fn tables(vars: &Vars, defaults: Tables) -> Tables {
         keys: vars.text("KEYS_TABLE", defaults.keys),
         whatsapp_sessions: vars.text("WHATSAPP_SESSIONS_TABLE", defaults.whatsapp_sessions),
         deliveries: vars.text("DELIVERIES_TABLE", defaults.deliveries),
+        payments: vars.text("PAYMENTS_TABLE", defaults.payments),
     }
 }
 
@@ -94,6 +96,38 @@ fn gateway_url(vars: &Vars) -> Result<Option<String>, SettingsError> {
     }
     Ok(url)
 }
+
+fn notices(vars: &Vars, defaults: NoticeSettings) -> Result<NoticeSettings, SettingsError> {
+    const PACE: &str = "NOTICES_PER_MINUTE";
+    const WARNINGS: &str = "WARNING_MINUTES";
+    let minute = Duration::from_secs(60);
+    let default = usize::try_from(minute.as_millis() / defaults.pace.as_millis()).unwrap_or(1);
+    let a_minute = match u32::try_from(vars.count(PACE, default)?) {
+        Ok(a_minute @ 1..=600) => a_minute,
+        _ => return Err(SettingsError::new(PACE, "give a number from 1 to 600")),
+    };
+    let Some(minutes) = vars.get(WARNINGS) else {
+        return Ok(NoticeSettings {
+            pace: minute / a_minute,
+            ..defaults
+        });
+    };
+    let minutes = minutes.split(',').map(|minutes| {
+        let minutes = minutes.trim().parse().ok();
+        minutes.filter(|minutes| (6..=7 * 24 * 60).contains(minutes))
+    });
+    let minutes: Option<Vec<u32>> = minutes.collect();
+    let warnings = minutes.filter(|minutes| minutes.len() <= WARNINGS_MAX);
+    let problem =
+        "give up to five numbers of minutes from 6 to 10080, separated by commas, such as `60,15`";
+    Ok(NoticeSettings {
+        pace: minute / a_minute,
+        warnings: warnings.ok_or(SettingsError::new(WARNINGS, problem))?,
+    })
+}
+
+/// The most warnings before a payment expires.
+const WARNINGS_MAX: usize = 5;
 
 fn sessions(vars: &Vars) -> Vec<SessionSettings> {
     let token = vars.get("WHATSAPP_USER_TOKEN");

@@ -81,10 +81,10 @@ impl Change {
         if seen.not_on_whatsapp_until.is_none() {
             self = self.remove("not_on_whatsapp_until");
         }
-        if seen.served_by.is_none() {
+        if seen.served_by.is_none() && !self.values.contains_key(":served_by") {
             self = self.remove("served_by");
         }
-        if seen.taken_at.is_none() {
+        if seen.taken_at.is_none() && !self.values.contains_key(":taken_at") {
             self = self.remove("taken_at");
         }
         self

@@ -10,6 +10,8 @@ use crate::store::{Fields, Item, number, text};
 /// The key.
 pub(super) const NAME: &str = "name";
 const FREE_AT: &str = "free_at";
+/// Until when the pace of messages that are not urgent is used up.
+pub(super) const UNHURRIED_UNTIL: &str = "unhurried_until";
 const COST: &str = "cost_ms";
 const ASKED_AT: &str = "asked_at";
 const ASKED_BY: &str = "asked_by";
@@ -47,6 +49,8 @@ pub const REMEMBERED: usize = 5;
 pub struct SessionItem {
     /// The first free place of the queue.
     pub free_at: Option<Timestamp>,
+    /// Until when the pace of messages that are not urgent is used up.
+    pub unhurried_until: Option<Timestamp>,
     /// How long the gateway takes for one send.
     pub cost: Option<Duration>,
     /// When somebody last asked the gateway for the session's state, or began to.
@@ -271,6 +275,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
     });
     SessionItem {
         free_at: time(FREE_AT),
+        unhurried_until: time(UNHURRIED_UNTIL),
         cost: span(COST).map(|cost| cost.clamp(COST_MIN, COST_MAX)),
         asked_at: time(ASKED_AT),
         asked_by: words(ASKED_BY),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
-use super::item::{SessionItem, millis, time};
+use super::item::{SessionItem, UNHURRIED_UNTIL, millis, time};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
@@ -22,7 +22,21 @@ pub struct SlotRequest {
     pub wait_max: Duration,
     /// What a send is taken to cost while nobody has measured it.
     pub cost: Duration,
+    /// For a message that is not urgent: the pace of those.
+    pub pace: Option<Pace>,
 }
+
+/// The pace of messages that are not urgent. So many of them may go out at once after a rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How long one takes of it.
+    pub each: Duration,
+    /// When all that were let in are over, as far as is known.
+    pub paid_until: Option<Timestamp>,
+}
+
+/// How many messages that are not urgent may go out at once.
+const BURST: u32 = 10;
 
 /// The answer to a request for a place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +63,16 @@ impl WhatsAppSessions {
             ..
         } = request;
         let latest = now.plus(wait_max);
-        let mut free_at = request.free_at.unwrap_or(now);
+        let mut guess = Guess {
+            free_at: request.free_at.unwrap_or(now),
+            paid_until: request.pace.and_then(|pace| pace.paid_until).unwrap_or(now),
+        };
         let mut queue = SessionItem {
-            free_at: Some(free_at),
+            free_at: Some(guess.free_at),
             ..SessionItem::default()
         };
         for _ in 0..RACES_MAX {
-            let update = if free_at <= now {
-                self.start_queue(name, request)
-            } else {
-                self.join_queue(name, request)
-            };
+            let update = self.slot_update(name, request, guess);
             match write("take a slot", update).await? {
                 Updated::Done(item) => {
                     let cost = item.cost.unwrap_or(cost);
@@ -67,35 +80,55 @@ impl WhatsAppSessions {
                     return Ok(Slot::At(after.minus(cost), cost));
                 }
                 Updated::Refused(item) => {
-                    free_at = item.free_at.unwrap_or(now);
+                    guess.free_at = item.free_at.unwrap_or(now);
+                    guess.paid_until = item.unhurried_until.unwrap_or(now);
                     queue = item;
                 }
             }
-            if free_at > latest {
+            let paced = request
+                .pace
+                .is_some_and(|pace| pace.is_over(guess.paid_until, now));
+            if guess.free_at > latest || paced {
                 break;
             }
         }
         Ok(Slot::Full(Box::new(queue)))
     }
 
-    /// The update that takes the place of this moment, in a queue where nobody waits.
-    fn start_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
-        self.update(name)
-            .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
-            .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)")
-            .expression_attribute_values(":now", time(request.now))
-            .expression_attribute_values(":cost", millis(request.cost))
-    }
-
-    /// The update that takes the place behind the last one, if it is in reach.
-    fn join_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
-        let latest = request.now.plus(request.wait_max);
-        self.update(name)
-            .condition_expression("free_at BETWEEN :now AND :latest")
-            .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
-            .expression_attribute_values(":now", time(request.now))
-            .expression_attribute_values(":latest", time(latest))
-            .expression_attribute_values(":cost", millis(request.cost))
+    /// The update that takes the place of this moment in a queue where nobody waits, or the place behind the last one if it is
+    /// in reach; and with a pace, the same of that.
+    fn slot_update(
+        &self,
+        name: &str,
+        request: SlotRequest,
+        guess: Guess,
+    ) -> UpdateItemFluentBuilder {
+        let SlotRequest { now, cost, .. } = request;
+        let latest = now.plus(request.wait_max);
+        let mut terms = Terms::new(
+            guess.free_at,
+            now,
+            "free_at",
+            "if_not_exists(cost_ms, :cost)",
+        );
+        let mut update = self
+            .update(name)
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":cost", millis(cost));
+        if guess.free_at > now {
+            update = update.expression_attribute_values(":free_at_latest", time(latest));
+        }
+        if let Some(pace) = request.pace {
+            terms.and(Terms::new(guess.paid_until, now, UNHURRIED_UNTIL, ":each"));
+            update = update.expression_attribute_values(":each", millis(pace.each));
+            if guess.paid_until > now {
+                let name = format!(":{UNHURRIED_UNTIL}_latest");
+                update = update.expression_attribute_values(name, time(pace.latest(now)));
+            }
+        }
+        update
+            .condition_expression(terms.condition)
+            .update_expression(terms.set)
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
@@ -111,5 +144,57 @@ impl WhatsAppSessions {
             .expression_attribute_values(":cost", millis(cost));
         write("leave a slot", update).await?;
         Ok(())
+    }
+}
+
+/// What is known of a queue, perhaps wrongly.
+#[derive(Clone, Copy)]
+struct Guess {
+    free_at: Timestamp,
+    paid_until: Timestamp,
+}
+
+/// What an update asks for and does.
+struct Terms {
+    condition: String,
+    set: String,
+}
+
+impl Terms {
+    /// Moves the time `name`, which is taken to be `at`, on by `step`: from `now` where it has passed, and otherwise from where it
+    /// is, if that is in reach.
+    fn new(at: Timestamp, now: Timestamp, name: &str, step: &str) -> Self {
+        if at <= now {
+            Self {
+                condition: format!("(attribute_not_exists({name}) OR {name} <= :now)"),
+                set: format!("SET {name} = :now + {step}"),
+            }
+        } else {
+            Self {
+                condition: format!("({name} BETWEEN :now AND :{name}_latest)"),
+                set: format!("SET {name} = {name} + {step}"),
+            }
+        }
+    }
+
+    fn and(&mut self, other: Self) {
+        self.condition = format!("{} AND {}", self.condition, other.condition);
+        self.set = self.set.clone() + &other.set.replacen("SET", ",", 1);
+    }
+}
+
+impl Pace {
+    /// The last moment that may be paid for and still lets a message in.
+    fn latest(self, now: Timestamp) -> Timestamp {
+        now.plus(self.each * (BURST - 1))
+    }
+
+    fn is_over(self, paid_until: Timestamp, now: Timestamp) -> bool {
+        self.latest(now) < paid_until
+    }
+
+    /// How long after `now` the next message is let in.
+    pub fn wait(self, paid_until: Timestamp, now: Timestamp) -> Duration {
+        paid_until.since(self.latest(now))
     }
 }

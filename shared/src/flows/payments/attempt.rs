@@ -1,0 +1,417 @@
+//! One attempt to send a notice.
+//!
+//! The whole story of the payment is read, and what to do is decided from it alone. Then the notice is claimed under the condition
+//! that everything is still as it was. Whoever is killed afterwards leaves a claim that ends by itself, and a message that may
+//! be out: the next one asks for its receipt before the same message goes out again.
+use std::time::Duration;
+
+use super::Notices;
+use crate::model::account::random_id;
+use crate::model::challenge::PhoneState;
+use crate::model::notice::plan::{Plan, Sessions, plan};
+use crate::model::notice::{Notice, NoticeId, State, Story, wait_after};
+use crate::model::payment::PaymentId;
+use crate::model::payment::texts::PaymentMessage;
+use crate::model::texts::MessageBody;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::metrics::Metric;
+use crate::sender::{
+    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, PickError, Picked, Place, PlaceError,
+    Reason, Recipient, Turn,
+};
+use crate::store::StoreError;
+use crate::store::challenges::sends::TakenMessage;
+use crate::store::payments::claims::{Attempted, Claim, Claimed};
+
+/// The longest wait for a place in a session's queue: codes go first.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest that a claim is held, and what it is held beyond the time of its message.
+const CLAIM_MAX: Duration = Duration::from_secs(90);
+const CLAIM_REST: Duration = Duration::from_secs(5);
+/// No attempt begins with less time than this.
+pub(super) const ATTEMPT_MIN: Duration = Duration::from_millis(3_500);
+/// The part of an attempt's time that is kept to record it.
+const RECORD_ROOM: Duration = Duration::from_millis(500);
+/// How long a receipt is waited for, before a message that may have gone out goes out again.
+const RECEIPT_WAIT: Duration = Duration::from_secs(60);
+/// How long after a message was taken its receipt has to be there.
+const SILENT_AFTER: Duration = Duration::from_secs(120);
+/// A session that has brought receipts within this time brings them.
+const BRINGS_RECEIPTS: Duration = Duration::from_secs(60 * 60);
+/// A session that was not usable for so long sends nothing of what it was given.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
+/// When a notice is tried again that found no session at all.
+const NO_SESSION_WAIT: Duration = Duration::from_secs(60);
+
+/// What came of a look at a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// It was sent, or may have been, or failed.
+    Attempted(State),
+    /// It has ended without a message.
+    Ended(State),
+    /// Not now.
+    Later(Timestamp),
+    /// There was nothing to do, or somebody else did it.
+    Nothing,
+}
+
+/// A notice that is to go out.
+struct Job<'a> {
+    story: &'a Story,
+    notice: &'a Notice,
+    sessions: Sessions,
+    /// It was sent before, and nothing came back.
+    again: bool,
+    deadline: Timestamp,
+}
+
+impl Notices {
+    /// Looks at a notice and does what there is to do, over before `deadline`.
+    ///
+    /// # Errors
+    /// When the store fails before anything was sent. The notice stays due.
+    pub async fn attempt(
+        &self,
+        payment: &PaymentId,
+        notice: &NoticeId,
+        deadline: Timestamp,
+    ) -> Result<Tried, StoreError> {
+        let Some(kept) = self.payments.read(payment).await? else {
+            return Ok(Tried::Nothing);
+        };
+        let story = &kept.story;
+        let Some(notice) = story.notice(notice) else {
+            return Ok(Tried::Nothing);
+        };
+        let job = |sessions| Job {
+            story,
+            notice,
+            sessions,
+            again: false,
+            deadline,
+        };
+        match plan(story, notice, self.clock.now()) {
+            Plan::Nothing => Ok(Tried::Nothing),
+            Plan::End(state) => self.end(story, notice, state).await,
+            Plan::Wait(until) => self.wait(story, notice, until).await,
+            Plan::Send(sessions) => self.send(job(sessions)).await,
+            Plan::SendUnlessDelivered(sessions) => {
+                if self.is_delivered(notice).await? {
+                    return self.end(story, notice, State::Sent).await;
+                }
+                self.send(job(sessions)).await
+            }
+            Plan::AskForReceipt => self.ask_for_receipt(story, notice, deadline).await,
+        }
+    }
+
+    async fn end(&self, story: &Story, notice: &Notice, state: State) -> Result<Tried, StoreError> {
+        self.payments.end(&story.payment.id, notice, state).await?;
+        if matches!(state, State::Dead | State::Expired) {
+            self.report_end(story, notice, state);
+        }
+        Ok(Tried::Ended(state))
+    }
+
+    /// What nobody will be told any more, an operator has to know.
+    fn report_end(&self, story: &Story, notice: &Notice, state: State) {
+        tracing::error!(
+            payment = story.payment.id.as_str(),
+            notice = notice.id.as_str(),
+            phone = %story.payment.phone,
+            state = state.name(),
+            attempts = notice.attempts,
+            last_error = notice.last_error,
+            "[WhatsApp System] a notice was not sent in its time"
+        );
+        let line = self.meter.line(self.clock.now());
+        line.count(Metric::NoticesDead, 1).write();
+    }
+
+    async fn wait(
+        &self,
+        story: &Story,
+        notice: &Notice,
+        until: Timestamp,
+    ) -> Result<Tried, StoreError> {
+        if notice.due_at.is_none_or(|due_at| due_at < until) {
+            self.payments
+                .postpone(&story.payment.id, notice, until)
+                .await?;
+        }
+        Ok(Tried::Later(until))
+    }
+
+    async fn is_delivered(&self, notice: &Notice) -> Result<bool, StoreError> {
+        let mut batch = self.batches.begin();
+        let read = batch.add(self.deliveries.reading_delivered_at(&notice.message_id));
+        let found = batch.read("read whether a notice arrived").await?;
+        Ok(read.from(&found)?.is_some())
+    }
+
+    /// A message that was taken and of which nothing came back goes out once more, if its session has brought receipts of others
+    /// since.
+    async fn ask_for_receipt(
+        &self,
+        story: &Story,
+        notice: &Notice,
+        deadline: Timestamp,
+    ) -> Result<Tried, StoreError> {
+        let (Some(session), Some(sent_at)) = (&notice.session, notice.sent_at) else {
+            return self.end(story, notice, State::Sent).await;
+        };
+        if self.is_delivered(notice).await? {
+            return self.end(story, notice, State::Sent).await;
+        }
+        let picked = self
+            .pick(story, &PhoneState::default(), Some(session))
+            .await;
+        let delivers_others = picked.is_ok_and(|picked| {
+            let delivered_at = picked.delivered_at(session);
+            delivered_at.is_some_and(|at| sent_at < at)
+        });
+        if !delivers_others {
+            return self.end(story, notice, State::Sent).await;
+        }
+        tracing::warn!(
+            payment = story.payment.id.as_str(),
+            message_id = notice.message_id,
+            session,
+            "[WhatsApp System] a notice was taken and did not arrive: it goes out once more"
+        );
+        self.send(Job {
+            story,
+            notice,
+            sessions: Sessions::Only(session.clone()),
+            again: true,
+            deadline,
+        })
+        .await
+    }
+
+    /// The sessions for the payment's phone, the best first.
+    async fn pick(
+        &self,
+        story: &Story,
+        phone: &PhoneState,
+        first: Option<&str>,
+    ) -> Result<Picked, PickError> {
+        let recipient = Recipient {
+            phone: &story.payment.phone,
+            served_by: first.or(phone.served_by.as_deref()),
+            first_contact: !phone.took_a_message(self.clock.now()),
+        };
+        self.sender.pick(&recipient).await
+    }
+
+    /// Sends a notice, if there is a session for it and nobody else does.
+    async fn send(&self, job: Job<'_>) -> Result<Tried, StoreError> {
+        let (story, notice) = (job.story, job.notice);
+        let now = self.clock.now();
+        let phone = self.challenges.read(&story.payment.phone, now).await?;
+        let place = match self.take_place(&job, &phone).await {
+            Ok(place) => place,
+            Err(NoPlace::Store(error)) => return Err(error),
+            Err(NoPlace::For(wait)) => return self.wait(story, notice, now.plus(wait)).await,
+        };
+        let now = self.clock.now();
+        let attempt = random_id(&self.entropy);
+        let time = job.deadline.since(now).min(CLAIM_MAX);
+        let session = place.session().to_owned();
+        let claim = Claim {
+            payment: &story.payment.id,
+            phase: story.payment.phase,
+            notice,
+            attempt: &attempt,
+            session: &session,
+            now,
+            until: now.plus(time + CLAIM_REST),
+        };
+        if self.payments.claim(claim).await? == Claimed::Lost {
+            self.sender.leave_place(&place).await;
+            return Ok(Tried::Nothing);
+        }
+        let outgoing = self.outgoing(&job, !phone.took_a_message(now));
+        let sent_by = job.deadline.minus(RECORD_ROOM);
+        let delivered_at = place.delivered_at();
+        let brings_receipts = delivered_at.is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
+        let delivery = self.sender.deliver(place, outgoing, sent_by).await;
+        let mut ended = self.ended(&job, &delivery);
+        if !brings_receipts && ended.state == State::Sent {
+            ended.due_at = None;
+        }
+        let state = ended.state;
+        let contact = self.remember_contact(story, &phone, &delivery);
+        let (recorded, (), ()) = tokio::join!(
+            self.payments.record(claim, &ended),
+            self.sender.record(&delivery),
+            contact,
+        );
+        if let Err(error) = recorded {
+            tracing::error!(
+                payment = story.payment.id.as_str(),
+                message_id = delivery.message_id,
+                error = %Chain(&error),
+                "[WhatsApp System] how an attempt ended is not recorded: its claim ends by itself"
+            );
+        }
+        if state == State::Dead {
+            self.report_end(story, notice, state);
+        }
+        Ok(Tried::Attempted(state))
+    }
+
+    /// A place in the queue of a session that the notice may go out from.
+    async fn take_place(&self, job: &Job<'_>, phone: &PhoneState) -> Result<Place, NoPlace> {
+        let only = match &job.sessions {
+            Sessions::Any => None,
+            Sessions::Only(session) => Some(session.as_str()),
+        };
+        let picked = self.pick(job.story, phone, only).await?;
+        let now = self.clock.now();
+        let only = only.and_then(|only| picked.only(only));
+        // A session that is gone, or that has not been usable for long, does not send what it was given.
+        let picked = match only {
+            Some(only) if only.unusable_for(now) < GIVEN_UP_AFTER => only,
+            _ => picked,
+        };
+        let turn = Turn {
+            wait_max: PLACE_WAIT_MAX,
+            pace: Some(self.settings.pace),
+        };
+        Ok(self.sender.take_place(&picked, turn).await?)
+    }
+
+    fn outgoing(&self, job: &Job<'_>, first_contact: bool) -> Outgoing {
+        let (story, notice) = (job.story, job.notice);
+        Outgoing {
+            purpose: notice.kind.purpose(),
+            message_id: notice.message_id.clone(),
+            phone: story.payment.phone.clone(),
+            content: Content::Text(self.message(story, notice)),
+            first_contact,
+            code_asked_at: None,
+            once_unknown: OnceUnknown::Waits,
+        }
+    }
+
+    /// What the customer reads.
+    fn message(&self, story: &Story, notice: &Notice) -> MessageBody {
+        let payment = &story.payment;
+        let (details, said) = (&payment.details, &notice.said);
+        self.brand.payment_message(&PaymentMessage {
+            kind: &notice.kind,
+            language: details.language,
+            zone: &details.zone,
+            payment: &payment.id,
+            name: details.name.as_ref(),
+            amount: said.amount.unwrap_or(details.amount),
+            method: details.method.as_ref(),
+            reason: said.reason.as_ref(),
+            url: details.url.as_ref(),
+            expires_at: payment.expires_at,
+            paid_at: said.at,
+        })
+    }
+
+    /// What an attempt that ended as `delivery` makes of the notice.
+    fn ended(&self, job: &Job<'_>, delivery: &Delivery) -> Attempted {
+        let (notice, now) = (job.notice, delivery.ended);
+        let attempts = notice.attempts.saturating_add(1);
+        let error = delivery.outcome.reason().map(Reason::as_str);
+        let base = Attempted {
+            state: State::Queued,
+            due_at: None,
+            attempts,
+            session: delivery.session.clone(),
+            unsure_at: None,
+            error: error.map(str::to_owned),
+            sent_at: notice.sent_at,
+            sent_again: job.again,
+        };
+        match delivery.outcome {
+            Outcome::Sent => Attempted {
+                state: State::Sent,
+                due_at: (!job.again).then(|| now.plus(SILENT_AFTER)),
+                sent_at: Some(now),
+                ..base
+            },
+            // It was sent before.
+            _ if job.again => Attempted {
+                state: State::Sent,
+                ..base
+            },
+            Outcome::Unknown => Attempted {
+                state: State::Unknown,
+                due_at: Some(now.plus(RECEIPT_WAIT)),
+                unsure_at: Some(now),
+                error: Some("no_answer".into()),
+                ..base
+            },
+            Outcome::NotSent(reason) if !reason.concerns_the_channel() => Attempted {
+                state: State::Dead,
+                ..base
+            },
+            Outcome::NotSent(_) => Attempted {
+                // What may have been sent before may still have been.
+                state: match notice.unsure_at {
+                    Some(_) => State::Unknown,
+                    None => State::Queued,
+                },
+                unsure_at: notice.unsure_at,
+                due_at: Some(self.next_try(notice, attempts, now)),
+                ..base
+            },
+        }
+    }
+
+    /// When a notice is tried again that has failed so often; at its end it is looked at for the last time.
+    fn next_try(&self, notice: &Notice, attempts: u32, now: Timestamp) -> Timestamp {
+        let wait = wait_after(attempts, self.entropy.below(1_000));
+        now.plus(wait).min(notice.deliver_by.max(now))
+    }
+
+    /// Keeps which session has written to the phone. A failure is logged and nothing more: it is a hint.
+    async fn remember_contact(&self, story: &Story, phone: &PhoneState, delivery: &Delivery) {
+        if delivery.outcome != Outcome::Sent {
+            return;
+        }
+        let taken = TakenMessage {
+            asked_at: delivery.started,
+            session: &delivery.session,
+        };
+        let phone_number = &story.payment.phone;
+        let remembered = self.challenges.remember_contact(phone_number, phone, taken);
+        if let Err(error) = remembered.await {
+            tracing::warn!(error = %Chain(&error), "[WhatsApp System] who wrote to a phone is not remembered");
+        }
+    }
+}
+
+/// Why a notice does not go out now.
+enum NoPlace {
+    /// There is no session, or its queue is full: worth a look after so long.
+    For(Duration),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<PickError> for NoPlace {
+    fn from(error: PickError) -> Self {
+        match error {
+            PickError::Store(error) => Self::Store(error),
+            PickError::NoSession | PickError::NoNewChats => Self::For(NO_SESSION_WAIT),
+        }
+    }
+}
+
+impl From<PlaceError> for NoPlace {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Store(error) => Self::Store(error),
+            PlaceError::Busy(Busy { retry_after }) => Self::For(retry_after.max(PLACE_WAIT_MAX)),
+        }
+    }
+}
