@@ -1,7 +1,8 @@
 //! What payment systems do, and what the schedule does for their notices.
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use local::simulator::InboxMessage;
+use local::simulator::{InboxMessage, SessionState};
 use serde_json::{Value, json};
 use shared::flows::payments::Notices;
 use shared::flows::payments::deliver::Delivered;
@@ -101,6 +102,25 @@ pub fn created(system: &TestSystem) -> Value {
     })
 }
 
+/// The same payment, without an end.
+pub fn about() -> Value {
+    json!({ "phone": SITI, "customerName": "Siti", "amount": 150_000, "currency": "IDR" })
+}
+
+/// Every session is online again.
+pub fn online(system: &TestSystem) {
+    for session in ["system"] {
+        let online = system.simulator().set_state(session, SessionState::Online);
+        online.expect("a session");
+    }
+}
+
+/// The texts that the customer has read, each once.
+pub fn texts(system: &TestSystem) -> Vec<String> {
+    let messages = inbox(system).into_iter();
+    messages.map(|message| message.text).collect()
+}
+
 /// One call of the schedule.
 pub async fn deliver(system: &TestSystem) -> Delivered {
     let deadline = system.now().plus(MINUTE);
@@ -108,8 +128,10 @@ pub async fn deliver(system: &TestSystem) -> Delivered {
     delivered.expect("the store")
 }
 
-/// What the phone shows: each message once.
+/// What the phones show: each message once, however often its id came.
 pub fn inbox(system: &TestSystem) -> Vec<InboxMessage> {
-    let messages = system.simulator().messages(None).into_iter();
-    messages.filter(|message| !message.duplicate).collect()
+    let mut ids = BTreeSet::new();
+    let mut messages = system.simulator().messages(None);
+    messages.retain(|message| ids.insert(message.id.clone()));
+    messages
 }

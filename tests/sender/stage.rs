@@ -15,7 +15,7 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
 use shared::sender::{
-    Busy, Content, Delivery, Outgoing, PlaceError, Recipient, Sender, message_id,
+    Busy, Content, Delivery, OnceUnknown, Outgoing, PlaceError, Recipient, Sender, message_id,
 };
 use shared::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
@@ -184,6 +184,7 @@ pub fn outgoing(number: u64) -> Outgoing {
         content: Content::Text(MessageBody(format!("Your code is {:06}", 100_000 + number))),
         first_contact: false,
         code_asked_at: None,
+        once_unknown: OnceUnknown::GoesElsewhere,
     }
 }
 

@@ -8,7 +8,7 @@ use shared::model::texts::MessageBody;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::sender::{
-    Content, Delivery, Outcome, Outgoing, PlaceError, Recipient, Sender, message_id,
+    Content, Delivery, OnceUnknown, Outcome, Outgoing, PlaceError, Recipient, Sender, message_id,
 };
 use tests::TestSystem;
 use tokio::task::JoinSet;
@@ -119,6 +119,7 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         content: Content::Text(MessageBody(format!("Your code is {number:06}"))),
         first_contact: false,
         code_asked_at: None,
+        once_unknown: OnceUnknown::GoesElsewhere,
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&Recipient::of(&message.phone)).await?;
