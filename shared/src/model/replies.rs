@@ -201,6 +201,20 @@ texts! {
         "Persingkat nama menjadi 100 karakter.";
     NAME_CONTROL: "Write the name on one line, without control characters.",
         "Tulis nama dalam satu baris, tanpa karakter kontrol.";
+    AMOUNT_NOT_PLAIN: "Give `amount` in digits with at most one point, such as 150000 or 150000.00.",
+        "Tulis `amount` dengan angka dan paling banyak satu titik desimal, seperti 150000 atau 150000.00.";
+    AMOUNT_TOO_MANY_DECIMALS: "`amount` has more decimals than {currency} has: {decimals}.",
+        "`amount` memiliki lebih banyak desimal daripada {currency}: {decimals}.";
+    AMOUNT_TOO_LARGE: "`amount` is too large: {largest} at most.",
+        "`amount` terlalu besar: paling banyak {largest}.";
+    CURRENCY_UNKNOWN: "Give `currency` as a code of ISO 4217, such as IDR.",
+        "Tulis `currency` sebagai kode ISO 4217, seperti IDR.";
+    PAYMENT_ID_INVALID: "Use a payment id of 1 to 255 letters, digits, `-`, `_`, `~` and `.`.",
+        "Gunakan ID pembayaran dari 1 sampai 255 huruf, angka, `-`, `_`, `~` dan `.`.";
+    PAYMENT_URL_INVALID: "Give `paymentUrl` as an address that begins with https:// and a domain, of at most {characters} characters, or leave it out.",
+        "Tulis `paymentUrl` sebagai alamat yang diawali https:// dan sebuah domain, paling banyak {characters} karakter, atau kosongkan.";
+    ZONE_UNKNOWN: "Give the time zone by its name in the IANA database, such as Asia/Jakarta.",
+        "Tulis zona waktu dengan namanya dalam basis data IANA, seperti Asia/Jakarta.";
     EMAIL_INVALID: "Give an e-mail address like siti@example.com, of at most 254 characters, or leave it out.",
         "Isi alamat email seperti siti@example.com, paling banyak 254 karakter, atau kosongkan.";
     PASSWORD_TOO_SHORT: "The password is too short. Use at least 8 characters; a few words together are easy to remember",

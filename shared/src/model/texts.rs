@@ -80,15 +80,16 @@ impl Brand {
                 &(message.life.as_secs() / 60).max(1).to_string(),
             )
             .replace("{code}", message.code.digits());
-        self.before(text)
+        self.message(text)
     }
 
     /// The message that tells of a change.
     pub fn change_message(&self, change: AccountChange, language: Language) -> MessageBody {
-        self.before(change_text(change, language).trim_end().to_owned())
+        self.message(change_text(change, language).trim_end().to_owned())
     }
 
-    fn before(&self, text: String) -> MessageBody {
+    /// A text with the brand before it.
+    pub(super) fn message(&self, text: String) -> MessageBody {
         MessageBody(match &self.0 {
             Some(brand) => format!("{brand}: {text}"),
             None => text,
