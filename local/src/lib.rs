@@ -26,6 +26,9 @@ pub mod simulator;
 /// The account that exists from the start.
 pub mod demo;
 
+/// Every message, with sample values.
+pub mod preview;
+
 /// What can be said on the command line.
 pub mod cli;
 

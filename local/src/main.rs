@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
-use local::operate;
+use local::operate::{self, Command};
+use local::preview;
 use shared::runtime::settings::Settings;
 
 /// What a function's main thread has on Lambda. Unoptimised builds need more than the usual 2 MiB of a thread.
@@ -36,6 +37,14 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
+    if let Some(Command::Preview(options)) = &cli.command {
+        // It needs no tables, and so no database.
+        return Ok(preview::run(
+            options,
+            &settings.brand,
+            &mut std::io::stdout().lock(),
+        )?);
+    }
     if let Some(command) = &cli.command {
         let backends = operate::backends(command, &cli.data, settings).await?;
         return operate::run(command, &backends, &mut std::io::stdout().lock()).await;

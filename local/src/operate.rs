@@ -28,6 +28,8 @@ pub use command::{AlgorithmArgument, Command, KeysCommand, RingArgument, UsersCo
 pub use how::How;
 pub use webhook_url::path as webhook_path;
 
+use crate::preview;
+
 use told::Told;
 use work::Work;
 
@@ -43,7 +45,7 @@ pub async fn run(
     let mut told = Told::new(out);
     let work = Work {
         backends,
-        dry_run: command.how().dry_run,
+        dry_run: command.how().is_some_and(|how| how.dry_run),
         out: &mut told,
     };
     act(command, work).await?;
@@ -80,6 +82,10 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             rotate::run(work, (*ring).into(), &wish).await
         }
         Command::Sessions(command) => sessions::run(work, command).await,
+        Command::Preview(options) => {
+            let brand = &work.backends.settings.brand;
+            Ok(preview::run(options, brand, work.out)?)
+        }
     }
 }
 

@@ -39,6 +39,12 @@ pub mod test_numbers;
 /// What the messages say.
 pub mod texts;
 
+/// Payments: money, times and names as people read them, and the messages about them.
+pub mod payment;
+
+/// What payment gateways post about payments.
+pub mod bridge;
+
 /// Passwords: what may be chosen, and how they are hashed.
 pub mod password;
 

@@ -6,4 +6,5 @@ mod database;
 mod deployment;
 mod front_door;
 mod machine;
+mod preview;
 mod schedules;

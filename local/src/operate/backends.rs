@@ -30,7 +30,7 @@ pub async fn backends(
     data: &Path,
     settings: Settings,
 ) -> anyhow::Result<Backends> {
-    let stack = command.how().stack.as_deref();
+    let stack = command.how().and_then(|how| how.stack.as_deref());
     let endpoint = settings.dynamodb_url.as_deref();
     if stack.is_none() && endpoint.is_none() {
         return on_this_machine(data, settings).await;

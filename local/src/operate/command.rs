@@ -12,6 +12,7 @@ use shared::sender::pool::is_session_name;
 use super::how::How;
 use super::sessions::SessionsCommand;
 use super::{erase, import, rotate};
+use crate::preview::PreviewOptions;
 
 /// What can be asked for.
 #[derive(Clone, Debug, Subcommand)]
@@ -40,6 +41,9 @@ pub enum Command {
         #[command(flatten)]
         how: How,
     },
+
+    /// Print every message in both languages, with sample values
+    Preview(PreviewOptions),
 }
 
 fn session_name(text: &str) -> Result<String, &'static str> {
@@ -185,9 +189,9 @@ Where:
   ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";
 
 impl Command {
-    /// Where and whether.
-    pub fn how(&self) -> &How {
-        match self {
+    /// Where and whether; `None` of a command that works on nothing.
+    pub fn how(&self) -> Option<&How> {
+        let how = match self {
             Self::Users(
                 UsersCommand::Import { how, .. }
                 | UsersCommand::Erase { how, .. }
@@ -196,6 +200,8 @@ impl Command {
             | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
             | Self::WebhookUrl { how, .. } => how,
             Self::Sessions(command) => command.how(),
-        }
+            Self::Preview(_) => return None,
+        };
+        Some(how)
     }
 }

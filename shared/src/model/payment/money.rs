@@ -118,7 +118,7 @@ impl Money {
         };
         let symbol = self.currency.symbol(language);
         // CLDR puts a space that does not break between a letter and the number.
-        let apart = symbol.ends_with(|c: char| c.is_alphanumeric() || c == '.');
+        let apart = symbol.ends_with(char::is_alphabetic);
         let space = if apart { "\u{A0}" } else { "" };
         let (whole, fraction) = self.parts();
         let whole = grouped(&whole, group);

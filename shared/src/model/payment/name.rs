@@ -79,7 +79,8 @@ fn spaced(characters: impl Iterator<Item = char>) -> String {
     for c in characters {
         let is_mark = is_combining_mark(c);
         marks = if is_mark { marks + 1 } else { 0 };
-        let (after_letter, after_space) = (last.is_alphabetic() || marks > 1, last == ' ');
+        let after_letter = last.is_alphabetic() || is_combining_mark(last);
+        let after_space = last == ' ';
         let dropped = match c {
             ' ' | '.' => after_space || last == '.' && c == '.',
             _ => is_mark && (!after_letter || marks > MARKS_MAX),
@@ -164,6 +165,14 @@ mod tests {
             ("a quotation", "> Siti", Some("Siti")),
             ("an item of a list", "- Siti", Some("Siti")),
             ("a placeholder", "{amount}", Some("amount")),
+        ] {
+            check(label, text, cleaned);
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_name_is_a_link_or_a_telephone_number() {
+        for (label, text, cleaned) in [
             (
                 "a link",
                 "https://shop.example/a?b=c",
@@ -189,6 +198,7 @@ mod tests {
             ("emoji", "Siti 💎👩\u{200D}💻", Some("Siti")),
             ("points", "...a...b...", Some("a. b.")),
             ("marks without a letter", "\u{301}\u{301}", None),
+            ("marks behind a link", "a://\u{301}\u{301}", Some("a")),
             ("nothing", " \n\u{200B}", None),
             ("only digits", "1234", None),
             ("only signs", "-.,&()", None),
