@@ -66,9 +66,6 @@ pub mod webhook;
 /// Which CAPTCHA a deployment asks for.
 pub mod captcha;
 
-/// Payments: money, times and names as people read them, and the messages about them.
-pub mod payment;
-
 /// The systems that may post events of payments.
 pub mod payment_caller;
 

@@ -201,6 +201,38 @@ texts! {
         "Persingkat nama menjadi 100 karakter.";
     NAME_CONTROL: "Write the name on one line, without control characters.",
         "Tulis nama dalam satu baris, tanpa karakter kontrol.";
+    NOTICE_SENT: "The customer was told.",
+        "Pelanggan sudah diberi tahu.";
+    NOTICE_QUEUED: "The notice is kept, and goes out as soon as it can. Nothing more has to be done.",
+        "Notifikasi sudah disimpan dan akan dikirim secepatnya. Tidak ada lagi yang perlu dilakukan.";
+    NOTICE_ENDED: "The notice has ended and is not sent any more.",
+        "Notifikasi ini sudah berakhir dan tidak dikirim lagi.";
+    NOTICE_NO_MOVE: "The payment cannot become that from what it is. Nothing was changed, and nobody was told.",
+        "Status pembayaran tidak dapat berubah menjadi itu. Tidak ada yang berubah dan tidak ada yang diberi tahu.";
+    NOTICES_LISTED: "These are the payment's notices.",
+        "Ini adalah notifikasi pembayaran tersebut.";
+    PAYMENT_UNKNOWN: "There is no such payment here. Send `phone`, `amount` and `currency` with the event, or send `created` first.",
+        "Pembayaran tersebut tidak ada di sini. Kirim `phone`, `amount` dan `currency` bersama kejadian ini, atau kirim `created` dahulu.";
+    NOTICE_EXISTS: "The same event came before and said something else. `stored` is what is kept; give another `sequence` to tell of another one.",
+        "Kejadian yang sama sudah diterima dengan isi berbeda. `stored` berisi yang disimpan; berikan `sequence` lain untuk kejadian lain.";
+    IDEMPOTENCY_KEY_REUSED: "This `Idempotency-Key` came before with another event, which `stored` shows. Use a new key for a new event.",
+        "`Idempotency-Key` ini sudah dipakai untuk kejadian lain, lihat `stored`. Gunakan kunci baru untuk kejadian baru.";
+    IDEMPOTENCY_KEY_INVALID: "Give `Idempotency-Key` as 1 to {characters} visible characters, or leave it out.",
+        "Tulis `Idempotency-Key` dengan 1 sampai {characters} karakter, atau kosongkan.";
+    CALLER_KEY_MISSING: "Send your key as `Authorization: Bearer KEY`.",
+        "Kirim kunci Anda sebagai `Authorization: Bearer KEY`.";
+    CALLER_KEY_UNKNOWN: "This key is not known. Ask whoever runs this system for one: `callers add` makes it.",
+        "Kunci ini tidak dikenal. Mintalah kunci kepada pengelola sistem ini: `callers add` membuatnya.";
+    CALLER_NOT_ALLOWED: "This key is for something else. Ask whoever runs this system for one with the scope `payments`.",
+        "Kunci ini untuk keperluan lain. Mintalah kunci dengan cakupan `payments` kepada pengelola sistem ini.";
+    TIME_INVALID: "Give `{field}` as a point in time of RFC 3339, such as 2026-11-26T16:30:00+07:00.",
+        "Tulis `{field}` sebagai waktu RFC 3339, seperti 2026-11-26T16:30:00+07:00.";
+    STATUS_INVALID: "Give `status` as one of paid, failed, cancelled, expired, refunded and reversed.",
+        "Tulis `status` sebagai salah satu dari paid, failed, cancelled, expired, refunded dan reversed.";
+    SEQUENCE_INVALID: "Give `sequence` as 1 to 64 letters, digits, `-` and `_`, or leave it out.",
+        "Tulis `sequence` dengan 1 sampai 64 huruf, angka, `-` dan `_`, atau kosongkan.";
+    TOO_MANY_NOTICES: "This key has caused as many notices today as it may. Ask whoever runs this system to raise its cap.",
+        "Kunci ini sudah mencapai batas notifikasi hari ini. Mintalah pengelola sistem ini untuk menaikkan batasnya.";
     AMOUNT_NOT_PLAIN: "Give `amount` in digits with at most one point, such as 150000 or 150000.00.",
         "Tulis `amount` dengan angka dan paling banyak satu titik desimal, seperti 150000 atau 150000.00.";
     AMOUNT_TOO_MANY_DECIMALS: "`amount` has more decimals than {currency} has: {decimals}.",
