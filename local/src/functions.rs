@@ -41,6 +41,8 @@ pub const ALL: &[(&str, Start)] = functions! {
     "payment-notifications" => payment_notifications,
     "payment-status-update" => payment_status_update,
     "payment-success" => payment_success,
+    "payments-midtrans" => payments_midtrans,
+    "payments-xendit" => payments_xendit,
     "whatsapp-webhook" => whatsapp_webhook,
 };
 

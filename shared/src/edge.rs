@@ -37,3 +37,6 @@ pub mod request;
 
 /// Requests of payment systems.
 pub mod payments;
+
+/// Webhooks of payment gateways.
+pub mod bridge;

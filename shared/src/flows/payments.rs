@@ -28,6 +28,9 @@ pub mod attempt;
 /// The notices that are due.
 pub mod deliver;
 
+/// What payment gateways post.
+pub mod bridge;
+
 /// What became of a payment's notices.
 pub mod history;
 

@@ -27,6 +27,28 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// What happened longer ago is told to nobody. Neither gateway dates its signature, so this stands for a time tolerance.
 pub const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A payment gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeName {
+    /// Midtrans.
+    Midtrans,
+    /// Xendit.
+    Xendit,
+}
+
+impl BridgeName {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Midtrans, Self::Xendit];
+
+    /// Its name in paths, in the log and as a caller.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Midtrans => "midtrans",
+            Self::Xendit => "xendit",
+        }
+    }
+}
+
 /// A key or token that a gateway and this system share. Never shown.
 #[derive(Clone)]
 pub struct Secret(String);

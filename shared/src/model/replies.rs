@@ -201,6 +201,10 @@ texts! {
         "Persingkat nama menjadi 100 karakter.";
     NAME_CONTROL: "Write the name on one line, without control characters.",
         "Tulis nama dalam satu baris, tanpa karakter kontrol.";
+    WEBHOOK_NOT_GENUINE: "This is not from the payment gateway. Check the address, and the key or token of its account.",
+        "Ini bukan dari gerbang pembayaran. Periksa alamatnya, serta kunci atau token akunnya.";
+    WEBHOOK_UNREADABLE: "This cannot be read as a webhook of the payment gateway.",
+        "Ini tidak dapat dibaca sebagai webhook gerbang pembayaran.";
     NOTICE_SENT: "The customer was told.",
         "Pelanggan sudah diberi tahu.";
     NOTICE_QUEUED: "The notice is kept, and goes out as soon as it can. Nothing more has to be done.",

@@ -6,34 +6,59 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::bridge::BridgeName;
 use super::keys::Ring;
 use crate::platform::timestamp::Timestamp;
 
 /// What stands before the session's name.
 pub const PATH: &str = "/api/webhooks/whatsapp/";
 
+/// What tags of WhatsApp sessions are made of, beside the name.
+const WHATSAPP: &str = "whatsapp-webhook";
+
+/// What tags of payment gateways are made of, beside the name.
+const BRIDGE: &str = "payment-webhook";
+
 /// How many bytes of the MAC the tag has.
 const TAG_BYTES: usize = 16;
 
 /// The path for the webhooks of `session`, under the present key of the ring `webhooks`. `None` when the ring has none.
 pub fn path(ring: &Ring, session: &str, now: Timestamp) -> Option<String> {
-    let tag = tag(&ring.current(now)?.secret, session);
+    let tag = tag(&ring.current(now)?.secret, WHATSAPP, session);
     Some(format!("{PATH}{session}.{tag}"))
 }
 
 /// The session that `path` is for, if a live key of the ring made it.
 pub fn session<'a>(ring: &Ring, path: &'a str, now: Timestamp) -> Option<&'a str> {
     let (session, given) = path.strip_prefix(PATH)?.split_once('.')?;
-    let ours = ring.live(now).any(|key| {
-        let tag = tag(&key.secret, session);
-        constant_time::verify_slices_are_equal(tag.as_bytes(), given.as_bytes()).is_ok()
-    });
-    ours.then_some(session)
+    is_tag(ring, WHATSAPP, (session, given), now).then_some(session)
 }
 
-fn tag(key: &[u8], session: &str) -> String {
+/// The path for the webhooks of a payment gateway, under the present key of the ring `webhooks`. `None` when the ring has none.
+pub fn bridge_path(ring: &Ring, bridge: BridgeName, now: Timestamp) -> Option<String> {
+    let name = bridge.name();
+    let tag = tag(&ring.current(now)?.secret, BRIDGE, name);
+    Some(format!("/api/webhooks/{name}/{tag}"))
+}
+
+/// Whether `path` is the one for the webhooks of `bridge`, made by a live key of the ring.
+pub fn is_bridge_path(ring: &Ring, bridge: BridgeName, path: &str, now: Timestamp) -> bool {
+    let name = bridge.name();
+    let given = path.strip_prefix(&format!("/api/webhooks/{name}/"));
+    given.is_some_and(|given| is_tag(ring, BRIDGE, (name, given), now))
+}
+
+/// Whether `given` is the tag of `name` under a live key of the ring.
+fn is_tag(ring: &Ring, of: &str, (name, given): (&str, &str), now: Timestamp) -> bool {
+    ring.live(now).any(|key| {
+        let tag = tag(&key.secret, of, name);
+        constant_time::verify_slices_are_equal(tag.as_bytes(), given.as_bytes()).is_ok()
+    })
+}
+
+fn tag(key: &[u8], of: &str, name: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let mac = hmac::sign(&key, format!("whatsapp-webhook\n{session}").as_bytes());
+    let mac = hmac::sign(&key, format!("{of}\n{name}").as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(&mac.as_ref()[..TAG_BYTES])
 }
 

@@ -76,6 +76,8 @@ pub enum Metric {
     NoticesDead,
     /// How far the oldest notice that is due is through its time, in hundredths.
     NoticesOldest,
+    /// Webhooks of payment gateways that tell another amount than is stored.
+    AmountMismatch,
     /// Of each session: whether it can send.
     SessionUp,
 }
@@ -85,7 +87,7 @@ pub const IN_TIME: Duration = Duration::from_secs(30);
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Sent,
         Self::NotSent,
         Self::Unknown,
@@ -112,6 +114,7 @@ impl Metric {
         Self::Silent,
         Self::NoticesDead,
         Self::NoticesOldest,
+        Self::AmountMismatch,
         Self::SessionUp,
     ];
 
@@ -144,6 +147,7 @@ impl Metric {
             Self::Silent => "Silent",
             Self::NoticesDead => "NoticesDead",
             Self::NoticesOldest => "NoticesOldest",
+            Self::AmountMismatch => "AmountMismatch",
             Self::SessionUp => "SessionUp",
         }
     }

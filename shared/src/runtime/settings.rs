@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::Credentials;
 
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use crate::model::bridge::Secret;
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
 use crate::model::country::CountryCaps;
@@ -86,6 +87,17 @@ impl SessionSettings {
     }
 }
 
+/// The payment gateways that post what happens.
+#[derive(Clone, Debug, Default)]
+pub struct BridgeSettings {
+    /// The server keys of the Midtrans account.
+    pub midtrans_keys: Vec<Secret>,
+    /// The callback tokens of the Xendit account.
+    pub xendit_tokens: Vec<Secret>,
+    /// The field that has the customer's phone.
+    pub phone_field: Option<String>,
+}
+
 /// How payment notices are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticeSettings {
@@ -126,6 +138,10 @@ pub struct Settings {
     pub sessions: Vec<SessionSettings>,
     /// How payment notices are sent.
     pub notices: NoticeSettings,
+    /// The payment gateways that post what happens: `MIDTRANS_SERVER_KEYS` and `XENDIT_CALLBACK_TOKENS`, separated by commas while
+    /// one is exchanged, and `BRIDGE_PHONE_FIELD`, the field of their webhooks that has the customer's phone where the payment is
+    /// not known, such as `custom_field1`.
+    pub bridges: BridgeSettings,
     /// The limits of codes, guesses and passwords: `CODE_COOLDOWN_SECONDS` and so on, all in `read.rs`.
     pub policy: Policy,
     /// Whether an e-mail address names an account, as a phone number does: `EMAIL_IDENTIFIER=on`. Off by default, since
@@ -184,6 +200,7 @@ impl Default for Settings {
             check_first_contact: true,
             sessions: Vec::new(),
             notices: NoticeSettings::default(),
+            bridges: BridgeSettings::default(),
             policy: Policy::default(),
             email_identifier: false,
             unbound_guesses: false,

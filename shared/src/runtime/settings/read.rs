@@ -6,9 +6,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
-use super::{NoticeSettings, SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use super::{BridgeSettings, NoticeSettings, SYSTEM_SESSION, SessionSettings, Settings, Tables};
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{RestartUrl, SessionToken};
+use crate::model::bridge::Secret;
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
 use crate::model::country::{CapMode, CountryCaps};
@@ -50,6 +51,7 @@ impl Settings {
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
             sessions: sessions(vars),
             notices: notices(vars, defaults.notices)?,
+            bridges: bridges(vars),
             policy: policy(vars, defaults.policy)?,
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             unbound_guesses: vars.switch("UNBOUND_GUESSES", defaults.unbound_guesses)?,
@@ -124,6 +126,18 @@ fn notices(vars: &Vars, defaults: NoticeSettings) -> Result<NoticeSettings, Sett
         pace: minute / a_minute,
         warnings: warnings.ok_or(SettingsError::new(WARNINGS, problem))?,
     })
+}
+
+fn bridges(vars: &Vars) -> BridgeSettings {
+    let secrets = |name| {
+        let all = vars.get(name).unwrap_or_default().split(',');
+        all.filter_map(Secret::parse).collect()
+    };
+    BridgeSettings {
+        midtrans_keys: secrets("MIDTRANS_SERVER_KEYS"),
+        xendit_tokens: secrets("XENDIT_CALLBACK_TOKENS"),
+        phone_field: vars.get("BRIDGE_PHONE_FIELD").map(Into::into),
+    }
 }
 
 /// The most warnings before a payment expires.
