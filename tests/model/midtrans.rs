@@ -1,9 +1,11 @@
 //! Midtrans' notifications: which are genuine, and what each says.
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 use shared::model::bridge::midtrans::{self, Signed};
 use shared::model::bridge::{BODY_BYTES_MAX, Event, Notification, Refusal, Secret};
 
-use super::samples::{at, event, now, refunded, sample, secret, with, word, written};
+use super::samples::{any_json, at, event, now, refunded, sample, secret, with, word, written};
 
 const KEY: &str = "SB-Mid-server-sample";
 
@@ -429,5 +431,56 @@ fn noise_is_refused_or_skipped() {
     ] {
         let read = midtrans::read(body, &keys(), now());
         assert_eq!(word(&read), "refused.Malformed", "{body:?}");
+    }
+}
+
+/// The fields of every notification of a payment.
+fn any_field() -> impl Strategy<Value = &'static str> {
+    select(
+        &[
+            "transaction_status",
+            "transaction_time",
+            "settlement_time",
+            "expiry_time",
+            "fraud_status",
+            "currency",
+            "payment_type",
+            "va_numbers",
+            "store",
+            "refunds",
+            "custom_field1",
+            "metadata",
+            "customer_details",
+            "transaction_id",
+        ][..],
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+
+    #[test]
+    fn whatever_is_unsigned_neither_breaks_the_reading_nor_changes_order_and_amount(
+        name in select(&["midtrans-settlement", "midtrans-partial-refund", "midtrans-pending"][..]),
+        changes in prop::collection::hash_map(any_field(), any_json(), 1..4),
+    ) {
+        let changes = changes.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let body = with(sample(name), Value::from_iter(changes));
+        if let Ok(Notification::Event(event)) = read(&body) {
+            prop_assert_eq!(event.payment_id.as_str(), "INV-0042");
+            prop_assert_eq!(event.amount.unwrap().plain(), "150000.00");
+        }
+    }
+
+    #[test]
+    fn no_other_order_code_or_amount_has_the_signature(
+        order in "[A-Z0-9-]{1,12}",
+        code in "[0-9]{3}",
+        amount in "[0-9]{1,8}\\.[0-9]{2}",
+    ) {
+        let texts = json!({"order_id": order, "status_code": code, "gross_amount": amount});
+        let body = with(sample("midtrans-settlement"), texts);
+        let same_text = format!("{order}{code}{amount}") == "INV-0042200150000.00";
+        prop_assert_eq!(word(&read(&body)) == "refused.NotGenuine", !same_text);
     }
 }

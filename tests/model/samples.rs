@@ -1,4 +1,5 @@
 //! Made-up webhooks of payment gateways, one file each in `webhooks/`, and what a test looks at when one was read.
+use proptest::prelude::*;
 use serde_json::Value;
 use shared::model::bridge::{BridgeEvent, Event, Ignored, Notification, Refusal, Secret};
 use shared::model::language::Language;
@@ -72,4 +73,23 @@ pub fn refunded(event: &BridgeEvent) -> String {
         } => written(refunded),
         ref other => panic!("{other:?}"),
     }
+}
+
+/// Any JSON, to stand where something else is expected.
+pub fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        "[0-9]{1,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::hash_map("[a-z_]{1,12}", inner, 0..3)
+                .prop_map(|fields| Value::from_iter(fields)),
+        ]
+    })
 }

@@ -1,8 +1,10 @@
 //! Xendit's webhooks: which are genuine, and what each says.
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 use shared::model::bridge::{BODY_BYTES_MAX, Event, Notification, Refusal, xendit};
 
-use super::samples::{at, event, now, refunded, sample, secret, with, word, written};
+use super::samples::{any_json, at, event, now, refunded, sample, secret, with, word, written};
 
 const TOKEN: &str = "token-of-the-account";
 
@@ -468,4 +470,51 @@ fn only_payments_repeat_what_the_merchant_gave() {
     let invoice = event(read(&sample("xendit-invoice-paid")));
     assert!(invoice.echoes.is_empty());
     assert_eq!(invoice.method.unwrap().as_str(), "BCA");
+}
+
+/// The fields of the objects in an envelope.
+fn any_field() -> impl Strategy<Value = &'static str> {
+    select(
+        &[
+            "id",
+            "payment_id",
+            "reference_id",
+            "status",
+            "session_type",
+            "request_amount",
+            "amount",
+            "currency",
+            "channel_code",
+            "captures",
+            "metadata",
+            "payment_link_url",
+            "updated",
+            "expires_at",
+        ][..],
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+
+    #[test]
+    fn whatever_an_object_says_a_success_has_an_amount(
+        name in select(&["payment-capture", "session-completed", "refund", "request-expiry"][..]),
+        changes in prop::collection::hash_map(any_field(), any_json(), 1..4),
+    ) {
+        let changes = changes.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let read = read(&data(name, Value::from_iter(changes)));
+        if let Ok(Notification::Event(event)) = read {
+            let is_success = matches!(event.event, Event::Success { .. });
+            prop_assert!(!is_success || event.amount.is_some());
+        }
+    }
+
+    #[test]
+    fn no_body_breaks_the_reading(body in prop::collection::vec(any::<u8>(), 0..200), json in any_json()) {
+        for body in [body, json.to_string().into_bytes()] {
+            let read = xendit::read(&body, Some(TOKEN), &[secret(TOKEN)], now());
+            prop_assert!(!matches!(read, Ok(Notification::Event(_))));
+        }
+    }
 }

@@ -7,9 +7,12 @@ use super::repository::{files, functions, read, root};
 const ONCE: [&str; 5] = ["http", "hyper", "reqwest", "rustls", "tokio-rustls"];
 
 /// What no function has.
-const NEVER: [&str; 9] = [
+const NEVER: [&str; 12] = [
     "aws-smithy-http-client",
     "h2",
+    "icu_datetime",
+    "icu_experimental",
+    "iso_currency",
     "jsonschema",
     "native-tls",
     "openssl",

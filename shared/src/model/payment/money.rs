@@ -293,6 +293,11 @@ mod tests {
             let amount = body.ok().map(|body| body.amount.0);
             assert_eq!(amount.as_deref(), read, "{json}");
         }
+        let mut reader = serde_json::Deserializer::from_str(r#"{"amount": true}"#);
+        let read = serde_path_to_error::deserialize::<_, Body>(&mut reader);
+        let error = read.map(|body| body.amount).expect_err("a wrong type");
+        assert_eq!(error.path().to_string(), "amount");
+        assert!(error.inner().is_data() && error.inner().line() == 1);
         let value = serde_json::json!({"amount": 12.5});
         let body: Body = serde_json::from_value(value).expect("a body");
         let money = body.amount.in_currency(currency("USD"));

@@ -7,8 +7,12 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::model::typed;
 
-/// The most digits. With more it could pass for a code or a telephone number, and loses them all.
+/// The most digits of what anybody may have written. With more it could pass for a code or a telephone number, and loses them
+/// all.
 const DIGITS_MAX: usize = 4;
+
+/// The most digits of a method that the payment system names: an account to pay to has so many.
+const DIGITS_OF_METHOD_MAX: usize = 24;
 
 /// The most marks on one letter. Scripts need up to three.
 const MARKS_MAX: usize = 4;
@@ -23,7 +27,7 @@ impl CustomerName {
 
     /// Cleans a name and cuts it to its length. `None` when nothing of a name remains.
     pub fn clean(text: &str) -> Option<Self> {
-        harmless(text, Self::CHARACTERS_MAX).map(Self)
+        harmless(text, Self::CHARACTERS_MAX, DIGITS_MAX).map(Self)
     }
 
     /// The name.
@@ -48,7 +52,12 @@ impl Phrase {
 
     /// Cleans a phrase and cuts it to its length. `None` when nothing of it remains.
     pub fn clean(text: &str) -> Option<Self> {
-        harmless(text, Self::CHARACTERS_MAX).map(Self)
+        harmless(text, Self::CHARACTERS_MAX, DIGITS_MAX).map(Self)
+    }
+
+    /// The same with room for an account number: for a method that a trusted caller names, and nobody else.
+    pub fn method(text: &str) -> Option<Self> {
+        harmless(text, Self::CHARACTERS_MAX, DIGITS_OF_METHOD_MAX).map(Self)
     }
 
     /// The phrase.
@@ -58,9 +67,9 @@ impl Phrase {
 }
 
 /// What of `text` can do no harm: letters, few digits, spaces, and the signs of names.
-fn harmless(text: &str, characters_max: usize) -> Option<String> {
+fn harmless(text: &str, characters_max: usize, digits_max: usize) -> Option<String> {
     let plain: String = typed::plain(text).nfc().collect();
-    let with_digits = plain.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX;
+    let with_digits = plain.bytes().filter(u8::is_ascii_digit).count() <= digits_max;
     let allowed = |c: char| match c {
         '0'..='9' => with_digits,
         '.' | ',' | '\'' | '’' | '-' | '&' | '(' | ')' => true,
@@ -219,5 +228,15 @@ mod tests {
         check("marks", &marked, Some("a\u{0324}\u{0324}\u{0324}\u{0324}"));
         let phrase = Phrase::clean(&"a".repeat(10_000)).expect("a phrase");
         assert_eq!(phrase.as_str().len(), Phrase::CHARACTERS_MAX);
+    }
+
+    #[test]
+    fn only_a_method_of_the_payment_system_has_an_account_number() {
+        let account = "BCA Virtual Account 8808 1234 5678 9012";
+        let shown = |phrase: Option<Phrase>| phrase.map(|phrase| phrase.0).unwrap_or_default();
+        assert_eq!(shown(Phrase::method(account)), account);
+        assert_eq!(shown(Phrase::clean(account)), "BCA Virtual Account");
+        let longer = format!("{account} 123456789");
+        assert_eq!(shown(Phrase::method(&longer)), "BCA Virtual Account");
     }
 }
