@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::Notices;
+use super::callers::DayError;
 use crate::model::limits::Limited;
 use crate::model::notice::{Details, FACT_LIFE, Notice, NoticeId, Phase, Said, State, TIME_TO_PAY};
 use crate::model::payment::{Kind, PaymentId, Status};
@@ -96,6 +97,15 @@ pub enum EventError {
     /// The store failed. The event may be kept: the same again finds out.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<DayError> for EventError {
+    fn from(error: DayError) -> Self {
+        match error {
+            DayError::Full(limited) => Self::Limited(limited),
+            DayError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// What a refused event meets.

@@ -1,5 +1,4 @@
 //! Who may post events of payments, and how many.
-use super::accept::EventError;
 use crate::model::country::{CountryCap, day_ends};
 use crate::model::limits::{Limit, Limited};
 use crate::model::notice::NoticeId;
@@ -67,6 +66,17 @@ impl Callers {
     }
 }
 
+/// Why a notice does not count.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DayError {
+    /// The cap is full.
+    #[error("the cap of the caller is full")]
+    Full(Limited),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// The days of callers that have a cap.
 #[derive(Clone, Debug)]
 pub(super) struct CallerDays(Windows);
@@ -85,7 +95,7 @@ impl CallerDays {
         caller: &PaymentCaller,
         notice: (&PaymentId, &NoticeId),
         now: Timestamp,
-    ) -> Result<(), EventError> {
+    ) -> Result<(), DayError> {
         let Some(cap) = caller.daily_cap else {
             return Ok(());
         };
@@ -113,7 +123,7 @@ impl CallerDays {
                 return Ok(());
             }
         }
-        Err(EventError::Limited(Limited {
+        Err(DayError::Full(Limited {
             limit: Limit::NoticesOfCaller,
             retry_after: ends.since(now),
         }))
