@@ -23,6 +23,9 @@ pub mod schedules;
 /// The WhatsApp gateway, simulated.
 pub mod simulator;
 
+/// Payments: the webhooks of simulated gateways, and the notices that wait.
+pub mod payments;
+
 /// The account that exists from the start.
 pub mod demo;
 

@@ -22,6 +22,7 @@ use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
 use crate::operate::webhook_path;
+use crate::payments;
 use crate::schedules;
 use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
 use crate::template::Template;
@@ -56,6 +57,9 @@ impl Machine {
             Some(listen(cli.port, "--port").await?)
         };
         let simulator = simulator_unless_real(&cli, &mut settings).await?;
+        if simulator.is_some() {
+            payments::simulate_accounts(&mut settings.bridges);
+        }
         if let Some((_, address)) = &api {
             let base_url = || format!("http://{address}");
             settings.public_base_url.get_or_insert_with(base_url);
@@ -223,10 +227,12 @@ impl Machine {
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut servers = Servers::default();
         let scheduled = self.scheduled_backends();
+        let api = ApiGateway::new(&self.template, &self.backends, environments(&self.cli))?;
         if let Some((listener, simulator)) = self.simulator {
+            let payments = payments::router(api.clone(), self.backends.clone());
             servers.spawn(|stop| async {
                 tokio::select! {
-                    served = simulator::serve(simulator, listener) => served,
+                    served = simulator::serve(simulator, payments, listener) => served,
                     () = stop => Ok(()),
                 }
             });
@@ -239,7 +245,9 @@ impl Machine {
             });
         }
         if let Some((listener, _)) = self.api {
-            let api = router(&self.cli, &self.template, &self.backends)?;
+            let api = api
+                .behind_front_door(&self.template, self.cli.throttle.into())
+                .router();
             servers.keep_schedules(self.template, scheduled);
             let api = api.into_make_service_with_connect_info::<SocketAddr>();
             servers.spawn(|stop| {
@@ -252,15 +260,11 @@ impl Machine {
     }
 }
 
-/// The routes of the API, behind their throttles.
-fn router(cli: &Cli, template: &Template, backends: &Backends) -> anyhow::Result<axum::Router> {
-    let environments = Environments {
+fn environments(cli: &Cli) -> Environments {
+    Environments {
         in_turn: cli.environments.into(),
         ..Environments::default()
-    };
-    let api = ApiGateway::new(template, backends, environments)?;
-    let api = api.behind_front_door(template, cli.throttle.into());
-    Ok(api.router())
+    }
 }
 
 impl fmt::Display for Machine {

@@ -1,10 +1,12 @@
-//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions. On the database file of this machine, or on a deployed
+//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions and callers. On the database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
 //! Full phone numbers are read and never shown.
 
 mod backends;
+mod bridge_url;
+mod callers;
 mod command;
 mod erase;
 mod how;
@@ -67,6 +69,8 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             };
             move_phone::run(work, &wish).await
         }
+        Command::BridgeUrl { gateway, .. } => bridge_url::run(work, (*gateway).into()).await,
+        Command::Callers(command) => callers::run(work, command).await,
         Command::WebhookUrl { session, .. } => webhook_url::run(work, session).await,
         Command::Keys(KeysCommand::Make { .. }) => make::run(work).await,
         Command::Keys(KeysCommand::Rotate {

@@ -31,7 +31,7 @@ impl Served {
     pub async fn of(simulator: Simulator) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        tokio::spawn(serve(simulator.clone(), listener));
+        tokio::spawn(serve(simulator.clone(), axum::Router::new(), listener));
         Self {
             simulator,
             client: client(address),

@@ -9,6 +9,8 @@ use shared::model::token::SigningAlgorithm;
 use shared::runtime::settings::SYSTEM_SESSION;
 use shared::sender::pool::is_session_name;
 
+use super::bridge_url::GatewayArgument;
+use super::callers::CallersCommand;
 use super::how::How;
 use super::sessions::SessionsCommand;
 use super::{erase, import, rotate};
@@ -37,6 +39,22 @@ pub enum Command {
         /// The name of the session; that of WHATSAPP_USER_TOKEN is `system`
         #[arg(default_value = SYSTEM_SESSION, value_parser = session_name)]
         session: String,
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
+    /// Add, list and remove the systems that may post events of payments, and change their keys
+    #[command(subcommand, after_help = WHERE)]
+    Callers(CallersCommand),
+
+    /// Print the address that a payment gateway posts its webhooks to
+    ///
+    /// It begins with PUBLIC_BASE_URL. Whoever knows it still needs the key or token of the gateway's account.
+    #[command(after_help = WHERE)]
+    BridgeUrl {
+        /// The payment gateway
+        gateway: GatewayArgument,
         /// Where and whether
         #[command(flatten)]
         how: How,
@@ -183,7 +201,7 @@ Where:
   The database file of this machine (--data), also while `cargo run` has it open. With --stack the tables of that stack,
   found by listing the tables of the account and region. With AWS_ENDPOINT_URL_DYNAMODB that DynamoDB; without --stack its
   tables are named by USERS_TABLE, REGISTRATIONS_TABLE, LOGINS_TABLE, KEYS_TABLE, CHALLENGES_TABLE, LIMITS_TABLE,
-  DELIVERIES_TABLE and WHATSAPP_SESSIONS_TABLE.
+  DELIVERIES_TABLE, PAYMENTS_TABLE and WHATSAPP_SESSIONS_TABLE.
 
   Keys and region of AWS come from where its own tools find them: AWS_ACCESS_KEY_ID and AWS_REGION, or AWS_PROFILE with
   ~/.aws. For single sign-on: eval \"$(aws configure export-credentials --format env)\"";
@@ -198,7 +216,9 @@ impl Command {
                 | UsersCommand::MovePhone { how, .. },
             )
             | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
+            | Self::BridgeUrl { how, .. }
             | Self::WebhookUrl { how, .. } => how,
+            Self::Callers(command) => command.how(),
             Self::Sessions(command) => command.how(),
             Self::Preview(_) => return None,
         };

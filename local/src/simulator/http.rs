@@ -34,11 +34,11 @@ pub fn router(simulator: Simulator) -> Router {
     control::router().fallback(gateway).with_state(simulator)
 }
 
-/// Serves [`router`] on `listener`, and refuses connections while the gateway process is down.
+/// Serves [`router`] and what is `beside` it on `listener`, and refuses connections while the gateway process is down.
 ///
 /// # Errors
 /// When the listener has no address, or there can be no client for webhooks.
-pub async fn serve(simulator: Simulator, listener: TcpListener) -> io::Result<()> {
+pub async fn serve(simulator: Simulator, beside: Router, listener: TcpListener) -> io::Result<()> {
     let taker = post::over_http().ok_or_else(|| io::Error::other("no HTTP client for webhooks"))?;
     simulator.posts_at_least_to(taker);
     let door = Door {
@@ -46,7 +46,7 @@ pub async fn serve(simulator: Simulator, listener: TcpListener) -> io::Result<()
         listener: Some(listener),
         simulator: simulator.clone(),
     };
-    axum::serve(door, router(simulator)).await
+    axum::serve(door, beside.merge(router(simulator))).await
 }
 
 async fn gateway(State(simulator): State<Simulator>, request: HttpRequest) -> Response {
