@@ -88,8 +88,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(2, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::hash_map("[a-z_]{1,12}", inner, 0..3)
-                .prop_map(|fields| Value::from_iter(fields)),
+            prop::collection::hash_map("[a-z_]{1,12}", inner, 0..3).prop_map(Value::from_iter),
         ]
     })
 }
