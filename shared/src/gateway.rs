@@ -210,12 +210,12 @@ impl Gateway {
         answer.await?.users()
     }
 
-    /// Asks whatever runs the gateway to restart its process, with every session on it.
+    /// Asks whatever runs the gateway to restart its process, with every session on it, by a post to `hook`.
     ///
     /// # Errors
-    /// When nobody can be asked, or the restart was refused.
-    pub async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
-        self.transport.restart(within).await
+    /// When nobody answers there, or the restart was refused.
+    pub async fn restart(&self, hook: &RestartUrl, within: Duration) -> Result<(), GatewayError> {
+        self.transport.restart(hook, within).await
     }
 
     /// A call whose answer says only that it was taken.

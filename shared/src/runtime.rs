@@ -75,8 +75,7 @@ impl Backends {
         let config =
             dynamodb::dynamodb_config(&settings.region, credentials, endpoint, http_client);
         let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
-        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?
-            .restarted_by(settings.restart_url.clone());
+        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?;
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
             gateway: Gateway::new(gateway),

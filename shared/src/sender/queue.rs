@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::pool::{Candidate, Choice, Picked};
 use super::rank::{Contact, Rank};
 use super::services::Services;
-use crate::gateway::{Gateway, SessionToken};
+use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
+use crate::runtime::settings::SessionSettings;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
@@ -48,6 +49,8 @@ pub struct Place {
     pub(super) gateway: Gateway,
     /// The name of the gateway's item.
     pub(super) gateway_item: String,
+    /// What restarts the gateway, where something can.
+    pub(super) restart_url: Option<RestartUrl>,
     /// How well the session knows the recipient.
     pub(super) contact: Contact,
     /// When its turn comes.
@@ -79,6 +82,10 @@ impl Place {
                 Some(address) => services.gateway.elsewhere(address),
             },
             gateway_item: gateway_item(address),
+            restart_url: match address {
+                None => services.restart_url.clone(),
+                Some(_) => session.restart_url.clone(),
+            },
             contact: *contact,
             at,
             cost,
@@ -108,12 +115,14 @@ impl Place {
         others.filter(|choice| choice.session.name != self.session)
     }
 
-    /// Whether another session of the same gateway is usable.
+    /// Whether another session of the same gateway is usable, or may be, since nobody has read how it is.
     pub(super) fn has_neighbours(&self) -> bool {
-        self.others().any(|other| {
-            other.rank == Rank::Usable
-                && gateway_item(other.session.gateway.as_ref()) == self.gateway_item
-        })
+        let is_beside =
+            |session: &SessionSettings| gateway_item(session.gateway.as_ref()) == self.gateway_item;
+        let mut usable = self.others().filter(|other| other.rank == Rank::Usable);
+        let mut unread = self.unread.iter();
+        usable.any(|other| is_beside(&other.session))
+            || unread.any(|other| is_beside(&other.session))
     }
 }
 
