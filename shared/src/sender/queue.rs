@@ -7,7 +7,6 @@ use super::rank::{Contact, Rank};
 use super::services::Services;
 use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
-use crate::runtime::settings::SessionSettings;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
@@ -115,14 +114,12 @@ impl Place {
         others.filter(|choice| choice.session.name != self.session)
     }
 
-    /// Whether another session of the same gateway is usable, or may be, since nobody has read how it is.
+    /// Whether another session of the same gateway is usable.
     pub(super) fn has_neighbours(&self) -> bool {
-        let is_beside =
-            |session: &SessionSettings| gateway_item(session.gateway.as_ref()) == self.gateway_item;
-        let mut usable = self.others().filter(|other| other.rank == Rank::Usable);
-        let mut unread = self.unread.iter();
-        usable.any(|other| is_beside(&other.session))
-            || unread.any(|other| is_beside(&other.session))
+        self.others().any(|other| {
+            other.rank == Rank::Usable
+                && gateway_item(other.session.gateway.as_ref()) == self.gateway_item
+        })
     }
 }
 
