@@ -12,6 +12,7 @@ mod import;
 mod make;
 mod move_phone;
 mod rotate;
+mod secret_file;
 mod sessions;
 mod told;
 mod webhook_url;

@@ -183,6 +183,24 @@ pub struct SessionStatus {
     /// Whether a QR code waits to be scanned. `None` where the version does not say. It is of use only while the socket is
     /// open: afterwards it can be stale.
     pub has_qr_code: Option<bool>,
+    /// Whether the session has a key of its own to sign its webhooks with. `None` where the version does not say.
+    pub signs_webhooks: Option<bool>,
+    /// The version, as far as the answer shows it.
+    pub version: GatewayVersion,
+}
+
+/// The versions of the gateway whose answers can be told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GatewayVersion {
+    /// Of spring 2025: it names the two flags and nothing else.
+    #[default]
+    Spring2025,
+    /// 1.0.1, of August 2025: it names the QR code, too.
+    V101,
+    /// 1.0.5 or newer, from October 2025 on: it says whether it signs webhooks.
+    Since105,
+    /// A fork of 1.0.6 that takes no connect while a session starts.
+    GuardsStart,
 }
 
 impl SessionStatus {
@@ -212,6 +230,23 @@ impl UserCheck {
     }
 }
 
+/// The events that every version knows, and without which nothing is known of messages. A version leaves out what it does not
+/// know of the others, so their absence shows nothing.
+pub const NEEDED_EVENTS: [&str; 2] = ["Message", "ReadReceipt"];
+/// Every event: some versions end their process over one of those that this stands for.
+const ALL_EVENTS: &str = "All";
+
+/// The events that nothing can do without and that `events` lacks.
+pub fn missing_events(events: &[String]) -> Vec<&'static str> {
+    let posted = |event: &str| {
+        events
+            .iter()
+            .any(|posted| posted == event || posted == ALL_EVENTS)
+    };
+    let missing = NEEDED_EVENTS.into_iter().filter(|event| !posted(event));
+    missing.collect()
+}
+
 /// Where a session posts its webhooks. The address is a secret, so it never shows itself.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct WebhookSetup {
@@ -219,6 +254,19 @@ pub struct WebhookSetup {
     pub address: String,
     /// The events that are posted.
     pub events: Vec<String>,
+}
+
+impl WebhookSetup {
+    /// The host that they go to, with its port where that is named: what may be shown of the address.
+    pub fn host(&self) -> Option<String> {
+        let url = Url::parse(&self.address).ok()?;
+        Some(shown_host(&url))
+    }
+
+    /// Whether every event is posted. That ends the process of some versions.
+    pub fn posts_all(&self) -> bool {
+        self.events.iter().any(|event| event == ALL_EVENTS)
+    }
 }
 
 impl fmt::Debug for WebhookSetup {
