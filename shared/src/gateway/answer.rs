@@ -314,8 +314,36 @@ mod tests {
                     logged_in: true,
                     jid: Some("62@s".into()),
                     events: vec!["Message".into(), "ReadReceipt".into()],
+                    signs_webhooks: None,
+                    version: GatewayVersion::Spring2025,
                 }),
                 "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_version_is_told_by_what_it_says_of_a_session() {
+        for (fields, version, signs) in [
+            ("", GatewayVersion::Spring2025, None),
+            (r#""qrcode":"","#, GatewayVersion::V101, None),
+            (
+                r#""qrcode":"","hmac_configured":false,"#,
+                GatewayVersion::Since105,
+                Some(false),
+            ),
+            (
+                r#""qrcode":"","hmac_configured":true,"has_active_session":false,"#,
+                GatewayVersion::GuardsStart,
+                Some(true),
+            ),
+        ] {
+            let body = format!(r#"{{"data":{{{fields}"connected":true,"loggedIn":true}}}}"#);
+            let status = answer(200, &body).session_status().expect("a status");
+            assert_eq!(
+                (status.version, status.signs_webhooks),
+                (version, signs),
+                "{fields}"
             );
         }
     }
