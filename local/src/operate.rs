@@ -36,7 +36,7 @@ pub use webhook_url::path as webhook_path;
 use told::Told;
 use work::Work;
 
-/// The settings of whoever asks for `command`, which may name another gateway than the environment `vars` does.
+/// The settings of whoever asks for `command`, which may name a gateway that the environment `vars` does not.
 ///
 /// # Errors
 /// When a variable cannot be read; the message names it.
@@ -44,8 +44,9 @@ pub fn settings(command: Option<&Command>, mut vars: Vars) -> Result<Settings, S
     if let Some(Command::Gateway(check)) = command
         && let Some(url) = check.url()
     {
-        let url = url.expose().to_owned();
-        vars.0.insert("WHATSAPP_SERVER_API".into(), url);
+        // The token of the environment is taken there, and needs no other gateway.
+        let configured = vars.0.entry("WHATSAPP_SERVER_API".into());
+        configured.or_insert_with(|| url.expose().to_owned());
     }
     Settings::from_vars(&vars)
 }

@@ -1,6 +1,7 @@
 //! `gateway check`, against a simulated gateway and an API that are served over HTTP: what each line says when all is well and
 //! when it is not, and that nothing is changed and no token told.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,6 +10,9 @@ use local::cli::Cli;
 use local::machine::Machine;
 use local::operate;
 use local::simulator::{Profile, Scenario, Simulator, router};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use shared::gateway::wuzapi::Wuzapi;
 use shared::gateway::{Gateway, SessionToken};
 use shared::runtime::Backends;
@@ -16,6 +20,8 @@ use shared::runtime::settings::Settings;
 use shared::runtime::settings::vars::Vars;
 use shared::sender::Recipient;
 use tests::TestSystem;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::act::*;
@@ -244,14 +250,13 @@ async fn a_gateway_is_checked_by_its_url_before_anything_of_a_deployment_is_ther
     nobody.has("nobody there", ("wrong", "reachable", "Check the URL"));
     let api = check(&[&at(&stranger.api), &by_file(&token)]).await;
     api.has("no gateway", ("wrong", "version", "no wuzapi at this URL"));
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", silent.local_addr().unwrap());
     let hangs = check(&[&at(&address), &by_file(&token)]).await;
     hangs.has(
         "takes and answers nothing",
         ("wrong", "reachable", "in time"),
     );
-    // What has no TLS is told before the token of another file is looked for.
     for (typed, fix) in [
         (&[&at(&stranger.gateway)[..]][..], "WHATSAPP_USER_TOKEN"),
         (
@@ -270,6 +275,90 @@ async fn a_gateway_is_checked_by_its_url_before_anything_of_a_deployment_is_ther
     let url = from_environment.gateway.clone();
     let checked = from_environment.check(&["--url", &url]).await;
     assert_eq!(checked.status, 0, "{}", checked.said);
+}
+
+/// A front with TLS and a certificate of its own before the gateway at `to`; its URL, and the certificate in PEM.
+async fn front_with_tls(to: &str) -> (String, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let to = to.strip_prefix("http://").unwrap().to_owned();
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        while let Ok((stream, _)) = listener.accept().await {
+            // A caller that does not trust the certificate ends the handshake.
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut gateway = TcpStream::connect(&to).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
+        }
+    });
+    (url, cert.pem())
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_has_its_line() {
+    let site = Site::new("b").await;
+    let (url, pem) = front_with_tls(&site.gateway).await;
+    let site = site.set("WHATSAPP_SERVER_API", &url);
+    let distrusted = site.check(&["system"]).await;
+    assert_eq!(distrusted.status, 1, "{}", distrusted.said);
+    distrusted.has("its own", ("wrong", "reachable", "Set WHATSAPP_CA_PEM"));
+    let trusted = site.set("WHATSAPP_CA_PEM", &pem);
+    for typed in [&["system"][..], &["--url", &url]] {
+        let checked = trusted.check(typed).await;
+        assert_eq!(checked.status, 0, "{}", checked.said);
+        checked.has("its own, trusted", ("ok", "reachable", "over TLS, in "));
+    }
+}
+
+#[tokio::test]
+async fn a_session_out_of_service_is_checked_only_by_its_name() {
+    let site = Site::new("b").await;
+    let cli = [
+        "local",
+        "--data",
+        site.data.path(),
+        "sessions",
+        "set",
+        "session-2",
+        "--use",
+        "off",
+    ];
+    let cli = Cli::parse_from(cli);
+    let command = cli.command.unwrap();
+    let backends = operate::backends(&command, &cli.data, Settings::default())
+        .await
+        .unwrap();
+    operate::run(&command, &backends, &mut Vec::new())
+        .await
+        .unwrap();
+    let played = site.simulator.play_on("session-2", &Scenario::ColdSession);
+    played.unwrap();
+    let all = site.check(&[]).await;
+    assert_eq!(all.status, 0, "{}", all.said);
+    all.has("all", ("left out", "session", "check it by its name"));
+    assert!(
+        all.said.contains("which nothing is sent from"),
+        "{}",
+        all.said
+    );
+    let named = site.check(&["session-2"]).await;
+    assert_eq!(named.status, 1, "{}", named.said);
+    named.has("named", ("wrong", "logged in", "closed"));
 }
 
 #[tokio::test]
@@ -557,7 +646,10 @@ async fn a_test_message_goes_out_once_and_its_receipt_is_waited_for() {
             ),
         );
         checked.has(typed, ("…", "receipt", "waiting for up to 30 s"));
-        checked.has(typed, ("ok", "receipt", "the phone had it after "));
+        checked.has(
+            typed,
+            ("ok", "receipt", "the phone has it; that was known here "),
+        );
         if profile == Profile::A {
             checked.has(typed, ("ok", "look-up", "62812****789 is on WhatsApp"));
         }

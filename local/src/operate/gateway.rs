@@ -45,7 +45,7 @@ pub enum GatewayCommand {
     /// A line for each thing: does the gateway answer, over TLS; which version is it; does it take the token; is the session
     /// paired and logged in; can numbers be looked up; are its webhooks set, and does their address answer; are they signed.
     /// It connects, closes and restarts nothing, and changes only what --set-webhook or --to say. No call takes longer than
-    /// ten seconds, and no more than a message and its receipt do: thirty each.
+    /// ten seconds; a test message and its receipt take at most thirty each.
     #[command(after_help = EXIT_STATUS)]
     Check(CheckArguments),
 }
@@ -53,7 +53,7 @@ pub enum GatewayCommand {
 /// What `gateway check` is asked.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArguments {
-    /// The name of a session, such as `system`. Without it every session of the deployment is checked
+    /// The name of a session, such as `system`. Without it every session that messages are sent from is checked
     session: Option<String>,
     /// Check the gateway at this URL, whether or not the deployment has it. Nothing is known of its webhooks' address then
     #[arg(long, value_name = "URL", value_parser = address, conflicts_with = "session")]
@@ -65,7 +65,7 @@ pub struct CheckArguments {
     /// Have a session post its webhooks here where it does not
     #[arg(long, conflicts_with = "url")]
     set_webhook: bool,
-    /// Send one test message to this phone, and wait for its receipt for up to 30 seconds
+    /// Send one test message of each session to this phone, and wait for its receipt for up to 30 seconds
     #[arg(long, value_name = "PHONE", value_parser = Phone::parse)]
     to: Option<Phone>,
     /// Where and whether
@@ -118,6 +118,11 @@ pub(super) async fn run(work: Work<'_>, command: &GatewayCommand) -> anyhow::Res
         dry_run: work.dry_run,
     };
     for target in targets {
+        if !target.sends && arguments.session.is_none() {
+            lines.head(&target.head())?;
+            lines.left_out("session", "check it by its name")?;
+            continue;
+        }
         let mut checkup = Checkup {
             backends: work.backends,
             target,

@@ -60,7 +60,7 @@ impl Checkup<'_, '_> {
     }
 
     fn tell_closed(&mut self, status: &SessionStatus) -> io::Result<()> {
-        let connect = "The deployment connects it within a minute. By hand: `POST /session/connect`, docs/gateway.md, \"A \
+        let connect = "A deployment that sends from it connects it within a minute. By hand: `POST /session/connect`, docs/gateway.md, \"A \
                        session and its token\"";
         match owner(status) {
             Some(phone) => {

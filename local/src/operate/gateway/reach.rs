@@ -119,9 +119,11 @@ fn fix_of(error: &GatewayError) -> &'static str {
 const fn version(version: GatewayVersion) -> &'static str {
     match version {
         GatewayVersion::Spring2025 => {
-            "answers like wuzapi of spring 2025; one of 2026 survives more"
+            "answers like wuzapi of spring 2025; one of 2026 survives more: docs/gateway.md, \"Which versions\""
         }
-        GatewayVersion::V101 => "answers like 1.0.1 of August 2025; one of 2026 survives more",
+        GatewayVersion::V101 => {
+            "answers like 1.0.1 of August 2025; one of 2026 survives more: docs/gateway.md, \"Which versions\""
+        }
         GatewayVersion::Since105 => "answers like 1.0.5 or newer",
         GatewayVersion::GuardsStart => {
             "answers like a fork of 1.0.6 that guards the start of sessions: give it a restart hook"

@@ -249,6 +249,7 @@ fn client() -> Option<Client> {
     let client = Client::builder()
         .tls_backend_preconfigured(tls::trusting(None)?)
         .redirect(redirect::Policy::none())
+        .no_proxy()
         .build();
     client.ok()
 }
