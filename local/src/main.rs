@@ -6,7 +6,7 @@ use local::cli::Cli;
 use local::machine::Machine;
 use local::operate::{self, Command};
 use local::preview;
-use shared::runtime::settings::Settings;
+use shared::runtime::settings::vars::Vars;
 
 /// What a function's main thread has on Lambda. Unoptimised builds need more than the usual 2 MiB of a thread.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -30,13 +30,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(operate::exit_status(&error))
         }
     }
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let settings = Settings::from_env()?;
+    let settings = operate::settings(cli.command.as_ref(), Vars::from_env())?;
     if let Some(Command::Preview(options)) = &cli.command {
         // It needs no tables, and so no database.
         return Ok(preview::run(

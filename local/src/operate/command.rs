@@ -11,6 +11,7 @@ use shared::sender::pool::is_session_name;
 
 use super::bridge_url::GatewayArgument;
 use super::callers::CallersCommand;
+use super::gateway::GatewayCommand;
 use super::how::How;
 use super::sessions::SessionsCommand;
 use super::{erase, import, rotate};
@@ -30,6 +31,10 @@ pub enum Command {
     /// Add, list, change and remove the WhatsApp sessions that messages are sent from
     #[command(subcommand, after_help = WHERE)]
     Sessions(SessionsCommand),
+
+    /// Check whether a gateway and its sessions are as they should be
+    #[command(subcommand, after_help = WHERE)]
+    Gateway(GatewayCommand),
 
     /// Print the address that the gateway posts the webhooks of a session to
     ///
@@ -220,6 +225,7 @@ impl Command {
             | Self::WebhookUrl { how, .. } => how,
             Self::Callers(command) => command.how(),
             Self::Sessions(command) => command.how(),
+            Self::Gateway(command) => command.how(),
             Self::Preview(_) => return None,
         };
         Some(how)

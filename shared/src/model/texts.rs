@@ -88,6 +88,15 @@ impl Brand {
         self.message(change_text(change, language).trim_end().to_owned())
     }
 
+    /// The message that an operator sends to see whether messages arrive.
+    pub fn trial_message(&self, language: Language) -> MessageBody {
+        let text = match language {
+            Language::Indonesian => include_str!("texts/trial.id.txt"),
+            Language::English => include_str!("texts/trial.en.txt"),
+        };
+        self.message(text.trim_end().to_owned())
+    }
+
     /// A text with the brand before it.
     pub(super) fn message(&self, text: String) -> MessageBody {
         MessageBody(match &self.0 {
@@ -185,6 +194,25 @@ mod tests {
         texts.sort();
         texts.dedup();
         assert_eq!(texts.len(), 6);
+    }
+
+    #[test]
+    fn a_trial_says_that_nothing_has_to_be_done() {
+        let brand = Brand::parse("Tokoku").expect("a name");
+        for (language, nothing) in [
+            (Language::Indonesian, "Abaikan"),
+            (Language::English, "Ignore"),
+        ] {
+            let MessageBody(text) = brand.trial_message(language);
+            assert!(
+                text.starts_with("Tokoku: ") && text.contains(nothing),
+                "{text}"
+            );
+            assert!(
+                !text.contains(|c: char| c.is_ascii_digit() || "{}/\n".contains(c)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a delivery calls.
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RestartUrl};
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::runtime::Backends;
@@ -23,8 +23,8 @@ pub(super) struct Services {
     pub(super) meter: Meter,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
-    /// Whether somebody can be asked to restart the gateway.
-    pub(super) can_restart: bool,
+    /// What restarts the gateway of `WHATSAPP_SERVER_API`, where something can.
+    pub(super) restart_url: Option<RestartUrl>,
     /// Whether a number that took no message lately is looked up first.
     pub(super) check_first_contact: bool,
 }
@@ -39,7 +39,7 @@ impl Services {
             meter: Meter::new(settings),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
-            can_restart: settings.restart_url.is_some(),
+            restart_url: settings.restart_url.clone(),
             check_first_contact: settings.check_first_contact,
         }
     }
