@@ -127,6 +127,7 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         logins,
         keys,
         deliveries,
+        payments,
         whatsapp_sessions,
     } = Tables::default();
     for (table, key) in [
@@ -137,6 +138,7 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         (logins, "id"),
         (keys, "ring"),
         (deliveries, "message_id"),
+        (payments, "payment_id"),
         (whatsapp_sessions, "name"),
     ] {
         let attribute = AttributeDefinition::builder()

@@ -3,6 +3,7 @@
 
 mod act;
 mod backends;
+mod callers;
 mod erase;
 mod gateway_check;
 mod import;

@@ -130,6 +130,9 @@ async fn add(work: Work<'_>, added: &PaymentCaller) -> anyhow::Result<()> {
     let sha256 = hash_of(&key);
     let name = &added.name;
     change(&work, |callers| {
+        if has_key(callers, sha256) {
+            return Ok(());
+        }
         if callers.iter().any(|caller| caller.name == *name) {
             bail!(
                 "there is a caller `{name}` already: `callers rotate {name}` makes a new key for it"
@@ -149,6 +152,9 @@ async fn rotate(work: Work<'_>, name: &str) -> anyhow::Result<()> {
     let key = draw_key(&work.backends.entropy);
     let (sha256, now) = (hash_of(&key), work.backends.clock.now());
     change(&work, |callers| {
+        if has_key(callers, sha256) {
+            return Ok(());
+        }
         // What retires already makes room: two keys of a caller count at a time.
         callers.retain(|caller| caller.name != name || caller.retire_at.is_none());
         let current = callers.iter_mut().find(|caller| caller.name == name);
@@ -234,6 +240,11 @@ fn line(caller: &PaymentCaller, now: Timestamp) -> String {
         caller.name,
         scopes.join(" ")
     )
+}
+
+/// Whether the key is there: it was written, and only the store's reply was lost.
+fn has_key(callers: &[PaymentCaller], sha256: [u8; 32]) -> bool {
+    callers.iter().any(|caller| caller.sha256 == sha256)
 }
 
 /// Changes the list, again from the beginning while others change it at the same moment.
