@@ -5,6 +5,7 @@ mod endpoints;
 mod functions;
 mod journeys;
 mod month;
+mod outbox;
 mod pace;
 mod process;
 mod profiles;
@@ -69,6 +70,8 @@ enum What {
     Code,
     /// The share of a gateway's capacity that reaches phones under more demand than it can serve
     Pace,
+    /// A tick of the outbox with nothing due, and notices that wait after an outage. Takes minutes
+    Outbox,
     /// What a month costs
     Month,
 }
@@ -125,6 +128,12 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
         let paused = paused.enable_all().start_paused(true).build()?;
         measured.pace = paused.block_on(pace::measure())?;
         println!("{}", measured.pace.markdown);
+    }
+    if measures(What::Outbox) {
+        let mut paused = Builder::new_current_thread();
+        let paused = paused.enable_all().start_paused(true).build()?;
+        measured.outbox = paused.block_on(outbox::measure())?;
+        println!("{}", measured.outbox.markdown);
     }
     let real_time = Builder::new_multi_thread().enable_all().build()?;
     if measures(What::Functions) {

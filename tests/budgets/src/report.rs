@@ -52,13 +52,21 @@ pub struct Measured {
     pub endpoints: Findings,
     pub code: Findings,
     pub pace: Findings,
+    /// Of the outbox.
+    pub outbox: Findings,
     pub profiles: Findings,
 }
 
 impl Measured {
     /// One sentence per budget that was exceeded. The profiles have none.
     pub fn exceeded(&self) -> impl Iterator<Item = &String> {
-        let budgeted = [&self.functions, &self.endpoints, &self.code, &self.pace];
+        let budgeted = [
+            &self.functions,
+            &self.endpoints,
+            &self.code,
+            &self.pace,
+            &self.outbox,
+        ];
         budgeted.into_iter().flat_map(|found| &found.exceeded)
     }
 }
@@ -79,6 +87,7 @@ pub fn document(measured: &Measured, runs: usize) -> anyhow::Result<String> {
         .replace("{endpoints}", measured.endpoints.markdown.trim_end())
         .replace("{code}", measured.code.markdown.trim_end())
         .replace("{pace}", measured.pace.markdown.trim_end())
+        .replace("{outbox}", measured.outbox.markdown.trim_end())
         .replace("{profiles}", measured.profiles.markdown.trim_end())
         .replace("{exceeded}", &exceeded.join("\n")))
 }

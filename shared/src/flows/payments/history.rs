@@ -1,6 +1,7 @@
 //! What became of a payment's notices.
 use super::Notices;
 use crate::model::notice::Story;
+use crate::model::notice::plan::{Plan, plan};
 use crate::model::payment::PaymentId;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
@@ -20,9 +21,10 @@ impl Notices {
     /// # Errors
     /// When the store fails.
     pub async fn history(&self, payment: &PaymentId) -> Result<Option<History>, StoreError> {
-        let Some(kept) = self.payments.read(payment).await? else {
+        let Some(mut kept) = self.payments.read(payment).await? else {
             return Ok(None);
         };
+        show_ends(&mut kept.story, self.clock.now());
         let mut batch = self.batches.begin();
         let notices = kept.story.notices.iter();
         let reads: Vec<_> = notices
@@ -40,5 +42,19 @@ impl Notices {
             delivered_at: delivered_at.collect::<Result<_, _>>()?,
             story: kept.story,
         }))
+    }
+}
+
+/// Shows a notice that is not sent any more as what it will be: nobody has to write that before its time.
+fn show_ends(story: &mut Story, now: Timestamp) {
+    let ends: Vec<_> = story
+        .notices
+        .iter()
+        .map(|notice| plan(story, notice, now))
+        .collect();
+    for (notice, plan) in story.notices.iter_mut().zip(ends) {
+        if let Plan::End(state) = plan {
+            (notice.state, notice.due_at) = (state, None);
+        }
     }
 }
