@@ -143,6 +143,11 @@ impl Sender {
             .collect()
     }
 
+    /// The read of the session called `name`, to be made together with others.
+    pub fn reading(&self, name: &str) -> Read<Named> {
+        self.services.reading(name)
+    }
+
     /// Reads the list of sessions again if it is older than a minute: beside other calls, so that
     /// [`pick_from`](Self::pick_from) finds it in memory.
     pub async fn refresh(&self) {
@@ -221,8 +226,15 @@ impl Sender {
             }
         };
         let (story, ()) = tokio::join!(story, shown);
-        if let Err(error) = story {
-            not_recorded(delivery, &delivery.session, &error);
+        match story {
+            // Its receipt has waited for the record.
+            Ok(Some(delivered_at)) => {
+                self.services
+                    .meter
+                    .delivered(delivered_at, delivery.started);
+            }
+            Ok(None) => {}
+            Err(error) => not_recorded(delivery, &delivery.session, &error),
         }
     }
 

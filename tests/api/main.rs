@@ -18,6 +18,7 @@ mod languages;
 mod many_sessions;
 mod pasted;
 mod renumbered;
+mod silent_codes;
 mod taps;
 mod whatsapp_webhook;
 

@@ -18,6 +18,8 @@ use shared::model::phone::Phone;
 use shared::model::webhook;
 use shared::sender::{Recipient, Sender};
 use shared::store::users::Users;
+use shared::store::whatsapp_sessions::WhatsAppSessions;
+use shared::store::whatsapp_sessions::arrivals::Arrivals;
 use tests::contract::{self, Place};
 use tests::{Reply, TestSystem, webhooks};
 
@@ -271,6 +273,29 @@ impl Asker {
         self.post(system, SEND_AGAIN, again).await;
     }
 
+    /// Asks again for codes that did not arrive, where the receipts of others come soon: as whoever signs up, or has signed in.
+    async fn ask_again_unheard(&mut self) {
+        for path in SENDS {
+            let system = system(None).await;
+            self.verify(&system, [SSO_SIGN_IN, SSO_VERIFY], Duration::ZERO)
+                .await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let heard = Arrivals {
+                delivered_at: Some(system.now()),
+                mute_since: None,
+                receipts_take: Some(Duration::from_secs(1)),
+            };
+            let sessions = WhatsAppSessions::of(system.backends());
+            let recorded = sessions.record_arrivals("system", heard).await;
+            recorded.expect("the store");
+            for _ in 0..2 {
+                let sent = self.post(&system, path, body(path)).await;
+                assert_eq!(sent.status, 200, "{path}: {}", sent.json);
+                tokio::time::sleep(Duration::from_secs(20)).await;
+            }
+        }
+    }
+
     /// Gives the right code again and again; and a wrong one, until none is compared any more.
     async fn verify_and_guess(&mut self, [send, path]: [&str; 2]) {
         for right in [true, false] {
@@ -440,8 +465,11 @@ impl Asker {
         let messages = system.simulator().messages(Some(&parsed(PHONE)));
         let id = messages.last().expect("a message").id.as_str();
         let path = webhooks::path(&system).await;
+        let many: Vec<_> = (0..20).map(|number| format!("3EB0{number:018X}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
         for event in [
             webhooks::receipt("Read", &[id], system.now()),
+            webhooks::receipt("Read", &many, system.now()),
             webhooks::news("LoggedOut"),
             json!({ "large": " ".repeat(262_144) }),
         ] {
@@ -568,6 +596,7 @@ pub async fn ask_for_everything() -> Asker {
     asker.post(&prompt, SIGN_OUT, refresh).await;
 
     asker.resend(&system(None).await).await;
+    asker.ask_again_unheard().await;
     let emails = TestSystem::builder().settings(|settings| settings.email_identifier = true);
     let emails = emails.build().await;
     for (path, mut body) in bodies() {

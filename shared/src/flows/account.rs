@@ -61,7 +61,7 @@ impl AccountCodes {
         let Self { codes, users } = self;
         let CodeRequest { purpose, who, .. } = request;
         let phone = &users.phone_of(who).await?;
-        let survey = codes.survey(phone, caller, now).await?;
+        let mut survey = codes.survey(phone, caller, now).await?;
         let keep = request.keep.clone();
         let order = Order {
             phone,
@@ -76,6 +76,7 @@ impl AccountCodes {
             language: request.language,
             keep: keep.filter(|id| survey.is_bound(*purpose, &id.hash(who))),
         };
+        codes.listen(&mut survey, &order).await;
         codes.send(&survey, &order, &Alone).await
     }
 }

@@ -37,6 +37,9 @@ pub mod order;
 /// Round trip 1: what a send is decided on.
 pub mod survey;
 
+/// Whether the last code arrived.
+mod silence;
+
 /// Round trip 2, and the message.
 mod send;
 

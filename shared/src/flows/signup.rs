@@ -134,7 +134,7 @@ impl SignUps {
         let Applicant {
             phone, password, ..
         } = &application.applicant;
-        let survey = self.codes.survey(phone, caller, now).await?;
+        let mut survey = self.codes.survey(phone, caller, now).await?;
         if survey.user.is_some() {
             return Err(RegisterError::PhoneTaken);
         }
@@ -148,6 +148,7 @@ impl SignUps {
             language: application.language,
             keep: None,
         };
+        self.codes.listen(&mut survey, &order).await;
         // Hashing is the expensive part, so it is only for a request that the limits let through.
         self.codes.may_send(&survey, &order)?;
         let new = NewRegistration {
@@ -225,7 +226,7 @@ impl Resends {
         let registration = registration?
             .filter(|registration| registration.phone == *phone)
             .ok_or(ResendError::NoRegistration)?;
-        let survey = survey?;
+        let mut survey = survey?;
         if survey.user.is_some() {
             return Err(ResendError::PhoneTaken);
         }
@@ -239,6 +240,7 @@ impl Resends {
             language: request.language,
             keep: Some(challenge.clone()),
         };
+        self.codes.listen(&mut survey, &order).await;
         let prolonged = ProlongedRegistration {
             registrations: &self.registrations,
             expires_at: now.plus(REGISTRATION_LIFE),

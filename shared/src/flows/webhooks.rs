@@ -11,6 +11,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::metrics::Meter;
 use crate::store::StoreError;
+use crate::store::batch::Batches;
 use crate::store::deliveries::Deliveries;
 use crate::store::keys::KeyRing;
 use crate::store::whatsapp_sessions::WhatsAppSessions;
@@ -57,6 +58,7 @@ pub enum WebhookError {
 pub struct Webhooks {
     ring: KeyRing,
     key: Option<WebhookKey>,
+    batches: Batches,
     deliveries: Deliveries,
     meter: Meter,
     sessions: WhatsAppSessions,
@@ -69,6 +71,7 @@ impl Webhooks {
         Self {
             ring: KeyRing::new(backends, RingName::Webhooks),
             key: settings.webhook_key.clone(),
+            batches: Batches::new(backends),
             deliveries: Deliveries::of(backends),
             meter: Meter::new(settings),
             sessions: WhatsAppSessions::of(backends),
@@ -100,7 +103,7 @@ impl Webhooks {
             }
         }
         match webhook.posted.event() {
-            Event::Receipt(receipt) => self.record(&receipt, now).await?,
+            Event::Receipt(receipt) => self.record(session, &receipt, now).await?,
             Event::Session(news) => self.note(session, news, now).await?,
             Event::Message(_) | Event::Ignored => {}
         }

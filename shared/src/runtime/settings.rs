@@ -101,6 +101,9 @@ pub struct Settings {
     /// Whether the first message to a number is preceded by the question whether it is on WhatsApp:
     /// `CHECK_FIRST_CONTACT` is `on` or `off`.
     pub check_first_contact: bool,
+    /// How long an account that WhatsApp keeps from sending is left alone before one message tries it again:
+    /// `WHATSAPP_RESTRICTED_RETRY_HOURS`.
+    pub restricted_retry: Duration,
     /// The sessions to send from beside those in the table of keys: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
     /// The limits of codes, guesses and passwords: `CODE_COOLDOWN_SECONDS` and so on, all in `read.rs`.
@@ -159,6 +162,7 @@ impl Default for Settings {
             restart_url: None,
             webhook_key: None,
             check_first_contact: true,
+            restricted_retry: Duration::from_secs(6 * 60 * 60),
             sessions: Vec::new(),
             policy: Policy::default(),
             email_identifier: false,

@@ -128,6 +128,15 @@ pub fn message_id(entropy: &Entropy) -> String {
 }
 
 impl Delivery {
+    /// The sessions that it was tried on, each once.
+    fn tried(&self) -> Vec<&str> {
+        let shown = self.shown.iter().map(|shown| shown.session.as_str());
+        let mut tried: Vec<_> = shown.chain([self.session.as_str()]).collect();
+        tried.sort_unstable();
+        tried.dedup();
+        tried
+    }
+
     /// The delivery as it is stored.
     pub(super) fn item(&self) -> DeliveryItem<'_> {
         DeliveryItem {
@@ -135,6 +144,7 @@ impl Delivery {
             purpose: self.purpose,
             phone: self.phone.to_string(),
             session: &self.session,
+            tried: self.tried(),
             outcome: if self.to_nobody {
                 "nobody"
             } else {

@@ -36,17 +36,12 @@ impl Run<'_> {
                 self.rest_of_place(now.since(self.sent_at))
                     .unwrap_or_default()
             });
-        let seen = self.place.item.seen;
+        let new_state = self.new_state(outcome, reader, now);
         End {
             outcome,
             retry_after: retry_after(outcome, self.retry_after),
             shown: Shown {
-                new_state: match reader {
-                    Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
-                        seen_usable(seen, self.sent_at)
-                    }
-                    _ => new_state(outcome, seen, reader, now),
-                },
+                new_state,
                 session: self.place.session,
                 send_record,
                 rest_of_nobodys_place,
@@ -54,6 +49,20 @@ impl Run<'_> {
             effort: self.effort,
             steps: self.steps,
         }
+    }
+
+    /// What the session is seen as, when the message has shown that. What WhatsApp refuses now is tried again some hours later.
+    fn new_state(&self, outcome: Outcome, reader: Reader, now: Timestamp) -> Option<SeenState> {
+        let seen = self.place.item.seen;
+        let mut shown = match reader {
+            Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
+                seen_usable(seen, self.sent_at)?
+            }
+            _ => new_state(outcome, seen, reader, now)?,
+        };
+        shown.until = (outcome == Outcome::NotSent(Reason::Restricted))
+            .then(|| now.plus(self.services.restricted_retry));
+        Some(shown)
     }
 
     /// What a real message has shown about its session; nothing if it was not sent at all.
@@ -148,6 +157,10 @@ fn new_state(
     now: Timestamp,
 ) -> Option<SeenState> {
     let before = seen.map(|seen| seen.state);
+    // Nothing was sent, so nothing is new.
+    if before == Some(SessionState::Banned) && outcome != Outcome::Sent {
+        return None;
+    }
     let state = match reader {
         Reader::NewContact => state_after_new_contact(outcome, before)?,
         Reader::Contact => state_after_contact(outcome, before)?,
@@ -180,11 +193,7 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
 fn seen_usable(before: Option<SeenState>, at: Timestamp) -> Option<SeenState> {
     let state = SessionState::Usable;
     let still_usable = before.is_none_or(|seen| seen.state == state);
-    still_usable.then_some(SeenState {
-        state,
-        since: at,
-        at,
-    })
+    still_usable.then_some(SeenState::beginning(state, at))
 }
 
 /// The state that a message to nobody shows: it has seen the status, and no more. It ends as restricted because a real one did,

@@ -114,6 +114,8 @@ pub struct Recipient<'a> {
     pub served_by: Option<&'a str>,
     /// Whether no session is known to have written to the phone.
     pub first_contact: bool,
+    /// The session whose last message seems not to have reached the phone: others come before it.
+    pub silent: Option<&'a str>,
 }
 
 impl<'a> Recipient<'a> {
@@ -123,6 +125,7 @@ impl<'a> Recipient<'a> {
             phone,
             served_by: None,
             first_contact: false,
+            silent: None,
         }
     }
 
@@ -148,8 +151,9 @@ impl<'a> Recipient<'a> {
     /// `sessions` in the order of this recipient.
     pub(super) fn order(&self, mut sessions: Vec<SessionSettings>) -> Vec<SessionSettings> {
         let place = |session: &SessionSettings| {
-            let first = self.served_by == Some(session.name.as_str());
-            (!first, weight(&session.name, self.phone))
+            let is = |name: Option<&str>| name == Some(session.name.as_str());
+            let weight = weight(&session.name, self.phone);
+            (is(self.silent), !is(self.served_by), weight)
         };
         sessions.sort_by_cached_key(place);
         sessions
@@ -240,7 +244,7 @@ impl Picked {
         if choices.is_empty() {
             return Err(PickError::NoNewChats);
         }
-        choices.sort_by_key(|choice| choice.rank);
+        choices.sort_by_key(|choice| choice.rank.order());
         Ok(Self {
             all: choices.into(),
             unread: unread.into(),
@@ -285,9 +289,8 @@ mod tests {
 
     fn order(phone: &Phone, served_by: Option<&str>, names: &[&str]) -> Vec<String> {
         let recipient = Recipient {
-            phone,
             served_by,
-            first_contact: false,
+            ..Recipient::of(phone)
         };
         let ordered = recipient.order(sessions(names)).into_iter();
         ordered.map(|session| session.name).collect()
@@ -327,6 +330,20 @@ mod tests {
             }
             let gone = order(&phone, Some("gone"), &["a", "b", "c"]);
             prop_assert_eq!(gone, order(&phone, None, &["a", "b", "c"]));
+        }
+    }
+
+    #[test]
+    fn the_session_whose_message_did_not_arrive_comes_last() {
+        let phone = phone(1);
+        for name in ["a", "b", "c"] {
+            let recipient = Recipient {
+                served_by: Some(name),
+                silent: Some(name),
+                ..Recipient::of(&phone)
+            };
+            let ordered = recipient.order(sessions(&["a", "b", "c"]));
+            assert_eq!(ordered[2].name, name);
         }
     }
 

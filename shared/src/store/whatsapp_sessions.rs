@@ -166,12 +166,19 @@ impl WhatsAppSessions {
         name: &str,
         seen: SeenState,
     ) -> Result<SessionItem, StoreError> {
-        let update = self
-            .update(name)
+        const SET: &str =
+            "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at";
+        let update = match seen.until {
+            Some(until) => self
+                .update(name)
+                .update_expression(format!("{SET}, seen_until = :until"))
+                .expression_attribute_values(":until", time(until)),
+            None => self
+                .update(name)
+                .update_expression(format!("{SET} REMOVE seen_until")),
+        };
+        let update = update
             .condition_expression("attribute_not_exists(seen_at) OR seen_at < :at")
-            .update_expression(
-                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at",
-            )
             .expression_attribute_values(":state", text(seen.state.as_str()))
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::order::{Companion, Order};
+use super::silence::SilentSend;
 use super::survey::Survey;
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
@@ -38,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) message_id: String,
     /// The sessions to send from. None for a test number.
     pub(super) picked: Option<Picked>,
+    /// The message before, if it seems not to have arrived.
+    pub(super) silent: Option<SilentSend>,
     pub(super) begun_at: Timestamp,
     /// When the request has to be answered.
     pub(super) deadline: Timestamp,
@@ -63,6 +66,12 @@ impl Attempt<'_> {
     /// The session that is tried first; nothing for a test number.
     fn session(&self) -> &str {
         self.picked.as_ref().map_or("", Picked::session)
+    }
+
+    /// Whether the message before seems not to have arrived, and this one goes through another session.
+    fn goes_elsewhere(&self) -> bool {
+        let silent = self.silent.as_ref();
+        silent.is_some_and(|silent| silent.session != self.session())
     }
 
     /// The send that is to be reserved, still without a code.
@@ -128,6 +137,9 @@ impl Codes {
                     let pause = Duration::from_millis(self.entropy.below(RACE_PAUSE_MS_MAX));
                     tokio::time::sleep(pause).await;
                     state = self.state_again(attempt).await?;
+                    if let Some(silent) = &attempt.silent {
+                        silent.mark(&mut state);
+                    }
                 }
                 Err(error) => {
                     // It may have been written all the same.
@@ -169,7 +181,7 @@ impl Codes {
         let live = before.as_ref().filter(|code| !of_nobody(code));
         let (challenge, origin) = attempt.challenge(live);
         let mut open = attempt.open(challenge, origin);
-        let unsure = is_unsure(&sends, purpose);
+        let unsure = is_unsure(&sends, purpose) && !attempt.goes_elsewhere();
         let (code, key) = match repeated(live, ring, &mut open, unsure) {
             Some(repeated) => repeated,
             None => {

@@ -80,6 +80,7 @@ impl Codes {
             new_challenge: ChallengeId::draw(&self.entropy),
             message_id: crate::sender::message_id(&self.entropy),
             picked: None,
+            silent: survey.silent.clone(),
             begun_at: survey.at,
             deadline: order.caller.deadline.min(survey.at.plus(SEND_WITHIN)),
         }

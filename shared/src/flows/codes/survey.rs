@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use super::order::{Order, Recipient};
+use super::silence::SilentSend;
 use super::{Codes, SendError};
 use crate::model::account::User;
 use crate::model::caller::Caller;
@@ -27,6 +28,8 @@ pub struct Survey {
     /// The sessions to send from, those that were read. A test number needs none.
     pub(super) sessions: Option<Vec<Named>>,
     pub(super) ring: Arc<Ring>,
+    /// The last message for the purpose, if it seems not to have arrived.
+    pub(super) silent: Option<SilentSend>,
 }
 
 impl Survey {
@@ -87,6 +90,7 @@ impl Codes {
             window: window.from(&found)?,
             sessions: is_sent.then_some(sessions),
             ring: ring?,
+            silent: None,
         })
     }
 
@@ -107,6 +111,7 @@ impl Codes {
             phone: order.phone,
             served_by: survey.state.served_by.as_deref(),
             first_contact: is_first_contact(&survey.state, order, survey.at),
+            silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
         };
         let picked = self.sender.pick_from(&recipient, sessions.clone());
         Ok(Some(picked.await?))

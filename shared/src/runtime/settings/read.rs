@@ -48,6 +48,8 @@ impl Settings {
             webhook_key: webhook_key(vars)?,
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
+            restricted_retry: vars
+                .hours("WHATSAPP_RESTRICTED_RETRY_HOURS", defaults.restricted_retry)?,
             sessions: sessions(vars),
             policy: policy(vars, defaults.policy)?,
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
@@ -305,6 +307,7 @@ mod tests {
             ("CODE_COOLDOWN_SECONDS", "5"),
             ("REFRESH_GRACE_SECONDS", "300"),
             ("SESSION_MAX_DAYS", "365"),
+            ("WHATSAPP_RESTRICTED_RETRY_HOURS", "12"),
             ("USERS_TABLE", "prod-users"),
         ])
         .expect("settings");
@@ -317,6 +320,7 @@ mod tests {
         assert_eq!(settings.policy.cooldown, Duration::from_secs(5));
         assert_eq!(settings.refresh_grace, Duration::from_secs(300));
         assert_eq!(settings.login_max, 365 * DAY);
+        assert_eq!(settings.restricted_retry, DAY / 2);
         assert_eq!(settings.tables.users, "prod-users");
         assert!(!format!("{settings:?}").contains("secret"));
     }

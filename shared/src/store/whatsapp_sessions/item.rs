@@ -16,6 +16,7 @@ const ASKED_BY: &str = "asked_by";
 const SEEN_STATE: &str = "seen_state";
 const SEEN_SINCE: &str = "seen_since";
 const SEEN_AT: &str = "seen_at";
+const SEEN_UNTIL: &str = "seen_until";
 const CONNECT_AT: &str = "connect_at";
 const CONNECT_AFTER: &str = "connect_after";
 const CONNECT_WAIT: &str = "connect_wait_ms";
@@ -31,6 +32,8 @@ const RESTARTS: &str = "restarts";
 const TAKEN: &str = "taken";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
+const RECEIPTS_TAKE: &str = "receipt_ms";
+const TRIAL_ENDS: &str = "trial_ends";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
 
@@ -83,6 +86,10 @@ pub struct SessionItem {
     pub delivered_at: Option<Timestamp>,
     /// Since when messages are taken and none is delivered.
     pub mute_since: Option<Timestamp>,
+    /// How long receipts take, as most of the last ones did.
+    pub receipts_take: Option<Duration>,
+    /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
+    pub trial_ends: Option<Timestamp>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
@@ -168,9 +175,22 @@ pub struct SeenState {
     pub since: Timestamp,
     /// When it was seen last.
     pub at: Timestamp,
+    /// When it is worth a try again, if that is known: WhatsApp has said when a ban ends, and other restrictions are given some
+    /// hours.
+    pub until: Option<Timestamp>,
 }
 
 impl SeenState {
+    /// `state`, which begins at `at`.
+    pub const fn beginning(state: SessionState, at: Timestamp) -> Self {
+        Self {
+            state,
+            since: at,
+            at,
+            until: None,
+        }
+    }
+
     /// `state` as it is seen at `now`: since `before`, if that is the same.
     pub fn after(before: Option<Self>, state: SessionState, now: Timestamp) -> Self {
         let same = before.filter(|before| before.state == state);
@@ -178,6 +198,7 @@ impl SeenState {
             state,
             since: same.map_or(now, |before| before.since),
             at: now,
+            until: same.and_then(|before| before.until),
         }
     }
 }
@@ -210,12 +231,14 @@ pub enum SessionState {
     /// Open and logged in, and WhatsApp keeps the account from writing to people that it never wrote to, as far as is known.
     /// Others are served.
     ColdLocked,
+    /// WhatsApp has closed the account out, and said until when. No connect helps before that.
+    Banned,
     /// The gateway refuses the token, or is none.
     Misconfigured,
 }
 
 impl SessionState {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Usable,
         Self::Reconnecting,
         Self::Starting,
@@ -228,6 +251,7 @@ impl SessionState {
         Self::Unreachable,
         Self::Restricted,
         Self::ColdLocked,
+        Self::Banned,
         Self::Misconfigured,
     ];
 
@@ -251,6 +275,7 @@ impl SessionState {
             Self::Unreachable => "unreachable",
             Self::Restricted => "restricted",
             Self::ColdLocked => "cold_locked",
+            Self::Banned => "banned",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -277,7 +302,12 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         seen: state
             .zip(time(SEEN_SINCE))
             .zip(time(SEEN_AT))
-            .map(|((state, since), at)| SeenState { state, since, at }),
+            .map(|((state, since), at)| SeenState {
+                state,
+                since,
+                at,
+                until: time(SEEN_UNTIL),
+            }),
         connect_at: time(CONNECT_AT),
         connect_after: time(CONNECT_AFTER),
         connect_wait: span(CONNECT_WAIT),
@@ -292,6 +322,8 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
+        receipts_take: span(RECEIPTS_TAKE),
+        trial_ends: time(TRIAL_ENDS),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
     }

@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// How often one call tries to take a place when others change the queue meanwhile.
 const RACES_MAX: u32 = 4;
 
+/// How long one message has a session for itself that it tries out. A code is done within that, or died.
+const TRIAL: Duration = Duration::from_secs(20);
+
 /// A request for a place in the queue.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotRequest {
@@ -22,6 +25,17 @@ pub struct SlotRequest {
     pub wait_max: Duration,
     /// What a send is taken to cost while nobody has measured it.
     pub cost: Duration,
+    /// What the place is for.
+    pub purpose: SlotPurpose,
+}
+
+/// What a place in the queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotPurpose {
+    /// A send.
+    Send,
+    /// A send that tries the session out. There is one at a time.
+    Trial,
 }
 
 /// The answer to a request for a place in the queue.
@@ -31,6 +45,39 @@ pub enum Slot {
     At(Timestamp, Duration),
     /// No place was taken: every place in reach is, or others were faster each time. The item as it is.
     Full(Box<SessionItem>),
+    /// No place was taken: another message tries the session out.
+    OnTrial,
+}
+
+impl SlotRequest {
+    /// Whether another message has the session for itself.
+    fn is_refused_by_trial(&self, item: &SessionItem) -> bool {
+        let under_way = item.trial_ends.is_some_and(|ends| self.now < ends);
+        self.purpose == SlotPurpose::Trial && under_way
+    }
+
+    /// `update` with its condition, with what it sets, and with a trial if it is for one.
+    fn complete(
+        &self,
+        update: UpdateItemFluentBuilder,
+        condition: &str,
+        set: &str,
+    ) -> UpdateItemFluentBuilder {
+        let update = update
+            .expression_attribute_values(":now", time(self.now))
+            .expression_attribute_values(":cost", millis(self.cost));
+        match self.purpose {
+            SlotPurpose::Send => update
+                .condition_expression(condition)
+                .update_expression(set),
+            SlotPurpose::Trial => update
+                .condition_expression(format!(
+                    "({condition}) AND (attribute_not_exists(trial_ends) OR trial_ends <= :now)"
+                ))
+                .update_expression(format!("{set}, trial_ends = :trial_ends"))
+                .expression_attribute_values(":trial_ends", time(self.now.plus(TRIAL))),
+        }
+    }
 }
 
 impl WhatsAppSessions {
@@ -66,6 +113,9 @@ impl WhatsAppSessions {
                     let after = item.free_at.unwrap_or(now.plus(cost));
                     return Ok(Slot::At(after.minus(cost), cost));
                 }
+                Updated::Refused(item) if request.is_refused_by_trial(&item) => {
+                    return Ok(Slot::OnTrial);
+                }
                 Updated::Refused(item) => {
                     free_at = item.free_at.unwrap_or(now);
                     queue = item;
@@ -80,22 +130,20 @@ impl WhatsAppSessions {
 
     /// The update that takes the place of this moment, in a queue where nobody waits.
     fn start_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
-        self.update(name)
-            .condition_expression("attribute_not_exists(free_at) OR free_at <= :now")
-            .update_expression("SET free_at = :now + if_not_exists(cost_ms, :cost)")
-            .expression_attribute_values(":now", time(request.now))
-            .expression_attribute_values(":cost", millis(request.cost))
+        let condition = "attribute_not_exists(free_at) OR free_at <= :now";
+        let set = "SET free_at = :now + if_not_exists(cost_ms, :cost)";
+        request.complete(self.update(name), condition, set)
     }
 
     /// The update that takes the place behind the last one, if it is in reach.
     fn join_queue(&self, name: &str, request: SlotRequest) -> UpdateItemFluentBuilder {
         let latest = request.now.plus(request.wait_max);
-        self.update(name)
-            .condition_expression("free_at BETWEEN :now AND :latest")
-            .update_expression("SET free_at = free_at + if_not_exists(cost_ms, :cost)")
-            .expression_attribute_values(":now", time(request.now))
-            .expression_attribute_values(":latest", time(latest))
-            .expression_attribute_values(":cost", millis(request.cost))
+        let condition = "free_at BETWEEN :now AND :latest";
+        let set = "SET free_at = free_at + if_not_exists(cost_ms, :cost)";
+        let update = self
+            .update(name)
+            .expression_attribute_values(":latest", time(latest));
+        request.complete(update, condition, set)
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
