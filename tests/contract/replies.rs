@@ -260,7 +260,7 @@ impl Asker {
         }
     }
 
-    /// Asks for a sign-up code twice.
+    /// Asks for a sign-up code twice, and for codes that did not arrive.
     async fn resend(&mut self, system: &TestSystem) {
         let asked = self.post(system, SIGN_UP, body(SIGN_UP)).await;
         let challenge = &asked.json["data"]["challengeId"];
@@ -271,6 +271,7 @@ impl Asker {
         self.post(system, SEND_AGAIN, again.clone()).await;
         add_user(system, NEW_PHONE).await;
         self.post(system, SEND_AGAIN, again).await;
+        self.ask_again_unheard().await;
     }
 
     /// Asks again for codes that did not arrive, where the receipts of others come soon: as whoever signs up, or has signed in.
@@ -596,7 +597,6 @@ pub async fn ask_for_everything() -> Asker {
     asker.post(&prompt, SIGN_OUT, refresh).await;
 
     asker.resend(&system(None).await).await;
-    asker.ask_again_unheard().await;
     let emails = TestSystem::builder().settings(|settings| settings.email_identifier = true);
     let emails = emails.build().await;
     for (path, mut body) in bodies() {

@@ -478,6 +478,27 @@ mod tests {
     }
 
     #[test]
+    fn one_send_without_an_answer_is_enough_while_no_message_waits() {
+        let unanswered = SessionItem {
+            unanswered: 1,
+            unanswered_since: Some(at(-1_000)),
+            ..SessionItem::default()
+        };
+        let at_rest = |state, connect_at: Option<i64>| SessionItem {
+            seen: known(state, -9_000, -300).seen,
+            connect_at: connect_at.map(at),
+            ..unanswered.clone()
+        };
+        for (case, item, expected) in [
+            ("open", at_rest(Usable, None), true),
+            ("not open", at_rest(Reconnecting, None), false),
+            ("reset since", at_rest(Usable, Some(-500)), false),
+        ] {
+            assert_eq!(suspect_at_rest(&item, at(0)).is_some(), expected, "{case}");
+        }
+    }
+
+    #[test]
     fn sends_without_an_answer_outweigh_good_flags_until_a_reset() {
         let unanswered = |count, since| SessionItem {
             unanswered: count,
@@ -490,18 +511,6 @@ mod tests {
             ("long apart", unanswered(2, -120_001), false),
         ] {
             assert_eq!(suspect(&item, at(0)).is_some(), expected, "{case}");
-        }
-        let at_rest = |state, connect_at: Option<i64>| SessionItem {
-            seen: known(state, -9_000, -300).seen,
-            connect_at: connect_at.map(at),
-            ..unanswered(1, -1_000)
-        };
-        for (case, item, expected) in [
-            ("open", at_rest(Usable, None), true),
-            ("not open", at_rest(Reconnecting, None), false),
-            ("reset since", at_rest(Usable, Some(-500)), false),
-        ] {
-            assert_eq!(suspect_at_rest(&item, at(0)).is_some(), expected, "{case}");
         }
         let reset = |millis| SessionItem {
             connect_at: Some(at(millis)),

@@ -2,8 +2,7 @@
 use std::time::Duration;
 
 use super::order::{Companion, Order};
-use super::silence::SilentSend;
-use super::survey::Survey;
+use super::survey::{SilentSend, Survey};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
     AttemptId, Certainty, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState, SendMade,

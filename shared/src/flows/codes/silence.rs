@@ -8,35 +8,12 @@
 //! already, or may: whoever signs up, and the networks that somebody has signed in from with that phone. Everybody else waits
 //! for [`Policy::cooldown`](crate::model::limits::Policy), as after a message that arrived.
 use super::order::Order;
-use super::survey::Survey;
+use super::survey::{SilentSend, Survey};
 use super::{Codes, log_store_error};
-use crate::model::challenge::{Certainty, PhoneState};
+use crate::model::challenge::Certainty;
 use crate::model::code::Purpose;
-use crate::platform::timestamp::Timestamp;
 use crate::sender::mute;
 use crate::store::StoreError;
-
-/// A message that was taken, and seems not to have arrived.
-#[derive(Clone, Debug)]
-pub(super) struct SilentSend {
-    purpose: Purpose,
-    /// When it was sent.
-    at: Timestamp,
-    message_id: String,
-    /// The session that took it.
-    pub(super) session: String,
-}
-
-impl SilentSend {
-    /// Makes `state` say that nobody is sure of the message.
-    pub(super) fn mark(&self, state: &mut PhoneState) {
-        let of_message = state
-            .sends
-            .iter_mut()
-            .filter(|send| (send.purpose, send.at) == (self.purpose, self.at));
-        of_message.for_each(|send| send.certainty = Certainty::Unconfirmed);
-    }
-}
 
 impl Codes {
     /// Reads whether the last code for the purpose of `order` arrived, if a limit would say that it is too fresh and the reply may

@@ -2,11 +2,10 @@
 use std::sync::Arc;
 
 use super::order::{Order, Recipient};
-use super::silence::SilentSend;
 use super::{Codes, SendError};
 use crate::model::account::User;
 use crate::model::caller::Caller;
-use crate::model::challenge::{ChallengeHash, PhoneState};
+use crate::model::challenge::{Certainty, ChallengeHash, PhoneState};
 use crate::model::code::Purpose;
 use crate::model::keys::Ring;
 use crate::model::limits::{self, Asker, Limit, Limited};
@@ -30,6 +29,28 @@ pub struct Survey {
     pub(super) ring: Arc<Ring>,
     /// The last message for the purpose, if it seems not to have arrived.
     pub(super) silent: Option<SilentSend>,
+}
+
+/// A message that was taken, and seems not to have arrived.
+#[derive(Clone, Debug)]
+pub(super) struct SilentSend {
+    pub(super) purpose: Purpose,
+    /// When it was sent.
+    pub(super) at: Timestamp,
+    pub(super) message_id: String,
+    /// The session that took it.
+    pub(super) session: String,
+}
+
+impl SilentSend {
+    /// Makes `state` say that nobody is sure of the message.
+    pub(super) fn mark(&self, state: &mut PhoneState) {
+        let of_message = state
+            .sends
+            .iter_mut()
+            .filter(|send| (send.purpose, send.at) == (self.purpose, self.at));
+        of_message.for_each(|send| send.certainty = Certainty::Unconfirmed);
+    }
 }
 
 impl Survey {

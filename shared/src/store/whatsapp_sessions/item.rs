@@ -289,25 +289,12 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         Some(Duration::from_millis(millis))
     };
     let words = |name| item.text(name).map(str::to_owned);
-    let state = item.text(SEEN_STATE).and_then(|word| {
-        SessionState::ALL
-            .into_iter()
-            .find(|state| state.as_str() == word)
-    });
     SessionItem {
         free_at: time(FREE_AT),
         cost: span(COST).map(|cost| cost.clamp(COST_MIN, COST_MAX)),
         asked_at: time(ASKED_AT),
         asked_by: words(ASKED_BY),
-        seen: state
-            .zip(time(SEEN_SINCE))
-            .zip(time(SEEN_AT))
-            .map(|((state, since), at)| SeenState {
-                state,
-                since,
-                at,
-                until: time(SEEN_UNTIL),
-            }),
+        seen: read_seen(item),
         connect_at: time(CONNECT_AT),
         connect_after: time(CONNECT_AFTER),
         connect_wait: span(CONNECT_WAIT),
@@ -327,6 +314,19 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
     }
+}
+
+/// The state that was seen last, if this version knows it.
+fn read_seen(item: &Item) -> Option<SeenState> {
+    let time = |name| item.number(name).map(Timestamp::from_millis);
+    let word = item.text(SEEN_STATE)?;
+    let mut states = SessionState::ALL.into_iter();
+    Some(SeenState {
+        state: states.find(|state| state.as_str() == word)?,
+        since: time(SEEN_SINCE)?,
+        at: time(SEEN_AT)?,
+        until: time(SEEN_UNTIL),
+    })
 }
 
 /// The attribute that counts the new chats of a day.
