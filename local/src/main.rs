@@ -5,7 +5,7 @@ use clap::Parser;
 use local::cli::Cli;
 use local::machine::Machine;
 use local::operate;
-use shared::runtime::settings::Settings;
+use shared::runtime::settings::vars::Vars;
 
 /// What a function's main thread has on Lambda. Unoptimised builds need more than the usual 2 MiB of a thread.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -29,13 +29,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(operate::exit_status(&error))
         }
     }
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let settings = Settings::from_env()?;
+    let settings = operate::settings(cli.command.as_ref(), Vars::from_env())?;
     if let Some(command) = &cli.command {
         let backends = operate::backends(command, &cli.data, settings).await?;
         return operate::run(command, &backends, &mut std::io::stdout().lock()).await;

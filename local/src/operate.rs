@@ -1,4 +1,4 @@
-//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions. On the database file of this machine, or on a deployed
+//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions, check gateways. On the database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
@@ -7,11 +7,13 @@
 mod backends;
 mod command;
 mod erase;
+mod gateway;
 mod how;
 mod import;
 mod make;
 mod move_phone;
 mod rotate;
+mod secret_file;
 mod sessions;
 mod told;
 mod webhook_url;
@@ -22,14 +24,37 @@ use std::io::Write;
 use anyhow::Context;
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
+use shared::runtime::settings::Settings;
+use shared::runtime::settings::vars::{SettingsError, Vars};
 
 pub use backends::backends;
 pub use command::{AlgorithmArgument, Command, KeysCommand, RingArgument, UsersCommand};
+pub use gateway::{GatewayCommand, UsageError};
 pub use how::How;
 pub use webhook_url::path as webhook_path;
 
 use told::Told;
 use work::Work;
+
+/// The settings of whoever asks for `command`, which may name a gateway that the environment `vars` does not.
+///
+/// # Errors
+/// When a variable cannot be read; the message names it.
+pub fn settings(command: Option<&Command>, mut vars: Vars) -> Result<Settings, SettingsError> {
+    if let Some(Command::Gateway(check)) = command
+        && let Some(url) = check.url()
+    {
+        // The token of the environment is taken there, and needs no other gateway.
+        let configured = vars.0.entry("WHATSAPP_SERVER_API".into());
+        configured.or_insert_with(|| url.expose().to_owned());
+    }
+    Settings::from_vars(&vars)
+}
+
+/// What the process ends with after `error`: 2 where it was asked wrongly, and 1 for everything else.
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<UsageError>() { 2 } else { 1 }
+}
 
 /// Does what `command` asks for, and tells it to `out`.
 ///
@@ -80,6 +105,7 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             rotate::run(work, (*ring).into(), &wish).await
         }
         Command::Sessions(command) => sessions::run(work, command).await,
+        Command::Gateway(command) => gateway::run(work, command).await,
     }
 }
 

@@ -35,8 +35,8 @@ use self::call::Call;
 use self::transport::Credential;
 
 pub use self::facts::{
-    Accepted, GatewayAddress, GatewayError, GatewayUser, Jid, RestartUrl, SessionStatus,
-    SessionToken, TextMessage, UserCheck, WebhookSetup,
+    Accepted, GatewayAddress, GatewayError, GatewayUser, GatewayVersion, Jid, RestartUrl,
+    SessionStatus, SessionToken, TextMessage, UserCheck, WebhookSetup,
 };
 pub use self::transport::Transport;
 
@@ -60,6 +60,17 @@ impl Gateway {
         Self {
             transport: self.transport.elsewhere(address),
         }
+    }
+
+    /// Whether the gateway's process answers at all, with the HTTP status that it does so with: `GET /`. Nothing that its
+    /// sessions do holds this up.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn front(&self, token: &SessionToken, within: Duration) -> Result<u16, GatewayError> {
+        let credential = Credential::Session(token);
+        let answer = self.transport.exchange(Call::front(), credential, within);
+        Ok(answer.await?.status)
     }
 
     /// The session's two flags: `GET /session/status`.
@@ -210,12 +221,12 @@ impl Gateway {
         answer.await?.users()
     }
 
-    /// Asks whatever runs the gateway to restart its process, with every session on it.
+    /// Asks whatever runs the gateway to restart its process, with every session on it, by a post to `hook`.
     ///
     /// # Errors
-    /// When nobody can be asked, or the restart was refused.
-    pub async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
-        self.transport.restart(within).await
+    /// When nobody answers there, or the restart was refused.
+    pub async fn restart(&self, hook: &RestartUrl, within: Duration) -> Result<(), GatewayError> {
+        self.transport.restart(hook, within).await
     }
 
     /// A call whose answer says only that it was taken.

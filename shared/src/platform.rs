@@ -13,4 +13,4 @@ pub mod entropy;
 pub mod report;
 
 /// Whom HTTP clients trust.
-pub(crate) mod tls;
+pub mod tls;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lambda_http::{Body, Request, Response, service_fn};
 use tracing::Instrument;
 
-use crate::gateway::Gateway;
 use crate::gateway::wuzapi::Wuzapi;
+use crate::gateway::{Gateway, GatewayAddress};
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
@@ -65,6 +65,7 @@ impl Backends {
         if let Some(phone) = settings.test_numbers.review() {
             tracing::warn!(%phone, "[WhatsApp System] a review number has a fixed code");
         }
+        warn_of_plain_http(&settings);
         let credentials = settings
             .credentials
             .clone()
@@ -75,8 +76,7 @@ impl Backends {
         let config =
             dynamodb::dynamodb_config(&settings.region, credentials, endpoint, http_client);
         let gateway_url = settings.gateway_url.as_deref().unwrap_or(NO_GATEWAY);
-        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?
-            .restarted_by(settings.restart_url.clone());
+        let gateway = Wuzapi::new(gateway_url, settings.gateway_ca_pem.as_deref())?;
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
             gateway: Gateway::new(gateway),
@@ -101,6 +101,19 @@ impl Backends {
             Ok(Err(error)) => tracing::warn!(error = %Chain(&error), "not warmed up"),
             Err(_) => tracing::warn!("not warmed up in time"),
         }
+    }
+}
+
+/// Says that what goes to the gateway can be read on the way. That may be meant inside of a private network, so it is no error.
+fn warn_of_plain_http(settings: &Settings) {
+    let address = settings.gateway_url.as_deref();
+    let address = address.and_then(GatewayAddress::parse);
+    if let Some(address) = address.filter(GatewayAddress::is_plain_to_others) {
+        tracing::warn!(
+            gateway = address.host(),
+            "[WhatsApp System] WHATSAPP_SERVER_API is without TLS: whoever can listen on the way reads the token and the codes. \
+             Use https://, or keep the way inside of a private network"
+        );
     }
 }
 

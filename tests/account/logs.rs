@@ -323,6 +323,27 @@ async fn a_phone_that_was_not_told_of_its_new_password_leaves_a_warning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_of_the_log_of_this_machine_names_the_phone_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .compact()
+        .with_ansi(false)
+        .with_writer(log.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let system = TestSystem::start().await;
+    signed_up(&system).await;
+    let asked = json!({ "identifier": PHONE });
+    let sent = system.post("/api/auth/sso-signin", asked).await;
+    assert_eq!(sent.status, 200, "{}", sent.json);
+    let text = log.text();
+    let done = text.lines().filter(|line| line.contains("message done"));
+    let named: Vec<_> = done
+        .map(|line| line.matches("phone=62812****789").count())
+        .collect();
+    assert_eq!(named, [1, 1], "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_line_of_a_request_has_the_id_that_its_reply_shows() {
     let (system, log, _guard) = logged().await;
     system

@@ -4,6 +4,7 @@
 mod act;
 mod backends;
 mod erase;
+mod gateway_check;
 mod import;
 mod keys;
 mod move_phone;

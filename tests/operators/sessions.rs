@@ -1,5 +1,6 @@
 //! The list of WhatsApp sessions, as an operator keeps it.
 use shared::sender::{Recipient, Sender};
+use shared::store::session_list::SessionListChanges;
 use shared::store::whatsapp_sessions::{SeenState, SessionItem, SessionState, WhatsAppSessions};
 use tests::TestSystem;
 
@@ -45,7 +46,7 @@ async fn a_session_is_added_listed_changed_and_removed() {
     .await;
     assert!(again.expect("no change").contains("is there already"));
     let text = listed(&system).await;
-    let expected = "sales  send, 0 of 50 new chats today; nobody has looked yet";
+    let expected = "sales  send, on the gateway of WHATSAPP_SERVER_API, 0 of 50 new chats today; nobody has looked yet";
     assert!(text.contains(expected), "{text}");
     assert!(text.starts_with("system  send"), "{text}");
 
@@ -57,16 +58,16 @@ async fn a_session_is_added_listed_changed_and_removed() {
         "--new-chats-per-day",
         "none",
         "--gateway",
-        "https://other.example",
+        "https://me:hush@other.example:8443/hush",
     ];
     sessions(&system, &set).await.expect("changed");
     let text = listed(&system).await;
     assert!(
-        text.contains("sales  off, on a gateway of its own; "),
+        text.contains("sales  off, on other.example:8443; "),
         "{text}"
     );
     assert!(
-        !text.contains("other.example"),
+        !text.contains("hush"),
         "an address may hold a secret: {text}"
     );
     let same = sessions(&system, &set).await.expect("no change");
@@ -146,6 +147,120 @@ fn what_is_typed_wrongly_is_refused_before_anything_is_read() {
             "{typed:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_gateway_share_one_restart_hook_that_is_never_shown() {
+    const WEST: &str = "https://west.example";
+    let system = system().await;
+    let tokens = ["one", "two", "three"].map(file);
+    let [one, two, three] = tokens.each_ref().map(TempFile::path);
+    let hook = file("https://deploy.example/hook?key=hush\n");
+    let newer = file("https://deploy.example/newer?key=hush");
+    let type_all = async |all: &[&[&str]]| {
+        for typed in all {
+            let said = sessions(&system, typed).await.expect("done");
+            assert!(!said.contains("hush"), "{said}");
+        }
+    };
+    let hooks = async || {
+        let list = SessionListChanges::new(system.backends()).read().await;
+        let listed = list.expect("the list").sessions.into_iter();
+        let hook = listed.map(|listed| listed.session.restart_url);
+        hook.map(|hook| hook.map_or("none".into(), |hook| hook.expose().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let (given, replaced) = (
+        "https://deploy.example/hook?key=hush",
+        "https://deploy.example/newer?key=hush",
+    );
+    type_all(&[
+        &["add", "a", one, "--gateway", WEST],
+        &["add", "b", two],
+        &["set", "a", "--restart-hook", hook.path()],
+    ])
+    .await;
+    assert_eq!(hooks().await, [given, "none"]);
+    type_all(&[&["add", "c", three, "--gateway", WEST]]).await;
+    assert_eq!(
+        hooks().await,
+        [given, "none", given],
+        "it has the gateway's"
+    );
+    let text = listed(&system).await;
+    let line = "a  send, on west.example, with a restart hook; ";
+    assert!(text.contains(line) && !text.contains("hush"), "{text}");
+    let again = ["set", "a", "--gateway", WEST, "--use", "send"];
+    let same = sessions(&system, &again).await.expect("no change");
+    assert!(same.contains("is like this already"), "{same}");
+    type_all(&[&["set", "c", "--restart-hook", newer.path()]]).await;
+    assert_eq!(hooks().await, [replaced, "none", replaced]);
+    type_all(&[&["set", "b", "--gateway", WEST]]).await;
+    assert_eq!(hooks().await, [replaced; 3]);
+    type_all(&[&["set", "b", "--gateway", "https://other.example"]]).await;
+    assert_eq!(
+        hooks().await,
+        [replaced, "none", replaced],
+        "another gateway"
+    );
+    type_all(&[&["set", "a", "--gateway", "none"]]).await;
+    assert_eq!(hooks().await, ["none", "none", replaced]);
+    type_all(&[&["set", "c", "--restart-hook", "none"]]).await;
+    assert_eq!(hooks().await, ["none"; 3]);
+}
+
+#[tokio::test]
+async fn what_others_could_read_on_the_way_is_refused_unless_it_is_meant() {
+    let (system, token) = (system().await, file(TOKEN));
+    let token = token.path();
+    let plain_hook = file("http://deploy.example/hook?key=hush");
+    let (hook, not_one) = (file("https://deploy.example/hook"), file("deploy.example"));
+    let add = ["add", "sales", token];
+    let here = ["--gateway", "http://127.0.0.1:8080"];
+    let away = ["--gateway", "http://me:hush@10.0.0.7:8080"];
+    let over_tls = ["--gateway", "https://west.example"];
+    let hook_of = |file| ["--restart-hook", file];
+    for (more, refusal) in [
+        (&[&away[..]][..], Some("10.0.0.7:8080 is another machine")),
+        (
+            &[&over_tls, &hook_of(plain_hook.path())],
+            Some("--plain-http"),
+        ),
+        (
+            &[&over_tls, &hook_of(not_one.path())],
+            Some("put a URL like"),
+        ),
+        (
+            &[&over_tls, &hook_of("/no/such/file")],
+            Some("/no/such/file"),
+        ),
+        (&[&hook_of(hook.path())], Some("GATEWAY_RESTART_URL")),
+        (&[&here], None),
+        (&[&away, &["--plain-http"]], None),
+        (
+            &[&away, &["--plain-http"], &hook_of(plain_hook.path())],
+            None,
+        ),
+        (&[&over_tls, &hook_of(hook.path())], None),
+    ] {
+        let typed: Vec<_> = add.into_iter().chain(more.concat()).collect();
+        let said = sessions(&system, &typed).await;
+        let (Ok(text) | Err(text)) = &said;
+        assert!(!text.contains("hush"), "{typed:?}: {text}");
+        match (said, refusal) {
+            (Err(said), Some(refusal)) => assert!(said.contains(refusal), "{typed:?}: {said}"),
+            (Ok(_), None) => {
+                let removed = sessions(&system, &["remove", "sales"]).await;
+                removed.expect("it was added");
+            }
+            (said, _) => panic!("{typed:?}: {said:?}"),
+        }
+        assert!(!listed(&system).await.contains("sales"), "{typed:?}");
+    }
+    let set = [&["set", "sales"][..], &away].concat();
+    sessions(&system, &add).await.expect("added");
+    let refused = sessions(&system, &set).await.expect_err("a refusal");
+    assert!(refused.contains("--plain-http"), "{refused}");
 }
 
 #[tokio::test]

@@ -2,12 +2,16 @@
 //! session is back in time, and whoever has to act is named as soon as it can be known.
 use std::time::Duration;
 
-use local::simulator::{Network, Profile, Scenario, SimulatorOptions};
-use shared::sender::{Busy, ChannelState, Content, Outcome, Reason};
+use local::database::Faults;
+use local::simulator::{Network, Profile, Scenario, SessionOptions, Simulator, SimulatorOptions};
+use shared::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use shared::runtime::settings::{SessionSettings, Settings};
+use shared::sender::{Busy, ChannelState, Content, Outcome, Reason, Sender};
+use shared::store::whatsapp_sessions::SessionState;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::stage::{Sent, Stage, outgoing, phone, send};
+use super::stage::{SESSION, Sent, Stage, TOKEN, outgoing, phone, send};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -276,6 +280,60 @@ async fn what_only_a_restart_ends_is_restarted_or_told() {
             .expect("a place");
         check_sent("restarted", &sent, ms(5_000));
         assert_eq!(stage.gateway.processes_ended(), 1, "{profile:?}");
+    }
+}
+
+/// The session of the stage on one gateway, and `west` on another, with a hook for each.
+fn two_gateways(stage: &Stage) -> (Simulator, Sender) {
+    let token = "token of west";
+    let west = stage.gateway.beside(SimulatorOptions {
+        name: "west".into(),
+        sessions: vec![SessionOptions::new("west", token)],
+        ..stage.gateway.options().clone()
+    });
+    let hook = |address: GatewayAddress| {
+        RestartUrl::new(format!("{}/hooks/restart?key=1", address.expose()))
+    };
+    let settings = Settings {
+        sessions: vec![
+            SessionSettings::new(SESSION, SessionToken::new(TOKEN)),
+            SessionSettings {
+                gateway: Some(west.address()),
+                restart_url: Some(hook(west.address())),
+                ..SessionSettings::new("west", SessionToken::new(token))
+            },
+        ],
+        restart_url: Some(hook(stage.gateway.address())),
+        ..Settings::default()
+    };
+    let sender = stage.sender_in(settings, 1, Faults::none());
+    (west, sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_is_stuck_is_restarted_by_its_own_hook_and_no_other_one_is() {
+    for (stuck, expected) in [("west", (0, 1)), ("gateway", (1, 0))] {
+        let stage = stage(Profile::D, ms(100), ms(300)).await;
+        let (west, sender) = two_gateways(&stage);
+        let gateways = [&stage.gateway, &west].into_iter();
+        let mut gateways = gateways.filter(|gateway| gateway.options().name == stuck);
+        let gateway = gateways.next().expect("a gateway");
+        gateway.play(&Scenario::Replaced);
+        let mut wards = sender.wards().await.expect("the store");
+        for _ in 0..4 {
+            for ward in &mut wards {
+                let until = stage.clock.now().plus(ms(35_000));
+                sender.look_after(ward, until).await;
+            }
+            sleep(ms(20_000)).await;
+        }
+        let restarted = (stage.gateway.processes_ended(), west.processes_ended());
+        assert_eq!(restarted, expected, "{stuck}");
+        let states = wards
+            .iter()
+            .map(|ward| ward.item().seen.map(|seen| seen.state));
+        let states: Vec<_> = states.collect();
+        assert_eq!(states, [Some(SessionState::Usable); 2], "{stuck}");
     }
 }
 

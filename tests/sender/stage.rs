@@ -107,7 +107,7 @@ impl Stage {
         self.sender_in(settings, seed, faults)
     }
 
-    fn sender_in(&self, settings: Settings, seed: u64, faults: Faults) -> Sender {
+    pub fn sender_in(&self, settings: Settings, seed: u64, faults: Faults) -> Sender {
         Sender::new(&Backends {
             dynamodb: self.database.client_with(faults),
             entropy: Entropy::seeded(seed),

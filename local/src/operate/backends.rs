@@ -30,6 +30,12 @@ pub async fn backends(
     data: &Path,
     settings: Settings,
 ) -> anyhow::Result<Backends> {
+    if let Command::Gateway(check) = command
+        && check.url().is_some()
+    {
+        // Nothing is read of any database.
+        return backends_of(settings_with_any_key(settings));
+    }
     let stack = command.how().stack.as_deref();
     let endpoint = settings.dynamodb_url.as_deref();
     if stack.is_none() && endpoint.is_none() {

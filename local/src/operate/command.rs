@@ -9,6 +9,7 @@ use shared::model::token::SigningAlgorithm;
 use shared::runtime::settings::SYSTEM_SESSION;
 use shared::sender::pool::is_session_name;
 
+use super::gateway::GatewayCommand;
 use super::how::How;
 use super::sessions::SessionsCommand;
 use super::{erase, import, rotate};
@@ -27,6 +28,10 @@ pub enum Command {
     /// Add, list, change and remove the WhatsApp sessions that messages are sent from
     #[command(subcommand, after_help = WHERE)]
     Sessions(SessionsCommand),
+
+    /// Check whether a gateway and its sessions are as they should be
+    #[command(subcommand, after_help = WHERE)]
+    Gateway(GatewayCommand),
 
     /// Print the address that the gateway posts the webhooks of a session to
     ///
@@ -196,6 +201,7 @@ impl Command {
             | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
             | Self::WebhookUrl { how, .. } => how,
             Self::Sessions(command) => command.how(),
+            Self::Gateway(command) => command.how(),
         }
     }
 }

@@ -1,23 +1,27 @@
 //! The list of WhatsApp sessions that messages are sent from, beside the one of `WHATSAPP_USER_TOKEN`.
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
-use clap::{Args, Subcommand, ValueEnum};
+use anyhow::{bail, ensure};
+use clap::Subcommand;
 use shared::gateway::{GatewayAddress, SessionToken};
 use shared::platform::timestamp::Timestamp;
+use shared::runtime::Backends;
 use shared::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use shared::sender::pool::is_session_name;
 use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 
 use super::how::How;
+use super::secret_file;
 use super::work::Work;
+
+/// What an operator says of a session.
+mod facts;
+
+use self::facts::Facts;
 
 /// How often the list is read again when others change it at the same moment.
 const RACES_MAX: usize = 5;
-/// The longest token.
-const TOKEN_MAX: u64 = 1_024;
 
 /// What can be done with sessions.
 #[derive(Clone, Debug, Subcommand)]
@@ -75,37 +79,6 @@ pub enum SessionsCommand {
     },
 }
 
-/// What is known of a session beside its token. What is not given stays as it is.
-#[derive(Args, Clone, Debug)]
-pub struct Facts {
-    /// Whether messages are sent from it
-    #[arg(long = "use", value_name = "USE")]
-    used_for: Option<Use>,
-    /// After so many people that it wrote to for the first time on a day it serves no more sign-ups; `none` for no limit
-    #[arg(long, value_name = "NUMBER", value_parser = chats)]
-    new_chats_per_day: Option<Chats>,
-    /// The URL of its gateway; `none` for that of WHATSAPP_SERVER_API
-    #[arg(long, value_name = "URL", value_parser = gateway)]
-    gateway: Option<Place>,
-}
-
-/// What a session is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Use {
-    /// Messages are sent from it.
-    Send,
-    /// It is known, and no message is sent from it.
-    Off,
-}
-
-/// A limit of new chats, or none.
-#[derive(Clone, Copy, Debug)]
-struct Chats(Option<u32>);
-
-/// A gateway of its own, or none.
-#[derive(Clone, Debug)]
-struct Place(Option<GatewayAddress>);
-
 /// Reads a session's name.
 fn name(text: &str) -> Result<String, String> {
     if text == SYSTEM_SESSION {
@@ -118,24 +91,6 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn chats(text: &str) -> Result<Chats, String> {
-    if text == "none" {
-        return Ok(Chats(None));
-    }
-    let most: Result<u32, _> = text.parse();
-    let most = most.map_err(|_| "give a whole number, or `none`")?;
-    Ok(Chats(Some(most)))
-}
-
-fn gateway(text: &str) -> Result<Place, String> {
-    if text == "none" {
-        return Ok(Place(None));
-    }
-    let address = GatewayAddress::parse(text);
-    let address = address.ok_or("give a URL like https://gateway.example, or `none`")?;
-    Ok(Place(Some(address)))
-}
-
 impl SessionsCommand {
     /// Where and whether.
     pub(super) fn how(&self) -> &How {
@@ -144,20 +99,6 @@ impl SessionsCommand {
             | Self::List { how }
             | Self::Set { how, .. }
             | Self::Remove { how, .. } => how,
-        }
-    }
-}
-
-impl Facts {
-    fn apply(&self, listed: &mut ListedSession) {
-        if let Some(used_for) = self.used_for {
-            listed.sends = used_for == Use::Send;
-        }
-        if let Some(Chats(most)) = self.new_chats_per_day {
-            listed.session.new_chats_per_day = most;
-        }
-        if let Some(Place(gateway)) = &self.gateway {
-            listed.session.gateway.clone_from(gateway);
         }
     }
 }
@@ -177,21 +118,29 @@ pub(super) async fn run(work: Work<'_>, command: &SessionsCommand) -> anyhow::Re
 }
 
 async fn add(work: Work<'_>, name: &str, token: &Path, facts: &Facts) -> anyhow::Result<()> {
-    let mut added = ListedSession {
+    let added = ListedSession {
         session: SessionSettings::new(name, read_token(token)?),
         sends: true,
     };
-    facts.apply(&mut added);
+    let wish = facts.change(None)?;
     let changed = change(&work, |sessions| {
-        match sessions.iter().find(|listed| listed.session.name == name) {
-            None => sessions.push(added.clone()),
-            Some(there) if *there == added => {}
-            Some(_) => bail!(
+        let there = sessions
+            .iter()
+            .find(|listed| listed.session.name == name)
+            .cloned();
+        let mut with_it = sessions.clone();
+        with_it.retain(|listed| listed.session.name != name);
+        with_it.push(added.clone());
+        wish.apply(&mut with_it, name)?;
+        if let Some(there) = there {
+            ensure!(
+                with_it.contains(&there),
                 "there is a session `{name}` already: change it with `sessions set {name}`, or choose another name"
-            ),
+            );
+            return Ok(());
         }
-        refuse_twin(&work, sessions, &added.session)?;
-        Ok(())
+        *sessions = with_it;
+        refuse_twin(&work, sessions, name)
     });
     if changed.await? {
         forget(&work, name).await?;
@@ -206,23 +155,20 @@ async fn set(
     token: Option<&Path>,
     facts: &Facts,
 ) -> anyhow::Result<()> {
-    let token = token.map(read_token).transpose()?;
+    let wish = facts.change(token.map(read_token).transpose()?)?;
     let changed = change(&work, |sessions| {
-        let listed = sessions
-            .iter_mut()
-            .find(|listed| listed.session.name == name);
-        let listed = listed.with_context(|| unlisted(name))?;
-        facts.apply(listed);
-        if let Some(token) = &token {
-            listed.session.token = token.clone();
-        }
-        let session = listed.session.clone();
-        refuse_twin(&work, sessions, &session)
+        let mut listed = sessions.iter();
+        ensure!(
+            listed.any(|listed| listed.session.name == name),
+            unlisted(name)
+        );
+        wish.apply(sessions, name)?;
+        refuse_twin(&work, sessions, name)
     });
     if !changed.await? {
         return unchanged(work, name, "is like this already");
     }
-    if token.is_some() || facts.gateway.is_some() {
+    if token.is_some() || facts.name_a_gateway() {
         forget(&work, name).await?;
     }
     tell(work, name, "is changed")
@@ -238,20 +184,18 @@ async fn remove(work: Work<'_>, name: &str) -> anyhow::Result<()> {
     tell(work, name, "is removed")
 }
 
-/// Refuses a session that is another one of the list, or the configured one, under a second name: a message would go round
-/// to the account that has failed.
-fn refuse_twin(
-    work: &Work<'_>,
-    sessions: &[ListedSession],
-    added: &SessionSettings,
-) -> anyhow::Result<()> {
+/// Refuses the session called `name` where it is another one of the list, or the configured one, under a second name: a
+/// message would go round to the account that has failed.
+fn refuse_twin(work: &Work<'_>, sessions: &[ListedSession], name: &str) -> anyhow::Result<()> {
+    let listed = sessions.iter().map(|listed| &listed.session);
     let configured = work.backends.settings.sessions.iter();
-    let others = sessions.iter().map(|listed| &listed.session);
-    let mut others = others
-        .chain(configured)
-        .filter(|other| other.name != added.name);
-    let twin = others.find(|other| other.token == added.token && other.gateway == added.gateway);
-    match twin {
+    let all = listed.chain(configured);
+    let (named, others): (Vec<_>, Vec<_>) = all.partition(|session| session.name == name);
+    let is_one_of_them = |other: &&&SessionSettings| {
+        let mut named = named.iter();
+        named.any(|one| one.token == other.token && one.gateway == other.gateway)
+    };
+    match others.iter().find(is_one_of_them) {
         Some(twin) => bail!("this is the token of the session `{}`", twin.name),
         None => Ok(()),
     }
@@ -307,22 +251,7 @@ fn tell(work: Work<'_>, name: &str, done: &str) -> anyhow::Result<()> {
 
 /// Reads a token from a file, or from the standard input.
 fn read_token(file: &Path) -> anyhow::Result<SessionToken> {
-    let mut text = String::new();
-    let from: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        let opened = std::fs::File::open(file);
-        Box::new(opened.with_context(|| format!("{}", file.display()))?)
-    };
-    let read = from.take(TOKEN_MAX + 1).read_to_string(&mut text);
-    read.with_context(|| format!("{}: a token is text", file.display()))?;
-    let token = text.trim();
-    let plain = token.bytes().all(|byte| byte.is_ascii_graphic());
-    ensure!(
-        !token.is_empty() && plain && text.len() as u64 <= TOKEN_MAX,
-        "{}: put the session's token there and nothing else",
-        file.display()
-    );
+    let token = secret_file::read(file, "the session's token")?;
     Ok(SessionToken::new(token))
 }
 
@@ -334,10 +263,10 @@ async fn list(work: Work<'_>) -> anyhow::Result<()> {
     let system = items.read(SYSTEM_SESSION).await?;
     let is_configured = !backends.settings.sessions.is_empty() || system != SessionItem::default();
     if is_configured {
-        let seen = seen(&system, now);
+        let (on, seen) = (on(None, backends), seen(&system, now));
         writeln!(
             out,
-            "{SYSTEM_SESSION}  send, of WHATSAPP_USER_TOKEN; {seen}"
+            "{SYSTEM_SESSION}  send, {on}, of WHATSAPP_USER_TOKEN; {seen}"
         )?;
     } else if listed.is_empty() {
         writeln!(
@@ -348,24 +277,41 @@ async fn list(work: Work<'_>) -> anyhow::Result<()> {
     for listed in &listed {
         let name = &listed.session.name;
         let item = items.read(name).await?;
-        let (facts, seen) = (facts(listed, &item, now), seen(&item, now));
-        writeln!(out, "{name}  {facts}; {seen}")?;
+        let on = on(listed.session.gateway.as_ref(), backends);
+        let (used_for, facts, seen) = (
+            used_for(listed),
+            facts(listed, &item, now),
+            seen(&item, now),
+        );
+        writeln!(out, "{name}  {used_for}, {on}{facts}; {seen}")?;
     }
     Ok(())
 }
 
-/// What is known of a session of the list.
+const fn used_for(listed: &ListedSession) -> &'static str {
+    if listed.sends { "send" } else { "off" }
+}
+
+/// The gateway at `address`, or the configured one, by its host alone: the rest of an address may hold a secret.
+fn on(address: Option<&GatewayAddress>, backends: &Backends) -> String {
+    let configured = backends.settings.gateway_url.as_deref();
+    let configured = configured.and_then(GatewayAddress::parse);
+    match address.or(configured.as_ref()) {
+        Some(address) => format!("on {}", address.host()),
+        None => "on the gateway of WHATSAPP_SERVER_API".into(),
+    }
+}
+
+/// What else is known of a session of the list, each behind a comma.
 fn facts(listed: &ListedSession, item: &SessionItem, now: Timestamp) -> String {
-    let ListedSession { session, sends } = listed;
-    let mut facts = vec![if *sends { "send" } else { "off" }.to_owned()];
-    if session.gateway.is_some() {
-        facts.push("on a gateway of its own".into());
-    }
-    if let Some(most) = session.new_chats_per_day {
+    let session = &listed.session;
+    let hook = session.restart_url.as_ref();
+    let hook = hook.map(|_| ", with a restart hook".to_owned());
+    let chats = session.new_chats_per_day.map(|most| {
         let today = item.new_chats_on(now);
-        facts.push(format!("{today} of {most} new chats today"));
-    }
-    facts.join(", ")
+        format!(", {today} of {most} new chats today")
+    });
+    hook.into_iter().chain(chats).collect()
 }
 
 /// How a session was seen last.

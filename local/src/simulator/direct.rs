@@ -7,7 +7,7 @@ use http::Method;
 use shared::gateway::answer::Answer;
 use shared::gateway::call::Call;
 use shared::gateway::transport::Credential;
-use shared::gateway::{Gateway, GatewayAddress, GatewayError, Transport};
+use shared::gateway::{Gateway, GatewayAddress, GatewayError, RestartUrl, Transport};
 use tokio::time::{sleep, timeout};
 
 use super::handle::Simulator;
@@ -49,7 +49,7 @@ impl Transport for Nowhere {
         Arc::new(Self)
     }
 
-    async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {
+    async fn restart(&self, _hook: &RestartUrl, _within: Duration) -> Result<(), GatewayError> {
         Err(GatewayError::Unreachable("no such host".into()))
     }
 }
@@ -85,8 +85,15 @@ impl Transport for Simulator {
         }
     }
 
-    async fn restart(&self, _within: Duration) -> Result<(), GatewayError> {
-        self.play(&Scenario::GatewayDown { lasts_ms: 1_000 });
+    /// A hook that begins with the address of a gateway is that gateway's; any other one is this one's.
+    async fn restart(&self, hook: &RestartUrl, _within: Duration) -> Result<(), GatewayError> {
+        let gateways = self.gateways().into_iter();
+        let mut named =
+            gateways.filter(|gateway| hook.expose().starts_with(gateway.address().expose()));
+        named
+            .next()
+            .unwrap_or_else(|| self.clone())
+            .play(&Scenario::GatewayDown { lasts_ms: 1_000 });
         Ok(())
     }
 }

@@ -161,6 +161,16 @@ impl Simulator {
         })
     }
 
+    /// What the events of a session, by token or name, are signed with from now on, in C and D.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn set_webhook_key(&self, session: &str, key: &str) -> Result<(), UnknownSession> {
+        self.with_session(session, |world, session, _| {
+            world.sessions[session].webhook.key = Some(key.to_owned());
+        })
+    }
+
     /// What was posted to webhooks, try by try; the oldest first.
     pub fn hooks(&self) -> Vec<Hook> {
         self.now(|world, _| world.hooks.hooks().cloned().collect())

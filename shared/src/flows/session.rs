@@ -6,6 +6,7 @@ use crate::model::token::TokenError;
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+use crate::runtime::log::name_phone;
 use crate::store::StoreError;
 use crate::store::logins::{Login, LoginsTable, Rotated};
 use crate::store::users::{LoginsEnded, Users};
@@ -229,6 +230,7 @@ impl Sessions {
 
 /// The login's user, if the login still counts for it.
 async fn user_of(users: &Users, login: &Login) -> Result<Option<User>, StoreError> {
+    name_phone(&login.phone);
     let user = users.by_phone(&login.phone).await?;
     Ok(user.filter(|user| user.id == login.user_id && user.ver == login.ver))
 }

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value};
 
 use super::facts::{
-    Accepted, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken, UserCheck, WebhookSetup,
+    Accepted, GatewayError, GatewayUser, GatewayVersion, Jid, SessionStatus, SessionToken,
+    UserCheck, WebhookSetup,
 };
 
 /// How much of somebody else's text an error keeps.
@@ -175,7 +176,23 @@ fn status_in(data: &Map<String, Value>) -> Result<SessionStatus, GatewayError> {
         jid: text(data, "jid").filter(|jid| !jid.is_empty()),
         events: events_in(data, "events"),
         has_qr_code: text(data, "qrcode").map(|code| !code.is_empty()),
+        signs_webhooks: flag(data, "hmac_configured"),
+        version: version_in(data),
     })
+}
+
+/// The version, by what it says of a session.
+fn version_in(data: &Map<String, Value>) -> GatewayVersion {
+    let has = |key| get(data, key).is_some();
+    if has("has_active_session") {
+        GatewayVersion::GuardsStart
+    } else if has("hmac_configured") {
+        GatewayVersion::Since105
+    } else if has("qrcode") {
+        GatewayVersion::V101
+    } else {
+        GatewayVersion::Spring2025
+    }
 }
 
 /// The events under `key`: one text in one version and a list in the others.
@@ -297,8 +314,36 @@ mod tests {
                     logged_in: true,
                     jid: Some("62@s".into()),
                     events: vec!["Message".into(), "ReadReceipt".into()],
+                    signs_webhooks: None,
+                    version: GatewayVersion::Spring2025,
                 }),
                 "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_version_is_told_by_what_it_says_of_a_session() {
+        for (fields, version, signs) in [
+            ("", GatewayVersion::Spring2025, None),
+            (r#""qrcode":"","#, GatewayVersion::V101, None),
+            (
+                r#""qrcode":"","hmac_configured":false,"#,
+                GatewayVersion::Since105,
+                Some(false),
+            ),
+            (
+                r#""qrcode":"","hmac_configured":true,"has_active_session":false,"#,
+                GatewayVersion::GuardsStart,
+                Some(true),
+            ),
+        ] {
+            let body = format!(r#"{{"data":{{{fields}"connected":true,"loggedIn":true}}}}"#);
+            let status = answer(200, &body).session_status().expect("a status");
+            assert_eq!(
+                (status.version, status.signs_webhooks),
+                (version, signs),
+                "{fields}"
             );
         }
     }

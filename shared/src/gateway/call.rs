@@ -32,6 +32,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// What the gateway's web server shows to everybody, which no session holds up.
+    pub const fn front() -> Self {
+        Self::get("/").with_long_answer()
+    }
+
     /// The session's flags.
     pub const fn status() -> Self {
         Self::get("/session/status")

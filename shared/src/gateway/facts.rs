@@ -1,5 +1,6 @@
 //! What the gateway's calls and answers are about: sessions, messages, numbers, and why a call failed.
 use std::fmt;
+use std::net::IpAddr;
 
 use reqwest::Url;
 
@@ -45,6 +46,37 @@ impl GatewayAddress {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Its host, with the port where it is named: what may be shown of it.
+    pub fn host(&self) -> String {
+        let url = Url::parse(&self.0).ok();
+        url.as_ref().map(shown_host).unwrap_or_default()
+    }
+
+    /// Whether tokens and messages travel to it without TLS, and to another machine than this one.
+    pub fn is_plain_to_others(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_plain_to_others(&url))
+    }
+}
+
+/// The host of `url` with its port where that is named, and nothing that may be secret.
+fn shown_host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn is_plain_to_others(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Result<IpAddr, _> = bare.parse();
+    let here = match address {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    };
+    url.scheme() == "http" && !here
 }
 
 impl fmt::Debug for GatewayAddress {
@@ -53,14 +85,26 @@ impl fmt::Debug for GatewayAddress {
     }
 }
 
-/// An address that restarts the gateway. Whoever knows it can do so, so it never shows itself.
-#[derive(Clone)]
+/// An address that restarts a gateway. Whoever knows it can do so, so it never shows itself.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RestartUrl(String);
 
 impl RestartUrl {
     /// Wraps an address.
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
+    }
+
+    /// The address in `text`; `None` when it is no HTTP URL.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text.trim()).ok()?;
+        let http = matches!(url.scheme(), "http" | "https") && url.has_host();
+        http.then(|| Self(url.into()))
+    }
+
+    /// Whether it travels without TLS to another machine, where others can read it.
+    pub fn is_plain_to_others(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_plain_to_others(&url))
     }
 
     /// The address itself, for the request and nothing else.
@@ -139,6 +183,24 @@ pub struct SessionStatus {
     /// Whether a QR code waits to be scanned. `None` where the version does not say. It is of use only while the socket is
     /// open: afterwards it can be stale.
     pub has_qr_code: Option<bool>,
+    /// Whether the session has a key of its own to sign its webhooks with. `None` where the version does not say.
+    pub signs_webhooks: Option<bool>,
+    /// The version, as far as the answer shows it.
+    pub version: GatewayVersion,
+}
+
+/// The versions of the gateway whose answers can be told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GatewayVersion {
+    /// Of spring 2025: it names the two flags and nothing else.
+    #[default]
+    Spring2025,
+    /// 1.0.1, of August 2025: it names the QR code, too.
+    V101,
+    /// 1.0.5 or newer, from October 2025 on: it says whether it signs webhooks.
+    Since105,
+    /// A fork of 1.0.6 that takes no connect while a session starts.
+    GuardsStart,
 }
 
 impl SessionStatus {
@@ -168,6 +230,23 @@ impl UserCheck {
     }
 }
 
+/// The events that every version knows, and without which nothing is known of messages. A version leaves out what it does not
+/// know of the others, so their absence shows nothing.
+pub const NEEDED_EVENTS: [&str; 2] = ["Message", "ReadReceipt"];
+/// Every event: some versions end their process over one of those that this stands for.
+const ALL_EVENTS: &str = "All";
+
+/// The events that nothing can do without and that `events` lacks.
+pub fn missing_events(events: &[String]) -> Vec<&'static str> {
+    let posted = |event: &str| {
+        events
+            .iter()
+            .any(|posted| posted == event || posted == ALL_EVENTS)
+    };
+    let missing = NEEDED_EVENTS.into_iter().filter(|event| !posted(event));
+    missing.collect()
+}
+
 /// Where a session posts its webhooks. The address is a secret, so it never shows itself.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct WebhookSetup {
@@ -175,6 +254,19 @@ pub struct WebhookSetup {
     pub address: String,
     /// The events that are posted.
     pub events: Vec<String>,
+}
+
+impl WebhookSetup {
+    /// The host that they go to, with its port where that is named: what may be shown of the address.
+    pub fn host(&self) -> Option<String> {
+        let url = Url::parse(&self.address).ok()?;
+        Some(shown_host(&url))
+    }
+
+    /// Whether every event is posted. That ends the process of some versions.
+    pub fn posts_all(&self) -> bool {
+        self.events.iter().any(|event| event == ALL_EVENTS)
+    }
 }
 
 impl fmt::Debug for WebhookSetup {
@@ -224,4 +316,54 @@ pub enum GatewayError {
     /// The request left, then the connection broke or the answer could not be read.
     #[error("the gateway's answer was lost: {0}")]
     Broken(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_its_host_and_nothing_secret_and_knows_whether_others_can_listen() {
+        for (address, host, plain) in [
+            ("https://gateway.example", "gateway.example", false),
+            (
+                "https://me:secret@gateway.example/secret",
+                "gateway.example",
+                false,
+            ),
+            (
+                "http://me:secret@gateway.example:8080/wa",
+                "gateway.example:8080",
+                true,
+            ),
+            ("http://10.0.0.7:8080", "10.0.0.7:8080", true),
+            ("http://127.0.0.1:8091", "127.0.0.1:8091", false),
+            ("http://[::1]:8091", "[::1]:8091", false),
+            ("http://[::ffff:127.0.0.1]", "[::ffff:7f00:1]", false),
+            ("http://localhost", "localhost", false),
+            ("http://wuzapi.localhost", "wuzapi.localhost", false),
+            ("http://localhost.example", "localhost.example", true),
+            ("http://127.0.0.1.example", "127.0.0.1.example", true),
+        ] {
+            let parsed = GatewayAddress::parse(address).expect(address);
+            assert_eq!(parsed.host(), host, "{address}");
+            assert_eq!(parsed.is_plain_to_others(), plain, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_restart_hook_is_an_http_url_that_may_have_a_query() {
+        for (text, plain) in [
+            ("https://deploy.example/hook?key=a", Some(false)),
+            (" http://deploy.example/hook\n", Some(true)),
+            ("http://127.0.0.1/hook", Some(false)),
+            ("deploy.example/hook", None),
+            ("ftp://deploy.example/hook", None),
+            ("", None),
+        ] {
+            let parsed = RestartUrl::parse(text);
+            let found = parsed.map(|url| url.is_plain_to_others());
+            assert_eq!(found, plain, "{text}");
+        }
+    }
 }

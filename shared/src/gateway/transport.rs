@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::facts::{GatewayAddress, GatewayError, SessionToken};
+use super::facts::{GatewayAddress, GatewayError, RestartUrl, SessionToken};
 
 /// Brings calls to a gateway.
 #[async_trait]
@@ -24,9 +24,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// The same to the gateway at another address.
     fn elsewhere(&self, address: &GatewayAddress) -> Arc<dyn Transport>;
 
-    /// Has the gateway's process restarted. This goes to whatever runs the gateway, which has its own address and no
-    /// credential, so it is not an exchange.
-    async fn restart(&self, within: Duration) -> Result<(), GatewayError>;
+    /// Posts to `hook`, which has a gateway's process restarted. This goes to whatever runs the gateway, which has its own
+    /// address and no credential, so it is not an exchange.
+    async fn restart(&self, hook: &RestartUrl, within: Duration) -> Result<(), GatewayError>;
 }
 
 /// What opens a call.

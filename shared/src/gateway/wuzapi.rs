@@ -35,7 +35,6 @@ tokio::task_local! {
 pub struct Wuzapi {
     base_url: Arc<str>,
     ca_pem: Option<Arc<str>>,
-    restart_url: Option<Arc<RestartUrl>>,
     /// Made at the first call: most functions make none, and to read all public authorities is a good part of a start.
     client: Arc<OnceLock<Client>>,
     /// The clients for other gateways.
@@ -67,17 +66,9 @@ impl Wuzapi {
         Ok(Self {
             base_url: address.expose().into(),
             ca_pem: ca_pem.map(Into::into),
-            restart_url: None,
             client: Arc::default(),
             others: Arc::default(),
         })
-    }
-
-    /// The same with an address that restarts the gateway when it is posted to, such as a deploy hook.
-    #[must_use]
-    pub fn restarted_by(mut self, restart_url: Option<RestartUrl>) -> Self {
-        self.restart_url = restart_url.map(Arc::new);
-        self
     }
 
     fn client(&self) -> Result<&Client, GatewayError> {
@@ -158,20 +149,15 @@ impl Transport for Wuzapi {
         let other = others.entry(address.clone()).or_insert_with(|| Self {
             base_url: address.expose().into(),
             ca_pem: self.ca_pem.clone(),
-            restart_url: None,
             client: Arc::default(),
             others: Arc::default(),
         });
         Arc::new(other.clone())
     }
 
-    async fn restart(&self, within: Duration) -> Result<(), GatewayError> {
-        let no_address = || GatewayError::Unreachable("no address restarts it".into());
-        let restart_url = self.restart_url.as_deref().ok_or_else(no_address)?;
+    async fn restart(&self, hook: &RestartUrl, within: Duration) -> Result<(), GatewayError> {
         // The hook belongs to whatever runs the gateway, so the gateway's own authority says nothing about it.
-        let request = client_trusting(None)?
-            .post(restart_url.expose())
-            .timeout(within);
+        let request = client_trusting(None)?.post(hook.expose()).timeout(within);
         let answered = watched(async { request.send().await.map_err(transport_error) });
         let status = answered.await?.status();
         if status.is_success() {

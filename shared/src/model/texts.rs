@@ -88,6 +88,15 @@ impl Brand {
         self.before(change_text(change, language).trim_end().to_owned())
     }
 
+    /// The message that an operator sends to see whether messages arrive.
+    pub fn trial_message(&self, language: Language) -> MessageBody {
+        let text = match language {
+            Language::Indonesian => include_str!("texts/trial.id.txt"),
+            Language::English => include_str!("texts/trial.en.txt"),
+        };
+        self.before(text.trim_end().to_owned())
+    }
+
     fn before(&self, text: String) -> MessageBody {
         MessageBody(match &self.0 {
             Some(brand) => format!("{brand}: {text}"),
@@ -184,6 +193,25 @@ mod tests {
         texts.sort();
         texts.dedup();
         assert_eq!(texts.len(), 6);
+    }
+
+    #[test]
+    fn a_trial_says_that_nothing_has_to_be_done() {
+        let brand = Brand::parse("Tokoku").expect("a name");
+        for (language, nothing) in [
+            (Language::Indonesian, "Abaikan"),
+            (Language::English, "Ignore"),
+        ] {
+            let MessageBody(text) = brand.trial_message(language);
+            assert!(
+                text.starts_with("Tokoku: ") && text.contains(nothing),
+                "{text}"
+            );
+            assert!(
+                !text.contains(|c: char| c.is_ascii_digit() || "{}/\n".contains(c)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// Trusts the authorities in `ca_pem` and no other; without it the public ones that are compiled in. `None` when there is
 /// no certificate in it, or one that cannot be read.
-pub(crate) fn trusting(ca_pem: Option<&str>) -> Option<ClientConfig> {
+pub fn trusting(ca_pem: Option<&str>) -> Option<ClientConfig> {
     let mut roots = RootCertStore::empty();
     match ca_pem {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),

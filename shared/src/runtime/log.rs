@@ -53,7 +53,8 @@ pub fn call_span(id: &str) -> Span {
     tracing::info_span!("call", requestId = id)
 }
 
-/// The lines of this request name the phone from now on, masked.
+/// The lines of this request name the phone from now on, masked. Once a request: where the log is text, a second time adds a
+/// second name.
 pub fn name_phone(phone: &Phone) {
     Span::current().record("phone", field::display(phone));
 }

@@ -67,6 +67,9 @@ pub struct SessionSettings {
     pub token: SessionToken,
     /// The gateway that it lives on, when that is not the one of `WHATSAPP_SERVER_API`.
     pub gateway: Option<GatewayAddress>,
+    /// The address that restarts that other gateway when it is posted to. The gateway of `WHATSAPP_SERVER_API` has
+    /// [`Settings::restart_url`].
+    pub restart_url: Option<RestartUrl>,
     /// How many people it may write to for the first time on one day, when that is limited.
     pub new_chats_per_day: Option<u32>,
 }
@@ -78,6 +81,7 @@ impl SessionSettings {
             name: name.into(),
             token,
             gateway: None,
+            restart_url: None,
             new_chats_per_day: None,
         }
     }
@@ -92,7 +96,7 @@ pub struct Settings {
     pub gateway_url: Option<String>,
     /// The certificate authority of a gateway that has its own, as PEM: `WHATSAPP_CA_PEM`.
     pub gateway_ca_pem: Option<String>,
-    /// An address that restarts the gateway when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
+    /// An address that restarts the gateway of `WHATSAPP_SERVER_API` when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
     /// help, at most every ten minutes and three times a day.
     pub restart_url: Option<RestartUrl>,
     /// The key that the gateway signs its webhooks with: `WHATSAPP_WEBHOOK_HMAC_KEY`. With it a webhook without its signature is

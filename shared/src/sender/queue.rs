@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pool::{Candidate, Choice, Picked};
 use super::rank::{Contact, Rank};
 use super::services::Services;
-use crate::gateway::{Gateway, SessionToken};
+use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
@@ -49,6 +49,8 @@ pub struct Place {
     pub(super) gateway: Gateway,
     /// The name of the gateway's item.
     pub(super) gateway_item: String,
+    /// What restarts the gateway, where something can.
+    pub(super) restart_url: Option<RestartUrl>,
     /// How well the session knows the recipient.
     pub(super) contact: Contact,
     /// When its turn comes.
@@ -80,6 +82,10 @@ impl Place {
                 Some(address) => services.gateway.elsewhere(address),
             },
             gateway_item: gateway_item(address),
+            restart_url: match address {
+                None => services.restart_url.clone(),
+                Some(_) => session.restart_url.clone(),
+            },
             contact: *contact,
             at,
             cost,

@@ -12,7 +12,7 @@ use super::services::Services;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::{GATEWAY, SeenState, SessionItem, SessionState};
+use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
 
 // In reading order: each file uses only what stands above it.
 
@@ -271,15 +271,14 @@ impl Recovery<'_> {
             // What comes of a connect is seen by a look.
             connect_deadline: self.last_look,
             gateway_opens: self.gateway.connect_after,
-            may_restart: self.may_restart() && spacing::may_restart(&self.gateway.restarts, now),
+            may_restart: self.can_restart() && spacing::may_restart(&self.gateway.restarts, now),
         }
     }
 
     /// Whether somebody can be asked to restart the session's gateway, and no other session loses by it.
-    fn may_restart(&self) -> bool {
+    fn can_restart(&self) -> bool {
         let place = &self.patient.place;
-        let can_restart = self.patient.services.can_restart && place.gateway_item == GATEWAY;
-        can_restart && !place.has_neighbours()
+        place.restart_url.is_some() && !place.has_neighbours()
     }
 
     /// Writes how the recovery ended: into the story, and into the log. Answers how long until something new can be tried.

@@ -1,7 +1,7 @@
 //! What a delivery calls.
 use std::time::Duration;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RestartUrl};
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::runtime::Backends;
@@ -25,8 +25,8 @@ pub(super) struct Services {
     pub(super) meter: Meter,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
-    /// Whether somebody can be asked to restart the gateway.
-    pub(super) can_restart: bool,
+    /// What restarts the gateway of `WHATSAPP_SERVER_API`, where something can.
+    pub(super) restart_url: Option<RestartUrl>,
     /// How long WhatsApp's refusal of an account is taken to hold, before a message tries whether it is over.
     pub(super) restricted_retry: Duration,
     /// Whether a number that took no message lately is looked up first.
@@ -43,7 +43,7 @@ impl Services {
             meter: Meter::new(settings),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
-            can_restart: settings.restart_url.is_some(),
+            restart_url: settings.restart_url.clone(),
             restricted_retry: settings.restricted_retry,
             check_first_contact: settings.check_first_contact,
         }

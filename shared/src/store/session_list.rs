@@ -1,7 +1,8 @@
 //! The list of WhatsApp sessions beside the configured one. It holds their tokens, so it lives in the table of keys, as two
 //! items that are written together: `sessions` for whoever sends, and `session_names` for whoever only looks how they are.
 //!
-//! Attributes of `sessions`: `sessions` (list of maps: `name`, `token`, `gateway`, `use`, `new_chats_per_day`) and `rev`, which
+//! Attributes of `sessions`: `sessions` (list of maps: `name`, `token`, `gateway`, `restart_url`, `use`,
+//! `new_chats_per_day`) and `rev`, which
 //! counts its writes; of `session_names`: `names`.
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put};
 
 use super::keys::{KeyItem, Parsed, find};
 use super::{Fields, Item, StoreError, Transacted, Write, number, text, transact};
-use crate::gateway::{GatewayAddress, SessionToken};
+use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::settings::SessionSettings;
@@ -192,6 +193,9 @@ fn session_item(listed: &ListedSession) -> Item {
     if let Some(gateway) = &session.gateway {
         item.insert("gateway".into(), text(gateway.expose()));
     }
+    if let Some(restart_url) = &session.restart_url {
+        item.insert("restart_url".into(), text(restart_url.expose()));
+    }
     if let Some(most) = session.new_chats_per_day {
         item.insert("new_chats_per_day".into(), number(most.into()));
     }
@@ -214,6 +218,7 @@ fn parse_session(item: &Item) -> Option<ListedSession> {
     Some(ListedSession {
         session: SessionSettings {
             gateway,
+            restart_url: item.text("restart_url").map(RestartUrl::new),
             new_chats_per_day: most.and_then(|most| u32::try_from(most).ok()),
             ..SessionSettings::new(item.text("name")?, SessionToken::new(item.text("token")?))
         },

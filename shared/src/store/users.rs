@@ -63,7 +63,8 @@ impl Users {
     }
 
     /// The phone of an account. For an e-mail address it takes one read, strongly consistent; one that is nobody's alias
-    /// gets a number that no phone has, the same each time, so that it is limited like any other.
+    /// gets a number that no phone has, the same each time, so that it is limited like any other. The log names the phone
+    /// from now on.
     pub async fn phone_of(&self, identifier: &Identifier) -> Result<Phone, StoreError> {
         const ACT: &str = "look an e-mail address up";
         let email = match identifier {
@@ -86,12 +87,14 @@ impl Users {
                 .into(),
             None => nobodys_digits(email),
         };
-        Phone::from_digits(&digits).map_err(|_| StoreError::unreadable(ACT, "phone"))
+        let phone = Phone::from_digits(&digits);
+        let phone = phone.map_err(|_| StoreError::unreadable(ACT, "phone"))?;
+        name_phone(&phone);
+        Ok(phone)
     }
 
-    /// The user of a phone, strongly consistent. The log names the phone from now on.
+    /// The user of a phone, strongly consistent.
     pub async fn by_phone(&self, phone: &Phone) -> Result<Option<User>, StoreError> {
-        name_phone(phone);
         let item = self.item_of(READ, phone).await?;
         item.map(|item| parse(&item, phone).ok_or(StoreError::unreadable(READ, "user")))
             .transpose()
@@ -99,7 +102,6 @@ impl Users {
 
     /// The same read, to be made together with others.
     pub fn reading(&self, phone: &Phone) -> Read<Option<User>> {
-        name_phone(phone);
         let of = phone.clone();
         let user = move |item: Option<&Item>| {
             let user =
@@ -109,7 +111,7 @@ impl Users {
         Read::new(&self.table, "id", phone_id(phone), user)
     }
 
-    /// The user with this id, by two reads, strongly consistent.
+    /// The user with this id, by two reads, strongly consistent. The log names its phone from now on.
     pub async fn by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
         const ACT: &str = "look a user's id up";
         let pointer = self
@@ -127,6 +129,7 @@ impl Users {
         let phone = pointer.text("phone").map(Phone::from_digits);
         let phone = phone.and_then(Result::ok);
         let phone = phone.ok_or(StoreError::unreadable(ACT, "phone"))?;
+        name_phone(&phone);
         let user = self.by_phone(&phone).await?;
         Ok(user.filter(|user| user.id == id))
     }

@@ -1,6 +1,7 @@
 //! Whether a session posts its webhooks to its address here. Gateways lose that: with a new database, or a connect that names
 //! no events.
 use crate::gateway::WebhookSetup;
+use crate::gateway::facts::missing_events;
 use crate::model::keys::RingName;
 use crate::model::webhook;
 use crate::platform::report::Chain;
@@ -9,12 +10,6 @@ use crate::runtime::Backends;
 use crate::sender::Ward;
 use crate::store::keys::KeyRing;
 use crate::store::whatsapp_sessions::SessionState;
-
-/// The events that every version knows, and without which nothing is known of messages. A version leaves out what it does not
-/// know of the others, so their absence shows nothing.
-const NEEDED_EVENTS: [&str; 2] = ["Message", "ReadReceipt"];
-/// Every event: some versions end their process over one of those that this stands for.
-const ALL_EVENTS: &str = "All";
 
 /// Whether a session posts its webhooks here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +109,7 @@ fn can_answer(ward: &Ward) -> bool {
 }
 
 fn is_set(setup: &WebhookSetup, address: &str) -> bool {
-    let posts = |event: &str| setup.events.iter().any(|posted| posted == event);
-    setup.address == address && NEEDED_EVENTS.iter().all(|event| posts(event)) && !posts(ALL_EVENTS)
+    setup.address == address && missing_events(&setup.events).is_empty() && !setup.posts_all()
 }
 
 #[cfg(test)]

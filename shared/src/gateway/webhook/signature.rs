@@ -16,15 +16,17 @@ impl WebhookKey {
         (text.chars().count() >= Self::CHARACTERS_MIN).then(|| Self(text.to_owned()))
     }
 
-    /// Whether `signature` is the HMAC-SHA-256 of `signed` as lower-case hex digits.
-    pub(super) fn signs(&self, signed: &[u8], signature: &str) -> bool {
+    /// The signature of `body`: its HMAC-SHA-256 as lower-case hex digits.
+    pub fn signature_of(&self, body: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
-        let tag = hmac::sign(&key, signed);
-        let digits: String = tag
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let tag = hmac::sign(&key, body);
+        let bytes = tag.as_ref().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether `signature` is that of `signed`.
+    pub(super) fn signs(&self, signed: &[u8], signature: &str) -> bool {
+        let digits = self.signature_of(signed);
         constant_time::verify_slices_are_equal(digits.as_bytes(), signature.as_bytes()).is_ok()
     }
 }

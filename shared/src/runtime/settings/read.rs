@@ -29,7 +29,7 @@ impl Settings {
     /// # Errors
     /// When a variable cannot be read; the message names it.
     pub fn from_env() -> Result<Self, SettingsError> {
-        Self::from_vars(&Vars(std::env::vars().collect()))
+        Self::from_vars(&Vars::from_env())
     }
 
     /// Reads the given variables. An empty one counts as absent.

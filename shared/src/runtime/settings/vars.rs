@@ -29,6 +29,11 @@ impl SettingsError {
 pub struct Vars(pub BTreeMap<String, String>);
 
 impl Vars {
+    /// The process environment.
+    pub fn from_env() -> Self {
+        Self(std::env::vars().collect())
+    }
+
     /// The variable, without spaces around it.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name).map(|value| value.trim());

@@ -139,7 +139,10 @@ impl Recovery<'_> {
         let answer = match command {
             Command::Connect => gateway.connect(token, self.command_max).await,
             Command::Disconnect => gateway.disconnect(token, self.command_max).await,
-            Command::Restart => gateway.restart(self.command_max).await,
+            Command::Restart => match &self.patient.place.restart_url {
+                Some(hook) => gateway.restart(hook, self.command_max).await,
+                None => Err(GatewayError::Unreachable("nothing restarts it".into())),
+            },
         };
         let name = command.name();
         let step = match &answer {
@@ -216,7 +219,7 @@ impl Recovery<'_> {
         if self.command(Command::Restart).await.is_err() {
             tracing::error!(
                 session,
-                "[WhatsApp System] the gateway could not be restarted: check GATEWAY_RESTART_URL"
+                "[WhatsApp System] the gateway could not be restarted: check its restart hook"
             );
             return Ok(false);
         }
