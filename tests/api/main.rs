@@ -16,6 +16,7 @@ mod deadlines;
 mod health;
 mod languages;
 mod many_sessions;
+mod open_chat;
 mod pasted;
 mod renumbered;
 mod taps;

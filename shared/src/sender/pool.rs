@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
+use super::delivery::Delivery;
 use super::rank::{Contact, Rank, rank};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -141,7 +142,8 @@ impl<'a> Recipient<'a> {
         match self.served_by {
             _ if self.first_contact => Contact::New,
             Some(served_by) if served_by != name => Contact::OfAnother,
-            Some(_) | None => Contact::Known,
+            Some(_) => Contact::Known,
+            None => Contact::Unserved,
         }
     }
 
@@ -206,6 +208,35 @@ impl Choice {
             contact,
         }
     }
+
+    /// Whether the account writes to nobody new today, as far as is known, and would to whoever writes first.
+    fn is_locked(&self) -> bool {
+        let state = self.item.seen.map(|seen| seen.state);
+        match self.rank {
+            Rank::Closed => state.is_some_and(|state| {
+                matches!(state, SessionState::Usable | SessionState::ColdLocked)
+            }),
+            _ => self.contact == Contact::New && state == Some(SessionState::ColdLocked),
+        }
+    }
+
+    /// The chat with its account. None while what it sends does not arrive, and where nobody knows its number.
+    fn chat(&self) -> Option<ChatToOpen> {
+        let number = self.item.own_number.clone()?;
+        self.item.mute_since.is_none().then(|| ChatToOpen {
+            session: self.session.name.clone(),
+            number,
+        })
+    }
+}
+
+/// A chat that a recipient may open, who cannot be written to first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatToOpen {
+    /// The session that will answer.
+    pub session: String,
+    /// The digits of its number.
+    pub number: String,
 }
 
 /// The sessions for a recipient, the best first. There is one at least.
@@ -214,6 +245,8 @@ pub struct Picked {
     pub(super) all: Arc<[Choice]>,
     /// Those of which nothing was read.
     pub(super) unread: Arc<[Candidate]>,
+    /// Those that may write to nobody new any more today.
+    closed: Arc<[Choice]>,
 }
 
 /// Why there is no session.
@@ -224,7 +257,7 @@ pub enum PickError {
     NoSession,
     /// Every session has written to as many people for the first time today as it may.
     #[error("no session may write to one more new contact today")]
-    NoNewChats,
+    NoNewChats(Option<ChatToOpen>),
     /// The store failed.
     #[error("the session is not known")]
     Store(#[source] StoreError),
@@ -232,19 +265,51 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
+    pub(super) fn new(choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
         if choices.is_empty() {
             return Err(PickError::NoSession);
         }
-        choices.retain(|choice| choice.rank != Rank::Closed);
-        if choices.is_empty() {
-            return Err(PickError::NoNewChats);
+        let (closed, mut open): (Vec<_>, Vec<_>) = choices
+            .into_iter()
+            .partition(|choice| choice.rank == Rank::Closed);
+        if open.is_empty() {
+            let mut locked = closed.iter().filter(|choice| choice.is_locked());
+            return Err(PickError::NoNewChats(locked.find_map(Choice::chat)));
         }
-        choices.sort_by_key(|choice| choice.rank);
+        open.sort_by_key(|choice| choice.rank);
         Ok(Self {
-            all: choices.into(),
+            all: open.into(),
             unread: unread.into(),
+            closed: closed.into(),
         })
+    }
+
+    /// The session called `name` and no other, if it is among them.
+    pub fn only(self, name: &str) -> Result<Self, PickError> {
+        let all = self.all.iter();
+        let only: Arc<[Choice]> = all
+            .filter(|choice| choice.session.name == name)
+            .cloned()
+            .collect();
+        if only.is_empty() {
+            return Err(PickError::NoSession);
+        }
+        Ok(Self {
+            all: only,
+            unread: Arc::default(),
+            closed: Arc::default(),
+        })
+    }
+
+    /// The chat that the recipient may open, once `delivery` did not get through: with the first session whose account WhatsApp
+    /// lets write to nobody new.
+    pub fn chat_to_open(&self, delivery: &Delivery) -> Option<ChatToOpen> {
+        let locked = |choice: &&Choice| {
+            let refused = delivery.refused_as_new(&choice.session.name);
+            refused.unwrap_or_else(|| choice.is_locked())
+        };
+        let mut locked = self.all.iter().chain(&*self.closed).filter(locked);
+        locked.find_map(Choice::chat)
     }
 
     pub(super) fn first(&self) -> &Choice {

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use self::item::{NAME, read_item, time};
+use self::item::{NAME, OWN_NUMBER, read_item, time};
 use super::batch::Read;
 use super::{Item, StoreError, condition_failed, retrying_conflicts, text};
 use crate::gateway::GatewayAddress;
@@ -176,6 +176,21 @@ impl WhatsAppSessions {
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));
         match write("keep the state that was seen", update).await? {
+            Updated::Done(item) | Updated::Refused(item) => Ok(item),
+        }
+    }
+
+    /// Keeps the digits of the account's own number, and answers the item.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn record_number(&self, name: &str, digits: &str) -> Result<SessionItem, StoreError> {
+        let update = self
+            .update(name)
+            .update_expression("SET #number = :number")
+            .expression_attribute_names("#number", OWN_NUMBER)
+            .expression_attribute_values(":number", text(digits));
+        match write("keep a session's own number", update).await? {
             Updated::Done(item) | Updated::Refused(item) => Ok(item),
         }
     }

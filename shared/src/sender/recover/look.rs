@@ -53,6 +53,7 @@ impl Recovery<'_> {
         if changed || !self.shared_at.is_some_and(shared) {
             self.share(seen).await?;
         }
+        self.keep_number().await?;
         if changed && seen.state == SessionState::Unreachable {
             self.blame_connect().await?;
         }
@@ -95,6 +96,7 @@ impl Recovery<'_> {
     async fn ask(&mut self) -> Glance {
         let answer = self.status().await;
         let glance = Glance::new(&answer);
+        self.own_number = answer.as_ref().ok().and_then(SessionStatus::own_number);
         let tells_qr_code = answer.is_ok_and(|status| status.has_qr_code.is_some());
         if glance != OPENING || tells_qr_code {
             return glance;
@@ -140,6 +142,21 @@ impl Recovery<'_> {
             return Glance::NoGateway;
         }
         glance
+    }
+
+    /// Keeps the account's own number when it is news: people may be asked to write to it.
+    async fn keep_number(&mut self) -> Result<(), StoreError> {
+        let news = self.own_number.take();
+        if news == self.item.own_number {
+            return Ok(());
+        }
+        let Some(number) = news else {
+            return Ok(());
+        };
+        let sessions = &self.patient.services.sessions;
+        let name = &self.patient.place.session;
+        self.item = sessions.record_number(name, &number).await?;
+        Ok(())
     }
 
     async fn share_held_back(&mut self) {

@@ -31,6 +31,7 @@ const RESTARTS: &str = "restarts";
 const TAKEN: &str = "taken";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
+pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
 
@@ -83,6 +84,8 @@ pub struct SessionItem {
     pub delivered_at: Option<Timestamp>,
     /// Since when messages are taken and none is delivered.
     pub mute_since: Option<Timestamp>,
+    /// The digits of its account's own number.
+    pub own_number: Option<String>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
@@ -292,6 +295,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
+        own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
     }

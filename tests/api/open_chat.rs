@@ -1,0 +1,367 @@
+//! While WhatsApp lets the account write to nobody new, whoever writes first is answered with the code.
+use shared::flows::watch::Watch;
+use tests::TestSystemBuilder;
+use tests::webhooks::{self, Form};
+use tokio::task::JoinSet;
+
+use super::*;
+
+const OPEN_CHATS: &str = "OpenChatsTable";
+
+/// How long a webhook and the answer to it take at most.
+const ANSWERED: Duration = Duration::from_secs(5);
+
+const LOCK: Scenario = Scenario::ColdLocked {
+    code: 463,
+    refusals: None,
+};
+
+/// What a refusal offers.
+#[derive(Debug)]
+struct Offer {
+    /// The number to write to.
+    number: String,
+    /// The text to write.
+    text: String,
+    challenge: String,
+}
+
+impl Offer {
+    fn word(&self) -> &str {
+        self.text.rsplit(' ').next().expect("a word")
+    }
+}
+
+/// The usual system, with Siti as a user of another system: nobody has written to her. WhatsApp lets the account write to
+/// nobody new, its number is known, and its webhooks get here.
+async fn locked() -> TestSystem {
+    locked_with(TestSystem::builder()).await
+}
+
+async fn locked_with(builder: TestSystemBuilder) -> TestSystem {
+    let system = with_siti(builder.build().await).await;
+    post_hooks(&system, "system").await;
+    watch(&system).await;
+    pass(SECOND).await;
+    system.simulator().play(&LOCK);
+    system
+}
+
+/// Lets the monitor look once, as it does each minute.
+async fn watch(system: &TestSystem) {
+    let deadline = system.now().plus(MINUTE);
+    let watched = Watch::new(system.backends()).run(deadline).await;
+    watched.expect("the sessions are known");
+}
+
+/// Has the gateway post its webhooks to the API.
+async fn post_hooks(system: &TestSystem, session: &str) {
+    let (api, path) = (system.clone(), webhooks::path(system).await);
+    system.simulator().post_hooks_to(move |hook| {
+        let (api, path) = (api.clone(), path.clone());
+        async move {
+            let headers = [("content-type", hook.content_type)];
+            let reply = api.request("POST", &path, &headers, hook.body).await;
+            Some(reply.status)
+        }
+    });
+    let set = system
+        .simulator()
+        .set_webhook(session, "http://127.0.0.1:9/hook");
+    set.expect("a session");
+}
+
+/// A person writes to the account, and time passes until that was answered, if it is.
+async fn write(system: &TestSystem, typed: &str, text: &str) {
+    let wrote = system
+        .simulator()
+        .incoming("system", phone(typed).digits(), text);
+    wrote.expect("a session");
+    tokio::time::sleep(ANSWERED).await;
+}
+
+/// The fields of a refusal that offers a chat, and what it offers.
+#[track_caller]
+fn offered(reply: &Reply) -> Offer {
+    let data = &reply.json["data"];
+    let fields = json!({
+        "charged": false, "recovering": false, "retryAfterSeconds": 300, "data": data,
+    });
+    check_problem(reply, 503, "WHATSAPP_OTP_FAILED", fields);
+    let names: Vec<_> = data.as_object().expect("data").keys().collect();
+    assert_eq!(names, ["challengeId", "openChat"]);
+    let link = data["openChat"].as_str().expect("a link");
+    let link = link
+        .strip_prefix("https://wa.me/")
+        .expect("a link of WhatsApp");
+    let (number, query) = link.split_once('?').expect("a text");
+    assert!(!query.contains('+') && query.is_ascii(), "{query}");
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    let (name, text) = fields.next().expect("a field");
+    assert_eq!(name, "text");
+    Offer {
+        number: number.into(),
+        text: text.into_owned(),
+        challenge: data["challengeId"].as_str().expect("an id").into(),
+    }
+}
+
+async fn sign_up(system: &TestSystem, typed: &str) -> Offer {
+    offered(&system.post(SIGNUP, applicant(typed)).await)
+}
+
+/// What waits for a chat.
+async fn waiting(system: &TestSystem) -> usize {
+    items(system, OPEN_CHATS).await.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_up_and_writes_first_gets_the_code_as_the_answer() {
+    let system = locked().await;
+    let offer = sign_up(&system, BUDI).await;
+    assert_eq!(offer.number, "628110000001", "the session's own number");
+    assert_eq!(offer.text, format!("My code, please: {}", offer.word()));
+    assert_eq!(inbox(&system, BUDI).len(), 0);
+    assert_eq!(waiting(&system).await, 1);
+    assert_eq!(items(&system, "RegistrationsTable").await.len(), 0);
+
+    write(&system, BUDI, &offer.text).await;
+    let code = code_on(&system, BUDI);
+    assert_eq!(waiting(&system).await, 0, "answered");
+    let confirmed = confirm(&system, BUDI, &code, &offer.challenge).await;
+    assert_eq!(check_ok(&confirmed)["user"]["name"], "Budi");
+    // The account stays locked for everybody else, and Budi is served from now on.
+    assert_eq!(
+        system.get("/api/status").await.json["data"]["whatsapp"],
+        "cold_locked"
+    );
+    pass(MINUTE).await;
+    check_sent(&ask_code(&system, BUDI).await);
+    sign_up(&system, &typed_phone(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whom_nobody_has_written_to_signs_in_and_resets_with_an_answer() {
+    let system = locked().await;
+    let offer = offered(&ask_code(&system, SITI).await);
+    write(&system, SITI, &offer.text.to_lowercase()).await;
+    let code = code_on(&system, SITI);
+    check_ok(&guess(&system, SITI, &code, Some(&offer.challenge)).await);
+
+    let system = locked().await;
+    let asked = system
+        .post(SEND_RESET, json!({ "identifier": SITI, "locale": "id" }))
+        .await;
+    let offer = offered(&asked);
+    assert_eq!(offer.text, format!("Minta kode saya: {}", offer.word()));
+    write(&system, SITI, &offer.text).await;
+    let code = code_on(&system, SITI);
+    let secret = "a long enough secret";
+    check_ok(&reset(&system, SITI, &code, Some(&offer.challenge), secret).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_charged_like_every_code_and_nothing_is_before() {
+    let system = locked().await;
+    for _ in 0..12 {
+        offered(&ask_code(&system, SITI).await);
+    }
+    let offer = offered(&ask_code(&system, SITI).await);
+    write(&system, SITI, &offer.text).await;
+    assert_eq!(inbox(&system, SITI).len(), 1);
+    let refused = ask_code(&system, SITI).await;
+    assert_eq!(refused.json["limit"], "cooldown", "{}", refused.json);
+    let state = people::state_of(&system, SITI).await;
+    assert_eq!(state.sends.len(), 1);
+    assert_eq!(state.served_by.as_deref(), Some("system"));
+    let records = items(&system, "DeliveriesTable").await;
+    let sent = records
+        .iter()
+        .filter(|record| record.text("outcome") == Some("sent"));
+    assert_eq!(sent.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_answer_waits_for_the_limits_and_comes_when_the_person_writes_again() {
+    let system = locked().await;
+    let [first, second] = [
+        offered(&ask_code(&system, SITI).await),
+        offered(&ask_code(&system, SITI).await),
+    ];
+    write(&system, SITI, &first.text).await;
+    write(&system, SITI, &second.text).await;
+    assert_eq!(inbox(&system, SITI).len(), 1, "a minute is to pass");
+    pass(MINUTE).await;
+    write(&system, SITI, &second.text).await;
+    let [code, again] = &inbox(&system, SITI)[..] else {
+        panic!("two messages");
+    };
+    assert_eq!(code[..6], again[..6], "the same code");
+    for offer in [first, second] {
+        let code = &code[..6];
+        let reply = guess(&system, SITI, code, Some(&offer.challenge)).await;
+        if reply.status == 200 {
+            return;
+        }
+    }
+    panic!("no id opens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_is_answered_once_and_to_its_own_phone_only() {
+    let system = locked().await;
+    let offer = sign_up(&system, BUDI).await;
+    for text in [
+        "halo",
+        "",
+        "My code, please: K7QPM-2XWZR",
+        &offer.text[..26],
+    ] {
+        write(&system, BUDI, text).await;
+    }
+    write(&system, SITI, &offer.text).await;
+    write(&system, &typed_phone(7), &offer.text).await;
+    assert_eq!(sends(&system), 1, "only the message that was refused");
+    for _ in 0..3 {
+        write(&system, BUDI, &offer.text).await;
+    }
+    assert_eq!(inbox(&system, BUDI).len(), 1);
+    assert_eq!(sends(&system), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_comes_twenty_times_at_once_and_again_later_brings_one_message() {
+    let system = locked().await;
+    let offer = sign_up(&system, BUDI).await;
+    write(&system, BUDI, "halo").await;
+    let path = webhooks::path(&system).await;
+    let event = message(BUDI, &offer.text);
+    let mut posts = JoinSet::new();
+    for _ in 0..20 {
+        let (system, path, event) = (system.clone(), path.clone(), event.clone());
+        posts.spawn(async move { webhooks::post(&system, &path, Form::FormOfD, &event).await });
+    }
+    for reply in posts.join_all().await {
+        check_ok(&reply);
+    }
+    for form in Form::ALL {
+        pass(30 * SECOND).await;
+        check_ok(&webhooks::post(&system, &path, form, &event).await);
+    }
+    assert_eq!(inbox(&system, BUDI).len(), 1);
+    confirm_with(&system, BUDI, &offer).await;
+}
+
+async fn confirm_with(system: &TestSystem, typed: &str, offer: &Offer) {
+    let code = code_on(system, typed);
+    check_ok(&confirm(system, typed, &code, &offer.challenge).await);
+}
+
+/// A message as a gateway posts it.
+fn message(typed: &str, text: &str) -> Value {
+    let jid = format!("{}@s.whatsapp.net", phone(typed).digits());
+    json!({
+        "type": "Message",
+        "event": {
+            "Info": { "ID": "3A01", "Chat": jid, "Sender": jid, "IsFromMe": false, "IsGroup": false },
+            "Message": { "conversation": text },
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_counts_in_every_form_of_a_person_s_own_message_and_in_no_other() {
+    let system = locked().await;
+    let path = webhooks::path(&system).await;
+    let cases: [(&str, bool, fn(&mut Value, &str)); 10] = [
+        ("from the account itself", false, |info, _| {
+            info["IsFromMe"] = json!(true)
+        }),
+        ("in a group", false, |info, _| info["IsGroup"] = json!(true)),
+        ("in a group that is not said to be one", false, |info, _| {
+            info["Chat"] = json!("120363@g.us");
+        }),
+        ("for everybody", false, |info, _| {
+            info["Chat"] = json!("status@broadcast")
+        }),
+        ("in a channel", false, |info, _| {
+            info["Chat"] = json!("120363@newsletter")
+        }),
+        ("without a number", false, |info, _| {
+            info["Sender"] = json!("771@lid")
+        }),
+        ("long ago", false, |info, _| {
+            info["Timestamp"] = json!("2026-11-22T11:00:00Z")
+        }),
+        ("from a device", true, |info, digits| {
+            info["Sender"] = json!(format!("{digits}:24@s.whatsapp.net"));
+        }),
+        ("by another name", true, |info, digits| {
+            info["Chat"] = json!("771@lid");
+            info["Sender"] = json!("771:24@lid");
+            info["SenderAlt"] = json!(format!("{digits}:24@s.whatsapp.net"));
+        }),
+        ("as an extended text", true, |_, _| {}),
+    ];
+    for (number, (case, counts, change)) in (1..).zip(cases) {
+        let typed = &typed_phone(number);
+        let offer = sign_up(&system, typed).await;
+        write(&system, typed, "halo").await;
+        let mut event = message(typed, &offer.text);
+        change(&mut event["event"]["Info"], phone(typed).digits());
+        if case == "as an extended text" {
+            event["event"]["Message"] = json!({ "extendedTextMessage": { "text": offer.text } });
+        }
+        check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+        assert_eq!(inbox(&system, typed).len(), usize::from(counts), "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_has_expired_is_answered_no_more() {
+    for (waits, answers) in [(10 * MINUTE - 10 * SECOND, 1), (10 * MINUTE, 0)] {
+        let system = locked().await;
+        let offer = sign_up(&system, BUDI).await;
+        pass(waits).await;
+        write(&system, BUDI, &offer.text).await;
+        assert_eq!(inbox(&system, BUDI).len(), answers, "after {waits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_the_whole_life_of_a_code() {
+    let system = locked().await;
+    let offer = sign_up(&system, BUDI).await;
+    pass(9 * MINUTE).await;
+    write(&system, BUDI, &offer.text).await;
+    pass(9 * MINUTE).await;
+    confirm_with(&system, BUDI, &offer).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_up_whose_code_is_asked_for_again_keeps_its_id() {
+    let system = with_siti(TestSystem::start().await).await;
+    watch(&system).await;
+    let (challenge, _) = signed_up(&system, applicant(BUDI)).await;
+    // As if that message had ended without an answer, and without a chat.
+    let key = AttributeValue::S(phone(BUDI).digits().into());
+    let state = system
+        .dynamodb()
+        .update_item()
+        .table_name("ChallengesTable");
+    let state = state
+        .key("phone", key)
+        .update_expression("REMOVE taken_at, served_by");
+    state.send().await.expect("the store works");
+    system.simulator().reset();
+    post_hooks(&system, "system").await;
+    system.simulator().play(&LOCK);
+    pass(2 * MINUTE).await;
+    let again = json!({ "identifier": BUDI, "purpose": "signup", "challengeId": challenge });
+    let offer = offered(&system.post(SEND_OTP, again).await);
+    assert_eq!(offer.challenge, challenge);
+    // Later than the registration alone would have lived.
+    pass(9 * MINUTE + 30 * SECOND).await;
+    write(&system, BUDI, &offer.text).await;
+    confirm_with(&system, BUDI, &offer).await;
+}
