@@ -17,6 +17,7 @@ use crate::model::code::Purpose;
 use crate::model::identifier::Identifier;
 use crate::model::open_chat::{ChatWord, WaitingApplicant, WaitingCode};
 use crate::model::phone::Phone;
+use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -34,6 +35,7 @@ pub struct ChatAnswers {
     open_chats: OpenChats,
     registrations: Registrations,
     codes: Codes,
+    clock: Clock,
     entropy: Entropy,
 }
 
@@ -48,13 +50,6 @@ pub struct ChatMessage<'a> {
     pub deadline: Timestamp,
 }
 
-/// A code that waits, and who has asked for it by writing.
-struct Answering<'a> {
-    waiting: &'a WaitingCode,
-    phone: &'a Phone,
-    caller: &'a Caller,
-}
-
 impl ChatAnswers {
     /// Over `backends`.
     pub fn new(backends: &Backends) -> Self {
@@ -62,6 +57,7 @@ impl ChatAnswers {
             open_chats: OpenChats::new(backends),
             registrations: Registrations::new(backends),
             codes: Codes::new(backends),
+            clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
         }
     }
@@ -88,22 +84,11 @@ impl ChatAnswers {
             return Ok(());
         };
         let attempt = AttemptId::draw(&self.entropy);
-        if self.open_chats.claim(&hash, &attempt, now).await? == AnsweredBy::Others {
-            return Ok(());
-        }
-        let caller = Caller {
-            address: waiting.address,
-            remote_ip: None,
-            request_id: String::new(),
-            deadline: message.deadline,
-            language: waiting.language,
+        let answered = match self.open_chats.claim(&hash, &attempt, now).await {
+            Ok(AnsweredBy::Others) => return Ok(()),
+            Ok(AnsweredBy::Us) => self.send(&waiting, &phone, message.deadline).await,
+            Err(error) => Err(error.into()),
         };
-        let answering = Answering {
-            waiting: &waiting,
-            phone: &phone,
-            caller: &caller,
-        };
-        let answered = self.send(&answering, now).await;
         // When this fails, the chat stays answered: better no second code than two.
         let ended = match &answered {
             Ok(()) => self.open_chats.forget(&hash).await,
@@ -117,12 +102,20 @@ impl ChatAnswers {
     }
 
     /// Sends the code, if there is still somebody to get it.
-    async fn send(&self, answering: &Answering<'_>, now: Timestamp) -> Result<(), SendError> {
-        let Answering {
-            waiting,
-            phone,
-            caller,
-        } = *answering;
+    async fn send(
+        &self,
+        waiting: &WaitingCode,
+        phone: &Phone,
+        deadline: Timestamp,
+    ) -> Result<(), SendError> {
+        let now = self.clock.now();
+        let caller = &Caller {
+            address: waiting.address,
+            remote_ip: None,
+            request_id: String::new(),
+            deadline,
+            language: waiting.language,
+        };
         let survey = self.codes.survey(phone, caller, now).await?;
         let Some(recipient) = recipient(waiting.purpose, &survey) else {
             return Ok(());

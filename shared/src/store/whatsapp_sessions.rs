@@ -166,31 +166,34 @@ impl WhatsAppSessions {
         name: &str,
         seen: SeenState,
     ) -> Result<SessionItem, StoreError> {
-        let update = self
-            .update(name)
+        self.record_look(name, seen, None).await
+    }
+
+    /// The same, with the digits of the account's own number, where the look has shown them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn record_look(
+        &self,
+        name: &str,
+        seen: SeenState,
+        own_number: Option<&str>,
+    ) -> Result<SessionItem, StoreError> {
+        const SET: &str =
+            "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at";
+        let update = self.update(name);
+        let update = match own_number {
+            Some(number) => update
+                .update_expression(format!("{SET}, {OWN_NUMBER} = :number"))
+                .expression_attribute_values(":number", text(number)),
+            None => update.update_expression(SET),
+        };
+        let update = update
             .condition_expression("attribute_not_exists(seen_at) OR seen_at < :at")
-            .update_expression(
-                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at",
-            )
             .expression_attribute_values(":state", text(seen.state.as_str()))
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));
         match write("keep the state that was seen", update).await? {
-            Updated::Done(item) | Updated::Refused(item) => Ok(item),
-        }
-    }
-
-    /// Keeps the digits of the account's own number, and answers the item.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn record_number(&self, name: &str, digits: &str) -> Result<SessionItem, StoreError> {
-        let update = self
-            .update(name)
-            .update_expression("SET #number = :number")
-            .expression_attribute_names("#number", OWN_NUMBER)
-            .expression_attribute_values(":number", text(digits));
-        match write("keep a session's own number", update).await? {
             Updated::Done(item) | Updated::Refused(item) => Ok(item),
         }
     }

@@ -7,7 +7,9 @@ use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::runtime::metrics::Metric;
-use crate::sender::{Content, Delivery, Outgoing, PickError, Place, PlaceError, Reason};
+use crate::sender::{
+    Content, Delivery, HUMAN_TAKES, Outgoing, PickError, Place, PlaceError, Reason,
+};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
 /// A code request aims at an answer within this time.
@@ -86,7 +88,7 @@ impl Codes {
             PickError::NoSession => SendError::NoSession,
             PickError::NoNewChats(chat) => SendError::NotSent {
                 reason: Reason::Restricted,
-                retry_after: None,
+                retry_after: Some(HUMAN_TAKES),
                 chat: self.offer(order, companion, chat).await,
             },
             PickError::Store(error) => SendError::Store(error),

@@ -53,7 +53,6 @@ impl Recovery<'_> {
         if changed || !self.shared_at.is_some_and(shared) {
             self.share(seen).await?;
         }
-        self.keep_number().await?;
         if changed && seen.state == SessionState::Unreachable {
             self.blame_connect().await?;
         }
@@ -144,21 +143,6 @@ impl Recovery<'_> {
         glance
     }
 
-    /// Keeps the account's own number when it is news: people may be asked to write to it.
-    async fn keep_number(&mut self) -> Result<(), StoreError> {
-        let news = self.own_number.take();
-        if news == self.item.own_number {
-            return Ok(());
-        }
-        let Some(number) = news else {
-            return Ok(());
-        };
-        let sessions = &self.patient.services.sessions;
-        let name = &self.patient.place.session;
-        self.item = sessions.record_number(name, &number).await?;
-        Ok(())
-    }
-
     async fn share_held_back(&mut self) {
         let Some(seen) = assess::see(&self.item, Glance::HeldBack, self.patient.now()) else {
             return;
@@ -173,8 +157,9 @@ impl Recovery<'_> {
     pub(super) async fn share(&mut self, seen: SeenState) -> Result<(), StoreError> {
         self.shared_at = Some(seen.at);
         let sessions = &self.patient.services.sessions;
+        let name = &self.patient.place.session;
         self.item = sessions
-            .record_state(&self.patient.place.session, seen)
+            .record_look(name, seen, self.own_number.as_deref())
             .await?;
         let asked_by = self.item.asked_by.as_deref();
         self.asks = self.connected_at.is_some() || asked_by == Some(self.attempt_id.as_str());
