@@ -22,6 +22,12 @@ const LOCK: Scenario = Scenario::ColdLocked {
     refusals: None,
 };
 
+/// Changes what stands beside a text, from the phone with these digits.
+type Change = fn(&mut Value, &str);
+
+/// Faults from that call on.
+type FaultsAt<'a> = &'a dyn Fn(u64) -> Faults;
+
 /// What a refusal offers.
 #[derive(Debug)]
 struct Offer {
@@ -159,6 +165,9 @@ async fn whoever_signs_up_and_writes_first_gets_the_code_as_the_answer() {
 async fn a_user_whom_nobody_has_written_to_signs_in_and_resets_with_an_answer() {
     let system = locked().await;
     let offer = offered(&ask_code(&system, SITI).await);
+    // That she is refused says nothing about people whom the account has written to.
+    let status = system.get("/api/status").await;
+    assert_eq!(status.json["data"]["whatsapp"], "cold_locked");
     write(&system, SITI, &offer.text.to_lowercase()).await;
     let code = code_on(&system, SITI);
     check_ok(&guess(&system, SITI, &code, Some(&offer.challenge)).await);
@@ -281,7 +290,7 @@ fn message(typed: &str, text: &str) -> Value {
 async fn a_word_counts_in_every_form_of_a_person_s_own_message_and_in_no_other() {
     let system = locked().await;
     let path = webhooks::path(&system).await;
-    let cases: [(&str, bool, fn(&mut Value, &str)); 10] = [
+    let cases: [(&str, bool, Change); 10] = [
         ("from the account itself", false, |info, _| {
             info["IsFromMe"] = json!(true)
         }),
@@ -521,7 +530,7 @@ async fn whatever_the_store_does_to_a_webhook_there_is_one_message_and_no_5xx() 
     let lasting = |fault| move |call| Faults::none().from(call, fault);
     let once = |fault| move |call| Faults::none().at(call, fault);
     // After the last one, the person may have to ask for a code once more: a process that dies answers nothing twice.
-    let cases: [(&str, usize, &dyn Fn(u64) -> Faults); 6] = [
+    let cases: [(&str, usize, FaultsAt<'_>); 6] = [
         ("a lost reply", 1, &once(Fault::ReplyLost)),
         ("a lost request", 1, &once(Fault::RequestLost)),
         (

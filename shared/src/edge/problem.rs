@@ -28,12 +28,12 @@ pub struct Problem {
     /// What is wrong with the access token, if that is the problem.
     token: Option<TokenFault>,
     /// The chat that the person may open.
-    chat: Option<ChatOffer>,
+    chat: Option<Box<ChatOffer>>,
     /// More fields of the body.
     fields: Map<String, Value>,
     attention: Attention,
     /// What failed here, with everything that caused it.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// What is wrong with an access token.
@@ -126,7 +126,7 @@ impl Problem {
     /// Something failed here. The log keeps the whole chain of causes.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         Self {
-            cause: Some(Chain(error).to_string()),
+            cause: Some(Chain(error).to_string().into()),
             ..Self::unavailable(replies::FAILED_HERE)
         }
     }
@@ -194,7 +194,7 @@ impl Problem {
 
     /// Offers a chat, and says so instead of what was to be said.
     #[must_use]
-    pub fn offering(self, chat: ChatOffer) -> Self {
+    pub fn offering(self, chat: Box<ChatOffer>) -> Self {
         Self {
             message: replies::OPEN_CHAT,
             chat: Some(chat),
@@ -243,7 +243,9 @@ impl Problem {
         let (error, status) = (self.code, self.status.as_u16());
         let limit = self.limit.map(Limit::name);
         match (&self.cause, self.attention) {
-            (Some(cause), _) => tracing::error!(error, status, cause, "request failed"),
+            (Some(cause), _) => {
+                tracing::error!(error, status, cause = &**cause, "request failed");
+            }
             (None, Attention::Operator) => tracing::warn!(error, status, limit, "request refused"),
             (None, Attention::Client) => tracing::info!(error, status, limit, "request refused"),
         }

@@ -33,7 +33,7 @@ impl From<SendError> for Problem {
                     problem = problem.with("recovering", false);
                 }
                 match chat {
-                    Some(chat) => problem.offering(*chat),
+                    Some(chat) => problem.offering(chat),
                     None => problem,
                 }
             }

@@ -116,6 +116,7 @@ impl AccountChanges {
             phone,
             served_by: None,
             first_contact,
+            unserved: false,
         };
         let place = self.in_time(self.take_place(&recipient), sent_by).await;
         let place = place.ok_or(NotTold::OutOfTime)??;

@@ -109,13 +109,7 @@ impl ChatAnswers {
         deadline: Timestamp,
     ) -> Result<(), SendError> {
         let now = self.clock.now();
-        let caller = &Caller {
-            address: waiting.address,
-            remote_ip: None,
-            request_id: String::new(),
-            deadline,
-            language: waiting.language,
-        };
+        let caller = &who_asked(waiting, deadline);
         let survey = self.codes.survey(phone, caller, now).await?;
         let Some(recipient) = recipient(waiting.purpose, &survey) else {
             return Ok(());
@@ -147,6 +141,17 @@ impl ChatAnswers {
             }
         };
         sent.map(drop)
+    }
+}
+
+/// Who asked for the code that waits: it is charged to them.
+fn who_asked(waiting: &WaitingCode, deadline: Timestamp) -> Caller {
+    Caller {
+        address: waiting.address,
+        remote_ip: None,
+        request_id: String::new(),
+        deadline,
+        language: waiting.language,
     }
 }
 

@@ -113,8 +113,10 @@ pub struct Recipient<'a> {
     pub phone: &'a Phone,
     /// The session that served the phone before, where that is known.
     pub served_by: Option<&'a str>,
-    /// Whether no session is known to have written to the phone.
+    /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
+    /// Whether none is known to, although the person does not sign up: a user of another system, or nobody.
+    pub unserved: bool,
 }
 
 impl<'a> Recipient<'a> {
@@ -124,6 +126,7 @@ impl<'a> Recipient<'a> {
             phone,
             served_by: None,
             first_contact: false,
+            unserved: false,
         }
     }
 
@@ -141,9 +144,9 @@ impl<'a> Recipient<'a> {
     fn contact(&self, name: &str) -> Contact {
         match self.served_by {
             _ if self.first_contact => Contact::New,
+            _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,
-            Some(_) => Contact::Known,
-            None => Contact::Unserved,
+            Some(_) | None => Contact::Known,
         }
     }
 
@@ -353,6 +356,7 @@ mod tests {
             phone,
             served_by,
             first_contact: false,
+            unserved: false,
         };
         let ordered = recipient.order(sessions(names)).into_iter();
         ordered.map(|session| session.name).collect()

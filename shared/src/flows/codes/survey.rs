@@ -103,11 +103,14 @@ impl Codes {
         let Some(sessions) = &survey.sessions else {
             return Ok(None);
         };
+        let state = &survey.state;
         let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
+        let served_by = opened.or(state.served_by.as_deref());
         let recipient = Reached {
             phone: order.phone,
-            served_by: opened.or(survey.state.served_by.as_deref()),
-            first_contact: is_first_contact(&survey.state, order, survey.at),
+            served_by,
+            first_contact: is_first_contact(state, order, survey.at),
+            unserved: served_by.is_none() && !state.took_a_message(survey.at),
         };
         let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
         match opened {
