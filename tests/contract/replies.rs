@@ -461,11 +461,12 @@ impl Asker {
         let path = webhooks::path(&signing).await;
         self.post(&signing, &path, json!({})).await;
         self.post(down, &unknown, json!({})).await;
+        Box::pin(self.open_chats()).await;
     }
 
     /// Asks for every code while WhatsApp lets the account write to nobody new, then writes first: to a session that is well, and
     /// to one that is down.
-    pub async fn open_chats(&mut self) {
+    async fn open_chats(&mut self) {
         for down in [false, true] {
             let system = system(None).await;
             let asked = self.post(&system, SIGN_UP, body(SIGN_UP)).await;
@@ -682,7 +683,6 @@ pub async fn ask_for_everything() -> Asker {
     }
     let down = prompt.with_faults(Faults::down());
     asker.webhooks(&down).await;
-    asker.open_chats().await;
     asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,
