@@ -91,7 +91,7 @@ mod samples;
 pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
-pub use self::pool::{PickError, Picked, Recipient};
+pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
 pub use self::queue::{Busy, Place, PlaceError};
 pub use self::recover::Repair;
 pub use self::services::Named;

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use local::database::Faults;
@@ -9,6 +10,7 @@ use local::lambda::Environments;
 use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::flows::watch::Watch;
 use shared::gateway::webhook::WebhookKey;
 use shared::model::account::{PersonName, User};
 use shared::model::caller::TrustedCallers;
@@ -488,6 +490,49 @@ impl Asker {
         let path = webhooks::path(&signing).await;
         self.post(&signing, &path, json!({})).await;
         self.post(down, &unknown, json!({})).await;
+        Box::pin(self.open_chats()).await;
+    }
+
+    /// Asks for every code while WhatsApp lets the account write to nobody new, then writes first: to a session that is well, and
+    /// to one that is down.
+    async fn open_chats(&mut self) {
+        for down in [false, true] {
+            let system = system(None).await;
+            let asked = self.post(&system, SIGN_UP, body(SIGN_UP)).await;
+            forget_chat(&system, NEW_PHONE).await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let watch = Watch::new(system.backends());
+            let deadline = system.now().plus(Duration::from_secs(60));
+            watch.run(deadline).await.expect("the sessions are known");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            system.simulator().reset();
+            system.simulator().play(&Scenario::ColdLocked {
+                code: 463,
+                refusals: None,
+            });
+            let challenge = &asked.json["data"]["challengeId"];
+            let again =
+                json!({ "identifier": NEW_PHONE, "purpose": "signup", "challengeId": challenge });
+            let mut offers = vec![(NEW_PHONE, self.post(&system, SEND_AGAIN, again).await)];
+            for path in SENDS {
+                let phone = if path == SIGN_UP { NEW_PHONE } else { PHONE };
+                offers.push((phone, self.post(&system, path, body(path)).await));
+            }
+            let path = webhooks::path(&system).await;
+            for (phone, offer) in offers {
+                let link = offer.json["data"]["openChat"].as_str();
+                let link = link.unwrap_or_else(|| panic!("no offer: {}", offer.json));
+                let word = &link[link.len() - 11..];
+                let number = parsed(phone).digits().to_owned();
+                let wrote = system.simulator().incoming("system", &number, "halo");
+                wrote.expect("a session");
+                if down {
+                    system.simulator().play(&Scenario::ColdSession);
+                }
+                self.post(&system, &path, webhooks::written(&number, word))
+                    .await;
+            }
+        }
     }
 
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
@@ -506,6 +551,19 @@ impl Asker {
         };
         tokio::join!(self.post(&system, path, body(path)), freeze);
     }
+}
+
+/// Forgets that a phone took a message, as if it had ended without an answer.
+async fn forget_chat(system: &TestSystem, phone: &str) {
+    let key = AttributeValue::S(parsed(phone).digits().into());
+    let state = system
+        .dynamodb()
+        .update_item()
+        .table_name("ChallengesTable");
+    let state = state
+        .key("phone", key)
+        .update_expression("REMOVE taken_at, served_by");
+    state.send().await.expect("the store works");
 }
 
 /// The function that takes a route.

@@ -75,6 +75,7 @@ impl AccountCodes {
             },
             language: request.language,
             keep: keep.filter(|id| survey.is_bound(*purpose, &id.hash(who))),
+            answers: None,
         };
         codes.listen(&mut survey, &order).await;
         codes.send(&survey, &order, &Alone).await

@@ -30,6 +30,8 @@ pub struct Tables {
     pub users: String,
     /// Sign-ups that wait for their code.
     pub registrations: String,
+    /// Codes that wait for their chat to be opened.
+    pub open_chats: String,
     /// What a signed-in user holds.
     pub logins: String,
     /// The key rings.
@@ -47,6 +49,7 @@ impl Default for Tables {
             limits: "LimitsTable".into(),
             users: "UsersTable".into(),
             registrations: "RegistrationsTable".into(),
+            open_chats: "OpenChatsTable".into(),
             logins: "LoginsTable".into(),
             keys: "KeysTable".into(),
             whatsapp_sessions: "WhatsAppSessionsTable".into(),

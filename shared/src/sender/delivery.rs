@@ -7,8 +7,8 @@ use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::store::deliveries::DeliveryItem;
-use crate::store::whatsapp_sessions::SeenState;
 use crate::store::whatsapp_sessions::sends::SendRecord;
+use crate::store::whatsapp_sessions::{SeenState, SessionState};
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -135,6 +135,15 @@ impl Delivery {
         tried.sort_unstable();
         tried.dedup();
         tried
+    }
+
+    /// Whether WhatsApp refused the message to somebody new on the session called `name`. Nothing where it was not tried there.
+    pub(super) fn refused_as_new(&self, name: &str) -> Option<bool> {
+        let mut tried = self.shown.iter().rev();
+        let shown = tried.find(|shown| shown.session == name)?;
+        let state = shown.new_state.map(|seen| seen.state);
+        // Only such a refusal shows this.
+        Some(state == Some(SessionState::ColdLocked))
     }
 
     /// The delivery as it is stored.

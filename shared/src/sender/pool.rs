@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
+use super::delivery::Delivery;
 use super::rank::{Contact, Rank, rank};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -112,8 +113,10 @@ pub struct Recipient<'a> {
     pub phone: &'a Phone,
     /// The session that served the phone before, where that is known.
     pub served_by: Option<&'a str>,
-    /// Whether no session is known to have written to the phone.
+    /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
+    /// Whether none is known to, although the person does not sign up: a user of another system, or nobody.
+    pub unserved: bool,
     /// The session whose last message seems not to have reached the phone: others come before it.
     pub silent: Option<&'a str>,
 }
@@ -125,6 +128,7 @@ impl<'a> Recipient<'a> {
             phone,
             served_by: None,
             first_contact: false,
+            unserved: false,
             silent: None,
         }
     }
@@ -143,6 +147,7 @@ impl<'a> Recipient<'a> {
     fn contact(&self, name: &str) -> Contact {
         match self.served_by {
             _ if self.first_contact => Contact::New,
+            _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,
             Some(_) | None => Contact::Known,
         }
@@ -210,6 +215,35 @@ impl Choice {
             contact,
         }
     }
+
+    /// Whether the account writes to nobody new today, as far as is known, and would to whoever writes first.
+    fn is_locked(&self) -> bool {
+        let state = self.item.seen.map(|seen| seen.state);
+        match self.rank {
+            Rank::Closed => state.is_some_and(|state| {
+                matches!(state, SessionState::Usable | SessionState::ColdLocked)
+            }),
+            _ => self.contact == Contact::New && state == Some(SessionState::ColdLocked),
+        }
+    }
+
+    /// The chat with its account. None while what it sends does not arrive, and where nobody knows its number.
+    fn chat(&self) -> Option<ChatToOpen> {
+        let number = self.item.own_number.clone()?;
+        self.item.mute_since.is_none().then(|| ChatToOpen {
+            session: self.session.name.clone(),
+            number,
+        })
+    }
+}
+
+/// A chat that a recipient may open, who cannot be written to first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatToOpen {
+    /// The session that will answer.
+    pub session: String,
+    /// The digits of its number.
+    pub number: String,
 }
 
 /// The sessions for a recipient, the best first. There is one at least.
@@ -218,6 +252,8 @@ pub struct Picked {
     pub(super) all: Arc<[Choice]>,
     /// Those of which nothing was read.
     pub(super) unread: Arc<[Candidate]>,
+    /// Those that may write to nobody new any more today.
+    closed: Arc<[Choice]>,
 }
 
 /// Why there is no session.
@@ -228,7 +264,7 @@ pub enum PickError {
     NoSession,
     /// Every session has written to as many people for the first time today as it may.
     #[error("no session may write to one more new contact today")]
-    NoNewChats,
+    NoNewChats(Option<ChatToOpen>),
     /// The store failed.
     #[error("the session is not known")]
     Store(#[source] StoreError),
@@ -236,19 +272,51 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
+    pub(super) fn new(choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
         if choices.is_empty() {
             return Err(PickError::NoSession);
         }
-        choices.retain(|choice| choice.rank != Rank::Closed);
-        if choices.is_empty() {
-            return Err(PickError::NoNewChats);
+        let (closed, mut open): (Vec<_>, Vec<_>) = choices
+            .into_iter()
+            .partition(|choice| choice.rank == Rank::Closed);
+        if open.is_empty() {
+            let mut locked = closed.iter().filter(|choice| choice.is_locked());
+            return Err(PickError::NoNewChats(locked.find_map(Choice::chat)));
         }
-        choices.sort_by_key(|choice| choice.rank.order());
+        open.sort_by_key(|choice| choice.rank.order());
         Ok(Self {
-            all: choices.into(),
+            all: open.into(),
             unread: unread.into(),
+            closed: closed.into(),
         })
+    }
+
+    /// The session called `name` and no other, if it is among them.
+    pub fn only(self, name: &str) -> Result<Self, PickError> {
+        let all = self.all.iter();
+        let only: Arc<[Choice]> = all
+            .filter(|choice| choice.session.name == name)
+            .cloned()
+            .collect();
+        if only.is_empty() {
+            return Err(PickError::NoSession);
+        }
+        Ok(Self {
+            all: only,
+            unread: Arc::default(),
+            closed: Arc::default(),
+        })
+    }
+
+    /// The chat that the recipient may open, once `delivery` did not get through: with the first session whose account WhatsApp
+    /// lets write to nobody new.
+    pub fn chat_to_open(&self, delivery: &Delivery) -> Option<ChatToOpen> {
+        let locked = |choice: &&Choice| {
+            let refused = delivery.refused_as_new(&choice.session.name);
+            refused.unwrap_or_else(|| choice.is_locked())
+        };
+        let mut locked = self.all.iter().chain(&*self.closed).filter(locked);
+        locked.find_map(Choice::chat)
     }
 
     pub(super) fn first(&self) -> &Choice {

@@ -21,6 +21,9 @@ pub enum Contact {
     /// Another session has written to the recipient. To rank it apart would tell: nobody knows such a session of a phone without
     /// an account.
     OfAnother,
+    /// No session is known to have written to the recipient, who does not sign up: a user of another system, or nobody at all.
+    /// To rank it apart would tell.
+    Unserved,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }

@@ -27,6 +27,8 @@ use crate::runtime::Backends;
 pub enum WindowKey<'a> {
     /// Codes granted to a client address.
     CodesFrom(ClientAddress),
+    /// Chats that a client address was offered to open.
+    ChatsFrom(ClientAddress),
     /// Codes granted for a country, in one shard of its [cap](crate::model::country).
     CodesTo {
         /// The first digits of its numbers.
@@ -305,6 +307,7 @@ impl fmt::Display for WindowKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
+            Self::ChatsFrom(address) => write!(f, "chat#{address}"),
             Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
             Self::GuessesFrom { address, number } => write!(f, "guess#{number}#{address}"),
             Self::PasswordOfFrom(Identifier::Phone(phone), address) => {

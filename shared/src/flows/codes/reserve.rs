@@ -5,7 +5,8 @@ use super::order::{Companion, Order};
 use super::survey::{SilentSend, Survey};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
-    AttemptId, Certainty, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState, SendMade,
+    AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NewCode, OpenSend, Origin,
+    PhoneState, SendMade,
 };
 use crate::model::code::{Code, CodeLength, Purpose};
 use crate::model::keys::{Key, Ring};
@@ -51,14 +52,26 @@ impl Attempt<'_> {
     /// An id that the client shows, and that has no tries left, gives way to a new id for the same code. To keep it would take
     /// another code, and the one on the phone would be worth nothing: whoever used up an id could take the code away. A
     /// sign-up keeps its id, which its registration is found by.
-    fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, Origin) {
+    ///
+    /// An opened chat is answered under the id that its client was told. What is known of it is its hash.
+    fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, ChallengeHash, Origin) {
         let Order { who, purpose, .. } = *self.order;
+        if let Some(opened) = &self.order.answers {
+            return (
+                &self.new_challenge,
+                opened.challenge.clone(),
+                Origin::Earlier,
+            );
+        }
         let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
         match &self.order.keep {
             Some(shown) if purpose.requires_challenge_id() || !spent(shown) => {
-                (shown, Origin::Earlier)
+                (shown, shown.hash(who), Origin::Earlier)
             }
-            _ => (&self.new_challenge, Origin::New),
+            _ => {
+                let new = &self.new_challenge;
+                (new, new.hash(who), Origin::New)
+            }
         }
     }
 
@@ -74,7 +87,7 @@ impl Attempt<'_> {
     }
 
     /// The send that is to be reserved, still without a code.
-    fn open(&self, challenge: &ChallengeId, origin: Origin) -> OpenSend {
+    fn open(&self, challenge: ChallengeHash, origin: Origin) -> OpenSend {
         OpenSend {
             attempt: self.id.clone(),
             message_id: self.message_id.clone(),
@@ -82,7 +95,7 @@ impl Attempt<'_> {
             at: self.begun_at,
             until: self.deadline.plus(LEASE_SLACK),
             from: Some(self.asker.from),
-            challenge: challenge.hash(self.order.who),
+            challenge,
             origin,
             code: None,
         }
@@ -178,8 +191,8 @@ impl Codes {
         // A code from before the account was sent to nobody. Its ids are not kept: whoever asked for it holds them.
         let of_nobody = |code: &&IssuedCode| attempt.asker.had_no_account(code.begun_at(), now);
         let live = before.as_ref().filter(|code| !of_nobody(code));
-        let (challenge, origin) = attempt.challenge(live);
-        let mut open = attempt.open(challenge, origin);
+        let (challenge, hash, origin) = attempt.challenge(live);
+        let mut open = attempt.open(hash, origin);
         let unsure = is_unsure(&sends, purpose) && !attempt.goes_elsewhere();
         let (code, key) = match repeated(live, ring, &mut open, unsure) {
             Some(repeated) => repeated,

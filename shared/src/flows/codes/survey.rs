@@ -11,7 +11,7 @@ use crate::model::keys::Ring;
 use crate::model::limits::{self, Asker, Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
-use crate::sender::{Named, Picked, Reason, Recipient as Reached};
+use crate::sender::{Named, PickError, Picked, Reason, Recipient as Reached};
 use crate::store::windows::{Window, WindowKey};
 
 /// Everything a send is decided on, read in one round trip.
@@ -124,18 +124,25 @@ impl Codes {
         &self,
         survey: &Survey,
         order: &Order<'_>,
-    ) -> Result<Option<Picked>, SendError> {
+    ) -> Result<Option<Picked>, PickError> {
         let Some(sessions) = &survey.sessions else {
             return Ok(None);
         };
+        let state = &survey.state;
+        let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
+        let served_by = opened.or(state.served_by.as_deref());
         let recipient = Reached {
             phone: order.phone,
-            served_by: survey.state.served_by.as_deref(),
-            first_contact: is_first_contact(&survey.state, order, survey.at),
+            served_by,
+            first_contact: is_first_contact(state, order, survey.at),
+            unserved: served_by.is_none() && !state.took_a_message(survey.at),
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
         };
-        let picked = self.sender.pick_from(&recipient, sessions.clone());
-        Ok(Some(picked.await?))
+        let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
+        match opened {
+            Some(session) => picked.only(session).map(Some),
+            None => Ok(Some(picked)),
+        }
     }
 
     /// Whether a send would be granted as things stand. Writes nothing.
@@ -149,6 +156,7 @@ impl Codes {
             return Err(SendError::NotSent {
                 reason: Reason::NotOnWhatsApp,
                 retry_after: None,
+                chat: None,
             });
         }
         let asker = order.asker();
@@ -163,9 +171,10 @@ impl Codes {
     }
 }
 
-/// Whether nobody has written to the recipient of `order` lately, as far as `state` tells.
+/// Whether nobody has written to the recipient of `order` lately, as far as `state` tells. Whoever opened a chat is known to it.
 pub(super) fn is_first_contact(state: &PhoneState, order: &Order<'_>, now: Timestamp) -> bool {
-    order.recipient == Recipient::Applicant && !state.took_a_message(now)
+    let signs_up = order.recipient == Recipient::Applicant;
+    signs_up && order.answers.is_none() && !state.took_a_message(now)
 }
 
 /// The refusal of a client address whose window is full.

@@ -79,6 +79,7 @@ fn tables(vars: &Vars, defaults: Tables) -> Tables {
         challenges: vars.text("CHALLENGES_TABLE", defaults.challenges),
         limits: vars.text("LIMITS_TABLE", defaults.limits),
         users: vars.text("USERS_TABLE", defaults.users),
+        open_chats: vars.text("OPEN_CHATS_TABLE", defaults.open_chats),
         registrations: vars.text("REGISTRATIONS_TABLE", defaults.registrations),
         logins: vars.text("LOGINS_TABLE", defaults.logins),
         keys: vars.text("KEYS_TABLE", defaults.keys),
