@@ -29,7 +29,10 @@ pub mod password_reset;
 /// Signing in with a password.
 pub mod signin;
 
-/// What the gateway tells by itself: receipts, and changes of a session's connection.
+/// Answering whoever opened a chat to get a code.
+pub mod open_chats;
+
+/// What the gateway tells by itself: receipts, opened chats, and changes of a session's connection.
 pub mod webhooks;
 
 /// Payment notices: accepted once, never lost.

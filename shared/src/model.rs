@@ -51,6 +51,9 @@ pub mod password;
 /// Users, and the sign-ups that may become one.
 pub mod account;
 
+/// A chat that somebody is asked to open, so that a code can be its answer.
+pub mod open_chat;
+
 /// Key rings: the keys that derive codes and sign tokens.
 pub mod keys;
 

@@ -90,7 +90,7 @@ mod samples;
 pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
-pub use self::pool::{PickError, Picked, Recipient};
+pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
 pub use self::queue::{Busy, Place, PlaceError, Turn};
 pub use self::recover::Repair;
 pub use self::services::Named;
@@ -140,6 +140,11 @@ impl Sender {
         likely
             .map(|session| self.services.reading(&session.name))
             .collect()
+    }
+
+    /// The read of the session called `name`, to be made together with others.
+    pub fn reading(&self, name: &str) -> Read<Named> {
+        self.services.reading(name)
     }
 
     /// Reads the list of sessions again if it is older than a minute: beside other calls, so that
@@ -220,8 +225,15 @@ impl Sender {
             }
         };
         let (story, ()) = tokio::join!(story, shown);
-        if let Err(error) = story {
-            not_recorded(delivery, &delivery.session, &error);
+        match story {
+            // Its receipt has waited for the record.
+            Ok(Some(delivered_at)) => {
+                self.services
+                    .meter
+                    .delivered(delivered_at, delivery.started);
+            }
+            Ok(None) => {}
+            Err(error) => not_recorded(delivery, &delivery.session, &error),
         }
     }
 

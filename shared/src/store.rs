@@ -19,6 +19,9 @@ pub mod users;
 /// The table of sign-ups that wait for their code.
 pub mod registrations;
 
+/// The table of codes that wait for their chat to be opened.
+pub mod open_chats;
+
 /// The table of logins.
 pub mod logins;
 

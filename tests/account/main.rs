@@ -4,6 +4,7 @@
 mod guesses;
 mod logs;
 mod metrics;
+mod one_session;
 
 use std::time::Duration;
 

@@ -271,7 +271,7 @@ async fn a_receipt_costs_one_write_for_each_message_and_nothing_for_those_of_oth
             "of two, one of them new",
             "Read",
             vec![one, other],
-            (2, 0, 1),
+            (1, 0, 1),
         ),
         ("without a record", "Read", vec![unknown], (1, 0, 0)),
         (

@@ -16,8 +16,10 @@ mod deadlines;
 mod health;
 mod languages;
 mod many_sessions;
+mod open_chat;
 mod pasted;
 mod renumbered;
+mod silent_codes;
 mod taps;
 mod whatsapp_webhook;
 
@@ -505,7 +507,7 @@ fn face(reply: &Reply) -> (u16, Vec<(String, String)>, Value) {
     if let Some(envelope) = json.as_object_mut() {
         hide(envelope, &["requestId"]);
         if let Some(data) = envelope.get_mut("data").and_then(Value::as_object_mut) {
-            hide(data, &["challengeId", "expiresAt"]);
+            hide(data, &["challengeId", "expiresAt", "openChat"]);
         }
     }
     (reply.status, headers, json)

@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 
 use shared::gateway::webhook::WebhookKey;
 use shared::model::keys::RingName;
+use shared::model::webhook;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::store::deliveries::{Deliveries, DeliveryItem};
 use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
+use shared::store::keys::KeyRing;
 use tests::webhooks::{self, Form};
 
 use super::*;
@@ -38,11 +40,17 @@ async fn times(system: &TestSystem, id: &str) -> (Option<Timestamp>, Option<Time
 
 /// The record of a message that was just sent.
 async fn keep(system: &TestSystem, message_id: &str) {
+    keep_of(system, message_id, &["system"]).await;
+}
+
+/// The same of one that was tried on these sessions, and sent from the last of them.
+async fn keep_of(system: &TestSystem, message_id: &str, tried: &[&str]) {
     let delivery = DeliveryItem {
         message_id,
         purpose: "sso",
         phone: "62812****789".into(),
-        session: "system",
+        session: tried.last().expect("a session"),
+        tried: tried.to_vec(),
         outcome: "sent",
         reason: None,
         steps: vec![("send: sent", 412)],
@@ -140,7 +148,7 @@ async fn messages_of_others_leave_no_trace() {
         &[unknown],
         &[unknown, "x"],
     ] {
-        let event = webhooks::receipt("Read", ids, system.now());
+        let event = webhooks::receipt("Read", ids, system.now().minus(MINUTE));
         check_ok(&webhooks::post(&system, &path, Form::FormOfD, &event).await);
     }
     let mut own = webhooks::receipt("Read", &[&id], system.now());
@@ -177,26 +185,171 @@ async fn messages_of_others_leave_no_trace() {
     }
 }
 
+/// The path that another session than the system's posts to.
+async fn path_of(system: &TestSystem, session: &str) -> String {
+    let ring = KeyRing::new(&system.without_faults(), RingName::Webhooks);
+    let ring = ring.read(system.now()).await.expect("a ring");
+    webhook::path(&ring, session, system.now()).expect("a key")
+}
+
+/// What is stored under a message's id.
+async fn stored_of(system: &TestSystem, id: &str) -> Option<Item> {
+    let records = items(system, "DeliveriesTable").await;
+    let mut records = records.into_iter();
+    records.find(|record| record.text("message_id") == Some(id))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_receipt_that_overtakes_the_record_of_its_message_is_not_lost() {
+async fn a_receipt_that_comes_before_the_record_of_its_message_waits_for_it() {
     let system = system().await;
     let path = webhooks::path(&system).await;
-    let id = "3EB0CCCCCCCCCCCCCCCCCC";
-    let at = after(&system, 0);
-    let event = webhooks::receipt("Delivered", &[id], at);
-    let recorded = async {
-        tokio::time::sleep(SECOND).await;
-        keep(&system, id).await;
-    };
-    let (reply, ()) = tokio::join!(webhooks::post(&system, &path, Form::Json, &event), recorded);
-    check_ok(&reply);
-    assert_eq!(times(&system, id).await, (Some(at), None));
+    for (number, states) in [
+        &["Delivered"][..],
+        &["Read"],
+        &["Read", "Delivered"],
+        &["Delivered", "Read", "Delivered"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("3EB0CCCCCCCCCCCCCCCC{number:02X}");
+        let at = after(&system, 0);
+        for state in states {
+            let event = webhooks::receipt(state, &[&id], at);
+            let (reply, took) = timed(webhooks::post(&system, &path, Form::Json, &event)).await;
+            check_ok(&reply);
+            assert_eq!(took, Duration::ZERO, "nobody waits");
+        }
+        let waiting = stored_of(&system, &id).await.expect("a receipt");
+        let ends = waiting.number("expires_at").expect("an end");
+        assert_eq!(ends, at.seconds() + 60 * 60);
+        // The send hangs as long as one can.
+        pass(15 * SECOND).await;
+        keep(&system, &id).await;
+        let read = states.contains(&"Read").then_some(at);
+        assert_eq!(times(&system, &id).await, (Some(at), read), "{states:?}");
+        let record = stored_of(&system, &id).await.expect("a record");
+        let ends = record.number("expires_at").expect("an end");
+        assert!(ends > at.seconds() + 29 * 24 * 60 * 60, "{record:?}");
+        assert_eq!(record.get("told_by"), None);
+        // Recorded again, it keeps what came back, and so it does with a receipt more.
+        keep(&system, &id).await;
+        let event = webhooks::receipt("Delivered", &[&id], at.plus(SECOND));
+        check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+        keep(&system, &id).await;
+        assert_eq!(times(&system, &id).await, (Some(at), read), "{states:?}");
+    }
     // An old one waits for nothing.
-    pass(MINUTE).await;
-    let event = webhooks::receipt("Delivered", &["3EB0DDDDDDDDDDDDDDDDDD"], at);
-    let (reply, took) = timed(webhooks::post(&system, &path, Form::Json, &event)).await;
-    check_ok(&reply);
-    assert_eq!(took, Duration::ZERO);
+    let old = "3EB0DDDDDDDDDDDDDDDDDD";
+    let event = webhooks::receipt("Delivered", &[old], system.now().minus(31 * SECOND));
+    check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+    assert_eq!(stored_of(&system, old).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_hangs_is_recorded_with_the_receipt_that_came_before_its_end() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    let hangs = Scenario::DeadQueue { delivered: true };
+    system.simulator().play(&hangs);
+    let delivered = async {
+        tokio::time::sleep(2 * SECOND).await;
+        let id = last_message(&system, SITI);
+        let at = after(&system, 0);
+        let event = webhooks::receipt("Delivered", &[&id], at);
+        check_ok(&webhooks::post(&system, &path, Form::Json, &event).await);
+        (id, at)
+    };
+    let (asked, (id, at)) = tokio::join!(ask_code(&system, SITI), delivered);
+    assert_eq!(asked.json["data"]["delivery"], "unconfirmed");
+    let record = stored_of(&system, &id).await.expect("a record");
+    assert_eq!(record.text("outcome"), Some("unknown"));
+    assert_eq!(times(&system, &id).await, (Some(at), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_tells_of_its_own_messages_only() {
+    let system = system().await;
+    let (ours, others) = (
+        webhooks::path(&system).await,
+        path_of(&system, "other").await,
+    );
+    let receipt = |state, id: &str| webhooks::receipt(state, &[id], after(&system, 0));
+    let at = Some(after(&system, 0));
+    let post = async |path: &str, event: Value| {
+        check_ok(&webhooks::post(&system, path, Form::Json, &event).await);
+    };
+    for (number, tried, expected) in [
+        (0, &["system"][..], None),
+        (1, &["system", "third"], None),
+        (2, &["other", "system"], at),
+        (3, &["system", "other"], at),
+    ] {
+        // After its record, and before.
+        let id = format!("3EB00000000000000000{number:02X}");
+        keep_of(&system, &id, tried).await;
+        post(&others, receipt("Read", &id)).await;
+        assert_eq!(times(&system, &id).await, (expected, expected), "{tried:?}");
+        let id = format!("3EB0FFFFFFFFFFFFFFFF{number:02X}");
+        post(&others, receipt("Delivered", &id)).await;
+        keep_of(&system, &id, tried).await;
+        assert_eq!(times(&system, &id).await, (expected, None), "{tried:?}");
+        post(&ours, receipt("Read", &id)).await;
+        assert_eq!(times(&system, &id).await, (at, at), "{tried:?}");
+    }
+    // Sent again under its id over another session, a message keeps what the first one told.
+    let id = "3EB0ABABABABABABABABAB";
+    keep_of(&system, id, &["other"]).await;
+    keep_of(&system, id, &["system"]).await;
+    post(&others, receipt("Delivered", id)).await;
+    keep_of(&system, id, &["system"]).await;
+    assert_eq!(times(&system, id).await, (at, None));
+    // Neither does it tell of another session's connection.
+    sent_message(&system).await;
+    post(&others, webhooks::news("LoggedOut")).await;
+    assert_eq!(channel(&system).await, "usable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_of_many_messages_is_bounded_work_whoever_they_are_of() {
+    let slow = Faults::none().latency(Duration::from_millis(50));
+    let system = TestSystem::builder().faults(slow).build().await;
+    let path = webhooks::path(&system).await;
+    let id = |number: u64| format!("3EB0{number:018X}");
+    let ids: Vec<_> = (0..200).map(id).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let event = webhooks::receipt("Delivered", &ids, system.now());
+    let post = || webhooks::post(&system, &path, Form::Json, &event);
+    check_ok(&post().await);
+    system.database().forget_calls();
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (system, path, event) = (system.clone(), path.clone(), event.clone());
+        posts.spawn(async move { webhooks::post(&system, &path, Form::Json, &event).await });
+    }
+    let (replies, took) = timed(posts.join_all()).await;
+    for reply in &replies {
+        check_ok(reply);
+    }
+    assert!(took < SECOND, "{took:?}");
+    let calls = system.database().calls();
+    let about_messages = calls
+        .iter()
+        .filter(|call| call.tables.contains(&"DeliveriesTable".to_owned()));
+    let operations: Vec<_> = about_messages.map(|call| &*call.operation).collect();
+    assert_eq!(operations, ["BatchGetItem"; 20], "one read each");
+    assert_eq!(items(&system, "DeliveriesTable").await, []);
+    // Those of ours among them are found.
+    for number in [0, 7, 99] {
+        keep(&system, &id(number)).await;
+    }
+    check_ok(&post().await);
+    let at = after(&system, 0);
+    for number in [0, 7, 99] {
+        let delivered = times(&system, &id(number)).await.0;
+        assert!(delivered.is_some_and(|it| it <= at), "{number}");
+    }
+    assert_eq!(items(&system, "DeliveriesTable").await.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,7 +530,13 @@ async fn whatever_is_posted_to_a_genuine_address_is_answered_with_200() {
         let headers = [("content-type", types[below(3)])];
         check_ok(&system.request("POST", &path, &headers, body).await);
     }
-    assert_eq!(items(&system, "DeliveriesTable").await, []);
+    // Some of them are receipts of now, which wait for an hour.
+    let waiting = items(&system, "DeliveriesTable").await;
+    for item in waiting {
+        assert_eq!(item.get("session"), None, "{item:?}");
+        let ends = item.number("expires_at").expect("an end");
+        assert!(ends <= system.now().seconds() + 60 * 60, "{item:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use local::database::Faults;
@@ -9,6 +10,7 @@ use local::lambda::Environments;
 use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::{Value, json};
+use shared::flows::watch::Watch;
 use shared::gateway::webhook::WebhookKey;
 use shared::model::account::{PersonName, User};
 use shared::model::caller::TrustedCallers;
@@ -18,6 +20,8 @@ use shared::model::phone::Phone;
 use shared::model::webhook;
 use shared::sender::{Recipient, Sender};
 use shared::store::users::Users;
+use shared::store::whatsapp_sessions::WhatsAppSessions;
+use shared::store::whatsapp_sessions::arrivals::Arrivals;
 use tests::contract::{self, Place};
 use tests::{Reply, TestSystem, webhooks};
 
@@ -258,7 +262,7 @@ impl Asker {
         }
     }
 
-    /// Asks for a sign-up code twice.
+    /// Asks for a sign-up code twice, and for codes that did not arrive.
     async fn resend(&mut self, system: &TestSystem) {
         let asked = self.post(system, SIGN_UP, body(SIGN_UP)).await;
         let challenge = &asked.json["data"]["challengeId"];
@@ -269,6 +273,30 @@ impl Asker {
         self.post(system, SEND_AGAIN, again.clone()).await;
         add_user(system, NEW_PHONE).await;
         self.post(system, SEND_AGAIN, again).await;
+        self.ask_again_unheard().await;
+    }
+
+    /// Asks again for codes that did not arrive, where the receipts of others come soon: as whoever signs up, or has signed in.
+    async fn ask_again_unheard(&mut self) {
+        for path in SENDS {
+            let system = system(None).await;
+            self.verify(&system, [SSO_SIGN_IN, SSO_VERIFY], Duration::ZERO)
+                .await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let heard = Arrivals {
+                delivered_at: Some(system.now()),
+                mute_since: None,
+                receipts_take: Some(Duration::from_secs(1)),
+            };
+            let sessions = WhatsAppSessions::of(system.backends());
+            let recorded = sessions.record_arrivals("system", heard).await;
+            recorded.expect("the store");
+            for _ in 0..2 {
+                let sent = self.post(&system, path, body(path)).await;
+                assert_eq!(sent.status, 200, "{path}: {}", sent.json);
+                tokio::time::sleep(Duration::from_secs(20)).await;
+            }
+        }
     }
 
     /// Gives the right code again and again; and a wrong one, until none is compared any more.
@@ -440,8 +468,11 @@ impl Asker {
         let messages = system.simulator().messages(Some(&parsed(PHONE)));
         let id = messages.last().expect("a message").id.as_str();
         let path = webhooks::path(&system).await;
+        let many: Vec<_> = (0..20).map(|number| format!("3EB0{number:018X}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
         for event in [
             webhooks::receipt("Read", &[id], system.now()),
+            webhooks::receipt("Read", &many, system.now()),
             webhooks::news("LoggedOut"),
             json!({ "large": " ".repeat(262_144) }),
         ] {
@@ -459,6 +490,49 @@ impl Asker {
         let path = webhooks::path(&signing).await;
         self.post(&signing, &path, json!({})).await;
         self.post(down, &unknown, json!({})).await;
+        Box::pin(self.open_chats()).await;
+    }
+
+    /// Asks for every code while WhatsApp lets the account write to nobody new, then writes first: to a session that is well, and
+    /// to one that is down.
+    async fn open_chats(&mut self) {
+        for down in [false, true] {
+            let system = system(None).await;
+            let asked = self.post(&system, SIGN_UP, body(SIGN_UP)).await;
+            forget_chat(&system, NEW_PHONE).await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let watch = Watch::new(system.backends());
+            let deadline = system.now().plus(Duration::from_secs(60));
+            watch.run(deadline).await.expect("the sessions are known");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            system.simulator().reset();
+            system.simulator().play(&Scenario::ColdLocked {
+                code: 463,
+                refusals: None,
+            });
+            let challenge = &asked.json["data"]["challengeId"];
+            let again =
+                json!({ "identifier": NEW_PHONE, "purpose": "signup", "challengeId": challenge });
+            let mut offers = vec![(NEW_PHONE, self.post(&system, SEND_AGAIN, again).await)];
+            for path in SENDS {
+                let phone = if path == SIGN_UP { NEW_PHONE } else { PHONE };
+                offers.push((phone, self.post(&system, path, body(path)).await));
+            }
+            let path = webhooks::path(&system).await;
+            for (phone, offer) in offers {
+                let link = offer.json["data"]["openChat"].as_str();
+                let link = link.unwrap_or_else(|| panic!("no offer: {}", offer.json));
+                let word = &link[link.len() - 11..];
+                let number = parsed(phone).digits().to_owned();
+                let wrote = system.simulator().incoming("system", &number, "halo");
+                wrote.expect("a session");
+                if down {
+                    system.simulator().play(&Scenario::ColdSession);
+                }
+                self.post(&system, &path, webhooks::written(&number, word))
+                    .await;
+            }
+        }
     }
 
     /// Asks for a code while the queue makes it wait, and freezes the process until it is too late to send.
@@ -477,6 +551,19 @@ impl Asker {
         };
         tokio::join!(self.post(&system, path, body(path)), freeze);
     }
+}
+
+/// Forgets that a phone took a message, as if it had ended without an answer.
+async fn forget_chat(system: &TestSystem, phone: &str) {
+    let key = AttributeValue::S(parsed(phone).digits().into());
+    let state = system
+        .dynamodb()
+        .update_item()
+        .table_name("ChallengesTable");
+    let state = state
+        .key("phone", key)
+        .update_expression("REMOVE taken_at, served_by");
+    state.send().await.expect("the store works");
 }
 
 /// The function that takes a route.

@@ -1,4 +1,6 @@
 //! Every form of a webhook's body and of its event is read.
+use std::time::Duration;
+
 use aws_lc_rs::hmac;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -231,7 +233,12 @@ fn changes_of_the_session_are_read_by_the_names_of_every_version() {
     ] {
         let body = json!({ "type": name, "event": event }).to_string();
         let expected = change.map_or(Event::Ignored, |change| {
-            Event::Session(SessionNews { change, at: None })
+            Event::Session(SessionNews {
+                change,
+                at: None,
+                lasts: None,
+                code: None,
+            })
         });
         check(name, JSON, body, expected);
     }
@@ -239,6 +246,8 @@ fn changes_of_the_session_are_read_by_the_names_of_every_version() {
     let expected = SessionNews {
         change: Disconnected,
         at: Some(AT),
+        lasts: None,
+        code: None,
     };
     check(
         "with a time",
@@ -246,6 +255,62 @@ fn changes_of_the_session_are_read_by_the_names_of_every_version() {
         timed.to_string(),
         Event::Session(expected),
     );
+}
+
+#[test]
+fn a_ban_is_read_with_its_end() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (case, name, event, lasts, code) in [
+        (
+            "as gateways post it",
+            "TemporaryBan",
+            json!({ "Code": 101, "Expire": 86_400_000_000_000_u64 }),
+            Some(day),
+            Some(101),
+        ),
+        (
+            "without an end",
+            "TemporaryBan",
+            json!({ "Code": 102, "Expire": 0 }),
+            None,
+            Some(102),
+        ),
+        (
+            "of no time",
+            "TemporaryBan",
+            json!({ "Expire": "1 day" }),
+            None,
+            None,
+        ),
+        (
+            "longer than it can last",
+            "TemporaryBan",
+            json!({ "Expire": u64::MAX }),
+            Some(366 * day),
+            None,
+        ),
+        (
+            "of another event",
+            "LoggedOut",
+            json!({ "Expire": 5 }),
+            None,
+            None,
+        ),
+    ] {
+        let change = if name == "LoggedOut" {
+            SessionChange::LoggedOut
+        } else {
+            SessionChange::TemporaryBan
+        };
+        let news = SessionNews {
+            change,
+            at: None,
+            lasts,
+            code,
+        };
+        let body = json!({ "type": name, "event": event }).to_string();
+        check(case, JSON, body, Event::Session(news));
+    }
 }
 
 #[test]

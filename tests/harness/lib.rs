@@ -127,6 +127,22 @@ impl TestSystem {
         }
     }
 
+    /// The same tables, WhatsApp and time, reached by processes of their own whose settings differ.
+    #[must_use]
+    pub fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = (*self.backends.settings).clone();
+        change(&mut settings);
+        let backends = Backends {
+            settings: Arc::new(settings),
+            ..self.backends.clone()
+        };
+        Self {
+            api: deploy(&backends, self.environments),
+            backends,
+            ..self.clone()
+        }
+    }
+
     /// The same system, called from another address.
     #[must_use]
     pub fn called_from(&self, source_ip: impl Into<IpAddr>) -> Self {

@@ -88,10 +88,18 @@ fn part(head: &str, value: &str) -> String {
 /// # Panics
 /// When the ring of its key cannot be read.
 pub async fn path(system: &TestSystem) -> String {
+    path_of(system, SYSTEM_SESSION).await
+}
+
+/// The path that a session posts to.
+///
+/// # Panics
+/// When the ring of its key cannot be read.
+pub async fn path_of(system: &TestSystem, session: &str) -> String {
     let ring = KeyRing::new(&system.without_faults(), RingName::Webhooks);
     let ring = ring.read(system.now()).await.expect("a ring");
     system.database().forget_calls();
-    webhook::path(&ring, SYSTEM_SESSION, system.now()).expect("a key")
+    webhook::path(&ring, session, system.now()).expect("a key")
 }
 
 /// A receipt of messages: `Delivered`, `Read` or another state.
@@ -104,6 +112,18 @@ pub fn receipt(state: &str, ids: &[&str], at: Timestamp) -> Value {
             "Chat": "628123456789@s.whatsapp.net", "Sender": "628123456789:24@s.whatsapp.net",
             "IsFromMe": false, "IsGroup": false, "MessageIDs": ids, "Timestamp": at.rfc3339(),
             "Type": kind, "MessageSender": "",
+        },
+    })
+}
+
+/// A message from a phone, of whose number these are the digits.
+pub fn written(digits: &str, text: &str) -> Value {
+    let jid = format!("{digits}@s.whatsapp.net");
+    json!({
+        "type": "Message",
+        "event": {
+            "Info": { "ID": "3A01", "Chat": jid, "Sender": jid, "IsFromMe": false, "IsGroup": false },
+            "Message": { "conversation": text },
         },
     })
 }

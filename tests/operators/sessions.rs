@@ -286,11 +286,7 @@ async fn another_account_under_the_same_name_inherits_nothing() {
     let (token, other) = (token.0.to_str(), other.0.to_str());
     let (token, other) = (token.expect("a path"), other.expect("a path"));
     let items = WhatsAppSessions::new(system.dynamodb(), "WhatsAppSessionsTable".into());
-    let restricted = SeenState {
-        state: SessionState::Restricted,
-        since: system.now(),
-        at: system.now(),
-    };
+    let restricted = SeenState::beginning(SessionState::Restricted, system.now());
     sessions(&system, &["add", "sales", token])
         .await
         .expect("added");

@@ -6,7 +6,7 @@ use local::database::Faults;
 use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
-use shared::sender::{Busy, Outcome, PlaceError, Reason, Recipient, Sender};
+use shared::sender::{Busy, Delivery, Outcome, PlaceError, Reason, Recipient, Sender};
 use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::SessionState;
 use tokio::task::JoinSet;
@@ -16,6 +16,7 @@ use super::stage::{Sent, Stage, WAIT_MAX, outgoing, phone, send};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn token(name: &str) -> String {
     format!("token of {name}")
@@ -105,6 +106,10 @@ async fn whatever_is_wrong_with_one_session_the_others_send() {
         ("never paired", Scenario::Unpaired),
         ("a QR code", Scenario::QrNotScanned),
         ("restricted", refused(463)),
+        ("hanging", Scenario::DeadQueue { delivered: false }),
+        ("dead", Scenario::DeadObject { logged_in: true }),
+        ("a fight", Scenario::ReconnectFight),
+        ("outdated", Scenario::Outdated),
         ("replaced", Scenario::Replaced),
         ("stuck", Scenario::StuckObject { logged_in: false }),
         ("banned", Scenario::Banned),
@@ -135,25 +140,20 @@ async fn an_account_that_may_not_write_to_new_contacts_keeps_its_old_ones() {
         refusals: None,
     };
     stage.gateway.play_on("b", &locked).expect("a session");
-    let mut new = outgoing(number);
-    new.first_contact = true;
-    let recipient = Recipient {
-        first_contact: true,
-        ..Recipient::of(&new.phone)
-    };
-    let picked = sender.pick(&recipient).await.expect("sessions");
-    let place = sender.take_place(&picked, WAIT_MAX).await.expect("a place");
-    let deadline = stage.clock.now().plus(15 * SECOND);
-    let delivery = sender.deliver(place, new.clone(), deadline).await;
-    sender.record(&delivery).await;
+    let delivery = send_to_new(&stage, &sender, number).await;
     assert_eq!(delivery.outcome, Outcome::Sent);
     assert_ne!(delivery.session, "b");
     let state = stage.sessions().read("b").await.expect("an item").seen;
     assert_eq!(state.expect("a state").state, SessionState::ColdLocked);
 
+    let phone = phone(number);
+    let known = Recipient::of(&phone);
+    let recipient = Recipient {
+        first_contact: true,
+        ..known.clone()
+    };
     let again = sender.pick(&recipient).await.expect("sessions");
     assert_ne!(again.session(), "b", "a new contact");
-    let known = Recipient::of(&new.phone);
     let known = sender.pick(&known).await.expect("sessions");
     assert_eq!(known.session(), "b", "an old one");
 }
@@ -219,6 +219,135 @@ async fn a_message_that_may_have_gone_out_goes_over_one_more_session_and_no_thir
     assert!(shown.len() <= 2, "{shown:?}");
     let ids: BTreeSet<_> = shown.iter().map(|message| &message.id).collect();
     assert_eq!(ids.len(), 1, "{shown:?}");
+}
+
+/// Sends to a new contact, whom `sender` would write to from `name`.
+async fn send_to_new(stage: &Stage, sender: &Sender, number: u64) -> Delivery {
+    let mut message = outgoing(number);
+    message.first_contact = true;
+    let recipient = Recipient {
+        first_contact: true,
+        ..Recipient::of(&message.phone)
+    };
+    let picked = sender.pick(&recipient).await.expect("sessions");
+    let place = sender.take_place(&picked, WAIT_MAX).await.expect("a place");
+    let deadline = stage.clock.now().plus(15 * SECOND);
+    let delivery = sender.deliver(place, message.clone(), deadline).await;
+    sender.record(&delivery).await;
+    delivery
+}
+
+/// How often the gateway was asked to send from `name`.
+fn sends_from(stage: &Stage, name: &str) -> usize {
+    let calls = stage.gateway.calls().calls.into_iter();
+    calls
+        .filter(|call| call.path == "/chat/send/text" && call.session == name)
+        .count()
+}
+
+const SIX_HOURS: Duration = Duration::from_secs(6 * 60 * 60);
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_refused_is_tried_by_one_message_at_a_time_once_its_time_is_over() {
+    let (code, refusals) = (463, None);
+    for (new, refused) in [
+        (true, Scenario::ColdLocked { code, refusals }),
+        (false, Scenario::Restricted { code, refusals }),
+    ] {
+        let stage = stage().await;
+        let sender = sender(&stage, 1);
+        let first = phone_of(&sender, "b").await;
+        stage.gateway.play_on("b", &refused).expect("a session");
+        let before = sends_from(&stage, "b");
+        let tried = || sends_from(&stage, "b") - before;
+        crowd_of_b(&stage, first, new, 1).await;
+        assert_eq!(tried(), 1, "the first meets it");
+        sleep(SIX_HOURS - MINUTE).await;
+        crowd_of_b(&stage, first, new, 8).await;
+        assert_eq!(tried(), 1, "they go round it");
+        sleep(MINUTE).await;
+        crowd_of_b(&stage, first, new, 8).await;
+        assert_eq!(tried(), 2, "one tries it");
+        crowd_of_b(&stage, first, new, 8).await;
+        sleep(SIX_HOURS - MINUTE).await;
+        crowd_of_b(&stage, first, new, 8).await;
+        assert_eq!(tried(), 2, "the time began anew");
+        stage.gateway.play(&Scenario::Healthy);
+        sleep(MINUTE).await;
+        crowd_of_b(&stage, first, new, 8).await;
+        assert_eq!(tried(), 3, "the others wait for that one");
+        crowd_of_b(&stage, first, new, 8).await;
+        assert_eq!(tried(), 11, "it sends again");
+    }
+}
+
+/// Sends to so many phones of session `b` at once, each of which has its message from somewhere.
+async fn crowd_of_b(stage: &Stage, number: u64, new: bool, count: u64) {
+    let mut crowd = JoinSet::new();
+    for seed in 1..=count {
+        let (sender, stage) = (sender(stage, number * 100 + seed), stage.clone());
+        crowd.spawn(async move {
+            if new {
+                send_to_new(&stage, &sender, number).await
+            } else {
+                send_to(&stage, &sender, number).await.delivery
+            }
+        });
+    }
+    for delivery in crowd.join_all().await {
+        assert_eq!(delivery.outcome, Outcome::Sent, "{delivery:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_dies_with_a_trial_keeps_it_for_some_seconds_only() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let number = phone_of(&sender, "b").await;
+    let refused = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &refused).expect("a session");
+    crowd_of_b(&stage, number, false, 1).await;
+    sleep(SIX_HOURS).await;
+    stage.gateway.play(&Scenario::Healthy);
+    let phone = phone(number);
+    let picked = sender.pick(&Recipient::of(&phone)).await.expect("sessions");
+    assert_eq!(picked.session(), "b");
+    sender.take_place(&picked, WAIT_MAX).await.expect("a place");
+    // That one is never heard of again.
+    for (wait, expected) in [(0, false), (19, false), (1, true)] {
+        sleep(wait * SECOND).await;
+        let picked = sender.pick(&Recipient::of(&phone)).await.expect("sessions");
+        assert_eq!(picked.session() == "b", expected, "{wait}");
+    }
+    let sent = send_to(&stage, &sender, number).await;
+    assert_eq!(sent.delivery.session, "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_session_is_tried_by_everybody_whatever_whatsapp_said() {
+    let stage = Stage::in_trouble(&Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    })
+    .await;
+    for wait in [Duration::ZERO, MINUTE, SIX_HOURS] {
+        sleep(wait).await;
+        let refused = stage.send().await.delivery.outcome;
+        assert_eq!(refused, Outcome::NotSent(Reason::Restricted));
+    }
+    sleep(SIX_HOURS).await;
+    stage.gateway.play(&Scenario::Healthy);
+    let mut crowd = JoinSet::new();
+    for number in 1..=5 {
+        let (sender, clock) = (stage.sender(number), stage.clock.clone());
+        crowd.spawn(async move { send(&sender, &clock, outgoing(number)).await });
+    }
+    for sent in crowd.join_all().await {
+        assert_eq!(sent.expect("a place").delivery.outcome, Outcome::Sent);
+    }
 }
 
 /// How many messages find a place within a second, and when the next one is told to come.
@@ -423,15 +552,54 @@ async fn a_gateway_that_hangs_holds_up_only_those_who_meet_it_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_dies_after_any_call_to_the_store_and_loses_a_session_meanwhile_leaves_nothing_behind()
- {
+async fn whoever_dies_after_any_call_to_the_store_while_the_sessions_change_leaves_nothing_behind()
+{
+    for change in [Change::TakenOut, Change::Moved, Change::Added] {
+        die_after_each_call(change).await;
+    }
+}
+
+/// What happens to the sessions while somebody sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Two of them are taken out.
+    TakenOut,
+    /// One of them lives on another gateway from now on.
+    Moved,
+    /// There is one more.
+    Added,
+}
+
+impl Change {
+    /// The sessions from now on.
+    fn sessions(self, west: &Simulator) -> Vec<SessionSettings> {
+        let mut sessions = NAMES.map(settings_of).to_vec();
+        match self {
+            Self::TakenOut => sessions.drain(..2).for_each(drop),
+            Self::Moved => sessions[1].gateway = Some(west.address()),
+            Self::Added => sessions.push(SessionSettings {
+                gateway: Some(west.address()),
+                ..settings_of("d")
+            }),
+        }
+        sessions
+    }
+}
+
+async fn die_after_each_call(change: Change) {
     let mut calls = 0;
     loop {
         calls += 1;
         assert!(calls < 60, "a send that does not end");
         let stage = stage().await;
-        let whole = sender(&stage, 1);
-        let number = phone_of(&whole, "b").await;
+        let west = stage.gateway.beside(SimulatorOptions {
+            name: "west".into(),
+            sessions: ["b", "d"]
+                .map(|name| SessionOptions::new(name, &token(name)))
+                .into(),
+            ..SimulatorOptions::default()
+        });
+        let number = phone_of(&sender(&stage, 1), "b").await;
         stage
             .gateway
             .play_on("b", &Scenario::ColdSession)
@@ -440,24 +608,29 @@ async fn whoever_dies_after_any_call_to_the_store_and_loses_a_session_meanwhile_
         let dying = stage.sender_of(NAMES.map(settings_of).into(), calls, faults.clone());
         let sending = send(&dying, &stage.clock, outgoing(number));
         let died = faults.until_stopped(sending).await.is_none();
-        // Meanwhile `b` is taken out, and `a` too: whatever was taken of them passes by itself.
-        let left = stage.sender_of(vec![settings_of("c")], calls, Faults::none());
+        // Whatever was taken of the sessions passes by itself.
+        let sessions = change.sessions(&west);
+        let left = stage.sender_of(sessions.clone(), calls, Faults::none());
         let next = send_to(&stage, &left, number).await;
         assert_eq!(
             next.delivery.outcome,
             Outcome::Sent,
-            "after call {calls}: {next:?}"
+            "{change:?} after call {calls}: {next:?}"
         );
         sleep(16 * SECOND).await;
-        let again = send_to(&stage, &whole, number + 100).await;
+        let later = stage.sender_of(sessions, calls + 100, Faults::none());
+        let again = send_to(&stage, &later, number + 100).await;
         assert_eq!(
             again.delivery.outcome,
             Outcome::Sent,
-            "after call {calls}: {again:?}"
+            "{change:?} after call {calls}: {again:?}"
         );
-        assert!(again.took < 3 * SECOND, "after call {calls}: {again:?}");
+        assert!(
+            again.took < 3 * SECOND,
+            "{change:?} after call {calls}: {again:?}"
+        );
         let shown = stage.gateway.messages(Some(&phone(number)));
-        assert!(shown.len() <= 2, "after call {calls}: {shown:?}");
+        assert!(shown.len() <= 2, "{change:?} after call {calls}: {shown:?}");
         if !died {
             break;
         }

@@ -28,6 +28,7 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 pub const SESSION: &str = "system";
 pub const TOKEN: &str = "system-session-token";
 
+#[derive(Clone)]
 pub struct Stage {
     pub database: EmbeddedDynamoDb,
     pub gateway: Simulator,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use local::database::{Fault, Faults};
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
-use shared::store::whatsapp_sessions::queue::{Slot, SlotRequest};
+use shared::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
 use shared::store::whatsapp_sessions::{
     SeenState, SessionItem, SessionState, StatusClaim, StatusTurn, WhatsAppSessions,
 };
@@ -43,6 +43,7 @@ async fn places_follow_each_other_until_the_queue_is_full() {
             wait_max: 2 * SECOND,
             cost: SECOND,
             pace: None,
+            purpose: SlotPurpose::Send,
         };
         sessions.take_slot(SESSION, request).await.unwrap()
     };
@@ -119,11 +120,7 @@ async fn a_state_that_was_seen_later_is_not_overwritten_and_a_usable_session_kee
     let right = sessions.take_connect_right(SESSION, &fresh, &claim);
     right.await.unwrap();
     let record = async |state, at| {
-        let seen = SeenState {
-            state,
-            since: at,
-            at,
-        };
+        let seen = SeenState::beginning(state, at);
         sessions.record_state(SESSION, seen).await.unwrap()
     };
     record(SessionState::Usable, NOW.plus(SECOND)).await;

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use local::database::Faults;
 use local::simulator::{Profile, Scenario, SessionOptions, Simulator, SimulatorOptions};
 use shared::flows::watch::{NeedsHuman, Watch, WatchReport, WatchedSession, WebhookCheck};
 use shared::gateway::{GatewayAddress, SessionToken};
@@ -9,7 +10,7 @@ use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
 use shared::sender::{Outcome, Reason, Repair};
-use shared::store::deliveries::Deliveries;
+use shared::store::deliveries::{By, Deliveries, Told};
 use shared::store::key_maker::KeyMaker;
 use shared::store::session_list::{ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::SessionState::{self, *};
@@ -220,6 +221,42 @@ async fn a_session_whose_sends_end_unanswered_is_reset_before_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_hangs_is_met_by_one_message() {
+    let names = ["a", "b", "c"];
+    let sessions = names.map(|name| SessionOptions::new(name, &format!("token of {name}")));
+    let stage = Stage::with(SimulatorOptions {
+        sessions: sessions.into(),
+        send_duration: Duration::from_millis(200),
+        ..SimulatorOptions::default()
+    })
+    .await;
+    let sessions = names.map(|name| listed(name, None).session);
+    let settings = Settings {
+        sessions: sessions.clone().into(),
+        ..Settings::default()
+    };
+    run_with(&stage, settings.clone()).await;
+    let hangs = Scenario::DeadQueue { delivered: false };
+    stage.gateway.play_on("b", &hangs).expect("a session");
+    let mut slow = 0;
+    for number in 1..=100 {
+        if number % 10 == 0 {
+            run_with(&stage, settings.clone()).await;
+        }
+        let sender = stage.sender_of(sessions.clone().into(), number, Faults::none());
+        let sent = send(&sender, &stage.clock, outgoing(number)).await;
+        let sent = sent.expect("a place");
+        assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+        assert!(sent.took < 11 * SECOND, "{sent:?}");
+        slow += u32::from(sent.took > 3 * SECOND);
+        sleep(6 * SECOND).await;
+    }
+    assert_eq!(slow, 1, "one message meets it");
+    let report = run_with(&stage, settings).await;
+    assert!(session(&report, "b").usable, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_that_does_not_end_needs_a_restart_in_the_first_minute() {
     let hung = Scenario::WhatsappBlackHole { lasts_ms: None };
     let stage = Stage::in_trouble(&hung).await;
@@ -404,7 +441,12 @@ async fn send_messages(stage: &Stage, numbers: std::ops::Range<u64>, delivered: 
         let outcome = sent.expect("a place").delivery.outcome;
         assert_eq!(outcome, Outcome::Sent);
         if delivered {
-            let arrived = deliveries.record_delivered(&id, stage.clock.now()).await;
+            let told = Told {
+                message_id: &id,
+                by: By::Session(SESSION),
+                at: stage.clock.now(),
+            };
+            let arrived = deliveries.record_delivered(told).await;
             arrived.expect("the store");
         }
         sleep(10 * SECOND).await;

@@ -48,7 +48,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn take(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let webhook = webhook(incoming.request)?;
+    let webhook = webhook(incoming)?;
     let taken = app.webhooks.take(&webhook, incoming.now).await;
     taken.map_err(refused)?;
     Ok(Reply::new(replies::WEBHOOK_TAKEN, json!({})))

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::response::json_response;
 use crate::model::caller::Caller;
+use crate::model::language::Language;
 use crate::model::limits::{Limit, Limited};
+use crate::model::open_chat::ChatOffer;
 use crate::model::replies::{self, Text};
 use crate::platform::report::Chain;
 
@@ -25,11 +27,13 @@ pub struct Problem {
     retry_after: Option<Duration>,
     /// What is wrong with the access token, if that is the problem.
     token: Option<TokenFault>,
+    /// The chat that the person may open.
+    chat: Option<Box<ChatOffer>>,
     /// More fields of the body.
     fields: Map<String, Value>,
     attention: Attention,
     /// What failed here, with everything that caused it.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// What is wrong with an access token.
@@ -81,6 +85,7 @@ impl Problem {
             limit: None,
             retry_after: None,
             token: None,
+            chat: None,
             fields: Map::new(),
             attention: Attention::of_status(status),
             cause: None,
@@ -130,7 +135,7 @@ impl Problem {
     /// Something failed here. The log keeps the whole chain of causes.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         Self {
-            cause: Some(Chain(error).to_string()),
+            cause: Some(Chain(error).to_string().into()),
             ..Self::unavailable(replies::FAILED_HERE)
         }
     }
@@ -196,6 +201,16 @@ impl Problem {
         self
     }
 
+    /// Offers a chat, and says so instead of what was to be said.
+    #[must_use]
+    pub fn offering(self, chat: Box<ChatOffer>) -> Self {
+        Self {
+            message: replies::OPEN_CHAT,
+            chat: Some(chat),
+            ..self
+        }
+    }
+
     /// Says who may have to act, where the status suggests somebody else.
     #[must_use]
     pub fn for_attention_of(self, attention: Attention) -> Self {
@@ -218,6 +233,9 @@ impl Problem {
         if let Some(seconds) = retry_after {
             body.insert("retryAfterSeconds".into(), seconds.into());
         }
+        if let Some(chat) = &self.chat {
+            body.insert("data".into(), offered(chat, caller.language));
+        }
         let mut response = json_response(self.status, &Value::Object(body));
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after {
@@ -234,11 +252,26 @@ impl Problem {
         let (error, status) = (self.code, self.status.as_u16());
         let limit = self.limit.map(Limit::name);
         match (&self.cause, self.attention) {
-            (Some(cause), _) => tracing::error!(error, status, cause, "request failed"),
+            (Some(cause), _) => {
+                tracing::error!(error, status, cause = &**cause, "request failed");
+            }
             (None, Attention::Operator) => tracing::warn!(error, status, limit, "request refused"),
             (None, Attention::Client) => tracing::info!(error, status, limit, "request refused"),
         }
     }
+}
+
+/// What a client is told of a chat that its person may open: a link that opens it with the text written, and the id that the
+/// code will need.
+fn offered(chat: &ChatOffer, language: Language) -> Value {
+    let text = replies::OPEN_CHAT_TEXT.with("word", chat.word.expose());
+    let text: String = form_urlencoded::byte_serialize(text.written(language).as_bytes()).collect();
+    // In an address a space is no plus.
+    let text = text.replace('+', "%20");
+    json!({
+        "openChat": format!("https://wa.me/{}?text={text}", chat.number),
+        "challengeId": chat.challenge.expose(),
+    })
 }
 
 /// The wait in whole seconds, rounded up.

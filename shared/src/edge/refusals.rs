@@ -24,14 +24,17 @@ impl From<SendError> for Problem {
             SendError::NotSent {
                 reason,
                 retry_after,
+                chat,
             } => {
                 let (code, message) = not_sent(reason);
-                let problem =
+                let mut problem =
                     Self::not_sent(code, message).retry_after(retry_after.unwrap_or(AGAIN_SOON));
                 if reason.needs_human() {
-                    problem.with("recovering", false)
-                } else {
-                    problem
+                    problem = problem.with("recovering", false);
+                }
+                match chat {
+                    Some(chat) => problem.offering(chat),
+                    None => problem,
                 }
             }
         }

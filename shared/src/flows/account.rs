@@ -61,7 +61,7 @@ impl AccountCodes {
         let Self { codes, users } = self;
         let CodeRequest { purpose, who, .. } = request;
         let phone = &users.phone_of(who).await?;
-        let survey = codes.survey(phone, caller, now).await?;
+        let mut survey = codes.survey(phone, caller, now).await?;
         let keep = request.keep.clone();
         let order = Order {
             phone,
@@ -75,7 +75,9 @@ impl AccountCodes {
             },
             language: request.language,
             keep: keep.filter(|id| survey.is_bound(*purpose, &id.hash(who))),
+            answers: None,
         };
+        codes.listen(&mut survey, &order).await;
         codes.send(&survey, &order, &Alone).await
     }
 }

@@ -113,9 +113,8 @@ impl AccountChanges {
         // Any other phone has taken a code by now.
         let first_contact = change == AccountChange::PhoneTaken;
         let recipient = Recipient {
-            phone,
-            served_by: None,
             first_contact,
+            ..Recipient::of(phone)
         };
         let place = self.in_time(self.take_place(&recipient), sent_by).await;
         let place = place.ok_or(NotTold::OutOfTime)??;

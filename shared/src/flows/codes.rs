@@ -13,6 +13,7 @@ use crate::model::account::random_id;
 use crate::model::code::{Code, CodeSource};
 use crate::model::keys::{Key, RingName};
 use crate::model::limits::{Limited, Policy};
+use crate::model::open_chat::ChatOffer;
 use crate::model::phone::Phone;
 use crate::model::test_numbers::{REVIEW_CODES_PER_DAY, REVIEW_NUMBER_USED, TestNumbers};
 use crate::model::texts::Brand;
@@ -22,12 +23,13 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::metrics::Meter;
-use crate::sender::{PickError, Reason, Sender};
+use crate::sender::{Reason, Sender};
 use crate::store::StoreError;
 use crate::store::batch::Batches;
 use crate::store::challenges::Challenges;
 use crate::store::deliveries::Deliveries;
 use crate::store::keys::KeyRing;
+use crate::store::open_chats::OpenChats;
 use crate::store::users::Users;
 use crate::store::windows::Windows;
 
@@ -37,11 +39,17 @@ pub mod order;
 /// Round trip 1: what a send is decided on.
 pub mod survey;
 
+/// Whether the last code arrived.
+mod silence;
+
 /// Round trip 2, and the message.
 mod send;
 
 /// The reservation of a code.
 mod reserve;
+
+/// The chat that a person may open where WhatsApp lets the account write to nobody new.
+mod offer;
 
 /// Round trip 3: charges what was sent, takes back what was not.
 mod settle;
@@ -70,6 +78,7 @@ pub struct Codes {
     ring: KeyRing,
     sender: Sender,
     deliveries: Deliveries,
+    open_chats: OpenChats,
     meter: Meter,
     policy: Policy,
     unbound_guesses: bool,
@@ -95,23 +104,12 @@ pub enum SendError {
         reason: Reason,
         /// How long until it is worth asking again, where that is known.
         retry_after: Option<Duration>,
+        /// The chat that the person may open meanwhile, so that the code comes as its answer.
+        chat: Option<Box<ChatOffer>>,
     },
     /// The store failed before anything was sent.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<PickError> for SendError {
-    fn from(error: PickError) -> Self {
-        match error {
-            PickError::NoSession => Self::NoSession,
-            PickError::NoNewChats => Self::NotSent {
-                reason: Reason::Restricted,
-                retry_after: None,
-            },
-            PickError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl From<CapError> for SendError {
@@ -165,6 +163,7 @@ impl Codes {
             ring: KeyRing::new(backends, RingName::Codes),
             sender: Sender::new(backends),
             deliveries: Deliveries::of(backends),
+            open_chats: OpenChats::new(backends),
             meter: Meter::new(&backends.settings),
             policy: backends.settings.policy.clone(),
             unbound_guesses: backends.settings.unbound_guesses,

@@ -14,6 +14,7 @@ use crate::model::challenge::{CODE_LIFE, ChallengeHash, ChallengeId};
 use crate::model::code::Purpose;
 use crate::model::identifier::Identifier;
 use crate::model::language::Language;
+use crate::model::open_chat::WaitingApplicant;
 use crate::model::password::{self, HashError, PasswordHash};
 use crate::platform::clock::Clock;
 use crate::platform::timestamp::Timestamp;
@@ -23,7 +24,7 @@ use crate::store::users::Users;
 use crate::store::{StoreError, Write};
 
 /// A registration outlives the code that confirms it: the code's life starts only when the gateway took its message.
-const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));
+pub(super) const REGISTRATION_LIFE: Duration = CODE_LIFE.saturating_add(Duration::from_secs(60));
 
 /// A request to sign up.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl SignUps {
         let Applicant {
             phone, password, ..
         } = &application.applicant;
-        let survey = self.codes.survey(phone, caller, now).await?;
+        let mut survey = self.codes.survey(phone, caller, now).await?;
         if survey.user.is_some() {
             return Err(RegisterError::PhoneTaken);
         }
@@ -147,7 +148,9 @@ impl SignUps {
             recipient: Recipient::Applicant,
             language: application.language,
             keep: None,
+            answers: None,
         };
+        self.codes.listen(&mut survey, &order).await;
         // Hashing is the expensive part, so it is only for a request that the limits let through.
         self.codes.may_send(&survey, &order)?;
         let new = NewRegistration {
@@ -183,6 +186,14 @@ impl Companion for NewRegistration<'_> {
 
     fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
         Ok(vec![self.registrations.drop(challenge)?])
+    }
+
+    fn applicant(&self) -> Option<WaitingApplicant> {
+        Some(WaitingApplicant {
+            name: self.applicant.name.clone(),
+            email: self.applicant.email.clone(),
+            password: self.password.clone(),
+        })
     }
 }
 
@@ -225,7 +236,7 @@ impl Resends {
         let registration = registration?
             .filter(|registration| registration.phone == *phone)
             .ok_or(ResendError::NoRegistration)?;
-        let survey = survey?;
+        let mut survey = survey?;
         if survey.user.is_some() {
             return Err(ResendError::PhoneTaken);
         }
@@ -238,11 +249,13 @@ impl Resends {
             recipient: Recipient::Applicant,
             language: request.language,
             keep: Some(challenge.clone()),
+            answers: None,
         };
+        self.codes.listen(&mut survey, &order).await;
         let prolonged = ProlongedRegistration {
             registrations: &self.registrations,
             expires_at: now.plus(REGISTRATION_LIFE),
-            expired_at_before: registration.expires_at,
+            registration,
         };
         Ok(self.codes.send(&survey, &order, &prolonged).await?)
     }
@@ -251,8 +264,9 @@ impl Resends {
 /// A registration that lives on with the code that is sent again.
 struct ProlongedRegistration<'a> {
     registrations: &'a Registrations,
+    /// As it was before.
+    registration: Registration,
     expires_at: Timestamp,
-    expired_at_before: Timestamp,
 }
 
 impl Companion for ProlongedRegistration<'_> {
@@ -262,7 +276,11 @@ impl Companion for ProlongedRegistration<'_> {
     }
 
     fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError> {
-        let before = self.expired_at_before;
+        let before = self.registration.expires_at;
         Ok(vec![self.registrations.prolong(challenge, before)?])
+    }
+
+    fn applicant(&self) -> Option<WaitingApplicant> {
+        Some(WaitingApplicant::of(self.registration.clone()))
     }
 }

@@ -1,16 +1,20 @@
 //! What becomes of a webhook of the gateway: whether it is genuine, and what it changes.
 //!
 //! A receipt goes to the record of its message (`receipts.rs`), a change of the connection to the session's item
-//! (`session_news.rs`). Messages that somebody writes to the session change nothing.
+//! (`session_news.rs`). A message that somebody writes to the session is answered where a code waits for it
+//! (`open_chats.rs` beside this), and changes nothing otherwise.
 use std::fmt;
 
+use super::open_chats::{ChatAnswers, ChatMessage};
 use crate::gateway::webhook::{Event, Posted, WebhookKey};
 use crate::model::keys::RingName;
 use crate::model::webhook;
+use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::metrics::Meter;
 use crate::store::StoreError;
+use crate::store::batch::Batches;
 use crate::store::deliveries::Deliveries;
 use crate::store::keys::KeyRing;
 use crate::store::whatsapp_sessions::WhatsAppSessions;
@@ -30,6 +34,8 @@ pub struct Webhook<'a> {
     pub posted: Posted<'a>,
     /// Its header `x-hmac-signature`.
     pub signature: Option<&'a str>,
+    /// When whatever it asks for has to be done.
+    pub deadline: Timestamp,
 }
 
 impl fmt::Debug for Webhook<'_> {
@@ -57,9 +63,11 @@ pub enum WebhookError {
 pub struct Webhooks {
     ring: KeyRing,
     key: Option<WebhookKey>,
+    batches: Batches,
     deliveries: Deliveries,
     meter: Meter,
     sessions: WhatsAppSessions,
+    chats: ChatAnswers,
 }
 
 impl Webhooks {
@@ -69,9 +77,11 @@ impl Webhooks {
         Self {
             ring: KeyRing::new(backends, RingName::Webhooks),
             key: settings.webhook_key.clone(),
+            batches: Batches::new(backends),
             deliveries: Deliveries::of(backends),
             meter: Meter::new(settings),
             sessions: WhatsAppSessions::of(backends),
+            chats: ChatAnswers::new(backends),
         }
     }
 
@@ -80,7 +90,8 @@ impl Webhooks {
     /// # Errors
     /// When the store fails.
     pub async fn warm_up(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.ring.warm_up(now).await
+        tokio::try_join!(self.ring.warm_up(now), self.chats.warm_up(now))?;
+        Ok(())
     }
 
     /// Does what a genuine webhook asks for. The same one again changes nothing, and neither does one that is not understood.
@@ -100,10 +111,31 @@ impl Webhooks {
             }
         }
         match webhook.posted.event() {
-            Event::Receipt(receipt) => self.record(&receipt, now).await?,
+            Event::Receipt(receipt) => self.record(session, &receipt, now).await?,
             Event::Session(news) => self.note(session, news, now).await?,
-            Event::Message(_) | Event::Ignored => {}
+            Event::Message(written) => {
+                let message = ChatMessage {
+                    session,
+                    written: &written,
+                    deadline: webhook.deadline,
+                };
+                self.answer(message, now).await;
+            }
+            Event::Ignored => {}
         }
         Ok(())
+    }
+
+    /// Answers a message. A failure is logged and nothing more: a gateway that posts it once more helps nobody, and the person
+    /// can write again.
+    async fn answer(&self, message: ChatMessage<'_>, now: Timestamp) {
+        if let Err(error) = Box::pin(self.chats.answer(message, now)).await {
+            let (session, error) = (message.session, Chain(&error));
+            tracing::warn!(
+                session,
+                %error,
+                "[WhatsApp System] an opened chat was not answered"
+            );
+        }
     }
 }

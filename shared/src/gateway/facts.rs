@@ -136,6 +136,12 @@ impl Jid {
         }
     }
 
+    /// Whether this is one person, and no group, channel or list.
+    pub fn is_person(&self) -> bool {
+        let server = self.0.rsplit('@').next();
+        matches!(server, Some("s.whatsapp.net" | "lid"))
+    }
+
     /// The digits of the account's number, without the device that may stand behind them. Names without a number have none.
     pub fn digits(&self) -> Option<&str> {
         let user = self.0.strip_suffix(NUMBERED)?;
@@ -207,6 +213,14 @@ impl SessionStatus {
     /// Whether a message can be sent now.
     pub const fn usable(&self) -> bool {
         self.connected && self.logged_in
+    }
+
+    /// The digits of the account's own number, while it is logged in: afterwards the account may be another one's.
+    pub fn own_number(&self) -> Option<String> {
+        let jid = Jid(self.jid.clone().filter(|_| self.usable())?);
+        let digits = jid.digits()?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.to_owned())
     }
 }
 

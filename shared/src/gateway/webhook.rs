@@ -3,6 +3,7 @@
 //! Whatever is not understood is `Event::Ignored`: versions differ in what they send, and the next one sends more.
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -103,6 +104,10 @@ pub struct SessionNews {
     pub change: SessionChange,
     /// When, if the event says so; most do not.
     pub at: Option<Timestamp>,
+    /// For how long WhatsApp closes the account out, if it does and says so.
+    pub lasts: Option<Duration>,
+    /// WhatsApp's number for why it does.
+    pub code: Option<i64>,
 }
 
 /// What can happen to a session's connection.
@@ -146,7 +151,12 @@ fn event(posted: &Value) -> Option<Event> {
         "Message" => message(&event).map(Event::Message),
         name => {
             let change = session_change(name, &event)?;
-            Some(Event::Session(SessionNews { change, at }))
+            Some(Event::Session(SessionNews {
+                change,
+                at,
+                lasts: ban_lasts(change, &event),
+                code: event["Code"].as_i64(),
+            }))
         }
     }
 }
@@ -214,6 +224,17 @@ fn session_change(name: &str, event: &Value) -> Option<SessionChange> {
         "ConnectFailure" => SessionChange::ConnectFailure,
         _ => return None,
     })
+}
+
+/// The longest ban that is believed: a longer one is not temporary.
+const BAN_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long a ban lasts, which gateways give in nanoseconds.
+fn ban_lasts(change: SessionChange, event: &Value) -> Option<Duration> {
+    let nanoseconds = event["Expire"].as_u64();
+    let nanoseconds =
+        nanoseconds.filter(|lasts| change == SessionChange::TemporaryBan && *lasts > 0);
+    nanoseconds.map(|lasts| Duration::from_nanos(lasts).min(BAN_MAX))
 }
 
 /// A time with any offset, or in seconds.

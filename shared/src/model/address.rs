@@ -34,6 +34,14 @@ impl ClientAddress {
     }
 }
 
+impl ClientAddress {
+    /// The address that is shown as `text`; `None` when none is.
+    pub fn read(text: &str) -> Option<Self> {
+        let (address, _) = text.split_once('/').unwrap_or((text, ""));
+        address.parse::<IpAddr>().ok().map(Self::from)
+    }
+}
+
 impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -55,7 +63,9 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ] {
             let address: IpAddr = typed.parse().expect("an address");
-            assert_eq!(ClientAddress::from(address).to_string(), counted);
+            let address = ClientAddress::from(address);
+            assert_eq!(address.to_string(), counted);
+            assert_eq!(ClientAddress::read(counted), Some(address));
         }
     }
 }

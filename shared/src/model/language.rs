@@ -28,6 +28,14 @@ impl Language {
         }
     }
 
+    /// Its tag.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Indonesian => "id",
+            Self::English => "en",
+        }
+    }
+
     /// The language that a client asks for: by `locale`, otherwise the first known one of an `Accept-Language` header in its
     /// order.
     pub fn asked(locale: Option<&str>, accept_language: Option<&str>) -> Option<Self> {

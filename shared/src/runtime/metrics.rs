@@ -234,6 +234,14 @@ impl Meter {
         }
     }
 
+    /// Writes that a message which was begun at `begun` was delivered at `at`. Gateways give whole seconds, so it may be said to
+    /// have been delivered before.
+    pub fn delivered(&self, at: Timestamp, begun: Timestamp) {
+        let line = self.line(at).count(Metric::Delivered, 1);
+        line.seconds(Metric::SecondsToDelivered, at.since(begun))
+            .write();
+    }
+
     /// Writes what a round over all sessions has seen.
     pub fn watched(&self, watched: &Watched<'_>, at: Timestamp) {
         let counts = [

@@ -31,6 +31,8 @@ pub struct Tables {
     pub users: String,
     /// Sign-ups that wait for their code.
     pub registrations: String,
+    /// Codes that wait for their chat to be opened.
+    pub open_chats: String,
     /// What a signed-in user holds.
     pub logins: String,
     /// The key rings.
@@ -50,6 +52,7 @@ impl Default for Tables {
             limits: "LimitsTable".into(),
             users: "UsersTable".into(),
             registrations: "RegistrationsTable".into(),
+            open_chats: "OpenChatsTable".into(),
             logins: "LoginsTable".into(),
             keys: "KeysTable".into(),
             whatsapp_sessions: "WhatsAppSessionsTable".into(),
@@ -138,6 +141,9 @@ pub struct Settings {
     /// Whether the first message to a number is preceded by the question whether it is on WhatsApp:
     /// `CHECK_FIRST_CONTACT` is `on` or `off`.
     pub check_first_contact: bool,
+    /// How long an account that WhatsApp keeps from sending is left alone before one message tries it again:
+    /// `WHATSAPP_RESTRICTED_RETRY_HOURS`.
+    pub restricted_retry: Duration,
     /// The sessions to send from beside those in the table of keys: `WHATSAPP_USER_TOKEN` is one called [`SYSTEM_SESSION`].
     pub sessions: Vec<SessionSettings>,
     /// How payment notices are sent.
@@ -202,6 +208,7 @@ impl Default for Settings {
             restart_url: None,
             webhook_key: None,
             check_first_contact: true,
+            restricted_retry: Duration::from_secs(6 * 60 * 60),
             sessions: Vec::new(),
             notices: NoticeSettings::default(),
             bridges: BridgeSettings::default(),

@@ -12,7 +12,7 @@ use crate::gateway::{GatewayError, TextMessage};
 use crate::model::texts::MessageBody;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::SessionState;
-use crate::store::whatsapp_sessions::queue::{Slot, SlotRequest};
+use crate::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
 use crate::store::whatsapp_sessions::sends::UnansweredSend;
 
 /// No send takes longer than this.
@@ -230,6 +230,7 @@ impl Run<'_> {
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
             pace: None,
+            purpose: SlotPurpose::Send,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {
@@ -237,7 +238,7 @@ impl Run<'_> {
                 self.place.cost = cost;
                 self.wait_until(at).await
             }
-            Ok(Ok(Slot::Full(_))) => Err(Observation::QueueFull),
+            Ok(Ok(Slot::Full(_) | Slot::OnTrial)) => Err(Observation::QueueFull),
             // The queue keeps the pace and nothing else, so a message goes without it when the store fails.
             Ok(Err(error)) => {
                 self.store_failed(&error);

@@ -64,6 +64,7 @@ pub fn advise(item: &SessionItem, outlook: &Outlook) -> Advice {
         // No status shows a restriction, so only the next send shows whether it lasts.
         SessionState::Usable | SessionState::Restricted | SessionState::ColdLocked => Advice::Send,
         SessionState::Misconfigured => Advice::GiveUp(Observation::Misconfigured),
+        SessionState::Banned => Advice::GiveUp(Observation::Restricted),
         SessionState::NeedsPairing => Advice::GiveUp(Observation::Unpaired),
         SessionState::Unlinked if free => Advice::Connect,
         SessionState::Unlinked if stabilising(item, now) => Advice::Watch,
@@ -139,6 +140,11 @@ mod tests {
                 "a QR code",
                 known(NeedsPairing, -50, -50),
                 give_up(Observation::Unpaired),
+            ),
+            (
+                "banned",
+                known(Banned, -50, -50),
+                give_up(Observation::Restricted),
             ),
             ("no QR code", known(Unlinked, -50, -50), Advice::Connect),
             ("down", known(Down, -50, -50), Advice::Connect),

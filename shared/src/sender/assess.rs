@@ -92,6 +92,9 @@ pub fn see(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SeenSta
 
 fn state_of(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<SessionState> {
     let known = item.seen.map(|seen| seen.state);
+    if is_banned(item, glance, now) {
+        return Some(SessionState::Banned);
+    }
     Some(match glance {
         Glance::Flags {
             connected: true,
@@ -121,6 +124,19 @@ fn state_of(item: &SessionItem, glance: Glance, now: Timestamp) -> Option<Sessio
         Glance::NoGateway => SessionState::Unreachable,
         Glance::Misconfigured | Glance::Disturbed | Glance::Nothing => return None,
     })
+}
+
+/// Whether a glance shows nothing new of an account that WhatsApp has closed out: it is not let in. Once it is, the ban is
+/// over, whatever was said.
+fn is_banned(item: &SessionItem, glance: Glance, now: Timestamp) -> bool {
+    let banned = item.seen.filter(|seen| seen.state == SessionState::Banned);
+    let lasts = banned.is_some_and(|seen| seen.until.is_some_and(|until| now < until));
+    let open = Glance::Flags {
+        connected: true,
+        logged_in: true,
+    };
+    lasts
+        && (glance == Glance::HeldBack || matches!(glance, Glance::Flags { .. }) && glance != open)
 }
 
 /// The state of a session that is neither open nor logged in.
@@ -186,14 +202,21 @@ fn stuck(item: &SessionItem, now: Timestamp) -> SeenState {
 
 /// The state of a session whose sends end without an answer, if it is suspect by now.
 pub fn suspect(item: &SessionItem, now: Timestamp) -> Option<SeenState> {
+    suspect_after(UNANSWERED_MIN, item, now)
+}
+
+/// The same for a session that no message waits for. One send without an answer is enough, since others have gone round it
+/// meanwhile or none came: to reset it holds up nobody, and the next message does not meet it again.
+pub fn suspect_at_rest(item: &SessionItem, now: Timestamp) -> Option<SeenState> {
+    let open = item.seen.is_some_and(|seen| seen.state.is_open());
+    suspect_after(1, item, now).filter(|_| open)
+}
+
+fn suspect_after(sends: i64, item: &SessionItem, now: Timestamp) -> Option<SeenState> {
     let since = item.unanswered_since?;
     let reset = item.connect_at.is_some_and(|connect| connect >= since);
-    let counts = item.unanswered >= UNANSWERED_MIN && now.since(since) <= UNANSWERED_LIFE && !reset;
-    counts.then_some(SeenState {
-        state: SessionState::Suspect,
-        since: now,
-        at: now,
-    })
+    let counts = item.unanswered >= sends && now.since(since) <= UNANSWERED_LIFE && !reset;
+    counts.then_some(SeenState::beginning(SessionState::Suspect, now))
 }
 
 #[cfg(test)]
@@ -262,6 +285,27 @@ mod tests {
             check_see("gone", &item, LIBRARY, Some((Reconnecting, 0)));
         }
         check_see("down", &known(Down, -9, -9), OPEN, Some((Usable, 0)));
+    }
+
+    #[test]
+    fn a_ban_lasts_until_its_end_unless_the_account_is_let_in() {
+        let until = |end| {
+            let mut item = known(Banned, -90_000, -60_000);
+            item.seen.as_mut().expect("a state").until = Some(at(end));
+            item
+        };
+        for glance in [LIBRARY, ABSENT, LOGGING_IN, Glance::HeldBack] {
+            check_see("it lasts", &until(1), glance, Some((Banned, -90_000)));
+            let after = see(&until(0), glance, at(0)).map(|seen| seen.state);
+            assert_ne!(after, Some(Banned), "{glance:?}");
+        }
+        check_see("let in", &until(1), OPEN, Some((Usable, 0)));
+        check_see(
+            "unlinked",
+            &until(1),
+            Glance::QrCode,
+            Some((NeedsPairing, 0)),
+        );
     }
 
     #[test]
@@ -430,6 +474,27 @@ mod tests {
             ),
         ] {
             check_state(case, &item, glance, expected);
+        }
+    }
+
+    #[test]
+    fn one_send_without_an_answer_is_enough_while_no_message_waits() {
+        let unanswered = SessionItem {
+            unanswered: 1,
+            unanswered_since: Some(at(-1_000)),
+            ..SessionItem::default()
+        };
+        let at_rest = |state, connect_at: Option<i64>| SessionItem {
+            seen: known(state, -9_000, -300).seen,
+            connect_at: connect_at.map(at),
+            ..unanswered.clone()
+        };
+        for (case, item, expected) in [
+            ("open", at_rest(Usable, None), true),
+            ("not open", at_rest(Reconnecting, None), false),
+            ("reset since", at_rest(Usable, Some(-500)), false),
+        ] {
+            assert_eq!(suspect_at_rest(&item, at(0)).is_some(), expected, "{case}");
         }
     }
 

@@ -118,7 +118,7 @@ fn state(item: &SessionItem, now: Timestamp) -> ChannelState {
         | SessionState::Suspect => ChannelState::Recovering,
         SessionState::Down if spacing::stabilising(item, now) => ChannelState::Recovering,
         SessionState::Down | SessionState::Unreachable => ChannelState::Down,
-        SessionState::Restricted => ChannelState::Restricted,
+        SessionState::Restricted | SessionState::Banned => ChannelState::Restricted,
         SessionState::ColdLocked => ChannelState::ColdLocked,
         SessionState::Misconfigured => ChannelState::Misconfigured,
     }

@@ -7,8 +7,8 @@ use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::store::deliveries::DeliveryItem;
-use crate::store::whatsapp_sessions::SeenState;
 use crate::store::whatsapp_sessions::sends::SendRecord;
+use crate::store::whatsapp_sessions::{SeenState, SessionState};
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -139,6 +139,24 @@ pub fn message_id(entropy: &Entropy) -> String {
 }
 
 impl Delivery {
+    /// The sessions that it was tried on, each once.
+    fn tried(&self) -> Vec<&str> {
+        let shown = self.shown.iter().map(|shown| shown.session.as_str());
+        let mut tried: Vec<_> = shown.chain([self.session.as_str()]).collect();
+        tried.sort_unstable();
+        tried.dedup();
+        tried
+    }
+
+    /// Whether WhatsApp refused the message to somebody new on the session called `name`. Nothing where it was not tried there.
+    pub(super) fn refused_as_new(&self, name: &str) -> Option<bool> {
+        let mut tried = self.shown.iter().rev();
+        let shown = tried.find(|shown| shown.session == name)?;
+        let state = shown.new_state.map(|seen| seen.state);
+        // Only such a refusal shows this.
+        Some(state == Some(SessionState::ColdLocked))
+    }
+
     /// The delivery as it is stored.
     pub(super) fn item(&self) -> DeliveryItem<'_> {
         DeliveryItem {
@@ -146,6 +164,7 @@ impl Delivery {
             purpose: self.purpose,
             phone: self.phone.to_string(),
             session: &self.session,
+            tried: self.tried(),
             outcome: if self.to_nobody {
                 "nobody"
             } else {

@@ -156,6 +156,7 @@ impl<'a> Relay<'a> {
             };
             match queue::take_slot(self.services, &other, wanted).await {
                 Ok(Taken::Place(place)) => return Some(*place),
+                Ok(Taken::OnTrial) => {}
                 Ok(Taken::Full(_)) if is_last_try => {}
                 Ok(Taken::Full(_)) => others.full.push_back(other),
                 Err(error) => {
@@ -176,7 +177,7 @@ impl<'a> Relay<'a> {
                 let items = items.into_iter().collect();
                 let mut choices = Choice::of_each(&unread, &items, self.services.clock.now());
                 choices.retain(|choice| choice.rank.may_send());
-                choices.sort_by_key(|choice| choice.rank);
+                choices.sort_by_key(|choice| choice.rank.order());
                 others.known.extend(choices);
             }
             Err(error) => self.services.store_failed_beside_send("", id, &error),

@@ -28,7 +28,9 @@ impl Run<'_> {
         let now = self.now();
         let reader = Reader::of(&self);
         let send_record = match reader {
-            Reader::NewContact | Reader::Contact => self.send_record(outcome, now),
+            Reader::NewContact | Reader::Unserved | Reader::Contact => {
+                self.send_record(outcome, now)
+            }
             Reader::Nobody => None,
         };
         let rest_of_nobodys_place =
@@ -36,17 +38,12 @@ impl Run<'_> {
                 self.rest_of_place(now.since(self.sent_at))
                     .unwrap_or_default()
             });
-        let seen = self.place.item.seen;
+        let new_state = self.new_state(outcome, reader, now);
         End {
             outcome,
             retry_after: retry_after(outcome, self.retry_after),
             shown: Shown {
-                new_state: match reader {
-                    Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
-                        seen_usable(seen, self.sent_at)
-                    }
-                    _ => new_state(outcome, seen, reader, now),
-                },
+                new_state,
                 session: self.place.session,
                 send_record,
                 rest_of_nobodys_place,
@@ -54,6 +51,20 @@ impl Run<'_> {
             effort: self.effort,
             steps: self.steps,
         }
+    }
+
+    /// What the session is seen as, when the message has shown that. What WhatsApp refuses now is tried again some hours later.
+    fn new_state(&self, outcome: Outcome, reader: Reader, now: Timestamp) -> Option<SeenState> {
+        let seen = self.place.item.seen;
+        let mut shown = match reader {
+            Reader::Nobody if outcome == Outcome::NotSent(Reason::SessionDown) => {
+                seen_usable(seen, self.sent_at)?
+            }
+            _ => new_state(outcome, seen, reader, now)?,
+        };
+        shown.until = (outcome == Outcome::NotSent(Reason::Restricted))
+            .then(|| now.plus(self.services.restricted_retry));
+        Some(shown)
     }
 
     /// What a real message has shown about its session; nothing if it was not sent at all.
@@ -84,7 +95,7 @@ impl Run<'_> {
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
             rest_of_place: self.taken_after.and_then(|took| self.rest_of_place(took)),
             new_chat_on: taken
-                .filter(|_| self.place.contact != Contact::Known)
+                .filter(|_| matches!(self.place.contact, Contact::New | Contact::OfAnother))
                 .map(|_| now.day()),
         })
     }
@@ -124,6 +135,8 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 enum Reader {
     /// Somebody that this system may never have written to.
     NewContact,
+    /// A user that no session is known to have written to.
+    Unserved,
     /// Somebody that took messages before.
     Contact,
     /// Nobody.
@@ -135,6 +148,7 @@ impl Reader {
         match (&run.message.content, run.place.contact) {
             (Content::Nobody, _) => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
+            (Content::Text(_), Contact::Unserved) => Self::Unserved,
             (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }
@@ -148,8 +162,13 @@ fn new_state(
     now: Timestamp,
 ) -> Option<SeenState> {
     let before = seen.map(|seen| seen.state);
+    // Nothing was sent, so nothing is new.
+    if before == Some(SessionState::Banned) && outcome != Outcome::Sent {
+        return None;
+    }
     let state = match reader {
         Reader::NewContact => state_after_new_contact(outcome, before)?,
+        Reader::Unserved => state_after_unserved(outcome, before)?,
         Reader::Contact => state_after_contact(outcome, before)?,
         Reader::Nobody => state_after_nobody(outcome, before)?,
     };
@@ -175,20 +194,33 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
     }
 }
 
+/// The state that a message to a user shows whom no session is known to have written to: refused, it shows what one to a new
+/// contact does, and otherwise what one to a contact does.
+fn state_after_unserved(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
+    match outcome {
+        Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),
+        _ => state_after_contact(outcome, before),
+    }
+}
+
+/// The state of an account that WhatsApp did not let write to somebody whom it may never have written to.
+fn refused_as_new(before: Option<SessionState>) -> SessionState {
+    match before {
+        Some(SessionState::Restricted) => SessionState::Restricted,
+        _ => SessionState::ColdLocked,
+    }
+}
+
 /// What a message to nobody has seen that ends like one whose session broke. A real one has looked at the session, found it
 /// usable again, and told so: if nobody's told nothing, the time of the last look would tell.
 fn seen_usable(before: Option<SeenState>, at: Timestamp) -> Option<SeenState> {
     let state = SessionState::Usable;
     let still_usable = before.is_none_or(|seen| seen.state == state);
-    still_usable.then_some(SeenState {
-        state,
-        since: at,
-        at,
-    })
+    still_usable.then_some(SeenState::beginning(state, at))
 }
 
 /// The state that a message to nobody shows: it has seen the status, and no more. It ends as restricted because a real one did,
-/// which shows the same.
+/// and shows what one to a user does whom nobody has written to: a phone without an account must not be told from that.
 fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     let hidden = [
         SessionState::Restricted,
@@ -197,8 +229,8 @@ fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<
     ];
     match outcome {
         Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
-        Outcome::Sent
-        | Outcome::NotSent(Reason::Misconfigured | Reason::NeedsPairing | Reason::Restricted) => {
+        Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),
+        Outcome::Sent | Outcome::NotSent(Reason::Misconfigured | Reason::NeedsPairing) => {
             state_after(outcome, before)
         }
         Outcome::NotSent(_) | Outcome::Unknown => None,

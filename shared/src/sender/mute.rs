@@ -1,4 +1,5 @@
-//! Whether a session's messages arrive: WhatsApp can take them and deliver none, which no answer and no status shows.
+//! Whether a session's messages arrive: WhatsApp can take them and deliver none, which no answer and no status shows. Neither
+//! does it where a gateway's store was busy and a single message left without its text.
 use std::time::Duration;
 
 use crate::model::limits::DAY;
@@ -12,6 +13,11 @@ const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
 const SILENT_MIN: usize = 5;
 /// A session whose receipts were never seen tells nothing by their absence, and neither do receipts of so long ago.
 const USED_TO_DELIVER: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// A session's receipts come soon if most of the last ones came within this.
+const SOON: Duration = Duration::from_secs(5);
+/// How long that is taken to hold.
+const SOON_HOLDS: Duration = DAY;
 
 /// A message that was taken, and when its record says that it was delivered.
 #[derive(Clone, Debug)]
@@ -66,7 +72,26 @@ pub fn arrivals(item: &SessionItem, checked: &[Checked], now: Timestamp) -> Arri
     Arrivals {
         delivered_at,
         mute_since: item.mute_since.or(begins).filter(|_| !one_arrived),
+        receipts_take: receipts_take(checked).or(item.receipts_take),
     }
+}
+
+/// How long the receipts of the messages took that were delivered: the middle one.
+fn receipts_take(checked: &[Checked]) -> Option<Duration> {
+    let took = |one: &Checked| Some(one.delivered_at?.since(one.message.at));
+    let mut took: Vec<_> = checked.iter().filter_map(took).collect();
+    took.sort_unstable();
+    took.get(took.len() / 2).copied()
+}
+
+/// Whether a message of the session of `item` that has no receipt after some seconds has probably not arrived: the receipts
+/// of others come soon, or came until it fell mute.
+pub fn receipts_come_soon(item: &SessionItem, now: Timestamp) -> bool {
+    let lately = item
+        .delivered_at
+        .is_some_and(|at| now.since(at) < SOON_HOLDS);
+    let soon = item.receipts_take.is_some_and(|take| take <= SOON);
+    lately && soon || item.mute_since.is_some()
 }
 
 #[cfg(test)]
@@ -142,6 +167,45 @@ mod tests {
             "a later one"
         );
         assert_eq!(delivered(None, &[]), None);
+    }
+
+    #[test]
+    fn receipts_that_come_soon_make_one_that_does_not_come_tell_something() {
+        let item = |delivered, take: Option<u64>, mute| SessionItem {
+            receipts_take: take.map(Duration::from_secs),
+            ..session(delivered, mute)
+        };
+        let day = -24 * 60 * MINUTE;
+        for (case, item, expected) in [
+            ("soon", item(Some(-MINUTE), Some(5), None), true),
+            ("late", item(Some(-MINUTE), Some(6), None), false),
+            ("nobody knows", item(Some(-MINUTE), None, None), false),
+            ("long ago", item(Some(day), Some(1), None), false),
+            ("never", item(None, None, None), false),
+            ("mute", item(Some(day), Some(60), Some(-MINUTE)), true),
+        ] {
+            assert_eq!(receipts_come_soon(&item, at(0)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_middle_one_says_how_long_receipts_take() {
+        let taken = |seconds: &[i64], before: Option<u64>| {
+            let messages: Vec<_> = seconds
+                .iter()
+                .map(|took| (-9 * MINUTE, Some(-9 * MINUTE + took * 1_000)))
+                .chain(silent(2))
+                .collect();
+            let item = SessionItem {
+                receipts_take: before.map(Duration::from_secs),
+                ..SessionItem::default()
+            };
+            let shown = arrivals(&item, &checked(&messages), at(0));
+            shown.receipts_take.map(|take| take.as_secs())
+        };
+        assert_eq!(taken(&[2, 300, 1], Some(9)), Some(2));
+        assert_eq!(taken(&[], Some(9)), Some(9));
+        assert_eq!(taken(&[], None), None);
     }
 
     #[test]

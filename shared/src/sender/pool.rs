@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
+use super::delivery::Delivery;
 use super::rank::{Contact, Rank, rank};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -113,8 +114,12 @@ pub struct Recipient<'a> {
     pub phone: &'a Phone,
     /// The session that served the phone before, where that is known.
     pub served_by: Option<&'a str>,
-    /// Whether no session is known to have written to the phone.
+    /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
+    /// Whether none is known to, although the person does not sign up: a user of another system, or nobody.
+    pub unserved: bool,
+    /// The session whose last message seems not to have reached the phone: others come before it.
+    pub silent: Option<&'a str>,
 }
 
 impl<'a> Recipient<'a> {
@@ -124,6 +129,8 @@ impl<'a> Recipient<'a> {
             phone,
             served_by: None,
             first_contact: false,
+            unserved: false,
+            silent: None,
         }
     }
 
@@ -141,6 +148,7 @@ impl<'a> Recipient<'a> {
     fn contact(&self, name: &str) -> Contact {
         match self.served_by {
             _ if self.first_contact => Contact::New,
+            _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,
             Some(_) | None => Contact::Known,
         }
@@ -149,8 +157,9 @@ impl<'a> Recipient<'a> {
     /// `sessions` in the order of this recipient.
     pub(super) fn order(&self, mut sessions: Vec<SessionSettings>) -> Vec<SessionSettings> {
         let place = |session: &SessionSettings| {
-            let first = self.served_by == Some(session.name.as_str());
-            (!first, weight(&session.name, self.phone))
+            let is = |name: Option<&str>| name == Some(session.name.as_str());
+            let weight = weight(&session.name, self.phone);
+            (is(self.silent), !is(self.served_by), weight)
         };
         sessions.sort_by_cached_key(place);
         sessions
@@ -207,6 +216,35 @@ impl Choice {
             contact,
         }
     }
+
+    /// Whether the account writes to nobody new today, as far as is known, and would to whoever writes first.
+    fn is_locked(&self) -> bool {
+        let state = self.item.seen.map(|seen| seen.state);
+        match self.rank {
+            Rank::Closed => state.is_some_and(|state| {
+                matches!(state, SessionState::Usable | SessionState::ColdLocked)
+            }),
+            _ => self.contact == Contact::New && state == Some(SessionState::ColdLocked),
+        }
+    }
+
+    /// The chat with its account. None while what it sends does not arrive, and where nobody knows its number.
+    fn chat(&self) -> Option<ChatToOpen> {
+        let number = self.item.own_number.clone()?;
+        self.item.mute_since.is_none().then(|| ChatToOpen {
+            session: self.session.name.clone(),
+            number,
+        })
+    }
+}
+
+/// A chat that a recipient may open, who cannot be written to first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatToOpen {
+    /// The session that will answer.
+    pub session: String,
+    /// The digits of its number.
+    pub number: String,
 }
 
 /// The sessions for a recipient, the best first. There is one at least.
@@ -215,6 +253,8 @@ pub struct Picked {
     pub(super) all: Arc<[Choice]>,
     /// Those of which nothing was read.
     pub(super) unread: Arc<[Candidate]>,
+    /// Those that may write to nobody new any more today.
+    closed: Arc<[Choice]>,
 }
 
 /// Why there is no session.
@@ -225,7 +265,7 @@ pub enum PickError {
     NoSession,
     /// Every session has written to as many people for the first time today as it may.
     #[error("no session may write to one more new contact today")]
-    NoNewChats,
+    NoNewChats(Option<ChatToOpen>),
     /// The store failed.
     #[error("the session is not known")]
     Store(#[source] StoreError),
@@ -233,19 +273,51 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
+    pub(super) fn new(choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
         if choices.is_empty() {
             return Err(PickError::NoSession);
         }
-        choices.retain(|choice| choice.rank != Rank::Closed);
-        if choices.is_empty() {
-            return Err(PickError::NoNewChats);
+        let (closed, mut open): (Vec<_>, Vec<_>) = choices
+            .into_iter()
+            .partition(|choice| choice.rank == Rank::Closed);
+        if open.is_empty() {
+            let mut locked = closed.iter().filter(|choice| choice.is_locked());
+            return Err(PickError::NoNewChats(locked.find_map(Choice::chat)));
         }
-        choices.sort_by_key(|choice| choice.rank);
+        open.sort_by_key(|choice| choice.rank.order());
         Ok(Self {
-            all: choices.into(),
+            all: open.into(),
             unread: unread.into(),
+            closed: closed.into(),
         })
+    }
+
+    /// The session called `name` and no other, if it is among them.
+    pub fn only(self, name: &str) -> Result<Self, PickError> {
+        let all = self.all.iter();
+        let only: Arc<[Choice]> = all
+            .filter(|choice| choice.session.name == name)
+            .cloned()
+            .collect();
+        if only.is_empty() {
+            return Err(PickError::NoSession);
+        }
+        Ok(Self {
+            all: only,
+            unread: Arc::default(),
+            closed: Arc::default(),
+        })
+    }
+
+    /// The chat that the recipient may open, once `delivery` did not get through: with the first session whose account WhatsApp
+    /// lets write to nobody new.
+    pub fn chat_to_open(&self, delivery: &Delivery) -> Option<ChatToOpen> {
+        let locked = |choice: &&Choice| {
+            let refused = delivery.refused_as_new(&choice.session.name);
+            refused.unwrap_or_else(|| choice.is_locked())
+        };
+        let mut locked = self.all.iter().chain(&*self.closed).filter(locked);
+        locked.find_map(Choice::chat)
     }
 
     pub(super) fn first(&self) -> &Choice {
@@ -255,15 +327,6 @@ impl Picked {
     /// The name of the best session.
     pub fn session(&self) -> &str {
         &self.first().session.name
-    }
-
-    /// The session called `name` alone; `None` when it is not one of those that messages are sent from.
-    pub fn only(&self, name: &str) -> Option<Self> {
-        let choice = self.all.iter().find(|choice| choice.session.name == name)?;
-        Some(Self {
-            all: [choice.clone()].into(),
-            unread: Arc::default(),
-        })
     }
 
     /// How long the best session has not been usable, as far as is known.
@@ -307,9 +370,8 @@ mod tests {
 
     fn order(phone: &Phone, served_by: Option<&str>, names: &[&str]) -> Vec<String> {
         let recipient = Recipient {
-            phone,
             served_by,
-            first_contact: false,
+            ..Recipient::of(phone)
         };
         let ordered = recipient.order(sessions(names)).into_iter();
         ordered.map(|session| session.name).collect()
@@ -349,6 +411,20 @@ mod tests {
             }
             let gone = order(&phone, Some("gone"), &["a", "b", "c"]);
             prop_assert_eq!(gone, order(&phone, None, &["a", "b", "c"]));
+        }
+    }
+
+    #[test]
+    fn the_session_whose_message_did_not_arrive_comes_last() {
+        let phone = phone(1);
+        for name in ["a", "b", "c"] {
+            let recipient = Recipient {
+                served_by: Some(name),
+                silent: Some(name),
+                ..Recipient::of(&phone)
+            };
+            let ordered = recipient.order(sessions(&["a", "b", "c"]));
+            assert_eq!(ordered[2].name, name);
         }
     }
 

@@ -1,4 +1,5 @@
 //! The places in a session's queue. The gateway sends one message at a time.
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::services::Services;
 use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::queue::{Pace, Slot, SlotRequest};
+use crate::store::whatsapp_sessions::queue::{Pace, Slot, SlotPurpose, SlotRequest};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
 
 /// The cost of a send that nobody has measured yet.
@@ -164,38 +165,83 @@ pub(super) async fn take_place(
     turn: Turn,
 ) -> Result<Place, PlaceError> {
     let latest = services.clock.now().plus(turn.wait_max);
-    let usable = picked
-        .all
-        .iter()
-        .skip(1)
-        .filter(|other| other.rank.may_send());
-    let mut queues: Vec<_> = std::iter::once(picked.first())
-        .chain(usable)
-        .map(|choice| (choice, choice.item.free_at))
-        .collect();
+    let mut queues = Queues::of(picked);
     // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
     for (round, pause) in PLACE_PAUSES.into_iter().enumerate() {
-        for (number, (choice, free_at)) in queues.iter_mut().enumerate() {
-            let wanted = Wanted {
-                free_at: *free_at,
-                latest,
-                pace: turn.pace,
-            };
-            match take_slot(services, choice, wanted).await {
-                Ok(Taken::Place(place)) => return Ok(place.of(&picked.all, &picked.unread)),
-                Ok(Taken::Full(free)) => *free_at = free,
-                Err(error) if (round, number) == (0, 0) => return Err(PlaceError::Store(error)),
-                Err(_) => {}
-            }
+        match queues.take_one(services, latest, turn.pace).await {
+            Ok(Some(place)) => return Ok(place.of(&picked.all, &picked.unread)),
+            Err(error) if round == 0 => return Err(PlaceError::Store(error)),
+            Ok(None) | Err(_) => {}
         }
         if latest.since(services.clock.now()) <= pause {
             break;
         }
         tokio::time::sleep(pause).await;
     }
-    let free = queues.iter().filter_map(|(_, free_at)| *free_at).min();
+    let free = queues.0.iter().filter_map(|queue| queue.free_at).min();
     let retry_after = free.unwrap_or(latest).since(latest);
     Err(PlaceError::Busy(Busy { retry_after }))
+}
+
+/// The queue of a session that may send.
+struct Queue {
+    choice: Choice,
+    /// When its first place is free, as far as is known.
+    free_at: Option<Timestamp>,
+}
+
+/// The queues that a message may take its place in, the best first.
+struct Queues(VecDeque<Queue>);
+
+impl Queues {
+    /// That of the first session of `picked`, whatever is wrong with it, and those of the others that may send.
+    fn of(picked: &Picked) -> Self {
+        let others = picked.all.iter().skip(1);
+        let usable = others.filter(|other| other.rank.may_send());
+        let queue = |choice: &Choice| Queue {
+            choice: choice.clone(),
+            free_at: choice.item.free_at,
+        };
+        Self(
+            std::iter::once(picked.first())
+                .chain(usable)
+                .map(queue)
+                .collect(),
+        )
+    }
+
+    /// A place in the first queue that has one. A session that another message tries out is left alone, unless it is the only
+    /// one.
+    async fn take_one(
+        &mut self,
+        services: &Services,
+        latest: Timestamp,
+        pace: Option<Duration>,
+    ) -> Result<Option<Box<Place>>, StoreError> {
+        let mut number = 0;
+        while let Some(Queue { choice, free_at }) = self.0.get_mut(number) {
+            let wanted = Wanted {
+                free_at: *free_at,
+                latest,
+                pace,
+            };
+            match take_slot(services, choice, wanted).await {
+                Ok(Taken::Place(place)) => return Ok(Some(place)),
+                Ok(Taken::OnTrial) => {
+                    choice.rank = Rank::NeedsHuman;
+                    if self.0.len() > 1 {
+                        self.0.remove(number);
+                    }
+                    continue;
+                }
+                Ok(Taken::Full(free)) => *free_at = free,
+                Err(error) if number == 0 => return Err(error),
+                Err(_) => {}
+            }
+            number += 1;
+        }
+        Ok(None)
+    }
 }
 
 /// What came of a try to take a place.
@@ -204,6 +250,8 @@ pub(super) enum Taken {
     Place(Box<Place>),
     /// The queue is full, and its first place is free then.
     Full(Option<Timestamp>),
+    /// Another message tries the session out.
+    OnTrial,
 }
 
 /// A place in a queue as it is wanted.
@@ -235,6 +283,10 @@ pub(super) async fn take_slot(
             each,
             paid_until: choice.item.unhurried_until,
         }),
+        purpose: match choice.rank {
+            Rank::Trial => SlotPurpose::Trial,
+            _ => SlotPurpose::Send,
+        },
     };
     let slot = services.sessions.take_slot(&choice.session.name, request);
     Ok(match slot.await? {
@@ -246,6 +298,7 @@ pub(super) async fn take_slot(
                 .map(|pace| now.plus(pace.wait(paid_until, now)));
             Taken::Full(queue.free_at.max(paced))
         }
+        Slot::OnTrial => Taken::OnTrial,
     })
 }
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{SendEnd, SessionItem, SessionState};
+use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
 
 /// A session whose last message ended in a way that nobody knows gets no other for so long, where another session is usable.
 const QUARANTINE: Duration = Duration::from_secs(60);
@@ -10,7 +10,7 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 /// How long trouble that was seen is taken to go on.
 const TROUBLE_HOLDS: Duration = Duration::from_secs(120);
 
-/// How long WhatsApp is taken to keep an account from sending, before a message is tried again.
+/// How long WhatsApp is taken to keep an account from sending where nobody has said that.
 const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What counts beside the session: how well it knows the recipient.
@@ -21,6 +21,9 @@ pub enum Contact {
     /// Another session has written to the recipient. To rank it apart would tell: nobody knows such a session of a phone without
     /// an account.
     OfAnother,
+    /// No session is known to have written to the recipient, who does not sign up: a user of another system, or nobody at all.
+    /// To rank it apart would tell.
+    Unserved,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }
@@ -30,8 +33,12 @@ pub enum Contact {
 pub enum Rank {
     /// It sends.
     Usable,
-    /// It may send: nobody has looked yet, or its last messages ended oddly, or do not arrive.
+    /// WhatsApp kept its account from sending, and that may be over. One message at a time shows it: [`Rank::order`].
+    Trial,
+    /// It may send: nobody has looked yet, or its last messages ended oddly.
     Doubtful,
+    /// It sends, and its last messages did not arrive. It comes last also for those that it served before.
+    Mute,
     /// Not now, and it comes back by itself or by a connect.
     Recovering,
     /// Not before somebody does something about it.
@@ -43,7 +50,16 @@ pub enum Rank {
 impl Rank {
     /// Whether it is worth a send without a recovery.
     pub fn may_send(self) -> bool {
-        self <= Self::Doubtful
+        self <= Self::Mute
+    }
+
+    /// Its place among others. A session to be tried out counts as one that sends: its own recipients try it, and whoever comes
+    /// second goes elsewhere.
+    pub fn order(self) -> Self {
+        match self {
+            Self::Trial => Self::Usable,
+            other => other,
+        }
     }
 }
 
@@ -62,10 +78,15 @@ pub fn rank(
         return Rank::Doubtful;
     };
     let rank = match seen.state {
-        SessionState::Restricted => return while_restricted(seen.since, now),
+        SessionState::Restricted => return while_restricted(item, seen, now),
         SessionState::ColdLocked if contact == Contact::New => {
-            return while_restricted(seen.since, now);
+            return while_restricted(item, seen, now);
         }
+        SessionState::Banned if seen.until.is_some_and(|until| now < until) => {
+            return Rank::NeedsHuman;
+        }
+        // The monitor connects it.
+        SessionState::Banned => return Rank::Doubtful,
         SessionState::Usable | SessionState::ColdLocked => return while_usable(item, now),
         SessionState::Reconnecting
         | SessionState::Starting
@@ -87,7 +108,9 @@ pub fn rank(
 
 /// Its status has nothing against it. Its last messages may.
 fn while_usable(item: &SessionItem, now: Timestamp) -> Rank {
-    if item.mute_since.is_some() || in_quarantine(item, now) {
+    if item.mute_since.is_some() {
+        Rank::Mute
+    } else if in_quarantine(item, now) {
         Rank::Doubtful
     } else {
         Rank::Usable
@@ -95,11 +118,16 @@ fn while_usable(item: &SessionItem, now: Timestamp) -> Rank {
 }
 
 /// What WhatsApp says about an account holds for hours, and no look shows that it is over: only a message does.
-fn while_restricted(since: Timestamp, now: Timestamp) -> Rank {
-    if now.since(since) < RESTRICTION_HOLDS {
+/// Others keep away from it until one was taken.
+fn while_restricted(item: &SessionItem, seen: SeenState, now: Timestamp) -> Rank {
+    let until = seen
+        .until
+        .unwrap_or_else(|| seen.since.plus(RESTRICTION_HOLDS));
+    let on_trial = item.trial_ends.is_some_and(|ends| now < ends);
+    if now < until || on_trial {
         Rank::NeedsHuman
     } else {
-        Rank::Doubtful
+        Rank::Trial
     }
 }
 
@@ -154,12 +182,37 @@ mod tests {
         let hours_ago = -6 * 60 * 60_000;
         for state in [SessionState::Restricted, SessionState::ColdLocked] {
             let restricted = known(state, hours_ago, -50);
-            assert_eq!(
-                rank_of(&restricted, Contact::New),
-                Rank::Doubtful,
-                "{state:?}"
-            );
+            let rank = rank_of(&restricted, Contact::New);
+            assert_eq!(rank, Rank::Trial, "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_restriction_ends_when_it_was_said_to_and_is_tried_by_one_message() {
+        let until = |state, end, trial_ends: Option<i64>| {
+            let mut item = known(state, -999_000, -50);
+            item.seen.as_mut().expect("a state").until = Some(at(end));
+            item.trial_ends = trial_ends.map(at);
+            rank_of(&item, Contact::New)
+        };
+        for state in [SessionState::Restricted, SessionState::ColdLocked] {
+            for (end, trial_ends, expected) in [
+                (1, None, Rank::NeedsHuman),
+                (0, None, Rank::Trial),
+                (0, Some(1), Rank::NeedsHuman),
+                (0, Some(0), Rank::Trial),
+                (1, Some(0), Rank::NeedsHuman),
+            ] {
+                assert_eq!(
+                    until(state, end, trial_ends),
+                    expected,
+                    "{state:?} {end} {trial_ends:?}"
+                );
+            }
+        }
+        assert_eq!(until(SessionState::Banned, 1, None), Rank::NeedsHuman);
+        assert_eq!(until(SessionState::Banned, 0, None), Rank::Doubtful);
+        assert!(Rank::Trial.may_send());
     }
 
     #[test]
@@ -177,8 +230,8 @@ mod tests {
             ..known(state, -9_000, -50)
         };
         for (state, expected) in [
-            (SessionState::Usable, Rank::Doubtful),
-            (SessionState::ColdLocked, Rank::Doubtful),
+            (SessionState::Usable, Rank::Mute),
+            (SessionState::ColdLocked, Rank::Mute),
             (SessionState::Down, Rank::Recovering),
             (SessionState::Restricted, Rank::NeedsHuman),
         ] {

@@ -335,6 +335,7 @@ const fn end_step(observation: Observation) -> &'static str {
         Observation::Unpaired => "needs pairing",
         Observation::Stuck => "needs a restart of the gateway",
         Observation::Misconfigured => "misconfigured",
+        Observation::Restricted => "WhatsApp keeps the account out",
         Observation::GatewayStaysDown => "the gateway stays down",
         _ => "the session stays down",
     }

@@ -14,6 +14,7 @@ pub(super) fn known(state: SessionState, since: i64, seen: i64) -> SessionItem {
             state,
             since: at(since),
             at: at(seen),
+            until: None,
         }),
         ..SessionItem::default()
     }

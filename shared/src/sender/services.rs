@@ -1,4 +1,6 @@
 //! What a delivery calls.
+use std::time::Duration;
+
 use crate::gateway::{Gateway, RestartUrl};
 use crate::platform::clock::Clock;
 use crate::platform::entropy::Entropy;
@@ -25,6 +27,8 @@ pub(super) struct Services {
     pub(super) entropy: Entropy,
     /// What restarts the gateway of `WHATSAPP_SERVER_API`, where something can.
     pub(super) restart_url: Option<RestartUrl>,
+    /// How long WhatsApp's refusal of an account is taken to hold, before a message tries whether it is over.
+    pub(super) restricted_retry: Duration,
     /// Whether a number that took no message lately is looked up first.
     pub(super) check_first_contact: bool,
 }
@@ -40,6 +44,7 @@ impl Services {
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
             restart_url: settings.restart_url.clone(),
+            restricted_retry: settings.restricted_retry,
             check_first_contact: settings.check_first_contact,
         }
     }

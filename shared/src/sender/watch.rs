@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::assess;
 use super::pool::{Candidate, Choice, Pool};
 use super::queue::Place;
 use super::rank::Contact;
@@ -92,8 +93,22 @@ pub(super) async fn look_after(services: &Services, ward: &mut Ward, until: Time
     if is_fresh(ward.item(), services.clock.now()) {
         return Repair::None;
     }
+    if ward.sends {
+        suspect_if_unanswered(services, &mut ward.place).await;
+    }
     let care = if ward.sends { Care::Mend } else { Care::Look };
     tend(services, &mut ward.place, care, until).await
+}
+
+/// Makes a session suspect whose last send ended without an answer, so that it is reset.
+async fn suspect_if_unanswered(services: &Services, place: &mut Place) {
+    let Some(seen) = assess::suspect_at_rest(&place.item, services.clock.now()) else {
+        return;
+    };
+    match services.sessions.record_state(&place.session, seen).await {
+        Ok(item) => place.item = item,
+        Err(error) => services.store_failed_beside_send(&place.session, "", &error),
+    }
 }
 
 /// Whether somebody has just found the session open, and nothing speaks against that.

@@ -1,7 +1,11 @@
 //! What became of each message: one item per message id, for thirty days.
 //!
-//! Attributes of the send: `message_id` (key), `purpose`, `phone` (masked), `session`, `outcome`, `reason`, `steps`, `at`,
-//! `expires_at`. Of what came back: `delivered_at` and `read_at`, each the earliest time that was told.
+//! Attributes of the send: `message_id` (key), `purpose`, `phone` (masked), `session`, `tried` (every session that it was tried
+//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`. Of what came back: `delivered_at` and `read_at`, each the earliest time
+//! that was told.
+//!
+//! A receipt can come before the record, which is written when the send has ended. Then it waits in an item of its own, with
+//! the session that told it (`told_by`), until the record is written over it, or for an hour.
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -15,6 +19,9 @@ use crate::runtime::Backends;
 
 const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// How long a receipt waits for the record of its message.
+const WAITS: Duration = Duration::from_secs(60 * 60);
+
 /// The story of one message, as it is kept.
 #[derive(Clone, Debug)]
 pub struct DeliveryItem<'a> {
@@ -26,6 +33,8 @@ pub struct DeliveryItem<'a> {
     pub phone: String,
     /// The session it was sent from.
     pub session: &'a str,
+    /// Every session that it was tried on: their receipts count.
+    pub tried: Vec<&'a str>,
     /// How it ended, in one word.
     pub outcome: &'a str,
     /// Why it was not sent.
@@ -55,89 +64,141 @@ impl Deliveries {
         Self::new(backends.dynamodb.clone(), table)
     }
 
-    /// Keeps a delivery. The same message id again replaces what was kept of the send, and nothing of what came back.
+    /// Keeps a delivery. The same message id again replaces what was kept of the send, and nothing of what came back. Answers
+    /// when it was delivered, if a receipt has waited for this record.
+    ///
+    /// One conditional update; another one where a session told of the message that it was not sent from, which is forgotten.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(&self, delivery: DeliveryItem<'_>) -> Result<(), StoreError> {
+    pub async fn keep(&self, delivery: DeliveryItem<'_>) -> Result<Option<Timestamp>, StoreError> {
+        const ACT: &str = "keep the delivery";
+        let genuine = self.keeping(&delivery, "told_by");
+        let genuine = if_told_by(genuine, &delivery.tried).return_values(ReturnValue::AllOld);
+        match genuine.send().await {
+            Ok(answer) => {
+                let waited = answer.attributes.filter(|item| !is_record(item));
+                Ok(waited.and_then(|item| delivered_at(&item)))
+            }
+            Err(error) => {
+                condition_failed(ACT, error)?;
+                let told = "told_by, delivered_at, read_at";
+                let kept = self.keeping(&delivery, told).send().await;
+                kept.map_err(StoreError::during(ACT))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The update that writes the record of `delivery` and takes `forgotten` away.
+    fn keeping(&self, delivery: &DeliveryItem<'_>, forgotten: &str) -> UpdateItemFluentBuilder {
         const SET: &str = "SET purpose = :purpose, phone = :phone, #session = :session, outcome = :outcome, \
                            steps = :steps, #at = :at, expires_at = :expires_at";
         let update = self.update(delivery.message_id);
         let update = match delivery.reason {
             Some(reason) => update
-                .update_expression(format!("{SET}, reason = :reason"))
+                .update_expression(format!(
+                    "{SET}, reason = :reason REMOVE {forgotten} ADD tried :tried"
+                ))
                 .expression_attribute_values(":reason", text(reason)),
-            None => update.update_expression(format!("{SET} REMOVE reason")),
+            None => update
+                .update_expression(format!("{SET} REMOVE {forgotten}, reason ADD tried :tried")),
         };
+        let tried = delivery.tried.iter().map(|name| (*name).to_owned());
         let ends = delivery.at.plus(LIFE).seconds_up();
         update
             .expression_attribute_names("#session", "session")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":purpose", text(delivery.purpose))
-            .expression_attribute_values(":phone", text(delivery.phone))
+            .expression_attribute_values(":phone", text(&delivery.phone))
             .expression_attribute_values(":session", text(delivery.session))
+            .expression_attribute_values(":tried", AttributeValue::Ss(tried.collect()))
             .expression_attribute_values(":outcome", text(delivery.outcome))
             .expression_attribute_values(":steps", list_of_steps(&delivery.steps))
             .expression_attribute_values(":at", number(delivery.at.millis()))
             .expression_attribute_values(":expires_at", number(ends))
-            .send()
-            .await
-            .map_err(StoreError::during("keep the delivery"))?;
-        Ok(())
     }
 
     /// When the message was delivered, as far as its record says: a read, to be made together with others.
     pub fn reading_delivered_at(&self, message_id: &str) -> Read<Option<Timestamp>> {
         Read::new(&self.table, "message_id", message_id, |item| {
-            let delivered_at = item.and_then(|item| item.number("delivered_at"));
-            Ok(delivered_at.map(Timestamp::from_millis))
+            Ok(item.and_then(delivered_at))
         })
     }
 
-    /// Keeps that the message was on the phone at `at`, unless an earlier time is kept. One conditional update.
+    /// Which session the message was sent from and when it was delivered, if it has a record: a read, to be made together with
+    /// others.
+    pub fn reading_arrival(&self, message_id: &str) -> Read<Option<Arrival>> {
+        Read::new(&self.table, "message_id", message_id, |item| {
+            Ok(item.and_then(Arrival::of))
+        })
+    }
+
+    /// Keeps that the message was on the phone at that time, unless an earlier one is kept. Answers when the message began, if
+    /// its record says so for the first time. One conditional update.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn record_delivered(
-        &self,
-        message_id: &str,
-        at: Timestamp,
-    ) -> Result<Record, StoreError> {
-        let update = self
-            .earlier(message_id, "delivered_at", at)
-            .update_expression("SET delivered_at = :at");
+    pub async fn record_delivered(&self, told: Told<'_>) -> Result<Option<Timestamp>, StoreError> {
+        let update = self.telling(told, "delivered_at", "SET delivered_at = :at");
         let before = before("keep that a message was delivered", update).await?;
-        Ok(Record::of(before.as_ref()))
+        Ok(before.begun_if_first())
     }
 
-    /// Keeps that the message was read at `at`, unless an earlier time is kept; so it was delivered by then. One conditional
-    /// update, and another one where it was said to be delivered after that.
+    /// Keeps that the message was read at that time, unless an earlier one is kept; so it was delivered by then. Answers like
+    /// [`record_delivered`](Self::record_delivered). One conditional update, and another one where it was said to be delivered
+    /// after that.
     ///
     /// # Errors
     /// When the store fails. It may be half done then; asked for again, it is wholly done.
-    pub async fn record_read(&self, message_id: &str, at: Timestamp) -> Result<Record, StoreError> {
-        let update = self.earlier(message_id, "read_at", at).update_expression(
-            "SET read_at = :at, delivered_at = if_not_exists(delivered_at, :at)",
-        );
+    pub async fn record_read(&self, told: Told<'_>) -> Result<Option<Timestamp>, StoreError> {
+        const SET: &str = "SET read_at = :at, delivered_at = if_not_exists(delivered_at, :at)";
+        let update = self.telling(told, "read_at", SET);
         let before = before("keep that a message was read", update).await?;
-        let delivered = before.as_ref().and_then(|item| item.number("delivered_at"));
-        let delivered = delivered.map(Timestamp::from_millis);
-        if delivered.is_some_and(|delivered| at < delivered) {
-            return self.record_delivered(message_id, at).await;
+        if delivered_at(&before.item).is_some_and(|delivered| told.at < delivered) {
+            return self.record_delivered(told).await;
         }
-        Ok(Record::of(before.as_ref()))
+        Ok(before.begun_if_first())
     }
 
-    /// An update that is refused where there is no such message, or its `time` is not after `at`.
-    fn earlier(&self, message_id: &str, time: &str, at: Timestamp) -> UpdateItemFluentBuilder {
-        self.update(message_id)
-            .condition_expression(
-                "attribute_exists(message_id) AND (attribute_not_exists(#time) OR #time > :at)",
-            )
+    /// An update that is refused where the message is not one of whoever tells of it, or its `time` is not after that.
+    fn telling(&self, told: Told<'_>, time: &str, set: &str) -> UpdateItemFluentBuilder {
+        const RECORD: &str = "attribute_exists(#session)";
+        const OF_SESSION: &str =
+            "#session = :told_by OR contains(tried, :told_by) OR told_by = :told_by";
+        const UNKNOWN: &str = "attribute_not_exists(message_id)";
+        let update = self
+            .update(told.message_id)
+            .expression_attribute_names("#session", "session")
             .expression_attribute_names("#time", time)
-            .expression_attribute_values(":at", number(at.millis()))
+            .expression_attribute_values(":at", number(told.at.millis()))
             .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let earlier = "attribute_not_exists(#time) OR #time > :at";
+        let (whose, set, update) = match told.by {
+            By::Owner => (RECORD.to_owned(), set.to_owned(), update),
+            By::Session(name) => (
+                OF_SESSION.to_owned(),
+                set.to_owned(),
+                update.expression_attribute_values(":told_by", text(name)),
+            ),
+            By::SessionEarly(name) => (
+                format!("{UNKNOWN} OR {OF_SESSION}"),
+                format!(
+                    "{set}, told_by = if_not_exists(told_by, :told_by), \
+                     expires_at = if_not_exists(expires_at, :until)"
+                ),
+                update
+                    .expression_attribute_values(":told_by", text(name))
+                    .expression_attribute_values(
+                        ":until",
+                        number(told.at.plus(WAITS).seconds_up()),
+                    ),
+            ),
+        };
+        update
+            .condition_expression(format!("({whose}) AND ({earlier})"))
+            .update_expression(set)
     }
 
     /// An update of the item of a message, to be completed.
@@ -147,6 +208,17 @@ impl Deliveries {
             .table_name(&self.table)
             .key("message_id", text(message_id))
     }
+}
+
+/// Refuses `update` where only a session has told of the message that is not among `tried`.
+fn if_told_by(update: UpdateItemFluentBuilder, tried: &[&str]) -> UpdateItemFluentBuilder {
+    let mut condition = "attribute_exists(#session) OR attribute_not_exists(told_by)".to_owned();
+    let mut update = update;
+    for (number, name) in tried.iter().enumerate() {
+        condition += &format!(" OR told_by = :tried{number}");
+        update = update.expression_attribute_values(format!(":tried{number}"), text(*name));
+    }
+    update.condition_expression(condition)
 }
 
 fn list_of_steps(steps: &[(&str, u64)]) -> AttributeValue {
@@ -160,41 +232,78 @@ fn list_of_steps(steps: &[(&str, u64)]) -> AttributeValue {
     AttributeValue::L(steps.collect())
 }
 
-/// Whether there is a record of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
-    /// There is, and it says for the first time that the message was delivered.
-    First {
-        /// When the message began.
-        begun: Timestamp,
-    },
-    /// There is, and it says what was told, or something earlier.
-    Kept,
-    /// There is none, or none yet. Nothing was written.
-    Missing,
+/// What somebody knows of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The message.
+    pub message_id: &'a str,
+    /// Who knows it.
+    pub by: By<'a>,
+    /// When it happened.
+    pub at: Timestamp,
 }
 
-impl Record {
-    /// What was kept over a record that was like this.
-    fn of(before: Option<&Item>) -> Self {
-        let Some(before) = before else {
-            return Self::Missing;
-        };
-        let begun = before.number("at").map(Timestamp::from_millis);
-        match (before.number("delivered_at"), begun) {
-            (None, Some(begun)) => Self::First { begun },
-            _ => Self::Kept,
-        }
+/// Who knows that a message arrived.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// Whoever typed the code in it. Counts for a message that has a record.
+    Owner,
+    /// The receipt of a session. Counts for a message of that session.
+    Session(&'a str),
+    /// The same so soon that the message may have no record yet. Then it waits for the record.
+    SessionEarly(&'a str),
+}
+
+/// What the record of a message says of its arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The session that the message was sent from.
+    pub session: String,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+}
+
+impl Arrival {
+    fn of(item: &Item) -> Option<Self> {
+        Some(Self {
+            session: item.text("session")?.to_owned(),
+            delivered_at: delivered_at(item),
+        })
     }
 }
 
-/// The item as it was before the update, or as it refused it. Nothing where there is no item.
-async fn before(
-    act: &'static str,
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<Item>, StoreError> {
-    match update.send().await {
-        Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
-        Err(error) => condition_failed(act, error),
+/// Whether the item is a record, and not a receipt that waits for one.
+fn is_record(item: &Item) -> bool {
+    item.contains_key("session")
+}
+
+fn delivered_at(item: &Item) -> Option<Timestamp> {
+    item.number("delivered_at").map(Timestamp::from_millis)
+}
+
+/// An item as it was before an update, or as it refused it; an empty one where there was none.
+struct Before {
+    item: Item,
+    refused: bool,
+}
+
+impl Before {
+    /// When the message of the record began, if that said nothing of an arrival and does now.
+    fn begun_if_first(&self) -> Option<Timestamp> {
+        let Self { item, refused } = self;
+        let first = !refused && is_record(item) && delivered_at(item).is_none();
+        let begun = item.number("at").filter(|_| first);
+        begun.map(Timestamp::from_millis)
     }
+}
+
+async fn before(act: &'static str, update: UpdateItemFluentBuilder) -> Result<Before, StoreError> {
+    let (item, refused) = match update.send().await {
+        Ok(answer) => (answer.attributes, false),
+        Err(error) => (condition_failed(act, error)?, true),
+    };
+    Ok(Before {
+        item: item.unwrap_or_default(),
+        refused,
+    })
 }

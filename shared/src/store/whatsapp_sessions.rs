@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use self::item::{NAME, read_item, time};
+use self::item::{NAME, OWN_NUMBER, read_item, time};
 use super::batch::Read;
 use super::{Item, StoreError, condition_failed, retrying_conflicts, text};
 use crate::gateway::GatewayAddress;
@@ -166,15 +166,39 @@ impl WhatsAppSessions {
         name: &str,
         seen: SeenState,
     ) -> Result<SessionItem, StoreError> {
-        let update = self
+        self.record_look(name, seen, None).await
+    }
+
+    /// The same, with the digits of the account's own number, where the look has shown them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn record_look(
+        &self,
+        name: &str,
+        seen: SeenState,
+        own_number: Option<&str>,
+    ) -> Result<SessionItem, StoreError> {
+        let mut set = "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at"
+            .to_owned();
+        let mut update = self
             .update(name)
             .condition_expression("attribute_not_exists(seen_at) OR seen_at < :at")
-            .update_expression(
-                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at",
-            )
             .expression_attribute_values(":state", text(seen.state.as_str()))
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));
+        if let Some(number) = own_number {
+            set.push_str(&format!(", {OWN_NUMBER} = :number"));
+            update = update.expression_attribute_values(":number", text(number));
+        }
+        match seen.until {
+            Some(until) => {
+                set.push_str(", seen_until = :until");
+                update = update.expression_attribute_values(":until", time(until));
+            }
+            None => set.push_str(" REMOVE seen_until"),
+        }
+        let update = update.update_expression(set);
         match write("keep the state that was seen", update).await? {
             Updated::Done(item) | Updated::Refused(item) => Ok(item),
         }

@@ -29,6 +29,8 @@ use crate::runtime::Backends;
 pub enum WindowKey<'a> {
     /// Codes granted to a client address.
     CodesFrom(ClientAddress),
+    /// Chats that a client address was offered to open.
+    ChatsFrom(ClientAddress),
     /// Codes granted for a country, in one shard of its [cap](crate::model::country).
     CodesTo {
         /// The first digits of its numbers.
@@ -316,6 +318,7 @@ impl fmt::Display for WindowKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CodesFrom(address) => write!(f, "address#{address}"),
+            Self::ChatsFrom(address) => write!(f, "chat#{address}"),
             Self::CodesTo { country, shard } => write!(f, "country#{country}#{shard}"),
             Self::NoticesOf { caller, day, shard } => {
                 write!(f, "caller#{caller}#{day}#{shard}")

@@ -115,12 +115,13 @@ impl Checkup<'_, '_> {
             purpose: "trial",
             phone: phone.to_string(),
             session,
+            tried: vec![session],
             outcome,
             reason: None,
             steps: Vec::new(),
             at,
         };
-        Deliveries::of(self.backends).keep(record).await
+        Deliveries::of(self.backends).keep(record).await.map(drop)
     }
 
     async fn await_receipt(&mut self, id: &str, began: Timestamp) -> io::Result<()> {

@@ -7,6 +7,7 @@ use crate::model::code::Purpose;
 use crate::model::identifier::Identifier;
 use crate::model::language::Language;
 use crate::model::limits::Asker;
+use crate::model::open_chat::WaitingApplicant;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::store::{StoreError, Write};
@@ -30,6 +31,17 @@ pub struct Order<'a> {
     pub language: Language,
     /// The challenge id of an earlier request. This one is answered with it again, if that is possible.
     pub keep: Option<ChallengeId>,
+    /// The chat that the code is the answer to, if somebody has opened one.
+    pub answers: Option<OpenedChat>,
+}
+
+/// A chat that somebody opened to get a code.
+#[derive(Clone, Debug)]
+pub struct OpenedChat {
+    /// The session that was written to: it answers, and no other.
+    pub session: String,
+    /// What is kept of the challenge id that the client was told.
+    pub challenge: ChallengeHash,
 }
 
 impl Order<'_> {
@@ -70,6 +82,11 @@ pub trait Companion: Sync {
     /// # Errors
     /// When it cannot be written down as an item.
     fn with_release(&self, challenge: &ChallengeHash) -> Result<Vec<Write>, StoreError>;
+
+    /// Who signs up, where that has to be known when the code goes out later.
+    fn applicant(&self) -> Option<WaitingApplicant> {
+        None
+    }
 }
 
 /// Nothing is written with a reservation.

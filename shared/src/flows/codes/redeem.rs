@@ -4,7 +4,7 @@ use super::{Codes, VerifyError, log_store_error};
 use crate::model::challenge::Used;
 use crate::runtime::metrics::Metric;
 use crate::store::challenges::guesses::{CodeUse, UseOfCode};
-use crate::store::deliveries::Record;
+use crate::store::deliveries::{By, Told};
 use crate::store::{StoreError, Write};
 
 /// Errors after a right guess that may be no fault of the guess.
@@ -76,11 +76,15 @@ impl Codes {
         if self.test_numbers.code(&right.phone).is_some() {
             return;
         }
-        let at = right.guess.at;
-        match self.deliveries.record_delivered(message_id, at).await {
+        let told = Told {
+            message_id,
+            by: By::Owner,
+            at: right.guess.at,
+        };
+        match self.deliveries.record_delivered(told).await {
             // No receipt says when.
-            Ok(Record::First { .. }) => self.meter.line(at).count(Metric::Delivered, 1).write(),
-            Ok(Record::Kept | Record::Missing) => {}
+            Ok(Some(_)) => self.meter.line(told.at).count(Metric::Delivered, 1).write(),
+            Ok(None) => {}
             Err(error) => log_store_error(
                 "a message that was delivered is not recorded as that",
                 &error,

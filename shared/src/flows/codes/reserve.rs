@@ -2,10 +2,11 @@
 use std::time::Duration;
 
 use super::order::{Companion, Order};
-use super::survey::Survey;
+use super::survey::{SilentSend, Survey};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
-    AttemptId, Certainty, ChallengeId, IssuedCode, NewCode, OpenSend, Origin, PhoneState, SendMade,
+    AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NewCode, OpenSend, Origin,
+    PhoneState, SendMade,
 };
 use crate::model::code::{Code, CodeLength, Purpose};
 use crate::model::keys::{Key, Ring};
@@ -38,6 +39,8 @@ pub(super) struct Attempt<'a> {
     pub(super) message_id: String,
     /// The sessions to send from. None for a test number.
     pub(super) picked: Option<Picked>,
+    /// The message before, if it seems not to have arrived.
+    pub(super) silent: Option<SilentSend>,
     pub(super) begun_at: Timestamp,
     /// When the request has to be answered.
     pub(super) deadline: Timestamp,
@@ -49,14 +52,26 @@ impl Attempt<'_> {
     /// An id that the client shows, and that has no tries left, gives way to a new id for the same code. To keep it would take
     /// another code, and the one on the phone would be worth nothing: whoever used up an id could take the code away. A
     /// sign-up keeps its id, which its registration is found by.
-    fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, Origin) {
+    ///
+    /// An opened chat is answered under the id that its client was told. What is known of it is its hash.
+    fn challenge(&self, live: Option<&IssuedCode>) -> (&ChallengeId, ChallengeHash, Origin) {
         let Order { who, purpose, .. } = *self.order;
+        if let Some(opened) = &self.order.answers {
+            return (
+                &self.new_challenge,
+                opened.challenge.clone(),
+                Origin::Earlier,
+            );
+        }
         let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
         match &self.order.keep {
             Some(shown) if purpose.requires_challenge_id() || !spent(shown) => {
-                (shown, Origin::Earlier)
+                (shown, shown.hash(who), Origin::Earlier)
             }
-            _ => (&self.new_challenge, Origin::New),
+            _ => {
+                let new = &self.new_challenge;
+                (new, new.hash(who), Origin::New)
+            }
         }
     }
 
@@ -65,8 +80,14 @@ impl Attempt<'_> {
         self.picked.as_ref().map_or("", Picked::session)
     }
 
+    /// Whether the message before seems not to have arrived, and this one goes through another session.
+    fn goes_elsewhere(&self) -> bool {
+        let silent = self.silent.as_ref();
+        silent.is_some_and(|silent| silent.session != self.session())
+    }
+
     /// The send that is to be reserved, still without a code.
-    fn open(&self, challenge: &ChallengeId, origin: Origin) -> OpenSend {
+    fn open(&self, challenge: ChallengeHash, origin: Origin) -> OpenSend {
         OpenSend {
             attempt: self.id.clone(),
             message_id: self.message_id.clone(),
@@ -74,7 +95,7 @@ impl Attempt<'_> {
             at: self.begun_at,
             until: self.deadline.plus(LEASE_SLACK),
             from: Some(self.asker.from),
-            challenge: challenge.hash(self.order.who),
+            challenge,
             origin,
             code: None,
         }
@@ -128,6 +149,9 @@ impl Codes {
                     let pause = Duration::from_millis(self.entropy.below(RACE_PAUSE_MS_MAX));
                     tokio::time::sleep(pause).await;
                     state = self.state_again(attempt).await?;
+                    if let Some(silent) = &attempt.silent {
+                        silent.mark(&mut state);
+                    }
                 }
                 Err(error) => {
                     // It may have been written all the same.
@@ -167,9 +191,9 @@ impl Codes {
         // A code from before the account was sent to nobody. Its ids are not kept: whoever asked for it holds them.
         let of_nobody = |code: &&IssuedCode| attempt.asker.had_no_account(code.begun_at(), now);
         let live = before.as_ref().filter(|code| !of_nobody(code));
-        let (challenge, origin) = attempt.challenge(live);
-        let mut open = attempt.open(challenge, origin);
-        let unsure = is_unsure(&sends, purpose);
+        let (challenge, hash, origin) = attempt.challenge(live);
+        let mut open = attempt.open(hash, origin);
+        let unsure = is_unsure(&sends, purpose) && !attempt.goes_elsewhere();
         let (code, key) = match repeated(live, ring, &mut open, unsure) {
             Some(repeated) => repeated,
             None => {

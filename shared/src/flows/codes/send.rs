@@ -7,7 +7,9 @@ use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::runtime::metrics::Metric;
-use crate::sender::{Content, Delivery, OnceUnknown, Outgoing, Place, PlaceError, Reason};
+use crate::sender::{
+    Content, Delivery, HUMAN_TAKES, OnceUnknown, Outgoing, PickError, Place, PlaceError, Reason,
+};
 use crate::store::windows::{Claim, Grant, WindowKey};
 
 /// A code request aims at an answer within this time.
@@ -42,7 +44,14 @@ impl Codes {
     ) -> Result<CodeSent, SendError> {
         self.may_send(survey, order)?;
         let measured = |error: &SendError| self.measure_no_message(order, error);
-        let picked = self.pick(survey, order).await.inspect_err(measured)?;
+        let picked = match self.pick(survey, order).await {
+            Ok(picked) => picked,
+            Err(error) => {
+                let error = self.no_session(order, companion, error).await;
+                measured(&error);
+                return Err(error);
+            }
+        };
         let mut attempt = self.attempt(survey, order, companion);
         attempt.picked = picked;
         let taken = self.take_all(survey, &attempt).await;
@@ -52,7 +61,38 @@ impl Codes {
             Some(place) => Some(self.deliver(&attempt, &held.prepared, place).await),
             None => None,
         };
-        self.settle(attempt, held, delivery.as_ref()).await
+        let chat = attempt.chat_to_open(delivery.as_ref());
+        let settled = self.settle(attempt, held, delivery.as_ref()).await;
+        match settled {
+            Err(SendError::NotSent {
+                reason,
+                retry_after,
+                ..
+            }) if reason.concerns_the_channel() => Err(SendError::NotSent {
+                reason,
+                retry_after,
+                chat: self.offer(order, companion, chat).await,
+            }),
+            settled => settled,
+        }
+    }
+
+    /// Why no session can take the code of `order`.
+    async fn no_session(
+        &self,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        error: PickError,
+    ) -> SendError {
+        match error {
+            PickError::NoSession => SendError::NoSession,
+            PickError::NoNewChats(chat) => SendError::NotSent {
+                reason: Reason::Restricted,
+                retry_after: Some(HUMAN_TAKES),
+                chat: self.offer(order, companion, chat).await,
+            },
+            PickError::Store(error) => SendError::Store(error),
+        }
     }
 
     /// Measures a code for somebody that no session could take.
@@ -80,6 +120,7 @@ impl Codes {
             new_challenge: ChallengeId::draw(&self.entropy),
             message_id: crate::sender::message_id(&self.entropy),
             picked: None,
+            silent: survey.silent.clone(),
             begun_at: survey.at,
             deadline: order.caller.deadline.min(survey.at.plus(SEND_WITHIN)),
         }
@@ -167,6 +208,7 @@ impl Codes {
             Err(PlaceError::Busy(busy)) => Err(SendError::NotSent {
                 reason: Reason::Busy,
                 retry_after: Some(busy.retry_after),
+                chat: None,
             }),
             Err(PlaceError::Store(error)) => Err(error.into()),
         }

@@ -49,6 +49,7 @@ impl Codes {
                 Err(SendError::NotSent {
                     reason,
                     retry_after: delivery.and_then(|delivery| delivery.retry_after),
+                    chat: None,
                 })
             }
         }

@@ -5,13 +5,13 @@ use super::order::{Order, Recipient};
 use super::{Codes, SendError};
 use crate::model::account::User;
 use crate::model::caller::Caller;
-use crate::model::challenge::{ChallengeHash, PhoneState};
+use crate::model::challenge::{Certainty, ChallengeHash, PhoneState};
 use crate::model::code::Purpose;
 use crate::model::keys::Ring;
 use crate::model::limits::{self, Asker, Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
-use crate::sender::{Named, Picked, Reason, Recipient as Reached};
+use crate::sender::{Named, PickError, Picked, Reason, Recipient as Reached};
 use crate::store::windows::{Window, WindowKey};
 
 /// Everything a send is decided on, read in one round trip.
@@ -27,6 +27,30 @@ pub struct Survey {
     /// The sessions to send from, those that were read. A test number needs none.
     pub(super) sessions: Option<Vec<Named>>,
     pub(super) ring: Arc<Ring>,
+    /// The last message for the purpose, if it seems not to have arrived.
+    pub(super) silent: Option<SilentSend>,
+}
+
+/// A message that was taken, and seems not to have arrived.
+#[derive(Clone, Debug)]
+pub(super) struct SilentSend {
+    pub(super) purpose: Purpose,
+    /// When it was sent.
+    pub(super) at: Timestamp,
+    pub(super) message_id: String,
+    /// The session that took it.
+    pub(super) session: String,
+}
+
+impl SilentSend {
+    /// Makes `state` say that nobody is sure of the message.
+    pub(super) fn mark(&self, state: &mut PhoneState) {
+        let of_message = state
+            .sends
+            .iter_mut()
+            .filter(|send| (send.purpose, send.at) == (self.purpose, self.at));
+        of_message.for_each(|send| send.certainty = Certainty::Unconfirmed);
+    }
 }
 
 impl Survey {
@@ -87,6 +111,7 @@ impl Codes {
             window: window.from(&found)?,
             sessions: is_sent.then_some(sessions),
             ring: ring?,
+            silent: None,
         })
     }
 
@@ -99,17 +124,25 @@ impl Codes {
         &self,
         survey: &Survey,
         order: &Order<'_>,
-    ) -> Result<Option<Picked>, SendError> {
+    ) -> Result<Option<Picked>, PickError> {
         let Some(sessions) = &survey.sessions else {
             return Ok(None);
         };
+        let state = &survey.state;
+        let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
+        let served_by = opened.or(state.served_by.as_deref());
         let recipient = Reached {
             phone: order.phone,
-            served_by: survey.state.served_by.as_deref(),
-            first_contact: is_first_contact(&survey.state, order, survey.at),
+            served_by,
+            first_contact: is_first_contact(state, order, survey.at),
+            unserved: served_by.is_none() && !state.took_a_message(survey.at),
+            silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
         };
-        let picked = self.sender.pick_from(&recipient, sessions.clone());
-        Ok(Some(picked.await?))
+        let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
+        match opened {
+            Some(session) => picked.only(session).map(Some),
+            None => Ok(Some(picked)),
+        }
     }
 
     /// Whether a send would be granted as things stand. Writes nothing.
@@ -123,6 +156,7 @@ impl Codes {
             return Err(SendError::NotSent {
                 reason: Reason::NotOnWhatsApp,
                 retry_after: None,
+                chat: None,
             });
         }
         let asker = order.asker();
@@ -137,9 +171,10 @@ impl Codes {
     }
 }
 
-/// Whether nobody has written to the recipient of `order` lately, as far as `state` tells.
+/// Whether nobody has written to the recipient of `order` lately, as far as `state` tells. Whoever opened a chat is known to it.
 pub(super) fn is_first_contact(state: &PhoneState, order: &Order<'_>, now: Timestamp) -> bool {
-    order.recipient == Recipient::Applicant && !state.took_a_message(now)
+    let signs_up = order.recipient == Recipient::Applicant;
+    signs_up && order.answers.is_none() && !state.took_a_message(now)
 }
 
 /// The refusal of a client address whose window is full.

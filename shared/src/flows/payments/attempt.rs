@@ -199,9 +199,9 @@ impl Notices {
         first: Option<&str>,
     ) -> Result<Picked, PickError> {
         let recipient = Recipient {
-            phone: &story.payment.phone,
             served_by: first.or(phone.served_by.as_deref()),
             first_contact: !phone.took_a_message(self.clock.now()),
+            ..Recipient::of(&story.payment.phone)
         };
         self.sender.pick(&recipient).await
     }
@@ -271,7 +271,7 @@ impl Notices {
         };
         let picked = self.pick(job.story, phone, only).await?;
         let now = self.clock.now();
-        let only = only.and_then(|only| picked.only(only));
+        let only = only.and_then(|only| picked.clone().only(only).ok());
         // A session that is gone, or that has not been usable for long, does not send what it was given.
         let picked = match only {
             Some(only) if only.unusable_for(now) < GIVEN_UP_AFTER => only,
@@ -402,7 +402,7 @@ impl From<PickError> for NoPlace {
     fn from(error: PickError) -> Self {
         match error {
             PickError::Store(error) => Self::Store(error),
-            PickError::NoSession | PickError::NoNewChats => Self::For(NO_SESSION_WAIT),
+            PickError::NoSession | PickError::NoNewChats(_) => Self::For(NO_SESSION_WAIT),
         }
     }
 }

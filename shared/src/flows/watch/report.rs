@@ -40,7 +40,7 @@ impl NeedsHuman {
         match state {
             Some(SessionState::NeedsPairing | SessionState::Unlinked) => Some(Self::Pairing),
             Some(SessionState::NeedsRestart) => Some(Self::Restart),
-            Some(SessionState::Restricted) => Some(Self::Restricted),
+            Some(SessionState::Restricted | SessionState::Banned) => Some(Self::Restricted),
             Some(SessionState::Misconfigured) => Some(Self::Misconfigured),
             _ => mute_since.map(|_| Self::Mute),
         }
@@ -103,7 +103,10 @@ const DOWN_FOR: Duration = Duration::from_secs(120);
 
 /// Whether WhatsApp keeps an account in this state from sending, to all or to new contacts.
 const fn is_restricted(state: SessionState) -> bool {
-    matches!(state, SessionState::Restricted | SessionState::ColdLocked)
+    matches!(
+        state,
+        SessionState::Restricted | SessionState::ColdLocked | SessionState::Banned
+    )
 }
 
 /// A look that is not older than this at the end of a run counts as one of the run.

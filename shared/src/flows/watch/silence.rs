@@ -63,10 +63,7 @@ impl Silence {
         now: Timestamp,
     ) -> Result<Shown, StoreError> {
         let checked = self.read(item, now).await?;
-        let before = Arrivals {
-            delivered_at: item.delivered_at,
-            mute_since: item.mute_since,
-        };
+        let before = Arrivals::of(item);
         let arrivals = mute::arrivals(item, &checked, now);
         if arrivals != before {
             self.sessions.record_arrivals(name, arrivals).await?;

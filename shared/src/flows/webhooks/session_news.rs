@@ -38,12 +38,13 @@ impl Webhooks {
 }
 
 fn log(session: &str, news: SessionNews, state: SessionState) {
-    let (change, state) = (news.change, state.as_str());
+    let (change, code, state) = (news.change, news.code, state.as_str());
     match news.change {
         SessionChange::LoggedOut | SessionChange::TemporaryBan | SessionChange::ClientOutdated => {
             tracing::error!(
                 session,
                 ?change,
+                code,
                 state,
                 "[WhatsApp System] a person has to act"
             );
@@ -60,7 +61,15 @@ fn log(session: &str, news: SessionNews, state: SessionState) {
 /// The state after the news. `None` when they change nothing, or something was seen later.
 fn state_after(before: Option<SeenState>, news: SessionNews, now: Timestamp) -> Option<SeenState> {
     let known = before.map(|seen| seen.state);
-    let state = changed(known, news.change).filter(|state| known != Some(*state))?;
+    let state = match changed(known, news.change)? {
+        Restricted if news.lasts.is_some() => Banned,
+        state => state,
+    };
+    // A ban that was over can be followed by another one.
+    let was_over = before.is_some_and(|seen| seen.until.is_some_and(|until| until <= now));
+    if known == Some(state) && !was_over {
+        return None;
+    }
     let seen_at = before.map(|seen| seen.at);
     let at = match (news.at, seen_at) {
         (Some(at), Some(seen_at)) if at <= seen_at => return None,
@@ -70,9 +79,8 @@ fn state_after(before: Option<SeenState>, news: SessionNews, now: Timestamp) -> 
         (None, None) => now,
     };
     Some(SeenState {
-        state,
-        since: at,
-        at,
+        until: news.lasts.map(|lasts| at.plus(lasts)),
+        ..SeenState::beginning(state, at)
     })
 }
 
@@ -92,7 +100,15 @@ fn changed(known: Option<SessionState>, change: SessionChange) -> Option<Session
         }
         // What kept it down is over. Whether it is usable, whoever looks next says.
         SessionChange::Connected => {
-            from(&[Down, Unreachable, NeedsPairing, Unlinked, NeedsRestart]).then_some(Opening)
+            let over = [
+                Down,
+                Unreachable,
+                NeedsPairing,
+                Unlinked,
+                NeedsRestart,
+                Banned,
+            ];
+            from(&over).then_some(Opening)
         }
     }
 }
@@ -106,11 +122,7 @@ mod tests {
     const LATER: Timestamp = Timestamp::from_seconds(1_001);
 
     fn seen(state: SessionState, at: Timestamp) -> SeenState {
-        SeenState {
-            state,
-            since: at,
-            at,
-        }
+        SeenState::beginning(state, at)
     }
 
     #[test]
@@ -134,7 +146,12 @@ mod tests {
             (Change::Connected, Some(Restricted), None),
             (Change::Connected, Some(Usable), None),
         ] {
-            let news = SessionNews { change, at: None };
+            let news = SessionNews {
+                change,
+                at: None,
+                lasts: None,
+                code: None,
+            };
             let after = state_after(from.map(|state| seen(state, EARLIER)), news, NOW);
             let case = format!("{change:?} from {from:?}");
             assert_eq!(after, to.map(|state| seen(state, NOW)), "{case}");
@@ -142,10 +159,33 @@ mod tests {
     }
 
     #[test]
+    fn a_ban_lasts_as_long_as_whatsapp_says() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let ban = SessionNews {
+            change: SessionChange::TemporaryBan,
+            at: None,
+            lasts: Some(day),
+            code: Some(101),
+        };
+        let until = |at: Timestamp| SeenState {
+            until: Some(at.plus(day)),
+            ..seen(Banned, at)
+        };
+        let after = |before| state_after(before, ban, NOW);
+        assert_eq!(after(None), Some(until(NOW)));
+        assert_eq!(after(Some(seen(Usable, EARLIER))), Some(until(NOW)));
+        assert_eq!(after(Some(until(EARLIER))), None, "the same again");
+        let over = EARLIER.minus(day);
+        assert_eq!(after(Some(until(over))), Some(until(NOW)), "another one");
+    }
+
+    #[test]
     fn what_was_seen_later_stays_and_what_has_just_come_is_new() {
         let news = |at| SessionNews {
             change: SessionChange::LoggedOut,
             at,
+            lasts: None,
+            code: None,
         };
         let just_after = |at: Timestamp| at.plus(Duration::from_millis(1));
         for (case, before, at, expected) in [

@@ -49,6 +49,8 @@ impl Settings {
             webhook_key: webhook_key(vars)?,
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
+            restricted_retry: vars
+                .hours("WHATSAPP_RESTRICTED_RETRY_HOURS", defaults.restricted_retry)?,
             sessions: sessions(vars),
             notices: notices(vars, defaults.notices)?,
             bridges: bridges(vars),
@@ -80,6 +82,7 @@ fn tables(vars: &Vars, defaults: Tables) -> Tables {
         challenges: vars.text("CHALLENGES_TABLE", defaults.challenges),
         limits: vars.text("LIMITS_TABLE", defaults.limits),
         users: vars.text("USERS_TABLE", defaults.users),
+        open_chats: vars.text("OPEN_CHATS_TABLE", defaults.open_chats),
         registrations: vars.text("REGISTRATIONS_TABLE", defaults.registrations),
         logins: vars.text("LOGINS_TABLE", defaults.logins),
         keys: vars.text("KEYS_TABLE", defaults.keys),
@@ -353,6 +356,7 @@ mod tests {
             ("CODE_COOLDOWN_SECONDS", "5"),
             ("REFRESH_GRACE_SECONDS", "300"),
             ("SESSION_MAX_DAYS", "365"),
+            ("WHATSAPP_RESTRICTED_RETRY_HOURS", "12"),
             ("USERS_TABLE", "prod-users"),
         ])
         .expect("settings");
@@ -365,6 +369,7 @@ mod tests {
         assert_eq!(settings.policy.cooldown, Duration::from_secs(5));
         assert_eq!(settings.refresh_grace, Duration::from_secs(300));
         assert_eq!(settings.login_max, 365 * DAY);
+        assert_eq!(settings.restricted_retry, DAY / 2);
         assert_eq!(settings.tables.users, "prod-users");
         assert!(!format!("{settings:?}").contains("secret"));
     }

@@ -116,11 +116,32 @@ impl Vars {
         variable: &'static str,
         default: Duration,
     ) -> Result<Duration, SettingsError> {
+        self.whole(variable, ("days", DAY), default)
+    }
+
+    /// A time in hours, at least one.
+    ///
+    /// # Errors
+    /// When it is no whole number, or 0.
+    pub fn hours(
+        &self,
+        variable: &'static str,
+        default: Duration,
+    ) -> Result<Duration, SettingsError> {
+        self.whole(variable, ("hours", DAY / 24), default)
+    }
+
+    fn whole(
+        &self,
+        variable: &'static str,
+        (name, unit): (&str, Duration),
+        default: Duration,
+    ) -> Result<Duration, SettingsError> {
         match self.get(variable).map(str::parse::<u16>) {
             None => Ok(default),
-            Some(Ok(days @ 1..)) => Ok(u32::from(days) * DAY),
+            Some(Ok(number @ 1..)) => Ok(u32::from(number) * unit),
             Some(_) => {
-                let problem = "give a whole number of days from 1 up";
+                let problem = format!("give a whole number of {name} from 1 up");
                 Err(SettingsError::new(variable, problem))
             }
         }

@@ -195,12 +195,8 @@ impl Recovery<'_> {
     /// Writes that the session was reset: from here on good flags can be believed again.
     async fn share_opening(&mut self) -> Result<(), StoreError> {
         let now = self.patient.now();
-        self.share(SeenState {
-            state: SessionState::Opening,
-            since: now,
-            at: now,
-        })
-        .await
+        self.share(SeenState::beginning(SessionState::Opening, now))
+            .await
     }
 
     /// Has the gateway restarted, if nobody else does. It starts its sessions by itself. Answers whether it did.

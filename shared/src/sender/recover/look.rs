@@ -95,6 +95,7 @@ impl Recovery<'_> {
     async fn ask(&mut self) -> Glance {
         let answer = self.status().await;
         let glance = Glance::new(&answer);
+        self.own_number = answer.as_ref().ok().and_then(SessionStatus::own_number);
         let tells_qr_code = answer.is_ok_and(|status| status.has_qr_code.is_some());
         if glance != OPENING || tells_qr_code {
             return glance;
@@ -156,8 +157,9 @@ impl Recovery<'_> {
     pub(super) async fn share(&mut self, seen: SeenState) -> Result<(), StoreError> {
         self.shared_at = Some(seen.at);
         let sessions = &self.patient.services.sessions;
+        let name = &self.patient.place.session;
         self.item = sessions
-            .record_state(&self.patient.place.session, seen)
+            .record_look(name, seen, self.own_number.as_deref())
             .await?;
         let asked_by = self.item.asked_by.as_deref();
         self.asks = self.connected_at.is_some() || asked_by == Some(self.attempt_id.as_str());

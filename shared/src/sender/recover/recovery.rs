@@ -54,6 +54,8 @@ pub(super) struct Recovery<'r> {
     pub(super) item: SessionItem,
     /// The gateway's own item, once it was read.
     pub(super) gateway: SessionItem,
+    /// The account's own number, as the gateway has just named it.
+    pub(super) own_number: Option<String>,
     /// It asks the gateway; otherwise it reads what another shares.
     pub(super) asks: bool,
     pub(super) shared_at: Option<Timestamp>,
@@ -75,6 +77,7 @@ impl<'r> Recovery<'r> {
             command_max,
             item: SessionItem::default(),
             gateway: SessionItem::default(),
+            own_number: None,
             asks: false,
             shared_at: None,
             connected_at: None,

@@ -1,5 +1,7 @@
 //! Whether a session's messages arrive, as their records show it.
-use super::item::time;
+use std::time::Duration;
+
+use super::item::{SessionItem, millis, time};
 use super::{WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
@@ -11,6 +13,19 @@ pub struct Arrivals {
     pub delivered_at: Option<Timestamp>,
     /// Since when messages are taken and none is delivered.
     pub mute_since: Option<Timestamp>,
+    /// How long receipts take, as most of the last ones did.
+    pub receipts_take: Option<Duration>,
+}
+
+impl Arrivals {
+    /// What `item` says.
+    pub const fn of(item: &SessionItem) -> Self {
+        Self {
+            delivered_at: item.delivered_at,
+            mute_since: item.mute_since,
+            receipts_take: item.receipts_take,
+        }
+    }
 }
 
 impl WhatsAppSessions {
@@ -23,14 +38,15 @@ impl WhatsAppSessions {
         let (mut set, mut remove) = (Vec::new(), Vec::new());
         let mut update = self.update(name);
         for (attribute, value) in [
-            ("delivered_at", arrivals.delivered_at),
-            ("mute_since", arrivals.mute_since),
+            ("delivered_at", arrivals.delivered_at.map(time)),
+            ("mute_since", arrivals.mute_since.map(time)),
+            ("receipt_ms", arrivals.receipts_take.map(millis)),
         ] {
             match value {
                 None => remove.push(attribute),
-                Some(at) => {
+                Some(value) => {
                     set.push(format!("{attribute} = :{attribute}"));
-                    update = update.expression_attribute_values(format!(":{attribute}"), time(at));
+                    update = update.expression_attribute_values(format!(":{attribute}"), value);
                 }
             }
         }

@@ -18,6 +18,7 @@ const ASKED_BY: &str = "asked_by";
 const SEEN_STATE: &str = "seen_state";
 const SEEN_SINCE: &str = "seen_since";
 const SEEN_AT: &str = "seen_at";
+const SEEN_UNTIL: &str = "seen_until";
 const CONNECT_AT: &str = "connect_at";
 const CONNECT_AFTER: &str = "connect_after";
 const CONNECT_WAIT: &str = "connect_wait_ms";
@@ -33,6 +34,9 @@ const RESTARTS: &str = "restarts";
 const TAKEN: &str = "taken";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
+const RECEIPTS_TAKE: &str = "receipt_ms";
+const TRIAL_ENDS: &str = "trial_ends";
+pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
 
@@ -87,6 +91,12 @@ pub struct SessionItem {
     pub delivered_at: Option<Timestamp>,
     /// Since when messages are taken and none is delivered.
     pub mute_since: Option<Timestamp>,
+    /// How long receipts take, as most of the last ones did.
+    pub receipts_take: Option<Duration>,
+    /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
+    pub trial_ends: Option<Timestamp>,
+    /// The digits of its account's own number.
+    pub own_number: Option<String>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
@@ -172,9 +182,22 @@ pub struct SeenState {
     pub since: Timestamp,
     /// When it was seen last.
     pub at: Timestamp,
+    /// When it is worth a try again, if that is known: WhatsApp has said when a ban ends, and other restrictions are given some
+    /// hours.
+    pub until: Option<Timestamp>,
 }
 
 impl SeenState {
+    /// `state`, which begins at `at`.
+    pub const fn beginning(state: SessionState, at: Timestamp) -> Self {
+        Self {
+            state,
+            since: at,
+            at,
+            until: None,
+        }
+    }
+
     /// `state` as it is seen at `now`: since `before`, if that is the same.
     pub fn after(before: Option<Self>, state: SessionState, now: Timestamp) -> Self {
         let same = before.filter(|before| before.state == state);
@@ -182,6 +205,7 @@ impl SeenState {
             state,
             since: same.map_or(now, |before| before.since),
             at: now,
+            until: same.and_then(|before| before.until),
         }
     }
 }
@@ -214,12 +238,14 @@ pub enum SessionState {
     /// Open and logged in, and WhatsApp keeps the account from writing to people that it never wrote to, as far as is known.
     /// Others are served.
     ColdLocked,
+    /// WhatsApp has closed the account out, and said until when. No connect helps before that.
+    Banned,
     /// The gateway refuses the token, or is none.
     Misconfigured,
 }
 
 impl SessionState {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Usable,
         Self::Reconnecting,
         Self::Starting,
@@ -232,6 +258,7 @@ impl SessionState {
         Self::Unreachable,
         Self::Restricted,
         Self::ColdLocked,
+        Self::Banned,
         Self::Misconfigured,
     ];
 
@@ -255,6 +282,7 @@ impl SessionState {
             Self::Unreachable => "unreachable",
             Self::Restricted => "restricted",
             Self::ColdLocked => "cold_locked",
+            Self::Banned => "banned",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -268,21 +296,13 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         Some(Duration::from_millis(millis))
     };
     let words = |name| item.text(name).map(str::to_owned);
-    let state = item.text(SEEN_STATE).and_then(|word| {
-        SessionState::ALL
-            .into_iter()
-            .find(|state| state.as_str() == word)
-    });
     SessionItem {
         free_at: time(FREE_AT),
         unhurried_until: time(UNHURRIED_UNTIL),
         cost: span(COST).map(|cost| cost.clamp(COST_MIN, COST_MAX)),
         asked_at: time(ASKED_AT),
         asked_by: words(ASKED_BY),
-        seen: state
-            .zip(time(SEEN_SINCE))
-            .zip(time(SEEN_AT))
-            .map(|((state, since), at)| SeenState { state, since, at }),
+        seen: read_seen(item),
         connect_at: time(CONNECT_AT),
         connect_after: time(CONNECT_AFTER),
         connect_wait: span(CONNECT_WAIT),
@@ -297,9 +317,25 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
+        receipts_take: span(RECEIPTS_TAKE),
+        trial_ends: time(TRIAL_ENDS),
+        own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
     }
+}
+
+/// The state that was seen last, if this version knows it.
+fn read_seen(item: &Item) -> Option<SeenState> {
+    let time = |name| item.number(name).map(Timestamp::from_millis);
+    let word = item.text(SEEN_STATE)?;
+    let mut states = SessionState::ALL.into_iter();
+    Some(SeenState {
+        state: states.find(|state| state.as_str() == word)?,
+        since: time(SEEN_SINCE)?,
+        at: time(SEEN_AT)?,
+        until: time(SEEN_UNTIL),
+    })
 }
 
 /// The attribute that counts the new chats of a day.

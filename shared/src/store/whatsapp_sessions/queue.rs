@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// How often one call tries to take a place when others change the queue meanwhile.
 const RACES_MAX: u32 = 4;
 
+/// How long one message has a session for itself that it tries out. A code is done within that, or died.
+const TRIAL: Duration = Duration::from_secs(20);
+
 /// A request for a place in the queue.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotRequest {
@@ -22,8 +25,19 @@ pub struct SlotRequest {
     pub wait_max: Duration,
     /// What a send is taken to cost while nobody has measured it.
     pub cost: Duration,
+    /// What the place is for.
+    pub purpose: SlotPurpose,
     /// For a message that is not urgent: the pace of those.
     pub pace: Option<Pace>,
+}
+
+/// What a place in the queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotPurpose {
+    /// A send.
+    Send,
+    /// A send that tries the session out. There is one at a time.
+    Trial,
 }
 
 /// The pace of messages that are not urgent. So many of them may go out at once after a rest.
@@ -45,6 +59,39 @@ pub enum Slot {
     At(Timestamp, Duration),
     /// No place was taken: every place in reach is, or others were faster each time. The item as it is.
     Full(Box<SessionItem>),
+    /// No place was taken: another message tries the session out.
+    OnTrial,
+}
+
+impl SlotRequest {
+    /// Whether another message has the session for itself.
+    fn is_refused_by_trial(&self, item: &SessionItem) -> bool {
+        let under_way = item.trial_ends.is_some_and(|ends| self.now < ends);
+        self.purpose == SlotPurpose::Trial && under_way
+    }
+
+    /// `update` with its condition, with what it sets, and with a trial if it is for one.
+    fn complete(
+        &self,
+        update: UpdateItemFluentBuilder,
+        condition: &str,
+        set: &str,
+    ) -> UpdateItemFluentBuilder {
+        let update = update
+            .expression_attribute_values(":now", time(self.now))
+            .expression_attribute_values(":cost", millis(self.cost));
+        match self.purpose {
+            SlotPurpose::Send => update
+                .condition_expression(condition)
+                .update_expression(set),
+            SlotPurpose::Trial => update
+                .condition_expression(format!(
+                    "({condition}) AND (attribute_not_exists(trial_ends) OR trial_ends <= :now)"
+                ))
+                .update_expression(format!("{set}, trial_ends = :trial_ends"))
+                .expression_attribute_values(":trial_ends", time(self.now.plus(TRIAL))),
+        }
+    }
 }
 
 impl WhatsAppSessions {
@@ -79,6 +126,9 @@ impl WhatsAppSessions {
                     let after = item.free_at.unwrap_or(now.plus(cost));
                     return Ok(Slot::At(after.minus(cost), cost));
                 }
+                Updated::Refused(item) if request.is_refused_by_trial(&item) => {
+                    return Ok(Slot::OnTrial);
+                }
                 Updated::Refused(item) => {
                     guess.free_at = item.free_at.unwrap_or(now);
                     guess.paid_until = item.unhurried_until.unwrap_or(now);
@@ -103,7 +153,7 @@ impl WhatsAppSessions {
         request: SlotRequest,
         guess: Guess,
     ) -> UpdateItemFluentBuilder {
-        let SlotRequest { now, cost, .. } = request;
+        let now = request.now;
         let latest = now.plus(request.wait_max);
         let mut terms = Terms::new(
             guess.free_at,
@@ -111,10 +161,7 @@ impl WhatsAppSessions {
             "free_at",
             "if_not_exists(cost_ms, :cost)",
         );
-        let mut update = self
-            .update(name)
-            .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":cost", millis(cost));
+        let mut update = self.update(name);
         if guess.free_at > now {
             update = update.expression_attribute_values(":free_at_latest", time(latest));
         }
@@ -126,9 +173,7 @@ impl WhatsAppSessions {
                 update = update.expression_attribute_values(name, time(pace.latest(now)));
             }
         }
-        update
-            .condition_expression(terms.condition)
-            .update_expression(terms.set)
+        request.complete(update, &terms.condition, &terms.set)
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps

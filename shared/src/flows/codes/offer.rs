@@ -1,0 +1,84 @@
+//! The chat that a person may open where WhatsApp lets the account write to nobody new: the code waits for it.
+//!
+//! Phones without an account get the same offer at the same cost, with a word that waits like any other. What is kept says
+//! nothing of who asked for what, and nothing is charged: an answer is charged when it goes out (`flows/open_chats.rs`).
+use super::order::{Companion, Order};
+use super::reserve::Attempt;
+use super::{Codes, log_store_error};
+use crate::model::challenge::{AttemptId, CODE_LIFE, ChallengeId};
+use crate::model::open_chat::{ChatOffer, ChatWord, WaitingCode};
+use crate::sender::{ChatToOpen, Delivery};
+use crate::store::StoreError;
+use crate::store::windows::{Claim, Grant, WindowKey};
+
+impl Attempt<'_> {
+    /// The chat that the person may open once `delivery` did not get through. An answer to a chat asks for no other.
+    pub(super) fn chat_to_open(&self, delivery: Option<&Delivery>) -> Option<ChatToOpen> {
+        let picked = self.picked.as_ref()?;
+        if self.order.answers.is_some() {
+            return None;
+        }
+        picked.chat_to_open(delivery?)
+    }
+}
+
+impl Codes {
+    /// Lets the code of `order` wait until the person opens `chat`, and answers what the client is told. Nothing when there is
+    /// no such chat, the client address was offered too many, or the store fails: the refusal says the rest.
+    pub(super) async fn offer(
+        &self,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        chat: Option<ChatToOpen>,
+    ) -> Option<Box<ChatOffer>> {
+        let left = self.clock.until(order.caller.deadline);
+        let kept = self.keep_waiting(order, companion, chat?);
+        match tokio::time::timeout(left, kept).await {
+            Ok(Ok(offer)) => offer.map(Box::new),
+            Ok(Err(error)) => {
+                log_store_error("[WhatsApp System] no chat is offered", &error);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn keep_waiting(
+        &self,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        chat: ChatToOpen,
+    ) -> Result<Option<ChatOffer>, StoreError> {
+        let now = self.clock.now();
+        // Nothing was sent that would bound how much somebody lets wait here. A place is not given back.
+        let claim = Claim {
+            window: WindowKey::ChatsFrom(order.caller.address),
+            attempt: &AttemptId::draw(&self.entropy),
+            limit: &self.policy.codes_per_address,
+            now,
+        };
+        if let Grant::Full(_) = self.windows.grant(claim, None).await? {
+            return Ok(None);
+        }
+        // A sign-up keeps its id, which its registration is found by.
+        let kept = order.keep.clone();
+        let kept = kept.filter(|_| order.purpose.requires_challenge_id());
+        let offer = ChatOffer {
+            number: chat.number,
+            word: ChatWord::draw(&self.entropy),
+            challenge: kept.unwrap_or_else(|| ChallengeId::draw(&self.entropy)),
+        };
+        let waiting = WaitingCode {
+            hash: offer.word.hash(order.phone),
+            session: chat.session,
+            purpose: order.purpose,
+            challenge: offer.challenge.hash(order.who),
+            address: order.caller.address,
+            language: order.language,
+            applicant: companion.applicant(),
+            expires_at: now.plus(CODE_LIFE),
+        };
+        self.open_chats.keep(&waiting).await?;
+        Ok(Some(offer))
+    }
+}
