@@ -219,6 +219,7 @@ fn cases() -> Vec<Case> {
     .map(for_a_person)
     .into();
     cases.extend(cases_of_rounds());
+    cases.extend(cases_of_notices());
     cases.extend(cases_of_messages());
     cases
 }
@@ -262,6 +263,35 @@ fn cases_of_rounds() -> Vec<Case> {
     ]
 }
 
+fn cases_of_notices() -> Vec<Case> {
+    let counted = |name| Case {
+        name,
+        bad: minutes(1, &[1.0]),
+        within: 1,
+        harmless: minutes(10, &[]),
+        // Each is told once.
+        once_missing: State::Fine,
+    };
+    vec![
+        Case {
+            name: "NoticesLateAlarm",
+            bad: minutes(1, &[50.0]),
+            within: 1,
+            harmless: minutes(10, &[49.0]),
+            once_missing: State::Alarm,
+        },
+        counted("NoticesDeadAlarm"),
+        counted("AmountMismatchAlarm"),
+        Case {
+            name: "DeliverySilentAlarm",
+            bad: minutes(4, &[]),
+            within: 4,
+            harmless: then(&[minutes(1, &[]), minutes(5, &[0.0])]),
+            once_missing: State::Alarm,
+        },
+    ]
+}
+
 fn cases_of_messages() -> Vec<Case> {
     vec![
         Case {
@@ -296,7 +326,9 @@ fn cases_of_messages() -> Vec<Case> {
 /// What is measured while all is well.
 fn well(name: &str) -> Series {
     match name {
-        "NoUsableSessionAlarm" | "MonitorSilentAlarm" => minutes(WELL, &[2.0]),
+        "NoUsableSessionAlarm" | "MonitorSilentAlarm" | "DeliverySilentAlarm" => {
+            minutes(WELL, &[2.0])
+        }
         "CodesLateFastAlarm" | "CodesLateSlowAlarm" => late(WELL, 0),
         _ => minutes(WELL, &[0.0]),
     }

@@ -1,4 +1,8 @@
 //! Every documented reply is one that the API gives. That it gives no other is checked with every request of every test.
+
+/// The endpoints about payments.
+pub mod payments;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -712,6 +716,7 @@ pub async fn ask_for_everything() -> Asker {
     }
     let down = prompt.with_faults(Faults::down());
     asker.webhooks(&down).await;
+    asker.payments().await;
     asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,

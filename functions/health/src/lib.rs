@@ -31,8 +31,15 @@ pub const METHODS: &[(&str, &str)] = &[
     ("/api/auth/verify-otp", "POST"),
     ("/api/auth/verify-password-reset-otp", "POST"),
     ("/api/health", "GET"),
+    ("/api/payments/{paymentId}/created", "POST"),
+    ("/api/payments/{paymentId}/expiry-warning", "POST"),
+    ("/api/payments/{paymentId}/notifications", "GET"),
+    ("/api/payments/{paymentId}/status", "POST"),
+    ("/api/payments/{paymentId}/success", "POST"),
     ("/api/status", "GET"),
+    ("/api/webhooks/midtrans/{address}", "POST"),
     ("/api/webhooks/whatsapp/{session}", "POST"),
+    ("/api/webhooks/xendit/{address}", "POST"),
 ];
 
 /// What this function may touch.

@@ -65,7 +65,8 @@ impl Request {
         tables
     }
 
-    /// The permissions that AWS asks for: of a transaction that writes, those of its parts.
+    /// The permissions that AWS asks for: of a transaction that writes, those of its parts; of a query of an index, that of the index,
+    /// such as `Query` and `PaymentsTable/index/due`.
     pub fn permissions(&self) -> Vec<(String, String)> {
         let parts = self.parts().iter().filter_map(|part| {
             let (act, part) = part.as_object()?.iter().next()?;
@@ -77,7 +78,10 @@ impl Request {
         });
         let mut permissions: Vec<_> = match self.parts() {
             [] => {
-                let action = |table| (self.operation.clone(), table);
+                let index = self.body["IndexName"].as_str();
+                let index = index.map(|index| format!("/index/{index}"));
+                let index = index.unwrap_or_default();
+                let action = |table| (self.operation.clone(), format!("{table}{index}"));
                 self.tables().into_iter().map(action).collect()
             }
             _ => parts.collect(),
