@@ -11,6 +11,7 @@ from processes import eventually
 
 TOKEN = "system-session-token"
 SESSION = "system"
+SECOND_SESSION, SECOND_TOKEN = "session-2", "session-2-session-token"
 
 
 class Gateway:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import pathlib
 import platform
@@ -14,8 +15,8 @@ from typing import Any
 import yaml
 from acts import perform
 from boto3.dynamodb.types import Binary
-from gateway import TOKEN, Gateway
-from processes import BUILD_SECONDS, REPOSITORY, Processes, answers, eventually, free_port
+from gateway import SECOND_SESSION, SECOND_TOKEN, SESSION, TOKEN, Gateway
+from processes import BUILD_SECONDS, REPOSITORY, TARGET, Processes, answers, eventually, free_port
 from stack import NAME, REGION, Reply, Stack, credentials
 
 TEMPLATE = REPOSITORY / "template.yaml"
@@ -36,12 +37,16 @@ CLOUDFRONT_REGION = "us-east-1"
 LOG_BYTES = 2_500
 
 # What a stack leaves behind when it is deleted.
-KEPT_TABLES = ("KeysTable", "LoginsTable", "UsersTable")
+KEPT_TABLES = ("KeysTable", "LoginsTable", "PaymentsTable", "UsersTable")
 
 # What the table of keys holds from the deployment on.
 KEYS = ["codes", "public", "refresh", "signing", "webhooks"]
 
+# The server key of an account at Midtrans that there is not.
+MIDTRANS_KEY = "SB-Mid-server-rehearsal"
+
 SITI, BUDI, DEWI = "+6281234567801", "+6281234567802", "+6281234567803"
+PAYER = "+6281234567809"
 PASSWORD, NEW_PASSWORD = "correct horse battery", "staple battery horse"
 
 
@@ -58,6 +63,8 @@ class Rehearsal:
         self.gateway = Gateway(f"http://127.0.0.1:{self.gateway_port}")
         # Refresh and access tokens that were given out.
         self.tokens: list[str] = []
+        # The key of a payment system.
+        self.caller_key = ""
 
     def start_emulator(self) -> None:
         """Starts the emulated AWS, which holds every caller to its policies."""
@@ -106,6 +113,7 @@ class Rehearsal:
             "WhatsAppServerApi": self.gateway.url,
             "WhatsAppUserToken": "{{resolve:secretsmanager:whatsapp/rehearsal:SecretString:gatewayToken}}",
             "AlarmEmail": "operator@example.com",
+            "MidtransServerKeys": MIDTRANS_KEY,
         }
         return self.deploy(self.built_template(), NAME, REGION, parameters | more)
 
@@ -131,6 +139,27 @@ class Rehearsal:
         """Completes a sign-up."""
         data = self.stack.post("/api/auth/verify-otp", identifier=phone, otp=code, challengeId=challenge).data
         return self.keep_tokens(data)
+
+    def operate(self, *typed: str | pathlib.Path) -> str:
+        """What an operator's command says that works on the deployed stack."""
+        url = f"http://127.0.0.1:{self.port}"
+        program = TARGET / "debug" / "local"
+        where = credentials() | {"AWS_ENDPOINT_URL_DYNAMODB": url}
+        return self.processes.run(60, program, *typed, "--stack", NAME, **where)
+
+    def invoke(self, function: str) -> None:
+        """Calls a function as its schedule does."""
+        called = self.stack.client("lambda").invoke(FunctionName=self.stack.resources[function], Payload=b"{}")
+        assert "FunctionError" not in called, called["Payload"].read()
+
+    def pay(self, payment: str, event: str, **body: Any) -> Reply:
+        """Posts an event of a payment."""
+        return self.stack.request("POST", f"/api/payments/{payment}/{event}", body, self.caller_key)
+
+    def notices(self, payment: str) -> dict[str, str]:
+        """The state of each notice of a payment."""
+        reply = self.stack.request("GET", f"/api/payments/{payment}/notifications", token=self.caller_key)
+        return {notice["notice"]: notice["state"] for notice in reply.data["notices"]}
 
     def keep_tokens(self, data: dict[str, Any]) -> dict[str, Any]:
         """Remembers the tokens of a reply."""
@@ -163,7 +192,7 @@ def every_function_builds(the: Rehearsal) -> None:
 
 
 def the_stack_deploys(the: Rehearsal) -> None:
-    the.processes.start_backends(the.gateway_port, the.unused_port, "--empty")
+    the.processes.start_backends(the.gateway_port, the.unused_port, "--empty", "--sessions", "2")
     the.start_emulator()
     secret = json.dumps({"gatewayToken": TOKEN})
     the.stack.client("secretsmanager").create_secret(Name="whatsapp/rehearsal", SecretString=secret)
@@ -315,11 +344,87 @@ def what_is_not_kept_expires(the: Rehearsal) -> None:
             assert time.time() - 60 < item[life["AttributeName"]] < time.time() + 31 * 24 * 3600, (table, item)
 
 
+# ---- Payments, and a second session ----
+
+
+def an_operator_lets_a_payment_system_in_and_adds_a_session(the: Rehearsal) -> None:
+    the.caller_key = the.operate("callers", "add", "shop").strip().splitlines()[-1]
+    the.tokens.append(the.caller_key)
+    token = the.folder / "session-2.token"
+    token.write_text(SECOND_TOKEN)
+    the.operate("sessions", "add", SECOND_SESSION, token)
+    assert "shop: payments" in the.operate("callers", "list")
+    held = [text for item in the.stack.items("KeysTable") for text in texts_of(item)]
+    assert the.caller_key not in held, "the key is kept"
+    nobody = the.stack.request("POST", "/api/payments/INV-1/created", {}, "pay_nobody")
+    assert (nobody.status, nobody.body["error"]) == (401, "INVALID_CALLER_KEY"), nobody
+
+
+def a_payment_is_told_of_by_its_system_and_by_its_gateway(the: Rehearsal) -> None:
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    about = {"phone": PAYER, "customerName": "Siti", "amount": 150_000, "currency": "IDR", "expiresAt": ends}
+    created = the.pay("INV-1", "created", **about)
+    assert (created.status, created.body["data"]["state"]) == (200, "sent"), created
+    assert the.pay("INV-1", "created", **about).body["data"] == created.body["data"]
+
+    path = the.operate("bridge-url", "midtrans").splitlines()[0]
+    told = {"order_id": "INV-1", "status_code": "200", "gross_amount": "150000.00", "transaction_status": "settlement"}
+    signed = "".join(told[name] for name in ("order_id", "status_code", "gross_amount")) + MIDTRANS_KEY
+    told |= {"currency": "IDR", "transaction_id": "t-1", "signature_key": hashlib.sha512(signed.encode()).hexdigest()}
+    assert the.stack.post(path, **told | {"gross_amount": "1.00"}).status == 401
+    assert the.stack.post(path, **told).status == 200
+    states = the.notices("INV-1")
+    assert (states["created"], states["success"]) == ("sent", "sent"), states
+    assert states["expiry-warning.15"] == "superseded", states
+    texts = the.gateway.texts(PAYER)
+    assert len(texts) == 2 and "Rp\u00a0150.000" in texts[0] and "terima" in texts[1], texts
+
+
+def a_receipt_comes_in_by_the_address_of_its_session(the: Rehearsal) -> None:
+    messages = the.gateway.ask("GET", "/messages")["messages"]
+    last = messages[-1]
+    path = the.operate("webhook-url", last["session"]).splitlines()[0]
+    event = {"type": "ReadReceipt", "state": "Delivered", "event": {"MessageIDs": [last["id"]], "IsFromMe": False}}
+    assert the.stack.post(path, **event).status == 200
+    (record,) = (item for item in the.stack.items("DeliveriesTable") if item["message_id"] == last["id"])
+    assert "delivered_at" in record, record
+
+
+def notices_wait_while_whatsapp_is_away_and_go_out_with_the_schedule(the: Rehearsal) -> None:
+    for session in (SESSION, SECOND_SESSION):
+        the.gateway.ask("POST", f"/session/{session}", {"state": "unpaired"})
+    about = {"phone": PAYER, "amount": 25_000, "currency": "IDR"}
+    queued = the.pay("INV-2", "success", **about)
+    assert (queued.status, queued.body["data"]["state"]) == (202, "queued"), queued
+    for session in (SESSION, SECOND_SESSION):
+        the.gateway.ask("POST", f"/session/{session}", {"state": "online"})
+    # The emulator's own schedule may have been faster.
+    def sent() -> bool:
+        the.invoke("OutboxDeliverFunction")
+        return the.notices("INV-2") == {"success": "sent"}
+    eventually("the notice", sent, 150)
+    assert len(the.gateway.texts(PAYER)) == 3
+
+
+def one_session_dies_the_other_one_serves_and_the_monitor_heals_it(the: Rehearsal) -> None:
+    the.invoke("SessionMonitorFunction")
+    the.gateway.session_is("absent")
+    sent = the.pay("INV-3", "success", phone=PAYER, amount=1_000, currency="IDR")
+    assert (sent.status, sent.body["data"]["state"]) == (200, "sent"), sent
+    the.gateway.session_is("absent")
+    def usable() -> bool:
+        the.invoke("SessionMonitorFunction")
+        seen = {item["name"]: item.get("seen_state") for item in the.stack.items("WhatsAppSessionsTable")}
+        return all(seen.get(session) == "usable" for session in (SESSION, SECOND_SESSION))
+    eventually("two usable sessions", usable, 150)
+    assert the.stack.request("GET", "/api/status").data["whatsapp"] == "usable"
+
+
 def no_log_line_holds_a_secret(the: Rehearsal) -> None:
     lines = the.stack.logs()
     assert any("[WhatsApp System]" in line for line in lines), f"{len(lines)} lines"
-    phones = [phone.removeprefix("+") for phone in (SITI, BUDI, DEWI)]
-    secrets = [PASSWORD, NEW_PASSWORD, TOKEN, *phones, *the.tokens]
+    phones = [phone.removeprefix("+") for phone in (SITI, BUDI, DEWI, PAYER)]
+    secrets = [PASSWORD, NEW_PASSWORD, TOKEN, SECOND_TOKEN, MIDTRANS_KEY, *phones, *the.tokens]
     patterns = [re.escape(secret) for secret in secrets] + [rf"(?<![\w.-]){code}(?![\w.-])" for code in the.gateway.codes()]
     secret = re.compile("|".join(patterns))
     leaks = [line for line in lines if secret.search(line)]
@@ -366,7 +471,10 @@ def only_functions_that_send_or_watch_know_the_gateway(the: Rehearsal) -> None:
             knowing.add(function)
     names = ("SendOtp", "SendPasswordResetOtp", "Signup", "SsoSignin", "VerifyPasswordResetOtp")
     sending = {f"Auth{name}Function" for name in names}
-    assert knowing == sending | {"SessionMonitorFunction"}, knowing
+    events = ("Created", "ExpiryWarning", "StatusUpdate", "Success")
+    sending |= {f"Payment{event}Function" for event in events}
+    sending |= {"OutboxDeliverFunction", "PaymentsMidtransFunction", "PaymentsXenditFunction", "WhatsappWebhookFunction"}
+    assert knowing == sending | {"SessionMonitorFunction"}, knowing ^ sending
 
 
 def the_emulator_holds_functions_to_their_policies(the: Rehearsal) -> None:
@@ -389,8 +497,13 @@ def no_function_may_read_whole_tables_or_change_them(the: Rehearsal) -> None:
     for role in the.stack.of_kind("AWS::IAM::Role"):
         arn = client.get_role(RoleName=the.stack.resources[role])["Role"]["Arn"]
         simulated = client.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, ResourceArns=tables)
-        allowed = [each for each in simulated["EvaluationResults"] if each["EvalDecision"] == "allowed"]
-        assert not allowed, (role, allowed)
+        allowed = {
+            (each["EvalActionName"], each["EvalResourceName"].rsplit("/", 1)[-1])
+            for each in simulated["EvaluationResults"]
+            if each["EvalDecision"] == "allowed"
+        }
+        # A payment's items are asked for by its name, all of them at once.
+        assert allowed <= {("dynamodb:Query", the.stack.resources["PaymentsTable"])}, (role, allowed)
 
 
 def nobody_but_the_deployment_may_write_keys(the: Rehearsal) -> None:
@@ -531,6 +644,11 @@ TRIALS: list[Act] = [
     a_killed_function_holds_its_place_for_its_lease_and_no_longer,
     the_tables_hold_what_they_should_and_no_code,
     what_is_not_kept_expires,
+    an_operator_lets_a_payment_system_in_and_adds_a_session,
+    a_payment_is_told_of_by_its_system_and_by_its_gateway,
+    a_receipt_comes_in_by_the_address_of_its_session,
+    notices_wait_while_whatsapp_is_away_and_go_out_with_the_schedule,
+    one_session_dies_the_other_one_serves_and_the_monitor_heals_it,
     no_log_line_holds_a_secret,
     a_request_logs_no_more_than_it_is_priced_at,
     every_function_and_table_has_an_alarm_that_tells_the_topic,
