@@ -59,7 +59,11 @@ impl Servers {
         ));
         let gateway = listen().await?;
         let gateway_at = gateway.local_addr()?;
-        tokio::spawn(local::simulator::serve(system.simulator().clone(), gateway));
+        tokio::spawn(local::simulator::serve(
+            system.simulator().clone(),
+            axum::Router::new(),
+            gateway,
+        ));
         Ok(Self {
             tables: tables_at,
             gateway: gateway_at,
