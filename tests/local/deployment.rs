@@ -103,9 +103,9 @@ fn every_function_has_a_sample_event_that_reaches_it() {
 #[test]
 fn the_schedules_of_the_template_are_kept_here() {
     let schedules = Template::compiled_in().unwrap().schedules;
-    let monitor = Schedule {
-        function: "session-monitor".into(),
+    let each_minute = ["outbox-deliver", "session-monitor"].map(|function| Schedule {
+        function: function.into(),
         every: Duration::from_secs(60),
-    };
-    assert_eq!(schedules, [monitor]);
+    });
+    assert_eq!(schedules, each_minute);
 }

@@ -39,7 +39,7 @@ pub async fn system(callers: &[PaymentCaller]) -> TestSystem {
     let system = TestSystem::builder().settings(|settings| {
         settings.bridges.midtrans_keys = vec![secret(SERVER_KEY)];
         settings.bridges.xendit_tokens = vec![secret(TOKEN)];
-        settings.bridges.phone_field = Some("custom_field1".into());
+        settings.bridges.phone_field = Some("metadata.phone".into());
     });
     let system = system.build().await;
     let changes = CallerListChanges::new(&system.without_faults());
@@ -97,7 +97,7 @@ fn midtrans(system: &TestSystem, order_id: &str) -> Value {
     json!({
         "order_id": order_id, "status_code": "200", "gross_amount": "150000.00", "currency": "IDR",
         "transaction_status": "settlement", "transaction_id": order_id, "payment_type": "qris",
-        "fraud_status": "accept", "custom_field1": PHONE, "merchant_id": "G000000001",
+        "fraud_status": "accept", "metadata": { "phone": PHONE }, "merchant_id": "G000000001",
         "settlement_time": jakarta(system), "transaction_time": jakarta(system),
         "signature_key": midtrans::sign(&signed, &secret(SERVER_KEY)),
     })
@@ -117,7 +117,7 @@ fn xendit(system: &TestSystem, reference: &str) -> Value {
         "data": {
             "payment_id": reference, "reference_id": reference, "status": "SUCCEEDED", "currency": "IDR",
             "request_amount": 150_000, "updated": system.now().rfc3339(),
-            "metadata": { "custom_field1": PHONE },
+            "metadata": { "phone": PHONE },
         },
     })
 }
@@ -146,6 +146,9 @@ impl Asker {
                 lasts_ms: 60_000,
             },
         ] {
+            for event in EVENTS {
+                self.event_on(&scenario, event).await;
+            }
             let down = system(&[shop()]).await;
             down.simulator().play(&scenario);
             self.events(&down).await;
@@ -169,6 +172,24 @@ impl Asker {
             .await;
     }
 
+    /// An event as the first one after the gateway changed.
+    async fn event_on(&mut self, scenario: &Scenario, event: &str) {
+        let system = system(&[shop()]).await;
+        if event == "expiry-warning" {
+            self.bill(&system, "INV-1").await;
+            tokio::time::advance(Duration::from_secs(300)).await;
+        }
+        system.simulator().play(scenario);
+        let body = body(&system, event);
+        self.event(&system, &path("INV-1", event), None, body).await;
+    }
+
+    async fn bill(&mut self, system: &TestSystem, payment: &str) {
+        let body = body(system, "created");
+        self.event(system, &path(payment, "created"), None, body)
+            .await;
+    }
+
     async fn history(&mut self, system: &TestSystem, payment: &str) {
         let path = path(payment, "notifications");
         self.ask(system, "GET", &path, &json!(KEY), String::new())
@@ -180,8 +201,7 @@ impl Asker {
         for event in EVENTS {
             let (payment, good) = (format!("INV-{event}"), body(system, event));
             if event == "expiry-warning" {
-                let bill = path(&payment, "created");
-                self.event(system, &bill, None, good.clone()).await;
+                self.bill(system, &payment).await;
             }
             let address = path(&payment, event);
             self.event(system, &address, Some(event), good.clone())
@@ -200,7 +220,8 @@ impl Asker {
 
     async fn bad_events(&mut self, system: &TestSystem) {
         for event in EVENTS {
-            let (address, good) = (path("INV-9", event), body(system, event));
+            let (payment, good) = (format!("INV-bad-{event}"), body(system, event));
+            let address = path(&payment, event);
             let too_long = "k".repeat(256);
             self.event(system, &address, Some(&too_long), good.clone())
                 .await;
@@ -226,7 +247,7 @@ impl Asker {
             self.send(system, "POST", &address, &headers, good.to_string())
                 .await;
         }
-        for payment in ["a%20b", "INV-9"] {
+        for payment in ["a%20b", "INV-unknown"] {
             self.history(system, payment).await;
         }
     }
