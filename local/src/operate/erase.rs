@@ -25,7 +25,8 @@ What remains, and until when:
   Access tokens that were issued before are good for a quarter of an hour, for whoever does not ask this system about
   them. Sign-ups whose code had run out are found by their secret only: they open nothing, and DynamoDB removes what has
   ended within a few days. So are codes that wait for a chat to be opened: for ten minutes whoever opens it from that phone
-  can still sign up. The delivery records of 30 days and the logs have the number with its middle masked. Backups of
+  can still sign up. Payments that name the phone, and their notices, are found by their own names only: DynamoDB removes
+  them 90 days after their last event, and until then they have the number and the customer's name. The delivery records of 30 days and the logs have the number with its middle masked. Backups of
   the tables can be restored for 35 days. What WhatsApp and the gateway keep is theirs.
 
   Limits of the phone begin anew, but for wrong passwords of the last quarter of an hour. A sign-in that is under way may
