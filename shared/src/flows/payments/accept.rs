@@ -108,6 +108,34 @@ impl From<DayError> for EventError {
     }
 }
 
+/// An event, and what it is known by.
+struct Incoming<'a> {
+    event: &'a Event,
+    body_hash: String,
+    /// What is kept of the caller's own key.
+    key: Option<String>,
+    sent: Sent<'a>,
+}
+
+impl Incoming<'_> {
+    /// Refuses an event whose key was given to another one.
+    fn check_key(&self, kept: &Kept) -> Result<(), EventError> {
+        let given = kept
+            .keys
+            .iter()
+            .find(|given| Some(&given.hash) == self.key.as_ref());
+        let Some(given) = given else {
+            return Ok(());
+        };
+        if given.notice == self.event.id() && given.body_hash == self.body_hash {
+            return Ok(());
+        }
+        let stored = kept.story.notice(&given.notice).cloned();
+        let stored = stored.ok_or(StoreError::unreadable("read the notice of a key", "notice"))?;
+        Err(EventError::KeyReused(Box::new(stored)))
+    }
+}
+
 /// What a refused event meets.
 enum Verdict {
     Taken(Taken),
@@ -126,26 +154,27 @@ impl Notices {
         self.caller_days
             .count(sent.caller, (&event.payment, &id), now)
             .await?;
-        let body_hash = event.hash();
-        let key = sent
-            .idempotency_key
-            .map(|key| key_hash(&sent.caller.name, &event.kind, key));
+        let incoming = Incoming {
+            event,
+            body_hash: event.hash(),
+            key: sent
+                .idempotency_key
+                .map(|key| key_hash(&sent.caller.name, &event.kind, key)),
+            sent,
+        };
         for _ in 0..RACES_MAX {
-            let notices = self.notices(event, &body_hash, now);
+            let notices = self.notices(event, &incoming.body_hash, now);
             let acceptance = Acceptance {
                 payment: &event.payment,
                 change: event.change(),
                 notices: &notices,
-                key: key.as_deref(),
+                key: incoming.key.as_deref(),
                 now,
             };
             if self.payments.accept(&acceptance).await? == Accepted::Kept {
                 return Ok(self.first_attempt(event, &notices[0], sent).await);
             }
-            match self
-                .refused(event, &body_hash, key.as_deref(), sent)
-                .await?
-            {
+            match self.refused(&incoming).await? {
                 Verdict::Taken(taken) => return Ok(taken),
                 Verdict::Again => {}
             }
@@ -154,33 +183,21 @@ impl Notices {
     }
 
     /// Why an event was refused, as what is kept says.
-    async fn refused(
-        &self,
-        event: &Event,
-        body_hash: &str,
-        key: Option<&str>,
-        sent: Sent<'_>,
-    ) -> Result<Verdict, EventError> {
-        let Some(Kept { story, keys }) = self.payments.read(&event.payment).await? else {
+    async fn refused(&self, incoming: &Incoming<'_>) -> Result<Verdict, EventError> {
+        let event = incoming.event;
+        let Some(kept) = self.payments.read(&event.payment).await? else {
             return match event.about {
                 None => Err(EventError::UnknownPayment),
                 Some(_) => Ok(Verdict::Again),
             };
         };
-        let id = event.id();
-        if let Some(given) = keys.iter().find(|given| Some(given.hash.as_str()) == key)
-            && (given.notice != id || given.body_hash != body_hash)
-        {
-            let notice = story.notice(&given.notice).cloned();
-            let notice =
-                notice.ok_or(StoreError::unreadable("read the notice of a key", "notice"))?;
-            return Err(EventError::KeyReused(Box::new(notice)));
-        }
-        if let Some(notice) = story.notice(&id) {
-            if notice.body_hash != body_hash {
+        incoming.check_key(&kept)?;
+        let story = &kept.story;
+        if let Some(notice) = story.notice(&event.id()) {
+            if notice.body_hash != incoming.body_hash {
                 return Err(EventError::NoticeExists(Box::new(notice.clone())));
             }
-            let notice = self.end_of_first_attempt(event, notice, sent).await;
+            let notice = self.end_of_first_attempt(incoming, notice).await;
             return Ok(Verdict::Taken(Taken::Noted(Box::new(notice))));
         }
         let phase = story.payment.phase;
@@ -213,20 +230,14 @@ impl Notices {
     }
 
     /// How far a notice is once the attempt is over that somebody else makes just now.
-    async fn end_of_first_attempt(&self, event: &Event, notice: &Notice, sent: Sent<'_>) -> Notice {
+    async fn end_of_first_attempt(&self, incoming: &Incoming<'_>, notice: &Notice) -> Notice {
         let mut notice = notice.clone();
-        let until = self.answer_by(sent);
-        let is_new = |notice: &Notice| notice.state == State::Queued && notice.attempts == 0;
-        let waits = sent.first_attempt == FirstAttempt::Awaited;
-        while waits
-            && (notice.state == State::Sending || is_new(&notice))
-            && notice
-                .due_at
-                .is_some_and(|due_at| due_at < until || notice.state == State::Sending)
-            && self.clock.now() < until
-        {
+        let until = self.answer_by(incoming.sent);
+        let waits = incoming.sent.first_attempt == FirstAttempt::Awaited;
+        while waits && is_tried_before(&notice, until) && self.clock.now() < until {
             tokio::time::sleep(LOOK_EVERY).await;
-            let kept = self.payments.read(&event.payment).await.ok().flatten();
+            let kept = self.payments.read(&incoming.event.payment).await;
+            let kept = kept.ok().flatten();
             let seen = kept.and_then(|kept| kept.story.notice(&notice.id).cloned());
             notice = seen.unwrap_or(notice);
         }
@@ -272,6 +283,13 @@ impl Notices {
         }
         notices
     }
+}
+
+/// Whether `notice` is being tried, or will be for the first time before `until`.
+fn is_tried_before(notice: &Notice, until: Timestamp) -> bool {
+    let is_new = notice.state == State::Queued && notice.attempts == 0;
+    let is_due = notice.due_at.is_some_and(|due_at| due_at < until);
+    notice.state == State::Sending || is_new && is_due
 }
 
 /// When a payment that expires at `expires_at` is warned of, from and until when. One that would come late is left out, and each

@@ -217,9 +217,8 @@ impl Notices {
             Err(NoPlace::For(wait)) => return self.wait(story, notice, now.plus(wait)).await,
         };
         let now = self.clock.now();
-        let attempt = random_id(&self.entropy);
+        let (attempt, session) = (random_id(&self.entropy), place.session().to_owned());
         let time = job.deadline.since(now).min(CLAIM_MAX);
-        let session = place.session().to_owned();
         let claim = Claim {
             payment: &story.payment.id,
             phase: story.payment.phase,
@@ -233,34 +232,33 @@ impl Notices {
             self.sender.leave_place(&place).await;
             return Ok(Tried::Nothing);
         }
+        let brings_receipts = place
+            .delivered_at()
+            .is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
         let outgoing = self.outgoing(&job, !phone.took_a_message(now));
         let sent_by = job.deadline.minus(RECORD_ROOM);
-        let delivered_at = place.delivered_at();
-        let brings_receipts = delivered_at.is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         let mut ended = self.ended(&job, &delivery);
         if !brings_receipts && ended.state == State::Sent {
             ended.due_at = None;
         }
-        let state = ended.state;
         let contact = self.remember_contact(story, &phone, &delivery);
-        let (recorded, (), ()) = tokio::join!(
-            self.payments.record(claim, &ended),
-            self.sender.record(&delivery),
-            contact,
-        );
+        tokio::join!(self.record(claim, &ended, &delivery), contact);
+        Ok(Tried::Attempted(ended.state))
+    }
+
+    /// Records how an attempt ended. A failure is logged: the claim ends by itself.
+    async fn record(&self, claim: Claim<'_>, ended: &Attempted, delivery: &Delivery) {
+        let recorded = self.payments.record(claim, ended);
+        let (recorded, ()) = tokio::join!(recorded, self.sender.record(delivery));
         if let Err(error) = recorded {
             tracing::error!(
-                payment = story.payment.id.as_str(),
+                payment = claim.payment.as_str(),
                 message_id = delivery.message_id,
                 error = %Chain(&error),
                 "[WhatsApp System] how an attempt ended is not recorded: its claim ends by itself"
             );
         }
-        if state == State::Dead {
-            self.report_end(story, notice, state);
-        }
-        Ok(Tried::Attempted(state))
     }
 
     /// A place in the queue of a session that the notice may go out from.
@@ -322,7 +320,7 @@ impl Notices {
         let attempts = notice.attempts.saturating_add(1);
         let error = delivery.outcome.reason().map(Reason::as_str);
         let base = Attempted {
-            state: State::Queued,
+            state: State::Sent,
             due_at: None,
             attempts,
             session: delivery.session.clone(),
@@ -333,16 +331,12 @@ impl Notices {
         };
         match delivery.outcome {
             Outcome::Sent => Attempted {
-                state: State::Sent,
                 due_at: (!job.again).then(|| now.plus(SILENT_AFTER)),
                 sent_at: Some(now),
                 ..base
             },
             // It was sent before.
-            _ if job.again => Attempted {
-                state: State::Sent,
-                ..base
-            },
+            _ if job.again => base,
             Outcome::Unknown => Attempted {
                 state: State::Unknown,
                 due_at: Some(now.plus(RECEIPT_WAIT)),
@@ -350,20 +344,28 @@ impl Notices {
                 error: Some("no_answer".into()),
                 ..base
             },
-            Outcome::NotSent(reason) if !reason.concerns_the_channel() => Attempted {
-                state: State::Dead,
-                ..base
-            },
-            Outcome::NotSent(_) => Attempted {
-                // What may have been sent before may still have been.
-                state: match notice.unsure_at {
-                    Some(_) => State::Unknown,
-                    None => State::Queued,
-                },
-                unsure_at: notice.unsure_at,
-                due_at: Some(self.next_try(notice, attempts, now)),
-                ..base
-            },
+            Outcome::NotSent(reason) if !reason.concerns_the_channel() => {
+                self.report_end(job.story, notice, State::Dead);
+                Attempted {
+                    state: State::Dead,
+                    ..base
+                }
+            }
+            Outcome::NotSent(_) => self.to_be_tried_again(notice, base, now),
+        }
+    }
+
+    /// A notice that certainly was not sent now. What may have been sent before may still have been.
+    fn to_be_tried_again(&self, notice: &Notice, base: Attempted, now: Timestamp) -> Attempted {
+        let state = match notice.unsure_at {
+            Some(_) => State::Unknown,
+            None => State::Queued,
+        };
+        Attempted {
+            state,
+            unsure_at: notice.unsure_at,
+            due_at: Some(self.next_try(notice, base.attempts, now)),
+            ..base
         }
     }
 

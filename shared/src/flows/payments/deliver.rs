@@ -46,19 +46,46 @@ pub struct Delivered {
     pub oldest_share: u8,
 }
 
+/// One run, as far as it is.
+struct Run {
+    ends: Timestamp,
+    /// What it has looked at.
+    seen: HashSet<Due>,
+    delivered: Delivered,
+}
+
+/// Whether notices go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Channel {
+    Up,
+    Down,
+}
+
+impl Run {
+    /// Those of `due` that this run has not looked at: the index may still show what was done a moment ago.
+    fn not_seen(&mut self, mut due: Vec<Due>, now: Timestamp) -> Vec<Due> {
+        due.retain(|due| self.seen.insert(due.clone()));
+        let oldest = due.iter().map(|due| due.share(now)).max();
+        self.delivered.oldest_share = self.delivered.oldest_share.max(oldest.unwrap_or(0));
+        due
+    }
+}
+
 impl Notices {
     /// Does what is due, and is over before `deadline`.
     ///
     /// # Errors
     /// When the store does not say what is due. What was tried by then is recorded.
     pub async fn deliver_due(&self, deadline: Timestamp) -> Result<Delivered, StoreError> {
-        let ends = deadline.minus(RESERVE);
-        let mut delivered = Delivered::default();
-        let mut seen = HashSet::new();
+        let mut run = Run {
+            ends: deadline.minus(RESERVE),
+            seen: HashSet::new(),
+            delivered: Delivered::default(),
+        };
         for priority in Priority::ALL {
-            self.deliver_all(priority, ends, &mut seen, &mut delivered)
-                .await?;
+            self.deliver_all(priority, &mut run).await?;
         }
+        let delivered = run.delivered;
         let line = self.meter.line(self.clock.now());
         line.count(Metric::NoticesOldest, delivered.oldest_share.into())
             .write();
@@ -66,45 +93,42 @@ impl Notices {
     }
 
     /// Tries the notices of one priority, page by page, until none is left or the time is over.
-    async fn deliver_all(
-        &self,
-        priority: Priority,
-        ends: Timestamp,
-        seen: &mut HashSet<Due>,
-        delivered: &mut Delivered,
-    ) -> Result<(), StoreError> {
+    async fn deliver_all(&self, priority: Priority, run: &mut Run) -> Result<(), StoreError> {
         loop {
             let now = self.clock.now();
-            if ends.since(now) < ATTEMPT_MIN {
-                delivered.more_left = true;
+            if run.ends.since(now) < ATTEMPT_MIN {
+                run.delivered.more_left = true;
                 return Ok(());
             }
-            let mut due = self.payments.due(priority, now, PAGE).await?;
-            // The index may still show what was done a moment ago.
-            due.retain(|due| seen.insert(due.clone()));
-            if due.is_empty() {
+            let due = self.payments.due(priority, now, PAGE).await?;
+            let due = run.not_seen(due, now);
+            if due.is_empty() || self.deliver_page(due, run).await == Channel::Down {
                 return Ok(());
-            }
-            let shares = due.iter().map(|due| due.share(now));
-            delivered.oldest_share = delivered.oldest_share.max(shares.max().unwrap_or(0));
-            let turn = usize::try_from(self.entropy.below(due.len() as u64)).unwrap_or(0);
-            due.rotate_left(turn);
-            let tries = stream::iter(due).map(|due| self.try_due(due, ends));
-            let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
-            let mut failures = 0;
-            while let Some(tried) = tries.next().await {
-                failures = match tried {
-                    Some(Tried::Attempted(State::Queued | State::Unknown)) => failures + 1,
-                    Some(Tried::Attempted(_)) => 0,
-                    _ => failures,
-                };
-                delivered.count(tried);
-                if failures >= FAILURES_MAX {
-                    delivered.more_left = true;
-                    return Ok(());
-                }
             }
         }
+    }
+
+    /// Tries some notices, a few at a time, beginning anywhere among them.
+    async fn deliver_page(&self, mut due: Vec<Due>, run: &mut Run) -> Channel {
+        let turn = usize::try_from(self.entropy.below(due.len() as u64)).unwrap_or(0);
+        due.rotate_left(turn);
+        let ends = run.ends;
+        let tries = stream::iter(due).map(|due| self.try_due(due, ends));
+        let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
+        let mut failures = 0;
+        while let Some(tried) = tries.next().await {
+            failures = match tried {
+                Some(Tried::Attempted(State::Queued | State::Unknown)) => failures + 1,
+                Some(Tried::Attempted(_)) => 0,
+                _ => failures,
+            };
+            run.delivered.count(tried);
+            if failures >= FAILURES_MAX {
+                run.delivered.more_left = true;
+                return Channel::Down;
+            }
+        }
+        Channel::Up
     }
 
     /// One due notice. A failure of the store is logged: the notice stays due.

@@ -94,35 +94,11 @@ impl Payments {
             PaymentChange::Begins(new) => begins(update, new)
                 .expression_attribute_values(":to", text(Phase::Open.name()))
                 .condition_expression("attribute_not_exists(payment_id)"),
-            PaymentChange::Moves {
-                from,
-                to,
-                begins: new,
-            } => {
-                let known = is_one_of(from);
-                let update = update.expression_attribute_values(":to", text(to.name()));
-                let update = from
-                    .iter()
-                    .enumerate()
-                    .fold(update, |update, (number, phase)| {
-                        update.expression_attribute_values(
-                            format!(":from{number}"),
-                            text(phase.name()),
-                        )
-                    });
-                match new {
-                    Some(new) => begins(update, new).condition_expression(format!(
-                        "attribute_not_exists(payment_id) OR {known}"
-                    )),
-                    None => update
-                        .update_expression("SET phase = :to, expires_at = :ends")
-                        .condition_expression(known),
-                }
+            PaymentChange::Moves { from, to, begins } => moves(update, from, begins.as_ref())
+                .expression_attribute_values(":to", text(to.name())),
+            PaymentChange::Stays(phase) => {
+                is_one_of(update, &[*phase], None).update_expression("SET expires_at = :ends")
             }
-            PaymentChange::Stays(phase) => update
-                .update_expression("SET expires_at = :ends")
-                .expression_attribute_values(":from0", text(phase.name()))
-                .condition_expression(is_one_of(&[*phase])),
         };
         let update = update.build();
         Ok(Write::update(
@@ -181,9 +157,34 @@ fn begins(update: UpdateBuilder, new: &NewPayment<'_>) -> UpdateBuilder {
     }
 }
 
-fn is_one_of(phases: &[Phase]) -> String {
-    let values: Vec<_> = (0..phases.len())
+/// A move of a payment that is one of `from`; with `new` also of one that is not known.
+fn moves(update: UpdateBuilder, from: &[Phase], new: Option<&NewPayment<'_>>) -> UpdateBuilder {
+    match new {
+        Some(new) => is_one_of(
+            begins(update, new),
+            from,
+            Some("attribute_not_exists(payment_id)"),
+        ),
+        None => {
+            is_one_of(update, from, None).update_expression("SET phase = :to, expires_at = :ends")
+        }
+    }
+}
+
+/// Refuses the update unless the payment is one of `phases`, or what `else_if` says.
+fn is_one_of(update: UpdateBuilder, phases: &[Phase], else_if: Option<&str>) -> UpdateBuilder {
+    let names: Vec<_> = (0..phases.len())
         .map(|number| format!(":from{number}"))
         .collect();
-    format!("phase IN ({})", values.join(", "))
+    let known = format!("phase IN ({})", names.join(", "));
+    let condition = match else_if {
+        Some(other) => format!("{other} OR {known}"),
+        None => known,
+    };
+    let named = names.into_iter().zip(phases);
+    named
+        .fold(update, |update, (name, phase)| {
+            update.expression_attribute_values(name, text(phase.name()))
+        })
+        .condition_expression(condition)
 }

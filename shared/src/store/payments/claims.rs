@@ -1,4 +1,6 @@
 //! Sending a notice: who does it, and how it ended. A claim ends by itself, so whoever is killed holds nothing up for longer.
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
 use super::Payments;
@@ -108,41 +110,8 @@ impl Payments {
     /// When the store fails. Then the claim ends by itself, and nobody knows how the attempt ended.
     pub async fn record(&self, claim: Claim<'_>, end: &Attempted) -> Result<(), StoreError> {
         const ACT: &str = "keep how an attempt ended";
-        let update = self
-            .update(claim.payment, notice_item(&claim.notice.id))
-            .condition_expression("claim = :attempt")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#session", "session")
-            .expression_attribute_values(":attempt", text(claim.attempt))
-            .expression_attribute_values(":state", text(end.state.name()))
-            .expression_attribute_values(":attempts", number(end.attempts.into()))
-            .expression_attribute_values(":session", text(&end.session));
-        let mut set = "SET #state = :state, attempts = :attempts, #session = :session".to_owned();
-        let mut remove = "REMOVE claim".to_owned();
-        let mut values = Vec::new();
-        let mut change = |name: &str, value: Option<AttributeValue>| match value {
-            Some(value) => {
-                set.push_str(&format!(", {name} = :{name}"));
-                values.push((format!(":{name}"), value));
-            }
-            None => remove.push_str(&format!(", {name}")),
-        };
-        change("due_at", end.due_at.map(time));
-        let queue = text(claim.notice.kind.priority().name());
-        change("queue", end.due_at.map(|_| queue));
-        change("unsure_at", end.unsure_at.map(time));
-        change("last_error", end.error.as_ref().map(text));
-        change("sent_at", end.sent_at.map(time));
-        change(
-            "sent_again",
-            end.sent_again.then_some(AttributeValue::Bool(true)),
-        );
-        let update = values
-            .into_iter()
-            .fold(update, |update, (name, value)| {
-                update.expression_attribute_values(name, value)
-            })
-            .update_expression(format!("{set} {remove}"));
+        let update = self.update(claim.payment, notice_item(&claim.notice.id));
+        let update = ending(update, claim, end);
         let free = self
             .update(claim.payment, PAYMENT)
             .update_expression("REMOVE in_flight, in_flight_until")
@@ -196,11 +165,7 @@ impl Payments {
     }
 
     /// An update of `notice` that is refused when that is not as it was read.
-    fn single_update(
-        &self,
-        payment: &PaymentId,
-        notice: &Notice,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    fn single_update(&self, payment: &PaymentId, notice: &Notice) -> UpdateItemFluentBuilder {
         let [(pk, payment), (sk, item)] = Self::key(payment, notice_item(&notice.id));
         self.client
             .update_item()
@@ -216,11 +181,7 @@ impl Payments {
             )
     }
 
-    fn update(
-        &self,
-        payment: &PaymentId,
-        item: impl Into<String>,
-    ) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    fn update(&self, payment: &PaymentId, item: impl Into<String>) -> UpdateBuilder {
         let [(pk, payment), (sk, item)] = Self::key(payment, item);
         Update::builder()
             .table_name(&self.table)
@@ -229,7 +190,7 @@ impl Payments {
     }
 }
 
-fn built(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<Write, StoreError> {
+fn built(update: UpdateBuilder) -> Result<Write, StoreError> {
     let update = update
         .build()
         .map_err(StoreError::building("send a notice"))?;
@@ -237,12 +198,43 @@ fn built(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<Wri
 }
 
 /// Makes an update of one notice. That it is refused is no error: somebody else has done something meanwhile.
-async fn write(
-    act: &'static str,
-    update: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
-) -> Result<(), StoreError> {
+async fn write(act: &'static str, update: UpdateItemFluentBuilder) -> Result<(), StoreError> {
     match retrying_conflicts(|| update.clone().send()).await {
         Ok(_) => Ok(()),
         Err(error) => condition_failed(act, error).map(drop),
     }
+}
+
+/// An update of a notice with how its attempt ended. What there is not is removed.
+fn ending(update: UpdateBuilder, claim: Claim<'_>, end: &Attempted) -> UpdateBuilder {
+    let queue = claim.notice.kind.priority().name();
+    let again = end.sent_again.then_some(AttributeValue::Bool(true));
+    let mut set = "SET #state = :state, attempts = :attempts, #session = :session".to_owned();
+    let mut remove = "REMOVE claim".to_owned();
+    let mut update = update;
+    for (name, value) in [
+        ("due_at", end.due_at.map(time)),
+        ("queue", end.due_at.map(|_| text(queue))),
+        ("unsure_at", end.unsure_at.map(time)),
+        ("last_error", end.error.as_ref().map(text)),
+        ("sent_at", end.sent_at.map(time)),
+        ("sent_again", again),
+    ] {
+        match value {
+            Some(value) => {
+                set.push_str(&format!(", {name} = :{name}"));
+                update = update.expression_attribute_values(format!(":{name}"), value);
+            }
+            None => remove.push_str(&format!(", {name}")),
+        }
+    }
+    update
+        .condition_expression("claim = :attempt")
+        .update_expression(format!("{set} {remove}"))
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_names("#session", "session")
+        .expression_attribute_values(":attempt", text(claim.attempt))
+        .expression_attribute_values(":state", text(end.state.name()))
+        .expression_attribute_values(":attempts", number(end.attempts.into()))
+        .expression_attribute_values(":session", text(&end.session))
 }

@@ -110,10 +110,7 @@ impl WhatsAppSessions {
             ..
         } = request;
         let latest = now.plus(wait_max);
-        let mut guess = Guess {
-            free_at: request.free_at.unwrap_or(now),
-            paid_until: request.pace.and_then(|pace| pace.paid_until).unwrap_or(now),
-        };
+        let mut guess = Guess::of(&request);
         let mut queue = SessionItem {
             free_at: Some(guess.free_at),
             ..SessionItem::default()
@@ -130,15 +127,11 @@ impl WhatsAppSessions {
                     return Ok(Slot::OnTrial);
                 }
                 Updated::Refused(item) => {
-                    guess.free_at = item.free_at.unwrap_or(now);
-                    guess.paid_until = item.unhurried_until.unwrap_or(now);
+                    guess = Guess::from_item(&item, now);
                     queue = item;
                 }
             }
-            let paced = request
-                .pace
-                .is_some_and(|pace| pace.is_over(guess.paid_until, now));
-            if guess.free_at > latest || paced {
+            if guess.free_at > latest || guess.is_beyond(request.pace, now) {
                 break;
             }
         }
@@ -199,6 +192,28 @@ struct Guess {
     paid_until: Timestamp,
 }
 
+impl Guess {
+    fn of(request: &SlotRequest) -> Self {
+        let paid_until = request.pace.and_then(|pace| pace.paid_until);
+        Self {
+            free_at: request.free_at.unwrap_or(request.now),
+            paid_until: paid_until.unwrap_or(request.now),
+        }
+    }
+
+    fn from_item(item: &SessionItem, now: Timestamp) -> Self {
+        Self {
+            free_at: item.free_at.unwrap_or(now),
+            paid_until: item.unhurried_until.unwrap_or(now),
+        }
+    }
+
+    /// Whether the pace, if there is one, lets nothing in now.
+    fn is_beyond(self, pace: Option<Pace>, now: Timestamp) -> bool {
+        pace.is_some_and(|pace| pace.latest(now) < self.paid_until)
+    }
+}
+
 /// What an update asks for and does.
 struct Terms {
     condition: String,
@@ -232,10 +247,6 @@ impl Pace {
     /// The last moment that may be paid for and still lets a message in.
     fn latest(self, now: Timestamp) -> Timestamp {
         now.plus(self.each * (BURST - 1))
-    }
-
-    fn is_over(self, paid_until: Timestamp, now: Timestamp) -> bool {
-        self.latest(now) < paid_until
     }
 
     /// How long after `now` the next message is let in.
