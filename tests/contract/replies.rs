@@ -464,8 +464,9 @@ impl Asker {
         }
     }
 
-    /// Posts what a gateway posts, genuine and not, and where the tables fail.
+    /// Posts what gateways post, of messages and of payments, genuine and not, and where the tables fail.
     async fn webhooks(&mut self, down: &TestSystem) {
+        self.payments().await;
         let system = system(None).await;
         let sent = self.post(&system, SSO_SIGN_IN, body(SSO_SIGN_IN)).await;
         assert_eq!(sent.status, 200, "{}", sent.json);
@@ -716,7 +717,6 @@ pub async fn ask_for_everything() -> Asker {
     }
     let down = prompt.with_faults(Faults::down());
     asker.webhooks(&down).await;
-    asker.payments().await;
     asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,
