@@ -57,9 +57,6 @@ impl Machine {
             Some(listen(cli.port, "--port").await?)
         };
         let simulator = simulator_unless_real(&cli, &mut settings).await?;
-        if simulator.is_some() {
-            payments::simulate_accounts(&mut settings.bridges);
-        }
         if let Some((_, address)) = &api {
             let base_url = || format!("http://{address}");
             settings.public_base_url.get_or_insert_with(base_url);
@@ -367,6 +364,7 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
         ..SimulatorOptions::default().with_sessions(cli.sessions)
     };
     settings.gateway_url = Some(format!("http://{address}"));
+    payments::simulate_accounts(&mut settings.bridges);
     let simulator = Simulator::new(options);
     settings.sessions = sessions_of(&simulator).take(1).collect();
     Ok((listener, simulator))

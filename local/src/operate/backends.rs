@@ -148,6 +148,25 @@ async fn table_names(client: &Client) -> anyhow::Result<Vec<String>> {
     )
 }
 
+/// The one of `names` that is the `table` of `stack`.
+fn deployed(stack: &str, table: &str, names: &[String]) -> anyhow::Result<String> {
+    let prefix = format!("{stack}-{table}-");
+    let mut found = names.iter().filter(|name| {
+        let random = name.strip_prefix(&prefix);
+        random.is_some_and(|random| random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    });
+    match (found.next(), found.next()) {
+        (Some(name), None) => Ok(name.clone()),
+        (None, _) => bail!(
+            "the stack {stack} has no {table} here: check its name, AWS_REGION and AWS_PROFILE"
+        ),
+        (Some(one), Some(other)) => bail!(
+            "{one} and {other} could both be the {table} of {stack}: delete the one that is left over, or name \
+             the tables by USERS_TABLE and so on, with AWS_ENDPOINT_URL_DYNAMODB instead of --stack"
+        ),
+    }
+}
+
 /// The tables of `stack` among `names`. CloudFormation names a table by stack, logical id and random letters.
 fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
     let mut tables = Tables::default();
@@ -176,21 +195,7 @@ fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
         users,
         whatsapp_sessions,
     ] {
-        let prefix = format!("{stack}-{table}-");
-        let mut found = names.iter().filter(|name| {
-            let random = name.strip_prefix(&prefix);
-            random.is_some_and(|random| random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        });
-        *table = match (found.next(), found.next()) {
-            (Some(name), None) => name.clone(),
-            (None, _) => bail!(
-                "the stack {stack} has no {table} here: check its name, AWS_REGION and AWS_PROFILE"
-            ),
-            (Some(one), Some(other)) => bail!(
-                "{one} and {other} could both be the {table} of {stack}: delete the one that is left over, or name \
-                 the tables by USERS_TABLE and so on, with AWS_ENDPOINT_URL_DYNAMODB instead of --stack"
-            ),
-        };
+        *table = deployed(stack, table, names)?;
     }
     Ok(tables)
 }

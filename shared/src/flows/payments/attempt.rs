@@ -126,8 +126,11 @@ impl Notices {
             last_error = notice.last_error,
             "[WhatsApp System] a notice was not sent in its time"
         );
-        let line = self.meter.line(self.clock.now());
-        line.count(Metric::NoticesDead, 1).write();
+        // A reminder that would have come too late is nothing that somebody has to act upon.
+        if state == State::Dead {
+            let line = self.meter.line(self.clock.now());
+            line.count(Metric::NoticesDead, 1).write();
+        }
     }
 
     async fn wait(
