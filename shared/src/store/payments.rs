@@ -69,8 +69,8 @@ pub struct Due {
     pub notice: NoticeId,
     /// Since when.
     pub due_at: Timestamp,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
+    /// From when on it may be sent.
+    pub not_before: Timestamp,
     /// Until when it is of use.
     pub deliver_by: Timestamp,
 }
@@ -78,8 +78,8 @@ pub struct Due {
 impl Due {
     /// How far it is through its time at `now`, in hundredths.
     pub fn share(&self, now: Timestamp) -> u8 {
-        let whole = self.deliver_by.since(self.accepted_at).as_millis().max(1);
-        let past = now.since(self.accepted_at).as_millis();
+        let whole = self.deliver_by.since(self.not_before).as_millis().max(1);
+        let past = now.since(self.not_before).as_millis();
         u8::try_from(past * 100 / whole).unwrap_or(u8::MAX)
     }
 }
@@ -155,7 +155,7 @@ fn due(item: &Item) -> Option<Due> {
         payment: PaymentId::parse(item.text("payment_id")?)?,
         notice: NoticeId::stored(notice),
         due_at: time("due_at")?,
-        accepted_at: time("accepted_at")?,
+        not_before: time("not_before")?,
         deliver_by: time("deliver_by")?,
     })
 }

@@ -41,6 +41,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(120);
 const BRINGS_RECEIPTS: Duration = Duration::from_secs(60 * 60);
 /// A session that was not usable for so long sends nothing of what it was given.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
+/// When a notice is tried again whose attempt had no time to begin.
+const NOT_BEGUN_WAIT: Duration = Duration::from_secs(5);
 /// When a notice is tried again that found no session at all.
 const NO_SESSION_WAIT: Duration = Duration::from_secs(60);
 
@@ -354,6 +356,12 @@ impl Notices {
                     ..base
                 }
             }
+            // It did not begin.
+            Outcome::NotSent(Reason::Busy | Reason::Deadline) => Attempted {
+                attempts: notice.attempts,
+                due_at: Some(now.plus(NOT_BEGUN_WAIT)),
+                ..self.to_be_tried_again(notice, base, now)
+            },
             Outcome::NotSent(_) => self.to_be_tried_again(notice, base, now),
         }
     }

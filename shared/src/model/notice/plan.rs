@@ -123,3 +123,196 @@ fn sessions(story: &Story, notice: &Notice, now: Timestamp) -> Sessions {
         .find_map(|one| one.session.clone());
     unsure.map_or(Sessions::Any, Sessions::Only)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Details, NoticeId, Payment, Said};
+    use super::*;
+    use crate::model::language::Language;
+    use crate::model::payment::currency::Currency;
+    use crate::model::payment::money::Money;
+    use crate::model::payment::zone::Zone;
+    use crate::model::payment::{Kind, PaymentId, Status};
+    use crate::model::phone::Phone;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_000_000);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(NOW.seconds() + seconds)
+    }
+
+    fn payment(phase: Phase) -> Payment {
+        let rupiah = Currency::parse("IDR").expect("a currency");
+        Payment {
+            id: PaymentId::parse("INV-1").expect("a name"),
+            phase,
+            phone: Phone::parse("08123456789").expect("a phone"),
+            details: Details {
+                name: None,
+                amount: Money::parse("1", rupiah).expect("an amount"),
+                method: None,
+                url: None,
+                language: Language::English,
+                zone: Zone::default(),
+            },
+            expires_at: None,
+            in_flight: None,
+        }
+    }
+
+    fn notice(kind: &Kind, state: State, accepted: i64) -> Notice {
+        Notice {
+            id: NoticeId::of(kind),
+            kind: kind.clone(),
+            said: Said::default(),
+            body_hash: String::new(),
+            state,
+            accepted_at: at(accepted),
+            not_before: at(accepted),
+            deliver_by: at(3_600),
+            due_at: (!state.is_end()).then(|| at(accepted)),
+            attempts: 0,
+            message_id: "3EB0".into(),
+            session: None,
+            unsure_at: None,
+            last_error: None,
+            sent_at: None,
+            sent_again: false,
+        }
+    }
+
+    fn of(phase: Phase, notices: Vec<Notice>, which: usize) -> Plan {
+        let story = Story {
+            payment: payment(phase),
+            notices,
+        };
+        plan(&story, &story.notices[which], NOW)
+    }
+
+    const PAID: Phase = Phase::Is(Status::Paid);
+
+    #[test]
+    fn what_asks_to_pay_gives_way_to_whatever_happened() {
+        let created = || vec![notice(&Kind::Created, State::Queued, -60)];
+        let send = Plan::Send(Sessions::Any);
+        assert_eq!(of(Phase::Open, created(), 0), send);
+        for status in Status::ALL {
+            let end = Plan::End(State::Superseded);
+            assert_eq!(of(Phase::Is(status), created(), 0), end, "{status:?}");
+        }
+        let success = vec![notice(&Kind::Success, State::Queued, -60)];
+        assert_eq!(of(PAID, success, 0), send);
+    }
+
+    #[test]
+    fn nothing_goes_out_after_its_time_and_a_fact_is_told_to_an_operator_then() {
+        for (kind, end) in [
+            (Kind::Created, State::Expired),
+            (Kind::ExpiryWarning, State::Expired),
+            (Kind::Success, State::Dead),
+        ] {
+            let late = Notice {
+                deliver_by: NOW,
+                ..notice(&kind, State::Queued, -60)
+            };
+            let phase = if kind == Kind::Success {
+                PAID
+            } else {
+                Phase::Open
+            };
+            assert_eq!(of(phase, vec![late], 0), Plan::End(end), "{kind}");
+        }
+    }
+
+    #[test]
+    fn facts_go_out_in_their_order_and_one_at_a_time() {
+        let refunded = Kind::Status {
+            status: Status::Refunded,
+            sequence: None,
+        };
+        let both = |first| {
+            vec![
+                notice(&Kind::Success, first, -60),
+                notice(&refunded, State::Queued, -30),
+            ]
+        };
+        let phase = Phase::Is(Status::Refunded);
+        assert!(matches!(of(phase, both(State::Queued), 1), Plan::Wait(_)));
+        assert!(matches!(of(phase, both(State::Unknown), 1), Plan::Wait(_)));
+        assert_eq!(of(phase, both(State::Sent), 1), Plan::Send(Sessions::Any));
+        assert_eq!(of(phase, both(State::Dead), 1), Plan::Send(Sessions::Any));
+    }
+
+    #[test]
+    fn what_may_still_send_an_earlier_message_sends_the_next_one_too() {
+        let unsure = |seconds, state| Notice {
+            session: Some("a".into()),
+            unsure_at: Some(at(seconds)),
+            ..notice(&Kind::Created, state, -9_000)
+        };
+        let success = || notice(&Kind::Success, State::Queued, -30);
+        let only = Plan::Send(Sessions::Only("a".into()));
+        for (case, earlier, expected) in [
+            ("it may have been sent", unsure(-120, State::Unknown), &only),
+            ("and was given up", unsure(-120, State::Superseded), &only),
+            (
+                "it was sent after all",
+                unsure(-120, State::Sent),
+                &Plan::Send(Sessions::Any),
+            ),
+            (
+                "that is long ago",
+                unsure(-3_600, State::Superseded),
+                &Plan::Send(Sessions::Any),
+            ),
+        ] {
+            assert_eq!(&of(PAID, vec![earlier, success()], 1), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_has_recorded_asks_for_its_receipt_first() {
+        let died = Notice {
+            session: Some("a".into()),
+            ..notice(&Kind::Success, State::Sending, -60)
+        };
+        let again = Plan::SendUnlessDelivered(Sessions::Only("a".into()));
+        assert_eq!(of(PAID, vec![died.clone()], 0), again);
+        let mut story = Story {
+            payment: payment(PAID),
+            notices: vec![died],
+        };
+        story.payment.in_flight = Some((NoticeId::of(&Kind::Success), at(5)));
+        assert_eq!(plan(&story, &story.notices[0], NOW), Plan::Wait(at(5)));
+    }
+
+    proptest! {
+        /// Whatever is kept: nothing is sent that has ended, nothing before or after its time, and nothing that asks to pay
+        /// once that was decided otherwise.
+        #[test]
+        fn no_plan_sends_what_must_not_be_sent(
+            states in prop::collection::vec(0_usize..7, 1..5),
+            times in prop::collection::vec(-100_i64..100, 5),
+            phase in 0_usize..7,
+            which in 0_usize..5,
+        ) {
+            let kinds = [Kind::Created, Kind::Success, Kind::ExpiryWarning];
+            let notices: Vec<_> = states.iter().zip(&times).enumerate().map(|(number, (state, time))| {
+                let kind = &kinds[number % kinds.len()];
+                let mut one = notice(kind, State::ALL[*state], *time);
+                one.deliver_by = at(time + 50);
+                one
+            }).collect();
+            let phase = Status::ALL.get(phase).map_or(Phase::Open, |status| Phase::Is(*status));
+            let which = which % notices.len();
+            let one = notices[which].clone();
+            if let Plan::Send(_) | Plan::SendUnlessDelivered(_) = of(phase, notices, which) {
+                prop_assert!(!one.state.is_end());
+                prop_assert!(one.not_before <= NOW && NOW < one.deliver_by);
+                prop_assert!(one.kind == Kind::Success || phase == Phase::Open);
+            }
+        }
+    }
+}

@@ -53,6 +53,15 @@ pub struct Acceptance<'a> {
     pub now: Timestamp,
 }
 
+impl Acceptance<'_> {
+    /// Until when all of it is kept: long after the last of its notices.
+    fn kept_until(&self) -> Timestamp {
+        let notices = self.notices.iter();
+        let last = notices.map(|notice| notice.deliver_by).max();
+        last.unwrap_or(self.now).max(self.now).plus(LIFE)
+    }
+}
+
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -84,7 +93,7 @@ impl Payments {
 
     fn payment_write(&self, event: &Acceptance<'_>) -> Result<Write, StoreError> {
         let [(pk, payment), (sk, item)] = Self::key(event.payment, PAYMENT);
-        let ends = number(event.now.plus(LIFE).seconds());
+        let ends = number(event.kept_until().seconds());
         let update = Update::builder()
             .table_name(&self.table)
             .key(pk, payment)
@@ -107,7 +116,7 @@ impl Payments {
     }
 
     fn put_notice(&self, event: &Acceptance<'_>, notice: &Notice) -> Result<Write, StoreError> {
-        let mut item = new_notice(notice, event.now.plus(LIFE));
+        let mut item = new_notice(notice, event.kept_until());
         item.extend(Self::key(event.payment, notice_item(&notice.id)));
         let put = Put::builder()
             .table_name(&self.table)
@@ -133,7 +142,7 @@ impl Payments {
             .item("notice", text(notice.id.as_str()))
             .item("body_hash", text(&notice.body_hash))
             .item("accepted_at", time(event.now))
-            .item("expires_at", number(event.now.plus(LIFE).seconds()))
+            .item("expires_at", number(event.kept_until().seconds()))
             .condition_expression("attribute_not_exists(payment_id)")
             .build();
         Ok(Write::put(put.map_err(StoreError::building("keep a key"))?))
