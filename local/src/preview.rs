@@ -102,7 +102,12 @@ fn messages(brand: &Brand, language: Language, zone: &Zone) -> Vec<(String, Mess
         let text = brand.payment_message(&samples.message(&kind, language, zone)?);
         Some((format!("payment: {kind}"), text))
     });
-    codes.chain(changes).chain(payments).collect()
+    let trial = ("gateway check".to_owned(), brand.trial_message(language));
+    codes
+        .chain(changes)
+        .chain(payments)
+        .chain([trial])
+        .collect()
 }
 
 /// Every kind of notice. What is told as paid and what has the status of it is told in the same words.
