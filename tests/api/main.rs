@@ -19,6 +19,7 @@ mod many_sessions;
 mod open_chat;
 mod pasted;
 mod renumbered;
+mod session_of_nobody;
 mod silent_codes;
 mod taps;
 mod whatsapp_webhook;
