@@ -343,3 +343,31 @@ pub(super) fn log(delivery: &Delivery) {
         Outcome::Sent => line!(info),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_to_nobody_shows_nothing_that_keeps_others_away() {
+        use SessionState::{ColdLocked, Restricted, Usable};
+        for before in [Usable, ColdLocked, Restricted] {
+            for reason in [
+                Reason::Restricted,
+                Reason::Rejected,
+                Reason::NeedsPairing,
+                Reason::SessionDown,
+                Reason::Busy,
+            ] {
+                let shown = state_after_nobody(Outcome::NotSent(reason), Some(before));
+                assert_eq!(shown, None, "{before:?} {reason:?}");
+            }
+            // The gateway has just refused the token, whoever the message is for.
+            let refused = Outcome::NotSent(Reason::Misconfigured);
+            let shown = state_after_nobody(refused, Some(before));
+            assert_eq!(shown, Some(SessionState::Misconfigured), "{before:?}");
+        }
+        let well = state_after_nobody(Outcome::Sent, Some(SessionState::Down));
+        assert_eq!(well, Some(Usable));
+    }
+}

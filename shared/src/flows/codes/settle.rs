@@ -121,9 +121,14 @@ impl Codes {
 /// count as before it.
 fn taken<'a>(attempt: &Attempt<'_>, delivery: Option<&'a Delivery>) -> Option<TakenMessage<'a>> {
     let delivery = delivery?;
-    let somebodys = attempt.order.recipient != Recipient::Nobody;
-    (delivery.outcome == Outcome::Sent).then_some(TakenMessage {
-        asked_at: somebodys.then_some(attempt.begun_at),
+    let asked_at = match (delivery.outcome, attempt.order.recipient) {
+        (Outcome::Sent, Recipient::Applicant | Recipient::User) => Some(attempt.begun_at),
+        // A number with an account that is not on WhatsApp is answered like one without.
+        (Outcome::Sent | Outcome::NotSent(Reason::NotOnWhatsApp), _) => None,
+        _ => return None,
+    };
+    Some(TakenMessage {
+        asked_at,
         session: &delivery.session,
     })
 }
