@@ -9,7 +9,6 @@
 //! calls and the waiting are in `act` and `recover`.
 use std::collections::HashMap;
 
-use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
@@ -132,14 +131,18 @@ impl Sender {
 
     /// The reads that [`pick_from`](Self::pick_from) most probably needs, to be made together with others. None are needed
     /// where no session is known yet.
-    pub fn picking(&self, phone: &Phone) -> Vec<Read<Named>> {
-        let likely = Recipient::of(phone)
-            .order(self.pool.last_known())
-            .into_iter();
+    pub fn picking(&self, recipient: &Recipient<'_>) -> Vec<Read<Named>> {
+        let likely = recipient.order(self.pool.last_known()).into_iter();
         let likely = likely.take(pool::CANDIDATES);
         likely
             .map(|session| self.services.reading(&session.name))
             .collect()
+    }
+
+    /// The session that `recipient` gets while all are well, as they were known last. No call.
+    pub fn first_of(&self, recipient: &Recipient<'_>) -> Option<String> {
+        let mut ordered = recipient.order(self.pool.last_known()).into_iter();
+        ordered.next().map(|session| session.name)
     }
 
     /// The read of the session called `name`, to be made together with others.

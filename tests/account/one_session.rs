@@ -174,6 +174,8 @@ async fn bring_about(system: &TestSystem, trouble: &Trouble) {
             }
         }
         Trouble::Meets(scenario, messages) => {
+            // The first one is nobody new to the account.
+            one_chat(system, 1).await;
             system.simulator().play(scenario);
             for number in 1..=*messages {
                 people::sign_in(system, &people::phone(number)).await;

@@ -27,6 +27,7 @@ mod payment_success;
 mod payments_midtrans;
 mod payments_xendit;
 mod renumbered;
+mod session_of_nobody;
 mod silent_codes;
 mod taps;
 mod whatsapp_webhook;

@@ -228,6 +228,7 @@ async fn a_phone_was_told_whether_or_not_the_delivery_could_be_recorded() {
         let notice = Notice {
             change: AccountChange::PhoneLeft,
             phone: &phone,
+            served_by: None,
             language: None,
         };
         let deadline = system.backends().clock.now().plus(TOLD_WITHIN);

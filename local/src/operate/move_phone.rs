@@ -50,6 +50,8 @@ pub(super) async fn run(work: Work<'_>, wish: &Move<'_>) -> anyhow::Result<()> {
         return Ok(());
     }
     let (challenges, now) = (Challenges::new(backends), backends.clock.now());
+    // Afterwards nothing is known of the phone.
+    let left = challenges.read(from, now).await?;
     let phones = PhoneChange { from, to };
     let moved = users.change_phone(&challenges, &phones, now).await?;
     check_moved(moved, from, to)?;
@@ -58,7 +60,8 @@ pub(super) async fn run(work: Work<'_>, wish: &Move<'_>) -> anyhow::Result<()> {
         "The user of {from} has the phone {to} now, and is signed out everywhere."
     )?;
     remove_logins(backends, from, out).await?;
-    notify_both(backends, from, to, out).await
+    let by = left.writer();
+    notify_both(backends, (from, by), to, out).await
 }
 
 fn check_moved(moved: Moved, from: &Phone, to: &Phone) -> anyhow::Result<()> {
@@ -127,10 +130,10 @@ async fn ask_whatsapp(
     }
 }
 
-/// Tells both phones by a message each. Whoever moved the user reads which of them was not told.
+/// Tells both phones by a message each, the old one from the session that it knows. Whoever moved the user reads which of them was not told.
 async fn notify_both(
     backends: &Backends,
-    from: &Phone,
+    (from, served_by): (&Phone, Option<&str>),
     to: &Phone,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -142,13 +145,14 @@ async fn notify_both(
         return Ok(());
     }
     let changes = AccountChanges::new(backends);
-    for (change, phone) in [
-        (AccountChange::PhoneLeft, from),
-        (AccountChange::PhoneTaken, to),
+    for (change, phone, served_by) in [
+        (AccountChange::PhoneLeft, from, served_by),
+        (AccountChange::PhoneTaken, to, None),
     ] {
         let notice = Notice {
             change,
             phone,
+            served_by,
             language: None,
         };
         let deadline = backends.clock.now().plus(TOLD_WITHIN);

@@ -44,6 +44,8 @@ pub struct Notice<'a> {
     pub change: AccountChange,
     /// The phone.
     pub phone: &'a Phone,
+    /// The session that has written to the phone, where that is known.
+    pub served_by: Option<&'a str>,
     /// The language that was asked for. Without one it is that of the phone's country.
     pub language: Option<Language>,
 }
@@ -108,12 +110,19 @@ impl AccountChanges {
     }
 
     async fn send(&self, notice: &Notice<'_>, until: Timestamp) -> Result<Outcome, NotTold> {
-        let Notice { change, phone, .. } = *notice;
+        let Notice {
+            change,
+            phone,
+            served_by,
+            ..
+        } = *notice;
         let sent_by = until.minus(RECORD_ROOM);
         // Any other phone has taken a code by now.
         let first_contact = change == AccountChange::PhoneTaken;
         let recipient = Recipient {
+            served_by,
             first_contact,
+            unserved: served_by.is_none(),
             ..Recipient::of(phone)
         };
         let place = self.in_time(self.take_place(&recipient), sent_by).await;

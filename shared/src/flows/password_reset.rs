@@ -70,10 +70,13 @@ pub struct ResetRequest {
 }
 
 /// Whether this request changed the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Changed {
     /// It did.
-    Now,
+    Now {
+        /// The session that the code came from.
+        served_by: Option<String>,
+    },
     /// The same answer had changed it before.
     Before,
 }
@@ -108,10 +111,11 @@ impl PasswordResets {
         now: Timestamp,
     ) -> Result<(), ResetError> {
         let phone = self.users.phone_of(&request.answer.who).await?;
-        if self.change(&phone, request, now).await? == Changed::Now {
+        if let Changed::Now { served_by } = self.change(&phone, request, now).await? {
             let notice = Notice {
                 change: AccountChange::Password,
                 phone: &phone,
+                served_by: served_by.as_deref(),
                 language: request.language,
             };
             self.changes.tell(&notice, caller.deadline).await;
@@ -184,7 +188,9 @@ impl Resetting<'_> {
         let change = users.password_change(&user, &hash)?;
         let redeemed = codes.redeem(right, ours.clone(), vec![change]);
         match redeemed.await {
-            Ok(used) if used == ours => Ok(Changed::Now),
+            Ok(used) if used == ours => Ok(Changed::Now {
+                served_by: right.served_by.clone(),
+            }),
             // Another request with this answer was faster.
             Ok(_) => self.again().await,
             // The user has just gone, and the code with it.

@@ -39,7 +39,8 @@ pub struct PhoneState {
     /// When the last message to the phone that the gateway took was asked for. A message that was only pretended, because the
     /// phone has no user, does not count.
     pub taken_at: Option<Timestamp>,
-    /// The WhatsApp session that the last of those messages came from. A contact keeps its sender.
+    /// The WhatsApp session that the last of those messages came from. A contact keeps its sender. Of a phone without a user it
+    /// is the one that the last pretended message would have come from, since a phone that kept none would be known by that.
     pub served_by: Option<String>,
     /// The networks that somebody has signed in from, the newest first.
     pub known_networks: Vec<NetworkHash>,
@@ -67,6 +68,11 @@ impl PhoneState {
     pub fn took_a_message(&self, now: Timestamp) -> bool {
         self.taken_at
             .is_some_and(|at| now < at.plus(ON_WHATSAPP_FOR))
+    }
+
+    /// The session that is known to have written to the phone.
+    pub fn writer(&self) -> Option<&str> {
+        self.taken_at.and(self.served_by.as_deref())
     }
 
     /// The send for a purpose that is reserved and has not ended: it is under way, or its request died.

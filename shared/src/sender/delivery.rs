@@ -7,8 +7,8 @@ use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::store::deliveries::DeliveryItem;
+use crate::store::whatsapp_sessions::SeenState;
 use crate::store::whatsapp_sessions::sends::SendRecord;
-use crate::store::whatsapp_sessions::{SeenState, SessionState};
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Shown {
     pub(super) rest_of_nobodys_place: Option<Duration>,
     /// The session's state, when the send has shown another one than was known.
     pub(super) new_state: Option<SeenState>,
+    /// Whether WhatsApp refused it as one to somebody new, or would have.
+    pub(super) refused_as_new: bool,
 }
 
 /// What the recipient reads.
@@ -152,9 +154,7 @@ impl Delivery {
     pub(super) fn refused_as_new(&self, name: &str) -> Option<bool> {
         let mut tried = self.shown.iter().rev();
         let shown = tried.find(|shown| shown.session == name)?;
-        let state = shown.new_state.map(|seen| seen.state);
-        // Only such a refusal shows this.
-        Some(state == Some(SessionState::ColdLocked))
+        Some(shown.refused_as_new)
     }
 
     /// The delivery as it is stored.

@@ -11,7 +11,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::{IN_TIME, Line, Meter, Metric};
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use crate::store::whatsapp_sessions::taken;
-use crate::store::whatsapp_sessions::{RecentSend, SeenState, SessionState};
+use crate::store::whatsapp_sessions::{RecentSend, SeenState, SendEnd, SessionState};
 
 /// How a message ended on one session.
 pub(super) struct End {
@@ -39,11 +39,13 @@ impl Run<'_> {
                     .unwrap_or_default()
             });
         let new_state = self.new_state(outcome, reader, now);
+        let refused_as_new = self.is_refused_as_new(outcome, reader);
         End {
             outcome,
             retry_after: retry_after(outcome, self.retry_after),
             shown: Shown {
                 new_state,
+                refused_as_new,
                 session: self.place.session,
                 send_record,
                 rest_of_nobodys_place,
@@ -67,6 +69,17 @@ impl Run<'_> {
         Some(shown)
     }
 
+    /// Whether WhatsApp did not let the account write to somebody whom it may never have written to, and lets it write to others
+    /// as far as is known. One to nobody that ends so offers the same chat.
+    fn is_refused_as_new(&self, outcome: Outcome, reader: Reader) -> bool {
+        let state = self.place.item.seen.map(|seen| seen.state);
+        let open_to_others =
+            !matches!(state, Some(SessionState::Restricted | SessionState::Banned));
+        outcome == Outcome::NotSent(Reason::Restricted)
+            && reader != Reader::Contact
+            && open_to_others
+    }
+
     /// What a real message has shown about its session; nothing if it was not sent at all.
     fn send_record(&self, outcome: Outcome, now: Timestamp) -> Option<SendRecord> {
         let first_sent_at = self.first_sent_at?;
@@ -85,11 +98,13 @@ impl Run<'_> {
             requeued_after: self.requeued_at.map(|at| at.since(first_sent_at)),
         };
         let mut recent = item.recent.clone();
-        if speaks_for_others(&send, self.message.first_contact, &recent) {
+        if speaks_for_others(&send, self.place.contact, &recent) {
             recent.push(send);
         }
+        let refused = end == SendEnd::Restricted && self.place.contact != Contact::Known;
         Some(SendRecord {
             recent,
+            refused_as_new_after: refused.then_some(send.took),
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
@@ -219,8 +234,9 @@ fn seen_usable(before: Option<SeenState>, at: Timestamp) -> Option<SeenState> {
     still_usable.then_some(SeenState::beginning(state, at))
 }
 
-/// The state that a message to nobody shows: it has seen the status, and no more. It ends as restricted because a real one did,
-/// and shows what one to a user does whom nobody has written to: a phone without an account must not be told from that.
+/// The state that a message to nobody shows: it has seen the status, and no more. That it ends as restricted, or for want of a
+/// pairing, it has from a real one, which has told so. Told again, it would keep others away from a session that may send again:
+/// anybody can ask for messages to nobody.
 fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     let hidden = [
         SessionState::Restricted,
@@ -229,7 +245,7 @@ fn state_after_nobody(outcome: Outcome, before: Option<SessionState>) -> Option<
     ];
     match outcome {
         Outcome::Sent if before.is_some_and(|state| hidden.contains(&state)) => None,
-        Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),
+        Outcome::NotSent(Reason::NeedsPairing) if before.is_some_and(SessionState::is_open) => None,
         Outcome::Sent | Outcome::NotSent(Reason::Misconfigured | Reason::NeedsPairing) => {
             state_after(outcome, before)
         }
@@ -325,5 +341,33 @@ pub(super) fn log(delivery: &Delivery) {
         Outcome::NotSent(reason) if reason.needs_human() => line!(error),
         Outcome::NotSent(_) | Outcome::Unknown => line!(warn),
         Outcome::Sent => line!(info),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_to_nobody_shows_nothing_that_keeps_others_away() {
+        use SessionState::{ColdLocked, Restricted, Usable};
+        for before in [Usable, ColdLocked, Restricted] {
+            for reason in [
+                Reason::Restricted,
+                Reason::Rejected,
+                Reason::NeedsPairing,
+                Reason::SessionDown,
+                Reason::Busy,
+            ] {
+                let shown = state_after_nobody(Outcome::NotSent(reason), Some(before));
+                assert_eq!(shown, None, "{before:?} {reason:?}");
+            }
+            // The gateway has just refused the token, whoever the message is for.
+            let refused = Outcome::NotSent(Reason::Misconfigured);
+            let shown = state_after_nobody(refused, Some(before));
+            assert_eq!(shown, Some(SessionState::Misconfigured), "{before:?}");
+        }
+        let well = state_after_nobody(Outcome::Sent, Some(SessionState::Down));
+        assert_eq!(well, Some(Usable));
     }
 }

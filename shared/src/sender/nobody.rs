@@ -1,13 +1,14 @@
 //! A message to nobody takes the same steps as a real one, so that a reply does not tell whether a phone has an account.
 //! It ends like the session's last real message, if that failed lately. Otherwise it takes about the time of those that were
-//! taken.
+//! taken. On a session that is not the phone's own it ends like one to the contact of another session.
 use std::time::Duration;
 
 use super::outcome::{Outcome, Reason};
+use super::rank::Contact;
 use super::run::{Run, SendAnswer};
 use crate::gateway::GatewayError;
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::{REMEMBERED, RecentSend, SendEnd};
+use crate::store::whatsapp_sessions::{REMEMBERED, RecentSend, SendEnd, SessionState};
 
 /// How long the end of a message speaks for those that go to nobody.
 const END_SPEAKS: Duration = Duration::from_secs(600);
@@ -47,17 +48,19 @@ fn failure_of(end: SendEnd) -> Option<Outcome> {
 }
 
 /// Whether messages to nobody may end like `send`, or take its time. They stand for messages to users: what WhatsApp says
-/// to a first contact, which anybody can ask for, says nothing about those, and it takes longer.
+/// to a first contact, which anybody can ask for, says nothing about those, and it takes longer. What it refuses to the contact
+/// of another session it says to those only, see [`Run::refusal_as_new`].
 pub(super) fn speaks_for_others(
     send: &RecentSend,
-    first_contact: bool,
+    contact: Contact,
     recent: &[RecentSend],
 ) -> bool {
     let enough_taken =
         recent.len() >= REMEMBERED && recent.iter().all(|send| send.end == SendEnd::Taken);
     match send.end {
-        SendEnd::Rejected | SendEnd::Restricted => !first_contact,
-        SendEnd::Taken => !(first_contact && enough_taken),
+        SendEnd::Restricted => matches!(contact, Contact::Known | Contact::Unserved),
+        SendEnd::Rejected => contact != Contact::New,
+        SendEnd::Taken => !(contact == Contact::New && enough_taken),
         _ => true,
     }
 }
@@ -73,7 +76,8 @@ impl Run<'_> {
             return self.end_unusable(began).await;
         }
         let looked = self.now().since(began);
-        if let Some((outcome, last)) = self.last_failure(began) {
+        let last = self.refusal_as_new(began);
+        if let Some((outcome, last)) = last.or_else(|| self.last_failure(began)) {
             return self.end_like(last, outcome).await;
         }
         let took = self.time_of_a_taken_send().unwrap_or(self.place.cost);
@@ -120,6 +124,20 @@ impl Run<'_> {
         // That is the time of all its sends, so it may be longer than one send.
         self.sleep_until(began.plus(last.took)).await;
         Ok(SendAnswer::LikeTheLast(outcome))
+    }
+
+    /// The end of a message to the contact of another session, while WhatsApp lets the account write to nobody new.
+    fn refusal_as_new(&self, now: Timestamp) -> Option<(Outcome, RecentSend)> {
+        let item = &self.place.item;
+        let locked = item.seen.map(|seen| seen.state) == Some(SessionState::ColdLocked);
+        let refused = RecentSend {
+            at: now,
+            took: item.refused_as_new_after.unwrap_or(self.place.cost),
+            end: SendEnd::Restricted,
+            requeued_after: None,
+        };
+        let is_new = self.place.contact == Contact::OfAnother;
+        (locked && is_new).then_some((Outcome::NotSent(Reason::Restricted), refused))
     }
 
     /// The session's last real message, if it failed, and how. One of long ago says nothing.

@@ -3,11 +3,14 @@
 //! A contact keeps its sender: first comes the session that served the phone before, then the others as their names and the
 //! phone are hashed together, so that the load spreads and each phone has an order of its own. Of these, the fittest are
 //! taken first.
+//!
+//! For codes that hash has a key, and a phone without an account keeps its session as well. Otherwise whoever waits in the queue
+//! of another session than the names say would be known to have an account.
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::hmac;
 
 use super::delivery::Delivery;
 use super::rank::{Contact, Rank, rank};
@@ -112,11 +115,13 @@ impl Pool {
 pub struct Recipient<'a> {
     /// The phone.
     pub phone: &'a Phone,
-    /// The session that served the phone before, where that is known.
+    /// The secret that the order is drawn with. Empty where whoever asks knows the phone's owner.
+    pub order_key: &'a [u8],
+    /// The session that served the phone before, where that is known. For nobody, the one that would have.
     pub served_by: Option<&'a str>,
     /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
-    /// Whether none is known to, although the person does not sign up: a user of another system, or nobody.
+    /// Whether none is known to, although the person does not sign up: a user of another system.
     pub unserved: bool,
     /// The session whose last message seems not to have reached the phone: others come before it.
     pub silent: Option<&'a str>,
@@ -127,6 +132,7 @@ impl<'a> Recipient<'a> {
     pub const fn of(phone: &'a Phone) -> Self {
         Self {
             phone,
+            order_key: &[],
             served_by: None,
             first_contact: false,
             unserved: false,
@@ -156,9 +162,10 @@ impl<'a> Recipient<'a> {
 
     /// `sessions` in the order of this recipient.
     pub(super) fn order(&self, mut sessions: Vec<SessionSettings>) -> Vec<SessionSettings> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.order_key);
         let place = |session: &SessionSettings| {
             let is = |name: Option<&str>| name == Some(session.name.as_str());
-            let weight = weight(&session.name, self.phone);
+            let weight = weight(&key, &session.name, self.phone);
             (is(self.silent), !is(self.served_by), weight)
         };
         sessions.sort_by_cached_key(place);
@@ -167,13 +174,10 @@ impl<'a> Recipient<'a> {
 }
 
 /// Rendezvous hashing: each phone has its own order of the sessions, and one that comes or goes changes no other's place.
-fn weight(name: &str, phone: &Phone) -> [u8; 8] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(name.as_bytes());
-    context.update(b"\n");
-    context.update(phone.digits().as_bytes());
+fn weight(key: &hmac::Key, name: &str, phone: &Phone) -> [u8; 8] {
+    let place = format!("session-order\n{name}\n{}", phone.digits());
     let mut weight = [0; 8];
-    weight.copy_from_slice(&context.finish().as_ref()[..8]);
+    weight.copy_from_slice(&hmac::sign(key, place.as_bytes()).as_ref()[..8]);
     weight
 }
 
@@ -412,6 +416,25 @@ mod tests {
             let gone = order(&phone, Some("gone"), &["a", "b", "c"]);
             prop_assert_eq!(gone, order(&phone, None, &["a", "b", "c"]));
         }
+    }
+
+    #[test]
+    fn the_order_of_a_phone_depends_on_the_key() {
+        let drawn = |key| {
+            let first = |number| {
+                let phone = phone(number);
+                let recipient = Recipient {
+                    order_key: key,
+                    ..Recipient::of(&phone)
+                };
+                recipient.order(sessions(&["a", "b"])).remove(0).name
+            };
+            (0..200).map(first).collect::<Vec<_>>()
+        };
+        let (one, other) = (drawn(b"one"), drawn(b"another"));
+        let alike = one.iter().zip(&other).filter(|(one, other)| one == other);
+        let alike = alike.count();
+        assert!((60..140).contains(&alike), "{alike} of 200");
     }
 
     #[test]

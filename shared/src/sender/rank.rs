@@ -18,11 +18,11 @@ const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
 pub enum Contact {
     /// It has written to the recipient before, as far as is known.
     Known,
-    /// Another session has written to the recipient. To rank it apart would tell: nobody knows such a session of a phone without
-    /// an account.
+    /// Another session has written to the recipient. WhatsApp may take this one's message for one to somebody new. It is not
+    /// ranked apart: for whoever that other session cannot serve, this one is what is left.
     OfAnother,
-    /// No session is known to have written to the recipient, who does not sign up: a user of another system, or nobody at all.
-    /// To rank it apart would tell.
+    /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
+    /// would tell, since a phone without an account has a session of its own.
     Unserved,
     /// No session ever wrote to the recipient, who signs up.
     New,

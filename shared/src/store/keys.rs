@@ -119,7 +119,7 @@ impl<T> KeyItem<T> {
     }
 
     /// The keys as they were read last, however long ago.
-    pub(super) fn last(&self) -> Option<Arc<T>> {
+    pub fn last(&self) -> Option<Arc<T>> {
         self.held().map(|(_, keys)| keys)
     }
 

@@ -67,6 +67,8 @@ pub struct CountedGuess {
     pub(super) guess: Guess,
     /// The phone's known networks once the code is used.
     pub(super) known_networks: Vec<NetworkHash>,
+    /// The session that the phone has its messages from.
+    pub served_by: Option<String>,
     pub(super) address: ClientAddress,
 }
 
@@ -360,6 +362,7 @@ impl Checking<'_> {
             code,
             guess: self.guess.clone(),
             known_networks: state.known_networks_with(self.network()),
+            served_by: state.writer().map(str::to_owned),
             address: self.answer.address,
         }
     }

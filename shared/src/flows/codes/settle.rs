@@ -13,7 +13,7 @@ use crate::store::challenges::sends::{Commit, Reservation, TakenMessage};
 /// How a message ended that went out, or may have.
 struct Ending<'a> {
     certainty: Certainty,
-    /// The message, if a gateway took it for somebody.
+    /// The message, if it is answered as sent and went over a session.
     taken: Option<TakenMessage<'a>>,
 }
 
@@ -116,14 +116,19 @@ impl Codes {
     }
 }
 
-/// The message, if a gateway took one and it was for somebody. It counts from when it was asked for, not from when it was taken:
-/// nothing that the phone did afterwards, such as leaving WhatsApp, may count as before it.
+/// The message, if a gateway took one, or would have: a phone without an account keeps its session, too. One for somebody counts
+/// from when it was asked for, not from when it was taken: nothing that the phone did afterwards, such as leaving WhatsApp, may
+/// count as before it.
 fn taken<'a>(attempt: &Attempt<'_>, delivery: Option<&'a Delivery>) -> Option<TakenMessage<'a>> {
     let delivery = delivery?;
-    let somebodys = attempt.order.recipient != Recipient::Nobody;
-    let taken = delivery.outcome == Outcome::Sent && somebodys;
-    taken.then_some(TakenMessage {
-        asked_at: attempt.begun_at,
+    let asked_at = match (delivery.outcome, attempt.order.recipient) {
+        (Outcome::Sent, Recipient::Applicant | Recipient::User) => Some(attempt.begun_at),
+        // A number with an account that is not on WhatsApp is answered like one without.
+        (Outcome::Sent | Outcome::NotSent(Reason::NotOnWhatsApp), _) => None,
+        _ => return None,
+    };
+    Some(TakenMessage {
+        asked_at,
         session: &delivery.session,
     })
 }

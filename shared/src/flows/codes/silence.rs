@@ -50,7 +50,7 @@ impl Codes {
             purpose,
             at: last.at,
             message_id: code.message_id.clone()?,
-            session: state.served_by.clone()?,
+            session: state.writer()?.to_owned(),
         })
     }
 

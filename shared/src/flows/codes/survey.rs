@@ -81,7 +81,12 @@ impl Codes {
         // A test number has its code without a message.
         let is_sent = self.test_numbers.code(phone).is_none();
         let picking = if is_sent {
-            self.sender.picking(phone)
+            let last = self.ring.last();
+            let key = last.as_deref().map(|ring| order_key(ring, now));
+            self.sender.picking(&Reached {
+                order_key: key.unwrap_or_default(),
+                ..Reached::of(phone)
+            })
         } else {
             Vec::new()
         };
@@ -130,14 +135,21 @@ impl Codes {
         };
         let state = &survey.state;
         let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
-        let served_by = opened.or(state.served_by.as_deref());
-        let recipient = Reached {
-            phone: order.phone,
-            served_by,
+        let mut recipient = Reached {
+            order_key: order_key(&survey.ring, survey.at),
+            served_by: opened.or(state.served_by.as_deref()),
             first_contact: is_first_contact(state, order, survey.at),
-            unserved: served_by.is_none() && !state.took_a_message(survey.at),
+            unserved: order.recipient == Recipient::User
+                && opened.is_none()
+                && state.taken_at.is_none(),
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
+            ..Reached::of(order.phone)
         };
+        // Like a user's, a phone without an account is known to one session and new to the others.
+        let drawn = self.sender.first_of(&recipient);
+        if order.recipient == Recipient::Nobody {
+            recipient.served_by = recipient.served_by.or(drawn.as_deref());
+        }
         let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
         match opened {
             Some(session) => picked.only(session).map(Some),
@@ -169,6 +181,12 @@ impl Codes {
         let decided = limits::decide(&survey.state, asker, &policy, now);
         decided.map(drop).map_err(SendError::Limited)
     }
+}
+
+/// What the order of sessions is drawn with, which nobody outside knows. With another key only phones that nobody has asked
+/// about lately get another order: the others have a session.
+fn order_key(ring: &Ring, now: Timestamp) -> &[u8] {
+    ring.current(now).map_or(&[], |key| key.secret.as_slice())
 }
 
 /// Whether nobody has written to the recipient of `order` lately, as far as `state` tells. Whoever opened a chat is known to it.

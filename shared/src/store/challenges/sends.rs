@@ -41,7 +41,7 @@ pub enum Reserved {
 pub struct Commit<'a> {
     /// The message, as it takes its place in the limits.
     pub send: SendMade,
-    /// The message, if it went to a user or an applicant and a gateway took it.
+    /// The message, if it is answered as sent and went over a session.
     pub taken: Option<TakenMessage<'a>>,
     /// The code on the phone from now on, as [`OpenSend::adopted`] answers it.
     pub code: &'a IssuedCode,
@@ -49,12 +49,12 @@ pub struct Commit<'a> {
     pub last_guess: Option<&'a LastGuess>,
 }
 
-/// A message that a gateway took.
+/// A message that a gateway took, or that was pretended.
 #[derive(Clone, Copy, Debug)]
 pub struct TakenMessage<'a> {
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-    /// The session that it came from.
+    /// When it was asked for, if it went to a user or an applicant.
+    pub asked_at: Option<Timestamp>,
+    /// The session that it came from, or would have.
     pub session: &'a str,
 }
 
@@ -219,13 +219,7 @@ fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Chan
         .name("#code", "code")
         .value(":attempt", text(&open.attempt.0))
         .value(":charged", list_of_sends(&[send]));
-    let change = match taken {
-        Some(taken) => change
-            .set("taken_at = :taken_at, served_by = :served_by")
-            .value(":taken_at", number(taken.asked_at.millis()))
-            .value(":served_by", text(taken.session)),
-        None => change,
-    };
+    let change = with_taken(change, taken);
     match (&open.code, code.bound.get(&open.challenge)) {
         (Some(_), _) | (None, None) => unless_guessed(change, guessed)
             .set("#p.#code = :code")
@@ -242,6 +236,21 @@ fn committing(open: &OpenSend, commit: Commit<'_>, guessed: Guessed<'_>) -> Chan
             .name("#id", &open.challenge.0)
             .value(":tries", number(bound.tries))
             .value(":ends", number(bound.until.millis())),
+    }
+}
+
+fn with_taken(change: Change, taken: Option<TakenMessage<'_>>) -> Change {
+    let Some(TakenMessage { asked_at, session }) = taken else {
+        return change;
+    };
+    let change = change
+        .set("served_by = :served_by")
+        .value(":served_by", text(session));
+    match asked_at {
+        Some(asked_at) => change
+            .set("taken_at = :taken_at")
+            .value(":taken_at", number(asked_at.millis())),
+        None => change,
     }
 }
 

@@ -36,6 +36,7 @@ const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
 const RECEIPTS_TAKE: &str = "receipt_ms";
 const TRIAL_ENDS: &str = "trial_ends";
+const REFUSED_AS_NEW: &str = "refused_new_ms";
 pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
@@ -93,6 +94,8 @@ pub struct SessionItem {
     pub mute_since: Option<Timestamp>,
     /// How long receipts take, as most of the last ones did.
     pub receipts_take: Option<Duration>,
+    /// How long WhatsApp took to refuse the last message to somebody whom it had not written to.
+    pub refused_as_new_after: Option<Duration>,
     /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
     pub trial_ends: Option<Timestamp>,
     /// The digits of its account's own number.
@@ -318,6 +321,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
         receipts_take: span(RECEIPTS_TAKE),
+        refused_as_new_after: span(REFUSED_AS_NEW),
         trial_ends: time(TRIAL_ENDS),
         own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),

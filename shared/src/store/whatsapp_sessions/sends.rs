@@ -47,6 +47,8 @@ pub struct SendRecord {
     pub wait_end: Option<WaitEnd>,
     /// What the send did not need of its place in the queue, which is given back.
     pub rest_of_place: Option<Duration>,
+    /// How long WhatsApp took to refuse it as one to somebody new, if it did.
+    pub refused_as_new_after: Option<Duration>,
     /// The day on which it opened a new chat, if it did.
     pub new_chat_on: Option<i64>,
 }
@@ -239,6 +241,10 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     }
     if let Some(rest) = record.rest_of_place {
         expression.add_rest_of_place(rest);
+    }
+    if let Some(after) = record.refused_as_new_after {
+        expression.set.push("refused_new_ms = :refused_new");
+        expression.value(":refused_new", millis(after));
     }
     if let Some(day) = record.new_chat_on {
         expression.add_new_chat(day);
