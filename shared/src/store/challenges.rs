@@ -1,7 +1,7 @@
 //! The table of challenges: one item per phone.
 //!
 //! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), `known` (list of
-//! networks, the newest first), `not_on_whatsapp_until` when a send has shown that, `taken_at` and `served_by` once a gateway took a
+//! networks, the newest first), `not_on_whatsapp_until` and `not_on_whatsapp_from` when a send has shown that, `taken_at` and `served_by` once a gateway took a
 //! message to the phone, and per purpose a map named after it with `code` and `open`. Times inside are milliseconds. Every
 //! write raises `rev`.
 //!
@@ -32,6 +32,9 @@ pub mod guesses;
 
 /// The networks that somebody has signed in from.
 pub mod networks;
+
+/// People who write to the account.
+pub mod writers;
 
 /// An update of one phone's item.
 mod change;
