@@ -61,6 +61,9 @@ mod run;
 /// Whether a number is on WhatsApp.
 mod lookup;
 
+/// Whether a message may try an account that WhatsApp refuses.
+mod trial;
+
 /// How a message to nobody passes for a real one.
 mod nobody;
 
@@ -257,7 +260,7 @@ impl Sender {
         };
         // A real message gives it back with its record. That nobody's is a write of its own makes both take the same time.
         let rest_of_place = async {
-            match shown.rest_of_nobodys_place {
+            match shown.rest_of_place {
                 Some(rest) => sessions.leave_slot(name, rest).await,
                 None => Ok(()),
             }

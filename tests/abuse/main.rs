@@ -7,6 +7,7 @@ mod codes;
 mod country_caps;
 mod flood;
 mod not_on_whatsapp;
+mod refusals;
 mod strangers;
 mod test_numbers;
 mod trusted_callers;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use local::simulator::Scenario;
 use serde_json::{Value, json};
+use tests::people::parsed;
+use tests::webhooks::{self, Form};
 use tests::{Reply, TestSystem};
 use tokio::time::sleep;
 
@@ -169,4 +171,41 @@ async fn nobody_learns_whether_a_number_without_whatsapp_has_an_account() {
             assert!(waits.0.abs_diff(waits.1) <= 20, "{waits:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_from_another_network_has_the_number_looked_up_again() {
+    let system = system().await;
+    let away = system.called_from([198, 51, 100, 7]);
+    check_refused(&sign_up(&away, &phone(1)).await);
+    check_refused(&sign_up(&away, &phone(1)).await);
+    assert_eq!(look_ups(&system), 1);
+    check_refused(&sign_up(&system, &phone(1)).await);
+    check_refused(&sign_up(&system, &phone(1)).await);
+    assert_eq!(look_ups(&system), 2, "once for each network");
+    check_refused(&sign_up(&away, &phone(1)).await);
+    system.simulator().play(&Scenario::Healthy);
+    check_refused(&sign_up(&away, &phone(1)).await);
+    check_ok(&sign_up(&system, &phone(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_writes_to_the_account_is_on_whatsapp() {
+    let system = system().await;
+    let path = webhooks::path(&system).await;
+    check_refused(&sign_up(&system, &phone(1)).await);
+    system.simulator().play(&Scenario::Healthy);
+    let digits = parsed(&phone(1)).digits().to_owned();
+    let written = webhooks::written(&digits, "halo");
+    let mut from_us = written.clone();
+    from_us["event"]["Info"]["IsFromMe"] = json!(true);
+    let others = webhooks::written(parsed(&phone(2)).digits(), "halo");
+    for event in [from_us, others] {
+        let posted = webhooks::post(&system, &path, Form::Json, &event).await;
+        assert_eq!(posted.status, 200);
+        check_refused(&sign_up(&system, &phone(1)).await);
+    }
+    let posted = webhooks::post(&system, &path, Form::Json, &written).await;
+    assert_eq!(posted.status, 200);
+    check_ok(&sign_up(&system, &phone(1)).await);
 }

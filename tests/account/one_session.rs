@@ -19,6 +19,8 @@ enum Trouble {
     Plays(Vec<Scenario>),
     /// Nobody can know before messages have met it: so many.
     Meets(Scenario, u64),
+    /// Somebody whom the account has written to has met it.
+    MeetsContact(Scenario),
     /// Somebody who signs up has met it.
     MeetsNewContact(Scenario),
     /// None of its messages arrives any more.
@@ -47,7 +49,7 @@ const UNCONFIRMED: Told = (200, Some("unconfirmed"), None);
 const OUT_OF_ORDER: Told = (503, Some("WHATSAPP_SERVICE_UNAVAILABLE"), Some(false));
 
 fn cases() -> Vec<Case> {
-    use Trouble::{Meets, MeetsNewContact, Mute, Plays, WrongToken};
+    use Trouble::{Meets, MeetsContact, MeetsNewContact, Mute, Plays, WrongToken};
     let (code, refusals) = (463, None);
     let case = |name, trouble, status, metric, reply| Case {
         name,
@@ -107,7 +109,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "restricted",
-            Meets(Scenario::Restricted { code, refusals }, 1),
+            MeetsContact(Scenario::Restricted { code, refusals }),
             "restricted",
             Metric::Restricted,
             (503, Some("WHATSAPP_OTP_FAILED"), Some(false)),
@@ -180,6 +182,11 @@ async fn bring_about(system: &TestSystem, trouble: &Trouble) {
             for number in 1..=*messages {
                 people::sign_in(system, &people::phone(number)).await;
             }
+        }
+        Trouble::MeetsContact(scenario) => {
+            one_chat(system, 9).await;
+            system.simulator().play(scenario);
+            people::sign_in(system, &people::phone(9)).await;
         }
         Trouble::MeetsNewContact(scenario) => {
             one_chat(system, 9).await;

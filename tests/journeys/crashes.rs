@@ -316,7 +316,7 @@ async fn whoever_dies_with_a_wrong_guess_has_used_up_one_try_at_most() {
 fn release_of(reservation: &Reservation) -> Release<'_> {
     Release {
         reservation,
-        not_on_whatsapp_until: None,
+        not_on_whatsapp: None,
         also: Vec::new(),
     }
 }

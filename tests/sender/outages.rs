@@ -522,11 +522,15 @@ async fn a_slow_gateway_teaches_the_queue_its_pace() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_in_the_queue_waits_as_long_after_a_message_to_nobody_as_after_a_real_one() {
-    let refused = Scenario::Restricted {
-        code: 479,
+    let refused = |code| Scenario::Restricted {
+        code,
         refusals: None,
     };
-    for (case, scenario) in [("refused", refused), ("taken", Scenario::Healthy)] {
+    for (case, scenario) in [
+        ("refused", refused(479)),
+        ("restricted", refused(463)),
+        ("taken", Scenario::Healthy),
+    ] {
         let mut free_after = Vec::new();
         for to_nobody in [false, true] {
             let stage = Stage::new().await;
@@ -546,6 +550,10 @@ async fn the_next_in_the_queue_waits_as_long_after_a_message_to_nobody_as_after_
             free_after.push(free_at.since(stage.clock.now()).as_millis().div_ceil(50));
         }
         let (real, nobody) = (free_after[0], free_after[1]);
+        assert!(
+            real <= 1,
+            "{case}: a place is left as soon as it is known how it ends"
+        );
         assert!(
             real.abs_diff(nobody) <= 1,
             "{case}: {free_after:?} times 50 ms"

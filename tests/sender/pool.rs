@@ -327,7 +327,7 @@ async fn whoever_dies_with_a_trial_keeps_it_for_some_seconds_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_only_session_is_tried_by_everybody_whatever_whatsapp_said() {
+async fn the_only_session_is_tried_once_a_minute_whatever_whatsapp_said() {
     let stage = Stage::in_trouble(&Scenario::Restricted {
         code: 463,
         refusals: None,
@@ -338,6 +338,16 @@ async fn the_only_session_is_tried_by_everybody_whatever_whatsapp_said() {
         let refused = stage.send().await.delivery.outcome;
         assert_eq!(refused, Outcome::NotSent(Reason::Restricted));
     }
+    let tried = || stage.gateway.calls().count("/chat/send/text");
+    let before = tried();
+    for number in 1..=20 {
+        let sent = send(&stage.sender(number), &stage.clock, outgoing(number)).await;
+        let refused = sent.expect("a place").delivery.outcome;
+        assert_eq!(refused, Outcome::NotSent(Reason::Restricted));
+        sleep(MINUTE / 10).await;
+    }
+    let twice = before + 2;
+    assert!((twice..=twice + 1).contains(&tried()), "in two minutes");
     sleep(SIX_HOURS).await;
     stage.gateway.play(&Scenario::Healthy);
     let mut crowd = JoinSet::new();

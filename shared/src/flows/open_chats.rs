@@ -70,12 +70,20 @@ impl ChatAnswers {
         self.codes.warm_up(now).await
     }
 
-    /// Answers `message` if a code waits for it. What most people write costs nothing, a word that nothing waits for one read.
+    /// Answers `message` if a code waits for it. Whoever writes is on WhatsApp, so nothing says any more that the number is not.
+    /// What most people write costs one read, a word that nothing waits for one more.
     ///
     /// # Errors
     /// When the code was not sent: the person may write again.
     pub async fn answer(&self, message: ChatMessage<'_>, now: Timestamp) -> Result<(), SendError> {
-        let Some((phone, word)) = asked(message.written, now) else {
+        let Some(phone) = writer(message.written) else {
+            return Ok(());
+        };
+        if let Err(error) = self.codes.hear_from(&phone, now).await {
+            let error = Chain(&error);
+            tracing::error!(%error, "[WhatsApp System] a number stays on record as not on WhatsApp");
+        }
+        let Some(word) = word(message.written, now) else {
             return Ok(());
         };
         let hash = word.hash(&phone);
@@ -155,16 +163,20 @@ fn who_asked(waiting: &WaitingCode, deadline: Timestamp) -> Caller {
     }
 }
 
-/// The phone that asks for a code by a word, if `written` can do that: from a person's own chat, and not long ago.
-fn asked(written: &IncomingMessage, now: Timestamp) -> Option<(Phone, ChatWord)> {
-    let is_late = written.at.is_some_and(|at| now.since(at) > AGE_MAX);
-    if written.from_me || written.in_group || is_late || !written.chat.is_person() {
+/// The phone that `written` comes from, if a person wrote it in a chat of their own.
+fn writer(written: &IncomingMessage) -> Option<Phone> {
+    if written.from_me || written.in_group || !written.chat.is_person() {
         return None;
     }
-    let word = ChatWord::find_in(written.text.as_deref()?)?;
     // WhatsApp may have the account under another number than people do.
-    let phone = Phone::parse(&format!("+{}", written.sender_digits()?)).ok()?;
-    Some((phone, word))
+    Phone::parse(&format!("+{}", written.sender_digits()?)).ok()
+}
+
+/// The word that asks for a code, if `written` has one and is not old.
+fn word(written: &IncomingMessage, now: Timestamp) -> Option<ChatWord> {
+    let is_late = written.at.is_some_and(|at| now.since(at) > AGE_MAX);
+    let text = written.text.as_deref().filter(|_| !is_late)?;
+    ChatWord::find_in(text)
 }
 
 /// Who gets the code, as things are now. Nobody, where the phone has no account, or has one and the code is to make one.

@@ -151,15 +151,15 @@ impl SignUps {
             answers: None,
         };
         self.codes.listen(&mut survey, &order).await;
-        // Hashing is the expensive part, so it is only for a request that the limits let through.
-        self.codes.may_send(&survey, &order)?;
+        // Hashing is the expensive part, so it is only for a request whose code can get to its person.
+        let admitted = self.codes.admit(&survey, &order).await?;
         let new = NewRegistration {
             registrations: &self.registrations,
             applicant: &application.applicant,
             password: password::hash(password, self.codes.salt()).await?,
             expires_at: now.plus(REGISTRATION_LIFE),
         };
-        Ok(self.codes.send(&survey, &order, &new).await?)
+        Ok(self.codes.send_admitted(admitted, &new).await?)
     }
 }
 

@@ -34,8 +34,8 @@ pub struct PhoneState {
     pub sends: Vec<SendMade>,
     /// Wrong guesses since the last right one, over all codes.
     pub failures: i64,
-    /// Until when the number is taken not to be on WhatsApp.
-    pub not_on_whatsapp_until: Option<Timestamp>,
+    /// That the number was not on WhatsApp when it was looked up.
+    pub not_on_whatsapp: Option<NotOnWhatsApp>,
     /// When the last message to the phone that the gateway took was asked for. A message that was only pretended, because the
     /// phone has no user, does not count.
     pub taken_at: Option<Timestamp>,
@@ -105,6 +105,23 @@ impl PhoneState {
             .chain(others)
             .take(NETWORKS_MAX)
             .collect()
+    }
+}
+
+/// That a number was not on WhatsApp when it was looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOnWhatsApp {
+    /// Until when it is taken not to be.
+    pub until: Timestamp,
+    /// The network that asked for the look-up, where that is known. Others look it up again.
+    pub asked_from: Option<NetworkHash>,
+}
+
+impl NotOnWhatsApp {
+    /// Whether somebody who asks from `network` is told so without a look-up.
+    pub fn holds_for(&self, network: NetworkHash, now: Timestamp) -> bool {
+        let asked = self.asked_from.is_none_or(|from| from == network);
+        asked && now < self.until
     }
 }
 

@@ -125,14 +125,14 @@ texts! {
         "WhatsApp terlalu lama menjawab. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi sebentar lagi.";
     GATEWAY_REFUSES_SYSTEM: "The WhatsApp gateway refuses this system. The code was not sent and nothing was charged; tell the operator.",
         "Gateway WhatsApp menolak sistem ini. Kode tidak dikirim dan kuota Anda tidak berkurang; beri tahu pengelola.";
-    WHATSAPP_RESTRICTS: "WhatsApp lets nothing be sent for the time being. The code was not sent and nothing was charged; try again later.",
-        "WhatsApp untuk sementara tidak mengizinkan pengiriman. Kode tidak dikirim dan kuota Anda tidak berkurang; coba lagi nanti.";
-    OPEN_CHAT: "WhatsApp does not let us write to you first. The code was not sent and nothing was charged; open the chat, send the text that is written there, and the code comes as the answer.",
-        "WhatsApp tidak mengizinkan kami menulis lebih dulu. Kode tidak dikirim dan kuota Anda tidak berkurang; buka chat itu, kirim teks yang sudah tertulis, dan kodenya datang sebagai balasan.";
+    WHATSAPP_RESTRICTS: "WhatsApp lets nothing be sent for the time being. The code was not sent; try again later.",
+        "WhatsApp untuk sementara tidak mengizinkan pengiriman. Kode tidak dikirim; coba lagi nanti.";
+    OPEN_CHAT: "WhatsApp does not let us write to you first. The code was not sent; open the chat, send the text that is written there, and the code comes as the answer.",
+        "WhatsApp tidak mengizinkan kami menulis lebih dulu. Kode tidak dikirim; buka chat itu, kirim teks yang sudah tertulis, dan kodenya datang sebagai balasan.";
     OPEN_CHAT_TEXT: "My code, please: {word}",
         "Minta kode saya: {word}";
-    WHATSAPP_REFUSED: "WhatsApp refused the message. The code was not sent and nothing was charged; check the number or try again later.",
-        "WhatsApp menolak pesan ini. Kode tidak dikirim dan kuota Anda tidak berkurang; periksa nomornya atau coba lagi nanti.";
+    WHATSAPP_REFUSED: "WhatsApp refused the message. The code was not sent; check the number or try again later.",
+        "WhatsApp menolak pesan ini. Kode tidak dikirim; periksa nomornya atau coba lagi nanti.";
     CODE_WRONG: "The code is wrong. Check it and try again.",
         "Kodenya salah. Periksa dan coba lagi.";
     CODE_EXHAUSTED: "Too many wrong codes. Ask for a new code.",

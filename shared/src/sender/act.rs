@@ -105,14 +105,14 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for the place, and looks a new recipient up. A session that is known not to answer is reset before anything is
+    /// Waits for the place, and for the turn to try an account that WhatsApp refuses; looks a new recipient up. A session that is known not to answer is reset before anything is
     /// sent to it.
     async fn prepare(&mut self) -> Result<(), Observation> {
         self.wait_until(self.place.at).await?;
         if self.place.item.seen.map(|seen| seen.state) == Some(SessionState::Suspect) {
             return Err(Observation::SessionTrouble);
         }
-        self.look_up_if_new().await
+        self.try_account().await
     }
 
     /// A further attempt, after a pause and in a new place of the queue.
@@ -134,7 +134,8 @@ impl Run<'_> {
         self.sent_at = began;
         let within = left.min(SEND_MAX);
         let sent = match &self.message.content {
-            Content::Text(body) => self.send_text(body, within).await,
+            Content::Text(body) if !self.is_pretended => self.send_text(body, within).await,
+            Content::Text(_) => self.pretend_to_send(within).await,
             Content::Nobody => self.send_to_nobody(within).await,
         };
         let took = self.now().since(began);
@@ -193,7 +194,7 @@ impl Run<'_> {
     /// Counts a send without an answer. If it was not the first one in a row, the session is suspect: that is written for
     /// everybody, and the session is reset.
     async fn count_unanswered(&mut self) {
-        if matches!(self.message.content, Content::Nobody) {
+        if self.is_pretended || matches!(self.message.content, Content::Nobody) {
             return;
         }
         let (sessions, name) = (&self.services.sessions, self.place.session.as_str());
@@ -235,7 +236,7 @@ impl Run<'_> {
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {
             Ok(Ok(Slot::At(at, cost))) => {
-                self.place.cost = cost;
+                (self.place.at, self.place.cost) = (at, cost);
                 self.wait_until(at).await
             }
             Ok(Ok(Slot::Full(_) | Slot::OnTrial)) => Err(Observation::QueueFull),

@@ -44,8 +44,8 @@ pub(super) struct Shown {
     pub(super) session: String,
     /// What a real send has shown about the session.
     pub(super) send_record: Option<SendRecord>,
-    /// What a message to nobody did not need of its place in the queue, when it ended as sent.
-    pub(super) rest_of_nobodys_place: Option<Duration>,
+    /// What the message did not need of its place in the queue, where no record of its send gives that back.
+    pub(super) rest_of_place: Option<Duration>,
     /// The session's state, when the send has shown another one than was known.
     pub(super) new_state: Option<SeenState>,
     /// Whether WhatsApp refused it as one to somebody new, or would have.
@@ -86,6 +86,8 @@ pub struct Delivery {
     pub steps: Vec<StepTaken>,
     /// How long until it is worth asking again, when it was not sent.
     pub retry_after: Option<Duration>,
+    /// Whether WhatsApp was asked on one of the sessions, or would have been, and refused.
+    pub refused_by_whatsapp: bool,
     /// It was made for an account that does not exist.
     pub(super) to_nobody: bool,
     /// What it has shown about each session that it was tried on.

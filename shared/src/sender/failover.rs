@@ -228,6 +228,7 @@ impl<'a> Relay<'a> {
             code_asked_at,
             effort: efforts.fold(Effort::default(), Effort::and),
             retry_after: speaking.and_then(|end| end.retry_after),
+            refused_by_whatsapp: ends.iter().any(End::is_of_whatsapp),
             to_nobody: matches!(content, Content::Nobody),
             steps: story(&ends),
             shown: ends.into_iter().map(|end| end.shown).collect(),

@@ -22,6 +22,14 @@ pub(super) struct End {
     pub(super) shown: Shown,
 }
 
+impl End {
+    /// Whether WhatsApp has refused the message.
+    pub(super) fn is_of_whatsapp(&self) -> bool {
+        let reason = self.outcome.reason();
+        reason.is_some_and(Reason::is_of_whatsapp)
+    }
+}
+
 impl Run<'_> {
     /// Ends the message on this session with `outcome`.
     pub(super) fn finish(self, outcome: Outcome) -> End {
@@ -33,11 +41,10 @@ impl Run<'_> {
             }
             Reader::Nobody => None,
         };
-        let rest_of_nobodys_place =
-            (reader == Reader::Nobody && outcome == Outcome::Sent).then(|| {
-                self.rest_of_place(now.since(self.sent_at))
-                    .unwrap_or_default()
-            });
+        let rest_of_place = match &send_record {
+            Some(_) => None,
+            None => self.rest_without_a_record(outcome, now),
+        };
         let new_state = self.new_state(outcome, reader, now);
         let refused_as_new = self.is_refused_as_new(outcome, reader);
         End {
@@ -48,7 +55,7 @@ impl Run<'_> {
                 refused_as_new,
                 session: self.place.session,
                 send_record,
-                rest_of_nobodys_place,
+                rest_of_place,
             },
             effort: self.effort,
             steps: self.steps,
@@ -108,11 +115,32 @@ impl Run<'_> {
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
-            rest_of_place: self.taken_after.and_then(|took| self.rest_of_place(took)),
+            rest_of_place: match self.taken_after {
+                Some(took) => self.rest_of_place(took),
+                None => self.rest_of_refused_place(outcome, now),
+            },
             new_chat_on: taken
                 .filter(|_| matches!(self.place.contact, Contact::New | Contact::OfAnother))
                 .map(|_| now.day()),
         })
+    }
+
+    /// What a message without a record of its send did not need of its place: one to nobody, and one that was refused unsent.
+    fn rest_without_a_record(&self, outcome: Outcome, now: Timestamp) -> Option<Duration> {
+        match outcome {
+            Outcome::Sent => Some(
+                self.rest_of_place(now.since(self.sent_at))
+                    .unwrap_or_default(),
+            ),
+            _ => self.rest_of_refused_place(outcome, now),
+        }
+    }
+
+    /// What a message that WhatsApp has refused did not need of its last place: the answer comes fast.
+    fn rest_of_refused_place(&self, outcome: Outcome, now: Timestamp) -> Option<Duration> {
+        let is_refused = outcome.reason().is_some_and(Reason::is_of_whatsapp);
+        let took = now.since(self.place.at);
+        self.rest_of_place(took).filter(|_| is_refused)
     }
 
     /// What a send that took so long did not need of its place in the queue, when that is worth giving back.
@@ -154,7 +182,7 @@ enum Reader {
     Unserved,
     /// Somebody that took messages before.
     Contact,
-    /// Nobody.
+    /// Nobody, or somebody whose message was not sent since another one tries the account.
     Nobody,
 }
 
@@ -162,6 +190,7 @@ impl Reader {
     fn of(run: &Run<'_>) -> Self {
         match (&run.message.content, run.place.contact) {
             (Content::Nobody, _) => Self::Nobody,
+            (Content::Text(_), _) if run.is_pretended => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
             (Content::Text(_), Contact::Unserved) => Self::Unserved,
             (Content::Text(_), Contact::Known) => Self::Contact,

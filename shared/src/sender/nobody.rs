@@ -94,6 +94,17 @@ impl Run<'_> {
         }
     }
 
+    /// Does the same for a message to a user, on an account that WhatsApp refuses. It never counts as sent.
+    pub(super) async fn pretend_to_send(
+        &mut self,
+        within: Duration,
+    ) -> Result<SendAnswer, GatewayError> {
+        Ok(match self.send_to_nobody(within).await? {
+            SendAnswer::Taken => SendAnswer::LikeTheLast(Outcome::NotSent(Reason::Restricted)),
+            answer => answer,
+        })
+    }
+
     async fn session_is_usable(&self, within: Duration) -> Result<bool, GatewayError> {
         let (gateway, token) = (&self.place.gateway, &self.place.token);
         Ok(gateway.status(token, within).await?.usable())

@@ -70,6 +70,14 @@ impl Reason {
         )
     }
 
+    /// Whether WhatsApp itself has said so. It counts what it is asked against the account.
+    pub const fn is_of_whatsapp(self) -> bool {
+        matches!(
+            self,
+            Self::Restricted | Self::Rejected | Self::NotOnWhatsApp
+        )
+    }
+
     /// Whether it says something about the sessions, and not only about the recipient.
     pub const fn concerns_the_channel(self) -> bool {
         !matches!(self, Self::NotOnWhatsApp | Self::WrongRecipient)

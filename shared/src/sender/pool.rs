@@ -221,7 +221,7 @@ impl Choice {
         }
     }
 
-    /// Whether the account writes to nobody new today, as far as is known, and would to whoever writes first.
+    /// Whether the account writes to nobody new now, as far as is known, and would to whoever writes first.
     fn is_locked(&self) -> bool {
         let state = self.item.seen.map(|seen| seen.state);
         match self.rank {
@@ -257,7 +257,7 @@ pub struct Picked {
     pub(super) all: Arc<[Choice]>,
     /// Those of which nothing was read.
     pub(super) unread: Arc<[Candidate]>,
-    /// Those that may write to nobody new any more today.
+    /// Those that write to nobody new now.
     closed: Arc<[Choice]>,
 }
 
@@ -267,8 +267,8 @@ pub enum PickError {
     /// No session is configured.
     #[error("no WhatsApp session is configured")]
     NoSession,
-    /// Every session has written to as many people for the first time today as it may.
-    #[error("no session may write to one more new contact today")]
+    /// Every session has written to as many people for the first time today as it may, or WhatsApp refuses its account.
+    #[error("no session writes to one more new contact now")]
     NoNewChats(Option<ChatToOpen>),
     /// The store failed.
     #[error("the session is not known")]

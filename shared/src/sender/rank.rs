@@ -13,6 +13,9 @@ const TROUBLE_HOLDS: Duration = Duration::from_secs(120);
 /// How long WhatsApp is taken to keep an account from sending where nobody has said that.
 const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// How long after a message that tried an account that WhatsApp refuses the next one may.
+pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
+
 /// What counts beside the session: how well it knows the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
@@ -43,7 +46,8 @@ pub enum Rank {
     Recovering,
     /// Not before somebody does something about it.
     NeedsHuman,
-    /// It has written to as many people for the first time today as it may.
+    /// It writes to nobody new now: it has written to as many people for the first time today as it may, or WhatsApp refuses its
+    /// account, and a message has just tried it.
     Closed,
 }
 
@@ -77,17 +81,20 @@ pub fn rank(
     let Some(seen) = item.seen else {
         return Rank::Doubtful;
     };
+    if is_refused(item, contact) {
+        return match while_restricted(item, seen, now) {
+            Rank::NeedsHuman if contact == Contact::New && was_tried(item, now) => Rank::Closed,
+            rank => rank,
+        };
+    }
     let rank = match seen.state {
-        SessionState::Restricted => return while_restricted(item, seen, now),
-        SessionState::ColdLocked if contact == Contact::New => {
-            return while_restricted(item, seen, now);
-        }
         SessionState::Banned if seen.until.is_some_and(|until| now < until) => {
             return Rank::NeedsHuman;
         }
         // The monitor connects it.
         SessionState::Banned => return Rank::Doubtful,
         SessionState::Usable | SessionState::ColdLocked => return while_usable(item, now),
+        SessionState::Restricted => Rank::NeedsHuman,
         SessionState::Reconnecting
         | SessionState::Starting
         | SessionState::Opening
@@ -104,6 +111,23 @@ pub fn rank(
         return Rank::Doubtful;
     }
     rank
+}
+
+/// Whether WhatsApp refused the account of `item` such a message the last time, so that one a minute tries it.
+///
+/// Of an account that is locked for new contacts that holds for whoever signs up. Users may have chats with it that this system does
+/// not know of.
+pub fn is_refused(item: &SessionItem, contact: Contact) -> bool {
+    match item.seen.map(|seen| seen.state) {
+        Some(SessionState::Restricted) => true,
+        Some(SessionState::ColdLocked) => contact == Contact::New,
+        _ => false,
+    }
+}
+
+fn was_tried(item: &SessionItem, now: Timestamp) -> bool {
+    let tried = item.tried_at;
+    tried.is_some_and(|at| now.since(at) < TRIAL_PAUSE)
 }
 
 /// Its status has nothing against it. Its last messages may.
@@ -213,6 +237,34 @@ mod tests {
         assert_eq!(until(SessionState::Banned, 1, None), Rank::NeedsHuman);
         assert_eq!(until(SessionState::Banned, 0, None), Rank::Doubtful);
         assert!(Rank::Trial.may_send());
+    }
+
+    #[test]
+    fn an_account_that_was_just_tried_is_closed_for_new_contacts() {
+        for state in [SessionState::Restricted, SessionState::ColdLocked] {
+            for (tried_at, expected) in [
+                (None, Rank::NeedsHuman),
+                (Some(-59_999), Rank::Closed),
+                (Some(-60_000), Rank::NeedsHuman),
+            ] {
+                let item = SessionItem {
+                    tried_at: tried_at.map(at),
+                    ..known(state, -90_000, -50)
+                };
+                let rank = rank_of(&item, Contact::New);
+                assert_eq!(rank, expected, "{state:?} {tried_at:?}");
+            }
+        }
+        let tried = SessionItem {
+            tried_at: Some(at(-1)),
+            ..known(SessionState::ColdLocked, -90_000, -50)
+        };
+        assert_eq!(rank_of(&tried, Contact::Unserved), Rank::Usable);
+        let usable = SessionItem {
+            seen: known(SessionState::Usable, -9_000, -50).seen,
+            ..tried
+        };
+        assert_eq!(rank_of(&usable, Contact::New), Rank::Usable);
     }
 
     #[test]

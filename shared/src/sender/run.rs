@@ -30,6 +30,7 @@ pub(super) enum SendAnswer {
 /// | file | what |
 /// |---|---|
 /// | `lookup.rs` | whether the recipient is on WhatsApp |
+/// | `trial.rs` | whether it may try an account that WhatsApp refuses |
 /// | `nobody.rs` | the send of a message to nobody |
 /// | `recover.rs` | the recovery of its session |
 /// | `finish.rs` | its end |
@@ -58,6 +59,8 @@ pub(super) struct Run<'a> {
     pub(super) jid: Option<Jid>,
     /// Whether somebody has asked if the recipient is on WhatsApp.
     pub(super) looked_up: bool,
+    /// Whether it goes on like a message to nobody: WhatsApp refuses the account, and another message tries it.
+    pub(super) is_pretended: bool,
     pub(super) patience: Patience,
 }
 
@@ -93,6 +96,7 @@ impl<'a> Run<'a> {
             was_unusable: false,
             jid: None,
             looked_up: false,
+            is_pretended: false,
             patience: Patience::Waits,
         }
     }

@@ -26,6 +26,9 @@ mod item;
 /// The queue of a session.
 pub mod queue;
 
+/// Which message may try an account that WhatsApp refuses.
+pub mod trials;
+
 /// What real sends show about their session.
 pub mod sends;
 

@@ -31,10 +31,49 @@ impl Codes {
         companion: &dyn Companion,
         chat: Option<ChatToOpen>,
     ) -> Option<Box<ChatOffer>> {
+        let chat = self.chat_to_offer(order, chat).await?;
+        self.keep_for_chat(order, companion, chat).await
+    }
+
+    /// `chat`, unless the client address of `order` was offered too many.
+    pub(super) async fn chat_to_offer(
+        &self,
+        order: &Order<'_>,
+        chat: Option<ChatToOpen>,
+    ) -> Option<ChatToOpen> {
+        let chat = chat?;
+        // Nothing was sent that would bound how much somebody lets wait here. A place is not given back.
+        let claim = Claim {
+            window: WindowKey::ChatsFrom(order.caller.address),
+            attempt: &AttemptId::draw(&self.entropy),
+            limit: &self.policy.codes_per_address,
+            now: self.clock.now(),
+        };
+        let granted = self.windows.grant(claim, None);
+        let granted = self.in_time(order, granted).await;
+        (granted == Some(Grant::Granted)).then_some(chat)
+    }
+
+    /// Lets the code of `order` wait for `chat`.
+    pub(super) async fn keep_for_chat(
+        &self,
+        order: &Order<'_>,
+        companion: &dyn Companion,
+        chat: ChatToOpen,
+    ) -> Option<Box<ChatOffer>> {
+        let kept = self.keep_waiting(order, companion, chat);
+        self.in_time(order, kept).await.map(Box::new)
+    }
+
+    /// What `call` answers, unless it fails or the time of `order` is over.
+    async fn in_time<T>(
+        &self,
+        order: &Order<'_>,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Option<T> {
         let left = self.clock.until(order.caller.deadline);
-        let kept = self.keep_waiting(order, companion, chat?);
-        match tokio::time::timeout(left, kept).await {
-            Ok(Ok(offer)) => offer.map(Box::new),
+        match tokio::time::timeout(left, call).await {
+            Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 log_store_error("[WhatsApp System] no chat is offered", &error);
                 None
@@ -48,18 +87,8 @@ impl Codes {
         order: &Order<'_>,
         companion: &dyn Companion,
         chat: ChatToOpen,
-    ) -> Result<Option<ChatOffer>, StoreError> {
+    ) -> Result<ChatOffer, StoreError> {
         let now = self.clock.now();
-        // Nothing was sent that would bound how much somebody lets wait here. A place is not given back.
-        let claim = Claim {
-            window: WindowKey::ChatsFrom(order.caller.address),
-            attempt: &AttemptId::draw(&self.entropy),
-            limit: &self.policy.codes_per_address,
-            now,
-        };
-        if let Grant::Full(_) = self.windows.grant(claim, None).await? {
-            return Ok(None);
-        }
         // A sign-up keeps its id, which its registration is found by.
         let kept = order.keep.clone();
         let kept = kept.filter(|_| order.purpose.requires_challenge_id());
@@ -79,6 +108,6 @@ impl Codes {
             expires_at: now.plus(CODE_LIFE),
         };
         self.open_chats.keep(&waiting).await?;
-        Ok(Some(offer))
+        Ok(offer)
     }
 }

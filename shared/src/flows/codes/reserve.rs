@@ -5,12 +5,13 @@ use super::order::{Companion, Order};
 use super::survey::{SilentSend, Survey};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{
-    AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NewCode, OpenSend, Origin,
-    PhoneState, SendMade,
+    AttemptId, Certainty, ChallengeHash, ChallengeId, IssuedCode, NewCode, NotOnWhatsApp, OpenSend,
+    Origin, PhoneState, SendMade,
 };
 use crate::model::code::{Code, CodeLength, Purpose};
 use crate::model::keys::{Key, Ring};
 use crate::model::limits::{self, Asker, Limit, Limited, Policy};
+use crate::model::phone::Phone;
 use crate::model::texts::{Brand, CodeMessage, MessageBody};
 use crate::platform::timestamp::Timestamp;
 use crate::sender::Picked;
@@ -148,7 +149,7 @@ impl Codes {
                     // Others may write all the time, such as wrong guesses: to come back at another moment gets through.
                     let pause = Duration::from_millis(self.entropy.below(RACE_PAUSE_MS_MAX));
                     tokio::time::sleep(pause).await;
-                    state = self.state_again(attempt).await?;
+                    state = self.state_now(phone, attempt.begun_at).await?;
                     if let Some(silent) = &attempt.silent {
                         silent.mark(&mut state);
                     }
@@ -166,14 +167,22 @@ impl Codes {
         }))
     }
 
+    /// Forgets that `phone` is not on WhatsApp: somebody has written from it. Rarely more than a read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn hear_from(&self, phone: &Phone, now: Timestamp) -> Result<(), StoreError> {
+        match self.state_now(phone, now).await?.not_on_whatsapp {
+            Some(_) => self.challenges.forget_not_on_whatsapp(phone).await,
+            None => Ok(()),
+        }
+    }
+
     /// The phone's state as it is now. Read like everything else that a send reads, so that no function needs another right.
-    async fn state_again(&self, attempt: &Attempt<'_>) -> Result<PhoneState, StoreError> {
+    async fn state_now(&self, phone: &Phone, now: Timestamp) -> Result<PhoneState, StoreError> {
         let mut batch = self.batches.begin();
-        let reading = self
-            .challenges
-            .reading(attempt.order.phone, attempt.begun_at);
-        let state = batch.add(reading);
-        state.from(&batch.read("read a phone's challenges again").await?)
+        let state = batch.add(self.challenges.reading(phone, now));
+        state.from(&batch.read("read a phone's challenges alone").await?)
     }
 
     /// The reservation on `state`: the live code once more, or a new one.
@@ -236,14 +245,14 @@ impl Codes {
         &self,
         attempt: &Attempt<'_>,
         prepared: &Prepared,
-        not_on_whatsapp_until: Option<Timestamp>,
+        not_on_whatsapp: Option<NotOnWhatsApp>,
     ) {
         let (phone, reservation) = (attempt.order.phone, &prepared.reservation);
         let released = match attempt.companion.with_release(&reservation.open.challenge) {
             Ok(also) => {
                 let release = Release {
                     reservation,
-                    not_on_whatsapp_until,
+                    not_on_whatsapp,
                     also,
                 };
                 self.challenges.release(phone, release).await

@@ -6,9 +6,11 @@ use super::reserve::{Attempt, Prepared};
 use super::survey::{Survey, address_limit, is_first_contact};
 use super::{Codes, SendError, log_store_error};
 use crate::model::challenge::{AttemptId, ChallengeId};
+use crate::model::open_chat::ChatOffer;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    Content, Delivery, HUMAN_TAKES, OnceUnknown, Outgoing, PickError, Place, PlaceError, Reason,
+    ChatToOpen, Content, Delivery, HUMAN_TAKES, OnceUnknown, Outgoing, PickError, Picked, Place,
+    PlaceError, Reason,
 };
 use crate::store::windows::{Claim, Grant, WindowKey};
 
@@ -23,6 +25,21 @@ const PLACE_WAIT_MAX: Duration = Duration::from_secs(6);
 pub(super) struct Grants<'a> {
     address: WindowKey<'a>,
     country: Option<WindowKey<'a>>,
+}
+
+/// A code that may be sent, as far as is known.
+pub struct Admitted<'a> {
+    survey: &'a Survey,
+    order: &'a Order<'a>,
+    way: Way,
+}
+
+/// How a code gets to its person.
+enum Way {
+    /// By a message, over one of these sessions; without one where the phone has a fixed code.
+    Message(Option<Picked>),
+    /// As the answer to this chat: no session writes to somebody new.
+    Answer(ChatToOpen),
 }
 
 /// What a send has taken before its message goes out, and gives back if nothing is sent.
@@ -42,12 +59,48 @@ impl Codes {
         order: &Order<'_>,
         companion: &dyn Companion,
     ) -> Result<CodeSent, SendError> {
+        let admitted = self.admit(survey, order).await?;
+        self.send_admitted(admitted, companion).await
+    }
+
+    /// Whether the code of `order` may be sent, as far as is known: what costs much is for those only that may. Rarely a call.
+    ///
+    /// # Errors
+    /// When a limit says no, or there is no way for the code to get to its person.
+    pub async fn admit<'a>(
+        &self,
+        survey: &'a Survey,
+        order: &'a Order<'a>,
+    ) -> Result<Admitted<'a>, SendError> {
         self.may_send(survey, order)?;
+        let way = match self.pick(survey, order).await {
+            Ok(picked) => Ok(Way::Message(picked)),
+            Err(PickError::NoNewChats(chat)) => {
+                let chat = self.chat_to_offer(order, chat).await;
+                chat.map(Way::Answer).ok_or(no_new_chats(None))
+            }
+            Err(PickError::NoSession) => Err(SendError::NoSession),
+            Err(PickError::Store(error)) => Err(SendError::Store(error)),
+        };
+        let way = way.inspect_err(|error| self.measure_no_message(order, error))?;
+        Ok(Admitted { survey, order, way })
+    }
+
+    /// Sends a code that [`admit`](Self::admit) let through.
+    ///
+    /// # Errors
+    /// When a limit says no, the message certainly did not go out, or the store failed before it could.
+    pub async fn send_admitted(
+        &self,
+        admitted: Admitted<'_>,
+        companion: &dyn Companion,
+    ) -> Result<CodeSent, SendError> {
+        let Admitted { survey, order, way } = admitted;
         let measured = |error: &SendError| self.measure_no_message(order, error);
-        let picked = match self.pick(survey, order).await {
-            Ok(picked) => picked,
-            Err(error) => {
-                let error = self.no_session(order, companion, error).await;
+        let picked = match way {
+            Way::Message(picked) => picked,
+            Way::Answer(chat) => {
+                let error = no_new_chats(self.keep_for_chat(order, companion, chat).await);
                 measured(&error);
                 return Err(error);
             }
@@ -74,24 +127,6 @@ impl Codes {
                 chat: self.offer(order, companion, chat).await,
             }),
             settled => settled,
-        }
-    }
-
-    /// Why no session can take the code of `order`.
-    async fn no_session(
-        &self,
-        order: &Order<'_>,
-        companion: &dyn Companion,
-        error: PickError,
-    ) -> SendError {
-        match error {
-            PickError::NoSession => SendError::NoSession,
-            PickError::NoNewChats(chat) => SendError::NotSent {
-                reason: Reason::Restricted,
-                retry_after: Some(HUMAN_TAKES),
-                chat: self.offer(order, companion, chat).await,
-            },
-            PickError::Store(error) => SendError::Store(error),
         }
     }
 
@@ -254,5 +289,14 @@ impl Codes {
             once_unknown: OnceUnknown::GoesElsewhere,
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
+    }
+}
+
+/// The refusal of a code for somebody whom no session writes to first, with the `chat` that is offered instead.
+const fn no_new_chats(chat: Option<Box<ChatOffer>>) -> SendError {
+    SendError::NotSent {
+        reason: Reason::Restricted,
+        retry_after: Some(HUMAN_TAKES),
+        chat,
     }
 }

@@ -5,7 +5,7 @@ use super::order::{CodeSent, Order, Recipient};
 use super::reserve::{Attempt, Prepared};
 use super::send::Held;
 use super::{Codes, SendError, log_store_error};
-use crate::model::challenge::{Certainty, PhoneState, SendMade};
+use crate::model::challenge::{Certainty, NotOnWhatsApp, PhoneState, SendMade};
 use crate::model::limits;
 use crate::sender::{Delivery, Outcome, Reason};
 use crate::store::challenges::sends::{Commit, Reservation, TakenMessage};
@@ -45,7 +45,9 @@ impl Codes {
                 Ok(sent)
             }
             Err(reason) => {
-                tokio::join!(self.take_back(&attempt, &held, reason), recorded);
+                let refused = delivery.filter(|delivery| delivery.refused_by_whatsapp);
+                let taken_back = self.take_back(&attempt, &held, refused);
+                tokio::join!(taken_back, recorded);
                 Err(SendError::NotSent {
                     reason,
                     retry_after: delivery.and_then(|delivery| delivery.retry_after),
@@ -55,19 +57,24 @@ impl Codes {
         }
     }
 
-    async fn take_back(&self, attempt: &Attempt<'_>, held: &Held<'_>, reason: Reason) {
+    /// Takes the code back, whose message was not sent. WhatsApp counts what it refuses against the account, so whoever asks for
+    /// it pays: where it has `refused` the message, the places of the address and the country are kept. The phone's own
+    /// limits are not charged.
+    async fn take_back(&self, attempt: &Attempt<'_>, held: &Held<'_>, refused: Option<&Delivery>) {
         let prepared = &held.prepared;
-        if reason != Reason::NotOnWhatsApp {
+        let Some(refused) = refused else {
             let give_back = self.give_back(&held.grants, attempt);
             tokio::join!(self.release(attempt, prepared, None), give_back);
             return;
-        }
-        // To find that out cost a look-up, which whoever tries numbers out pays for: the places of the address and the country
-        // are not given back. The phone's own limits are not charged.
+        };
         let now = self.clock.now();
-        let remembered = !prepared.reservation.seen.took_a_message(now);
-        let until = remembered.then(|| now.plus(self.policy.not_on_whatsapp));
-        self.release(attempt, prepared, until).await;
+        let is_there = prepared.reservation.seen.took_a_message(now);
+        let remembered = refused.outcome == Outcome::NotSent(Reason::NotOnWhatsApp) && !is_there;
+        let missing = remembered.then(|| NotOnWhatsApp {
+            until: now.plus(self.policy.not_on_whatsapp),
+            asked_from: Some(attempt.asker.from),
+        });
+        self.release(attempt, prepared, missing).await;
     }
 
     /// Charges a message that went out, or may have.

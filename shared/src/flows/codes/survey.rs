@@ -160,18 +160,20 @@ impl Codes {
     /// Whether a send would be granted as things stand. Writes nothing.
     ///
     /// # Errors
-    /// When a limit says no, or the number is known not to be on WhatsApp and the reply may tell.
-    pub fn may_send(&self, survey: &Survey, order: &Order<'_>) -> Result<(), SendError> {
+    /// When a limit says no, or the number was not on WhatsApp when it was last looked up for the asker's network, and the reply
+    /// may tell.
+    pub(super) fn may_send(&self, survey: &Survey, order: &Order<'_>) -> Result<(), SendError> {
         let now = survey.at;
-        let until = survey.state.not_on_whatsapp_until;
-        if order.recipient == Recipient::Applicant && until.is_some_and(|until| now < until) {
+        let asker = order.asker();
+        let missing = survey.state.not_on_whatsapp;
+        let missing = missing.is_some_and(|missing| missing.holds_for(asker.from, now));
+        if order.recipient == Recipient::Applicant && missing {
             return Err(SendError::NotSent {
                 reason: Reason::NotOnWhatsApp,
                 retry_after: None,
                 chat: None,
             });
         }
-        let asker = order.asker();
         let places = self.policy.codes_per_address.places;
         let full = survey.window.filter(|window| window.granted >= places);
         if let Some(full) = full.filter(|_| !survey.is_at_home(asker)) {

@@ -392,7 +392,7 @@ impl Notices {
             return;
         }
         let taken = TakenMessage {
-            asked_at: delivery.started,
+            asked_at: Some(delivery.started),
             session: &delivery.session,
         };
         let phone_number = &story.payment.phone;

@@ -9,6 +9,9 @@ use crate::model::challenge::PhoneState;
 use crate::model::code::Purpose;
 use crate::store::{Item, number};
 
+/// The attributes that say that the number is not on WhatsApp.
+pub(super) const NOT_ON_WHATSAPP: &str = "not_on_whatsapp_until, not_on_whatsapp_from";
+
 /// An update of one phone's item under a condition. It raises `rev` by itself.
 #[derive(Clone)]
 pub(super) struct Change {
@@ -78,8 +81,8 @@ impl Change {
         if seen.known_networks.is_empty() && !self.values.contains_key(":known") {
             self = self.remove("known");
         }
-        if seen.not_on_whatsapp_until.is_none() {
-            self = self.remove("not_on_whatsapp_until");
+        if seen.not_on_whatsapp.is_none() {
+            self = self.remove(NOT_ON_WHATSAPP);
         }
         if seen.served_by.is_none() && !self.values.contains_key(":served_by") {
             self = self.remove("served_by");

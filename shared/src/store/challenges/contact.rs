@@ -16,7 +16,10 @@ impl Challenges {
         seen: &PhoneState,
         taken: TakenMessage<'_>,
     ) -> Result<(), StoreError> {
-        let expires_at = taken.asked_at.plus(ITEM_LIFE).seconds_up();
+        let Some(asked_at) = taken.asked_at else {
+            return Ok(());
+        };
+        let expires_at = asked_at.plus(ITEM_LIFE).seconds_up();
         let change = Change::new("remember who wrote to a phone")
             .if_seen(seen)
             .set("sends = :sends, failures = :failures, expires_at = :expires_at")
@@ -24,7 +27,7 @@ impl Challenges {
             .value(":sends", list_of_sends(&seen.sends))
             .value(":failures", number(seen.failures))
             .value(":expires_at", number(expires_at))
-            .value(":taken_at", number(taken.asked_at.millis()))
+            .value(":taken_at", number(asked_at.millis()))
             .value(":served_by", text(taken.session));
         self.update(phone, change.remove_unseen(seen))
             .await

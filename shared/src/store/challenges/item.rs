@@ -3,7 +3,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::model::challenge::{
     AttemptId, Bound, Certainty, Challenge, ChallengeHash, IssuedCode, LastGuess, NetworkHash,
-    OpenSend, Origin, PhoneState, SendMade, Used,
+    NotOnWhatsApp, OpenSend, Origin, PhoneState, SendMade, Used,
 };
 use crate::model::code::{CodeLength, Purpose};
 use crate::platform::timestamp::Timestamp;
@@ -130,11 +130,18 @@ pub(super) fn parse(item: &Item) -> Option<PhoneState> {
             .map(|send| parse_send(send.as_m().ok()?))
             .collect::<Option<_>>()?,
         failures: item.number("failures").unwrap_or(0).max(0),
-        not_on_whatsapp_until: time(item, "not_on_whatsapp_until"),
+        not_on_whatsapp: parse_not_on_whatsapp(item),
         taken_at: time(item, "taken_at"),
         served_by: item.text("served_by").map(str::to_owned),
         known_networks: parse_networks(item)?,
         challenges,
+    })
+}
+
+fn parse_not_on_whatsapp(item: &Item) -> Option<NotOnWhatsApp> {
+    Some(NotOnWhatsApp {
+        until: time(item, "not_on_whatsapp_until")?,
+        asked_from: item.bytes("not_on_whatsapp_from").and_then(network_hash),
     })
 }
 

@@ -5,12 +5,12 @@ use super::change::Change;
 use super::item::{challenge_item, code_item, list_of_sends};
 use super::{Challenges, ITEM_LIFE, Updated, Written};
 use crate::model::challenge::{
-    AttemptId, IDS_MAX, IssuedCode, LastGuess, OpenSend, PhoneState, SendMade, TRIES,
+    AttemptId, IDS_MAX, IssuedCode, LastGuess, NotOnWhatsApp, OpenSend, PhoneState, SendMade, TRIES,
 };
 use crate::model::code::Purpose;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
-use crate::store::{StoreError, Write, number, text};
+use crate::store::{StoreError, Write, bytes, number, text};
 
 /// What `reserve` writes, all at once.
 #[derive(Clone, Debug)]
@@ -66,8 +66,8 @@ const GUESSES_MEANWHILE_MAX: usize = (IDS_MAX + 1) * TRIES as usize + 1;
 pub struct Release<'a> {
     /// The reservation to take back.
     pub reservation: &'a Reservation,
-    /// Until when the number is taken not to be on WhatsApp, if the send has shown that.
-    pub not_on_whatsapp_until: Option<Timestamp>,
+    /// That the number is not on WhatsApp, if the send has shown that.
+    pub not_on_whatsapp: Option<NotOnWhatsApp>,
     /// What is undone in the same transaction.
     pub also: Vec<Write>,
 }
@@ -151,10 +151,10 @@ impl Challenges {
     pub async fn release(&self, phone: &Phone, release: Release<'_>) -> Result<(), StoreError> {
         let Release {
             reservation,
-            not_on_whatsapp_until,
+            not_on_whatsapp,
             also,
         } = release;
-        let change = taking_back(reservation, not_on_whatsapp_until);
+        let change = taking_back(reservation, not_on_whatsapp);
         let mut released = self.write(phone, change.clone(), also).await?;
         if let Written::OtherRefused = released {
             // What was to be undone beside it is gone already.
@@ -272,7 +272,7 @@ fn unless_guessed(change: Change, guessed: Guessed<'_>) -> Change {
 const RELEASE: &str = "release a code";
 
 /// The change that takes a reservation back, refused where it is not open any more.
-fn taking_back(reservation: &Reservation, not_on_whatsapp_until: Option<Timestamp>) -> Change {
+fn taking_back(reservation: &Reservation, not_on_whatsapp: Option<NotOnWhatsApp>) -> Change {
     let change = Change::of(RELEASE, reservation.purpose)
         .condition("#p.#open.#attempt = :attempt")
         .remove(match reservation.live {
@@ -282,11 +282,17 @@ fn taking_back(reservation: &Reservation, not_on_whatsapp_until: Option<Timestam
         .name("#open", "open")
         .name("#attempt", "attempt")
         .value(":attempt", text(&reservation.open.attempt.0));
-    match not_on_whatsapp_until {
+    let Some(NotOnWhatsApp { until, asked_from }) = not_on_whatsapp else {
+        return change;
+    };
+    let change = change
+        .set("not_on_whatsapp_until = :until")
+        .value(":until", number(until.millis()));
+    match asked_from {
+        Some(network) => change
+            .set("not_on_whatsapp_from = :network")
+            .value(":network", bytes(network.0)),
         None => change,
-        Some(until) => change
-            .set("not_on_whatsapp_until = :until")
-            .value(":until", number(until.millis())),
     }
 }
 

@@ -37,6 +37,7 @@ const MUTE_SINCE: &str = "mute_since";
 const RECEIPTS_TAKE: &str = "receipt_ms";
 const TRIAL_ENDS: &str = "trial_ends";
 const REFUSED_AS_NEW: &str = "refused_new_ms";
+const TRIED_AT: &str = "tried_at";
 pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
@@ -98,6 +99,8 @@ pub struct SessionItem {
     pub refused_as_new_after: Option<Duration>,
     /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
     pub trial_ends: Option<Timestamp>,
+    /// When a message last tried an account that WhatsApp had refused.
+    pub tried_at: Option<Timestamp>,
     /// The digits of its account's own number.
     pub own_number: Option<String>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
@@ -323,6 +326,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         receipts_take: span(RECEIPTS_TAKE),
         refused_as_new_after: span(REFUSED_AS_NEW),
         trial_ends: time(TRIAL_ENDS),
+        tried_at: time(TRIED_AT),
         own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),

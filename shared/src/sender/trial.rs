@@ -1,0 +1,58 @@
+//! Whether a message may try an account that WhatsApp refuses. WhatsApp takes who asks again and again for a sender of spam, so
+//! one message a minute tries it, and shows when it is over.
+//!
+//! A message to nobody tries nothing and takes no turn, so that whoever asks for phones without an account keeps the others
+//! from none. It ends like the last real one; so does a message to a user whose turn it is not, and nothing tells the two apart.
+use super::classify::Observation;
+use super::delivery::Content;
+use super::outcome::{Outcome, Reason};
+use super::rank::{Contact, TRIAL_PAUSE, is_refused};
+use super::run::Run;
+use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::trials::Trial;
+
+impl Run<'_> {
+    /// Takes the turn to try the account, if WhatsApp refuses it, and looks a new recipient up. A message to a user whose turn it
+    /// is not goes on as one to nobody; one to somebody new ends at once.
+    pub(super) async fn try_account(&mut self) -> Result<(), Observation> {
+        let turn = self.take_turn_if_refused().await?;
+        let looked_up = self.look_up_if_new().await;
+        if let (Err(_), Some(turn)) = (&looked_up, turn) {
+            // Nothing is sent, so nothing is tried: the next message does that.
+            let sessions = &self.services.sessions;
+            let left = sessions.leave_trial(&self.place.session, turn).await;
+            left.unwrap_or_else(|error| self.store_failed(&error));
+        }
+        looked_up
+    }
+
+    /// When the turn was taken, if one was needed.
+    async fn take_turn_if_refused(&mut self) -> Result<Option<Timestamp>, Observation> {
+        let (services, contact) = (self.services, self.place.contact);
+        let is_real = matches!(self.message.content, Content::Text(_));
+        if !(is_real && is_refused(&self.place.item, contact)) {
+            return Ok(None);
+        }
+        let now = self.now();
+        let sessions = &services.sessions;
+        let claim = sessions.claim_trial(&self.place.session, now, TRIAL_PAUSE);
+        match tokio::time::timeout(services.clock.until(self.deadline), claim).await {
+            Ok(Ok(Trial::Ours)) => Ok(Some(now)),
+            Ok(Ok(Trial::Others(item))) if is_refused(&item, contact) => {
+                if contact == Contact::New {
+                    let refused = Outcome::NotSent(Reason::Restricted);
+                    return Err(Observation::LikeTheLast(refused));
+                }
+                self.is_pretended = true;
+                Ok(None)
+            }
+            Ok(Ok(Trial::Others(_))) => Ok(None),
+            // The store only keeps the pace.
+            Ok(Err(error)) => {
+                self.store_failed(&error);
+                Ok(None)
+            }
+            Err(_) => Err(Observation::OutOfTime),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! While WhatsApp refuses an account, what strangers ask for neither makes that worse nor keeps owners out.
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use local::simulator::Scenario;
+use tests::{Reply, TestSystem};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::act::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const COLD_LOCKED: Scenario = Scenario::ColdLocked {
+    code: 463,
+    refusals: None,
+};
+
+const RESTRICTED: Scenario = Scenario::Restricted {
+    code: 463,
+    refusals: None,
+};
+
+fn elsewhere(system: &TestSystem) -> TestSystem {
+    system.called_from(Ipv4Addr::new(198, 51, 100, 7))
+}
+
+fn sends(system: &TestSystem) -> u64 {
+    system.simulator().calls().count("/chat/send/text")
+}
+
+fn look_ups(system: &TestSystem) -> u64 {
+    system.simulator().calls().count("/user/check")
+}
+
+#[track_caller]
+fn check_restricted(reply: &Reply) {
+    check_error(reply, 503, "WHATSAPP_OTP_FAILED", None);
+    assert_eq!(reply.json["charged"], false);
+}
+
+#[track_caller]
+fn check_address_full(reply: &Reply) {
+    check_error(reply, 429, "RATE_LIMITED", Some("address"));
+}
+
+/// A system where an address may ask for so many codes, and the first phone has an owner.
+async fn with_places(places: usize) -> TestSystem {
+    let system = TestSystem::builder();
+    let system = system.settings(|settings| settings.policy.codes_per_address.places = places);
+    with_owner_of(system.build().await).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_account_writes_to_nobody_new_sign_ups_try_it_once_a_minute() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&COLD_LOCKED);
+    let (sent, looked_up) = (sends(&system), look_ups(&system));
+    let tried = || (sends(&system) - sent, look_ups(&system) - looked_up);
+    check_restricted(&sign_up(&away, &phone(20)).await);
+    check_restricted(&sign_up(&away, &phone(21)).await);
+    assert_eq!(tried(), (2, 2), "the first meets it, the second tries it");
+    let began = Instant::now();
+    for number in 22..172 {
+        check_restricted(&sign_up(&away, &phone(number)).await);
+    }
+    assert_eq!(tried(), (2, 2));
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    sleep(MINUTE).await;
+    let mut crowd = JoinSet::new();
+    for number in 22..42 {
+        let away = away.clone();
+        crowd.spawn(async move { sign_up(&away, &phone(number)).await });
+    }
+    for refused in crowd.join_all().await {
+        check_restricted(&refused);
+    }
+    assert_eq!(tried(), (3, 3), "one of many at once");
+    // Nobody is kept out once it is over.
+    system.simulator().play(&Scenario::Healthy);
+    sleep(MINUTE).await;
+    for number in 22..25 {
+        check_ok(&sign_up(&away, &phone(number)).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_whom_whatsapp_refuses_keep_nobody_from_signing_in() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&COLD_LOCKED);
+    let asking = tokio::spawn(async move {
+        for number in 20..260 {
+            tokio::spawn({
+                let away = away.clone();
+                async move { sign_up(&away, &phone(number)).await }
+            });
+            sleep(SECOND / 4).await;
+        }
+    });
+    for _ in 0..3 {
+        sleep(15 * SECOND).await;
+        let began = Instant::now();
+        let asked = sign_in(&system, &phone(1)).await;
+        check_ok(&asked);
+        assert!(began.elapsed() < 2 * SECOND, "{:?}", began.elapsed());
+        let code = code_on(&system, &phone(1));
+        check_ok(&verify(&system, &phone(1), &code, challenge(&asked)).await);
+        sleep(61 * SECOND).await;
+    }
+    asking.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_whatsapp_refuses_counts_for_the_address_that_asks() {
+    let system = with_places(3).await;
+    let away = elsewhere(&system);
+    system.simulator().play(&COLD_LOCKED);
+    for number in 20..25 {
+        check_restricted(&sign_up(&away, &phone(number)).await);
+        sleep(SECOND).await;
+    }
+    sleep(MINUTE).await;
+    check_restricted(&sign_up(&away, &phone(30)).await);
+    check_address_full(&sign_up(&away, &phone(31)).await);
+    let state = state_of(&system, &phone(20)).await;
+    assert_eq!(state.sends, [], "the phone pays nothing");
+    check_ok(&sign_in(&system, &phone(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_that_whatsapp_refuses_count_for_the_address_that_asks() {
+    let system = with_places(3).await;
+    let away = elsewhere(&system);
+    let phones = (20..40).map(phone).collect();
+    let taken = false;
+    let simulator = system.simulator();
+    simulator.play(&Scenario::NotOnWhatsapp { phones, taken });
+    simulator.play(&Scenario::CheckThrottled);
+    for number in 20..23 {
+        let refused = sign_up(&away, &phone(number)).await;
+        check_error(&refused, 503, "WHATSAPP_OTP_FAILED", None);
+        assert_eq!(refused.json["charged"], false);
+    }
+    let before = (sends(&system), look_ups(&system));
+    for number in 23..40 {
+        check_address_full(&sign_up(&away, &phone(number)).await);
+    }
+    assert_eq!((sends(&system), look_ups(&system)), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_sends_nothing_is_tried_once_a_minute_whoever_asks() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&RESTRICTED);
+    let sent = sends(&system);
+    let began = Instant::now();
+    for _ in 0..60 {
+        check_restricted(&sign_in(&away, &phone(1)).await);
+        sleep(SECOND / 10).await;
+    }
+    let minutes = began.elapsed().as_secs() / 60;
+    let tried = sends(&system) - sent;
+    assert!(tried <= 2 + minutes, "{tried} sends to one phone");
+    system.simulator().play(&Scenario::Healthy);
+    sleep(MINUTE).await;
+    check_ok(&sign_in(&system, &phone(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_is_sent_known_and_unknown_phones_are_refused_and_charged_alike() {
+    let mut heard = Vec::new();
+    for target in [1, 9] {
+        let system = with_places(6).await;
+        add_user(&system, &phone(2)).await;
+        system.simulator().play(&RESTRICTED);
+        check_restricted(&sign_in(&system, &phone(2)).await);
+        check_restricted(&sign_in(&system, &phone(2)).await);
+        sleep(2 * SECOND).await;
+        let away = elsewhere(&system);
+        let mut replies = Vec::new();
+        for _ in 0..10 {
+            let began = Instant::now();
+            let reply = sign_in(&away, &phone(target)).await;
+            let said = (reply.status, reply.json["error"].clone());
+            replies.push((said, reply.json["limit"].clone(), began.elapsed()));
+            sleep(2 * SECOND).await;
+        }
+        let full = replies.iter().filter(|((status, _), _, _)| *status == 429);
+        assert_eq!(full.count(), 4, "{replies:?}");
+        heard.push(replies);
+    }
+    for (with, without) in heard[0].iter().zip(&heard[1]) {
+        assert_eq!((&with.0, &with.1), (&without.0, &without.1));
+        let apart = with.2.abs_diff(without.2);
+        assert!(apart < Duration::from_millis(100), "{with:?} {without:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_phones_without_an_account_keeps_no_trial_from_the_others() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&RESTRICTED);
+    check_restricted(&sign_in(&system, &phone(1)).await);
+    check_restricted(&sign_in(&system, &phone(1)).await);
+    system.simulator().play(&Scenario::Healthy);
+    for number in 20..90 {
+        sign_in(&away, &phone(number)).await;
+        sleep(SECOND).await;
+    }
+    check_ok(&sign_in(&system, &phone(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_are_not_on_whatsapp_take_nobody_s_turn_to_try_the_account() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&COLD_LOCKED);
+    check_restricted(&sign_up(&away, &phone(20)).await);
+    check_restricted(&sign_up(&away, &phone(21)).await);
+    let (phones, taken) = ((40..60).map(phone).collect(), false);
+    system.simulator().play(&Scenario::Healthy);
+    let missing = Scenario::NotOnWhatsapp { phones, taken };
+    system.simulator().play(&missing);
+    sleep(MINUTE).await;
+    for number in 40..60 {
+        let refused = sign_up(&away, &phone(number)).await;
+        check_error(&refused, 400, "NOT_ON_WHATSAPP", None);
+    }
+    check_ok(&sign_up(&system, &phone(22)).await);
+}
