@@ -253,9 +253,10 @@ impl Sender {
             }
         };
         let new_state = async {
-            match shown.new_state {
-                Some(seen) => sessions.record_state(name, seen).await.map(drop),
-                None => Ok(()),
+            match (shown.new_state, shown.seen_again) {
+                (Some(seen), _) => sessions.record_state(name, seen).await.map(drop),
+                (None, Some(seen)) => sessions.record_again(name, seen).await,
+                (None, None) => Ok(()),
             }
         };
         // A real message gives it back with its record. That nobody's is a write of its own makes both take the same time.

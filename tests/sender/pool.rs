@@ -8,7 +8,7 @@ use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
 use shared::sender::{Busy, Delivery, Outcome, PlaceError, Reason, Recipient, Sender};
 use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
-use shared::store::whatsapp_sessions::SessionState;
+use shared::store::whatsapp_sessions::{SeenState, SessionState};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -440,6 +440,12 @@ async fn whoever_served_a_phone_before_serves_it_again() {
         let picked = sender.pick(&recipient).await.expect("sessions");
         assert_eq!(picked.session(), expected, "{served_by:?}");
     }
+    for name in NAMES {
+        let usable = SeenState::beginning(SessionState::Usable, stage.clock.now());
+        let seen = stage.sessions().record_state(name, usable).await;
+        seen.expect("the store");
+    }
+    sleep(SECOND).await;
     stage
         .gateway
         .play_on("b", &Scenario::Unpaired)

@@ -52,6 +52,7 @@ impl Run<'_> {
             retry_after: retry_after(outcome, self.retry_after),
             shown: Shown {
                 new_state,
+                seen_again: self.seen_again(outcome, reader, now),
                 refused_as_new,
                 session: self.place.session,
                 send_record,
@@ -74,6 +75,25 @@ impl Run<'_> {
         shown.until = (outcome == Outcome::NotSent(Reason::Restricted))
             .then(|| now.plus(self.services.restricted_retry));
         Some(shown)
+    }
+
+    /// The restriction that a message to nobody ends with. A real one would have met it now: if nobody's told nothing, the time of
+    /// the last look would tell. It lasts no longer for that.
+    fn seen_again(&self, outcome: Outcome, reader: Reader, now: Timestamp) -> Option<SeenState> {
+        let restricted = |seen: &SeenState| {
+            matches!(
+                seen.state,
+                SessionState::Restricted | SessionState::ColdLocked
+            )
+        };
+        let ends_so = reader == Reader::Nobody && outcome == Outcome::NotSent(Reason::Restricted);
+        let seen = self
+            .place
+            .item
+            .seen
+            .filter(restricted)
+            .filter(|_| ends_so)?;
+        Some(SeenState { at: now, ..seen })
     }
 
     /// Whether WhatsApp did not let the account write to somebody whom it may never have written to, and lets it write to others

@@ -172,7 +172,23 @@ impl WhatsAppSessions {
         self.record_look(name, seen, None).await
     }
 
-    /// The same, with the digits of the account's own number, where the look has shown them.
+    /// Keeps that the state of `name` was seen again, if it is still that one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn record_again(&self, name: &str, seen: SeenState) -> Result<(), StoreError> {
+        let update = self
+            .update(name)
+            .condition_expression("seen_state = :state AND seen_since = :since AND seen_at < :at")
+            .update_expression("SET seen_at = :at, asked_at = :at")
+            .expression_attribute_values(":state", text(seen.state.as_str()))
+            .expression_attribute_values(":since", time(seen.since))
+            .expression_attribute_values(":at", time(seen.at));
+        let kept = write("keep that a state was seen again", update).await;
+        kept.map(drop)
+    }
+
+    /// The same as [`record_state`](Self::record_state), with the digits of the account's own number, where the look has shown them.
     ///
     /// # Errors
     /// When the store fails.
