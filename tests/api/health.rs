@@ -102,10 +102,11 @@ async fn the_status_is_bad_exactly_while_no_message_goes_out() {
         system.simulator().play(&scenario);
         // The first shows what concerns new contacts, the second what concerns all.
         system.post(SIGNUP, new_contact.clone()).await;
-        ask_code(&system, SITI).await;
+        pass(SECOND).await;
+        let asked = ask_code(&system, SITI).await;
         let reply = system.get(STATUS).await;
         let told = (reply.status, &reply.json["data"]["whatsapp"]);
-        assert_eq!(told, (status, &json!(state)));
+        assert_eq!(told, (status, &json!(state)), "{}", asked.json);
     }
 }
 
