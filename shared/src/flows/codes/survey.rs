@@ -12,6 +12,7 @@ use crate::model::limits::{self, Asker, Limit, Limited};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::{Named, PickError, Picked, Reason, Recipient as Reached};
+use crate::store::batch::Read;
 use crate::store::windows::{Window, WindowKey};
 
 /// Everything a send is decided on, read in one round trip.
@@ -81,12 +82,7 @@ impl Codes {
         // A test number has its code without a message.
         let is_sent = self.test_numbers.code(phone).is_none();
         let picking = if is_sent {
-            let last = self.ring.last();
-            let key = last.as_deref().map(|ring| order_key(ring, now));
-            self.sender.picking(&Reached {
-                order_key: key.unwrap_or_default(),
-                ..Reached::of(phone)
-            })
+            self.picking(phone, now)
         } else {
             Vec::new()
         };
@@ -117,6 +113,16 @@ impl Codes {
             sessions: is_sent.then_some(sessions),
             ring: ring?,
             silent: None,
+        })
+    }
+
+    /// The reads of the sessions that a message to `phone` most probably needs, by the keys as they were read last.
+    fn picking(&self, phone: &Phone, now: Timestamp) -> Vec<Read<Named>> {
+        let last = self.ring.last();
+        let key = last.as_deref().map(|ring| order_key(ring, now));
+        self.sender.picking(&Reached {
+            order_key: key.unwrap_or_default(),
+            ..Reached::of(phone)
         })
     }
 
