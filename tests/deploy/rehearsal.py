@@ -391,11 +391,11 @@ def a_receipt_comes_in_by_the_address_of_its_session(the: Rehearsal) -> None:
 
 
 def notices_wait_while_whatsapp_is_away_and_go_out_with_the_schedule(the: Rehearsal) -> None:
-    for session in (SESSION, SECOND_SESSION):
-        the.gateway.ask("POST", f"/session/{session}", {"state": "unpaired"})
+    the.gateway.ask("POST", "/faults", {"scenario": "unpaired"})
     about = {"phone": PAYER, "amount": 25_000, "currency": "IDR"}
     queued = the.pay("INV-2", "success", **about)
     assert (queued.status, queued.body["data"]["state"]) == (202, "queued"), queued
+    the.gateway.ask("POST", "/faults", {"scenario": "healthy"})
     for session in (SESSION, SECOND_SESSION):
         the.gateway.ask("POST", f"/session/{session}", {"state": "online"})
     # The emulator's own schedule may have been faster.
@@ -445,7 +445,8 @@ def a_request_logs_no_more_than_it_is_priced_at(the: Rehearsal) -> None:
 
 def every_function_and_table_has_an_alarm_that_tells_the_topic(the: Rehearsal) -> None:
     topic = the.stack.resources["AlarmTopic"]
-    alarms = the.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    pages = the.stack.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     # Those without an action are parts of the composite alarms, which the emulator cannot make.
     silent = {id for id in the.stack.of_kind("AWS::CloudWatch::Alarm") if id.startswith("CodesLate")}
     silent = {the.stack.resources[id] for id in silent}
