@@ -86,7 +86,7 @@ impl SlotRequest {
                 .update_expression(set),
             SlotPurpose::Trial => update
                 .condition_expression(format!(
-                    "({condition}) AND (attribute_not_exists(trial_ends) OR trial_ends <= :now)"
+                    "{condition} AND (attribute_not_exists(trial_ends) OR trial_ends <= :now)"
                 ))
                 .update_expression(format!("{set}, trial_ends = :trial_ends"))
                 .expression_attribute_values(":trial_ends", time(self.now.plus(TRIAL))),
