@@ -322,12 +322,11 @@ impl Notices {
     /// What an attempt that ended as `delivery` makes of the notice.
     fn ended(&self, job: &Job<'_>, delivery: &Delivery) -> Attempted {
         let (notice, now) = (job.notice, delivery.ended);
-        let attempts = notice.attempts.saturating_add(1);
         let error = delivery.outcome.reason().map(Reason::as_str);
         let base = Attempted {
             state: State::Sent,
             due_at: None,
-            attempts,
+            attempts: notice.attempts.saturating_add(1),
             session: delivery.session.clone(),
             unsure_at: None,
             error: error.map(str::to_owned),
