@@ -1,7 +1,7 @@
 //! One notice about a payment: what it tells, how long it may be sent, when it is tried, and how it ends.
 //!
-//! A notice is accepted once and lives until it has one of the [ends](State::is_end). What to do with it at any moment is
-//! decided by [`plan`](plan::plan), from the whole [`Story`] of its payment.
+//! A notice is accepted once and lives until it has one of the [ends](crate::model::notice::State::is_end). What to do with it at any moment is
+//! decided by [`plan`](crate::model::notice::plan::plan), from the whole [`Story`](crate::model::notice::Story) of its payment.
 use std::fmt;
 use std::time::Duration;
 
