@@ -31,6 +31,15 @@ ANSWERS = {
     "auth-verify-otp": 400,
     "auth-verify-password-reset-otp": 400,
     "health": 200,
+    "outbox-deliver": None,
+    # There is no caller and no account at a payment gateway.
+    "payment-created": 401,
+    "payment-expiry-warning": 401,
+    "payment-notifications": 401,
+    "payment-status-update": 401,
+    "payment-success": 401,
+    "payments-midtrans": 401,
+    "payments-xendit": 401,
     "session-monitor": None,
     "whatsapp-webhook": 401,
 }
