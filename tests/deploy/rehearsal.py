@@ -463,6 +463,23 @@ def every_function_and_table_has_an_alarm_that_tells_the_topic(the: Rehearsal) -
     assert [each["Endpoint"] for each in subscribed] == ["operator@example.com"], subscribed
 
 
+def an_alarm_that_goes_off_reaches_the_topic(the: Rehearsal) -> None:
+    queues, topics = the.stack.client("sqs"), the.stack.client("sns")
+    queue = queues.create_queue(QueueName="alarms")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    topics.subscribe(TopicArn=the.stack.resources["AlarmTopic"], Protocol="sqs", Endpoint=arn)
+    alarm = the.stack.resources["NeedsPairingAlarm"]
+    told = {"AlarmName": alarm, "StateReason": "a rehearsal"}
+    # An action follows a change, and nobody knows which state the emulator has it in.
+    for state in ("OK", "ALARM"):
+        the.stack.client("cloudwatch").set_alarm_state(StateValue=state, **told)
+    received = eventually("the alarm", lambda: queues.receive_message(QueueUrl=queue).get("Messages"), 30)
+    assert alarm in received[0]["Body"], received
+
+
 def only_functions_that_send_or_watch_know_the_gateway(the: Rehearsal) -> None:
     client = the.stack.client("lambda")
     knowing = set()
@@ -653,6 +670,7 @@ TRIALS: list[Act] = [
     no_log_line_holds_a_secret,
     a_request_logs_no_more_than_it_is_priced_at,
     every_function_and_table_has_an_alarm_that_tells_the_topic,
+    an_alarm_that_goes_off_reaches_the_topic,
     only_functions_that_send_or_watch_know_the_gateway,
     the_emulator_holds_functions_to_their_policies,
     no_function_may_read_whole_tables_or_change_them,
