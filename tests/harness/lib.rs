@@ -8,6 +8,7 @@
 //! | break WhatsApp, and read what phones received | [`TestSystem::simulator`] |
 //! | take what the gateway posts to webhooks | [`Simulator::set_webhook`], [`Simulator::post_hooks_to`], [`Simulator::hooks`] |
 //! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
+//! | let a process die at any of its steps | [`deaths`] |
 //! | act as people do: ask for a code, read it on the phone, sign in | [`people`] |
 //! | post what a gateway posts | [`webhooks`] |
 //! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::without_faults`] |
@@ -20,6 +21,9 @@
 
 /// `openapi.yaml` as the judge of replies.
 pub mod contract;
+
+/// Processes that die between two of their steps.
+pub mod deaths;
 
 /// What people do.
 pub mod people;

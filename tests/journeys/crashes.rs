@@ -1,6 +1,4 @@
 //! A process that dies between any two of its steps: the next one finds nothing half done.
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use local::database::Faults;
@@ -12,6 +10,7 @@ use shared::model::code::{CodeLength, Purpose};
 use shared::model::phone::Phone;
 use shared::store::challenges::Challenges;
 use shared::store::challenges::sends::{Release, Reservation, Reserved};
+use tests::deaths::{Death, STEPS, die};
 use tests::{Reply, TestSystem};
 use tokio::time::{sleep, timeout};
 
@@ -19,22 +18,6 @@ use super::act::*;
 
 /// How long a reservation outlives its request: the time of a code request and the slack of clocks.
 const LEASE: Duration = Duration::from_secs(15 + 2);
-
-/// Where a process dies.
-#[derive(Clone, Copy, Debug)]
-enum Death {
-    /// Before the effect of a call to the database.
-    BeforeCall(u64),
-    /// After it, before the answer.
-    AfterCall(u64),
-    /// At an await: of the database, of the gateway, of time.
-    AtAwait(u64),
-}
-
-use Death::*;
-
-/// The kinds of steps.
-const STEPS: [fn(u64) -> Death; 3] = [BeforeCall, AfterCall, AtAwait];
 
 /// Lets `act` die at every step of some kinds, each time in a system that `prepare` makes, and `check` what is left.
 async fn dying_at_each<T>(
@@ -57,38 +40,6 @@ async fn dying_at_each<T>(
             }
         }
     }
-}
-
-/// Whether `act` got to its end.
-async fn die(system: &TestSystem, death: Death, act: impl AsyncFn(&TestSystem) -> Reply) -> bool {
-    // Calls that run side by side end one by one, in an order of their own at each step.
-    let slow = |seed| Faults::seeded(seed).delay(1.0, SECOND / 20);
-    let faults = match death {
-        BeforeCall(number) => slow(number).stop_before(number),
-        AfterCall(number) => slow(number).stop_after(number),
-        AtAwait(number) => slow(number),
-    };
-    let process = system.with_faults(faults.clone());
-    let ended = match death {
-        AtAwait(number) => drop_at(number, act(&process)).await,
-        _ => faults.until_stopped(act(&process)).await,
-    };
-    ended.is_some()
-}
-
-/// Lets `process` come to its `number`th await, where it is dropped unless it is done.
-async fn drop_at<T>(number: u64, process: impl Future<Output = T>) -> Option<T> {
-    let mut process = pin!(process);
-    let mut polls = 0;
-    std::future::poll_fn(|context| {
-        polls += 1;
-        match process.as_mut().poll(context) {
-            Poll::Pending if polls < number => Poll::Pending,
-            Poll::Pending => Poll::Ready(None),
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-        }
-    })
-    .await
 }
 
 /// A system with a user who is at home, and a small window.

@@ -1,59 +1,13 @@
 //! A process that dies between any two of its steps: nothing is lost, and at most one more message goes out, with the same id.
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::task::Poll;
 
-use local::database::Faults;
 use serde_json::json;
 use shared::flows::payments::Notices;
 use tests::TestSystem;
+use tests::deaths::{STEPS, die};
 use tokio::time::advance;
 
 use super::act::*;
-
-/// Where a process dies.
-#[derive(Clone, Copy, Debug)]
-enum Death {
-    /// Before the effect of a call to the database.
-    BeforeCall(u64),
-    /// After it, before the answer.
-    AfterCall(u64),
-    /// At an await: of the database, of the gateway, of time.
-    AtAwait(u64),
-}
-
-/// The kinds of steps.
-const STEPS: [fn(u64) -> Death; 3] = [Death::BeforeCall, Death::AfterCall, Death::AtAwait];
-
-/// Whether `act` got to its end.
-async fn die<T>(system: &TestSystem, death: Death, act: impl AsyncFn(&TestSystem) -> T) -> bool {
-    let slow = |seed| Faults::seeded(seed).delay(1.0, MINUTE / 1_200);
-    let faults = match death {
-        Death::BeforeCall(number) => slow(number).stop_before(number),
-        Death::AfterCall(number) => slow(number).stop_after(number),
-        Death::AtAwait(number) => slow(number),
-    };
-    let process = system.with_faults(faults.clone());
-    match death {
-        Death::AtAwait(number) => drop_at(number, act(&process)).await,
-        _ => faults.until_stopped(act(&process)).await.is_some(),
-    }
-}
-
-/// Lets `process` come to its `number`th await, where it is dropped unless it is done.
-async fn drop_at<T>(number: u64, process: impl Future<Output = T>) -> bool {
-    let mut process = pin!(process);
-    let mut polls = 0;
-    std::future::poll_fn(|context| {
-        polls += 1;
-        match process.as_mut().poll(context) {
-            Poll::Pending if polls < number => Poll::Pending,
-            Poll::Pending => Poll::Ready(false),
-            Poll::Ready(_) => Poll::Ready(true),
-        }
-    })
-    .await
-}
 
 /// Lets `act` die at every step, each time in a system that `prepare` makes, and `check` what is left.
 async fn dying_at_each<T>(
