@@ -26,20 +26,12 @@ impl From<GatewayArgument> for BridgeName {
     }
 }
 
-/// Prints the address; without the API's own where that is not set.
+/// Prints the address.
 pub(super) async fn run(work: Work<'_>, bridge: BridgeName) -> anyhow::Result<()> {
     let now = work.backends.clock.now();
     let ring = KeyRing::new(work.backends, RingName::Webhooks)
         .read(now)
         .await?;
     let path = webhook::bridge_path(&ring, bridge, now);
-    let path = path.context("no key of the ring `webhooks` is in use yet")?;
-    match &work.backends.settings.public_base_url {
-        Some(base_url) => writeln!(work.out, "{base_url}{path}")?,
-        None => writeln!(
-            work.out,
-            "{path}\n\nPut the address of the API before it: that of `cargo run`, or the stack's output `ApiUrl`."
-        )?,
-    }
-    Ok(())
+    work.print_address(&path.context("no key of the ring `webhooks` is in use yet")?)
 }

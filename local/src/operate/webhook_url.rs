@@ -9,7 +9,7 @@ use shared::store::session_list::SessionListChanges;
 
 use super::work::Work;
 
-/// Prints the address; without the API's own where that is not set.
+/// Prints the address.
 pub(super) async fn run(work: Work<'_>, session: &str) -> anyhow::Result<()> {
     let list = SessionListChanges::new(work.backends).read().await?;
     let mut listed = list.sessions.iter();
@@ -19,14 +19,7 @@ pub(super) async fn run(work: Work<'_>, session: &str) -> anyhow::Result<()> {
         "there is no session `{session}`: `sessions list` shows them"
     );
     let path = path(work.backends, session).await?;
-    match &work.backends.settings.public_base_url {
-        Some(base_url) => writeln!(work.out, "{base_url}{path}")?,
-        None => writeln!(
-            work.out,
-            "{path}\n\nPut the address of the API before it: that of `cargo run`, or the stack's output `ApiUrl`."
-        )?,
-    }
-    Ok(())
+    work.print_address(&path)
 }
 
 /// The path of the address.
