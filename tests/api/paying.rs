@@ -6,8 +6,9 @@ use shared::model::bridge::{BridgeName, Secret};
 use shared::model::keys::RingName;
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use shared::model::webhook;
-use shared::store::caller_list::{CallerListChanges, CallersChanged};
+use shared::store::caller_list::CallerListChanges;
 use shared::store::keys::KeyRing;
+use shared::store::keys::ListChanged;
 use tracing::subscriber::DefaultGuard;
 
 use super::*;
@@ -47,7 +48,7 @@ pub(super) async fn with_shop(daily_cap: Option<u32>) -> TestSystem {
     let changes = CallerListChanges::new(&system.without_faults());
     let seen = changes.read().await.expect("the list");
     let changed = changes.write(&seen, &[shop, reader]).await;
-    assert_eq!(changed.expect("written"), CallersChanged::Done);
+    assert_eq!(changed.expect("written"), ListChanged::Done);
     system
 }
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use shared::flows::payments::Notices;
 use shared::flows::payments::deliver::Delivered;
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
-use shared::store::caller_list::{CallerListChanges, CallersChanged};
+use shared::store::caller_list::CallerListChanges;
+use shared::store::keys::ListChanged;
 use tests::{Reply, TestSystem};
 
 /// The key of the usual caller.
@@ -33,7 +34,7 @@ pub async fn allow(system: &TestSystem, callers: &[PaymentCaller]) {
     let changes = CallerListChanges::new(&system.without_faults());
     let seen = changes.read().await.expect("the list");
     let changed = changes.write(&seen, callers).await.expect("written");
-    assert_eq!(changed, CallersChanged::Done);
+    assert_eq!(changed, ListChanged::Done);
 }
 
 /// A system with one caller.

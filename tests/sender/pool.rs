@@ -7,7 +7,8 @@ use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
 use shared::sender::{Busy, Delivery, Outcome, PlaceError, Reason, Recipient, Sender};
-use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
+use shared::store::keys::ListChanged;
+use shared::store::session_list::{ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::{SeenState, SessionState};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -481,7 +482,7 @@ async fn a_listed_session_sends_and_one_that_is_taken_off_sends_no_more_a_minute
     let change = async |sessions: &[ListedSession]| {
         let seen = changes.read().await.expect("the list");
         let changed = changes.write(&seen, sessions).await;
-        assert_eq!(changed.expect("the store"), Changed::Done);
+        assert_eq!(changed.expect("the store"), ListChanged::Done);
     };
     change(&[listed("b", true), listed("c", false)]).await;
     sleep(60 * SECOND).await;
@@ -503,7 +504,7 @@ async fn of_two_who_change_the_list_one_learns_that_it_was_changed() {
         sends: true,
     };
     let seen = changes.read().await.expect("the list");
-    for expected in [Changed::Done, Changed::LostRace] {
+    for expected in [ListChanged::Done, ListChanged::LostRace] {
         let changed = changes.write(&seen, std::slice::from_ref(&listed)).await;
         assert_eq!(changed.expect("the store"), expected);
     }

@@ -6,7 +6,8 @@ use clap::{Subcommand, ValueEnum};
 use shared::model::payment_caller::{PaymentCaller, Scope, draw_key, hash_of};
 use shared::platform::timestamp::Timestamp;
 use shared::sender::pool::is_session_name;
-use shared::store::caller_list::{CallerListChanges, CallersChanged};
+use shared::store::caller_list::CallerListChanges;
+use shared::store::keys::ListChanged;
 
 use super::how::How;
 use super::work::Work;
@@ -257,7 +258,7 @@ async fn change(
         let seen = list.read().await?;
         let mut callers = seen.callers.clone();
         change(&mut callers)?;
-        if work.dry_run || list.write(&seen, &callers).await? == CallersChanged::Done {
+        if work.dry_run || list.write(&seen, &callers).await? == ListChanged::Done {
             return Ok(());
         }
     }

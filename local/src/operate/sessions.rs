@@ -8,7 +8,8 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use shared::sender::pool::is_session_name;
-use shared::store::session_list::{Changed, ListedSession, SessionListChanges};
+use shared::store::keys::ListChanged;
+use shared::store::session_list::{ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 
 use super::how::How;
@@ -231,7 +232,7 @@ async fn change(
         if sessions == seen.sessions {
             return Ok(false);
         }
-        if work.dry_run || list.write(&seen, &sessions).await? == Changed::Done {
+        if work.dry_run || list.write(&seen, &sessions).await? == ListChanged::Done {
             return Ok(true);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::keys::{KeyItem, Parsed, find};
+use super::keys::{KeyItem, ListChanged, find, optional};
 use super::{Fields, Item, StoreError, bytes, condition_failed, number, retrying_conflicts, text};
 use crate::model::payment_caller::{PaymentCaller, Scope};
 use crate::platform::timestamp::Timestamp;
@@ -23,10 +23,7 @@ pub struct CallerList(KeyItem<Vec<PaymentCaller>>);
 impl CallerList {
     /// The list of `backends`.
     pub fn new(backends: &Backends) -> Self {
-        Self(KeyItem::of(backends, CALLERS, |item| match item {
-            None => Parsed::Read(Vec::new()),
-            Some(item) => parse(item).map_or(Parsed::Unreadable, Parsed::Read),
-        }))
+        Self(KeyItem::of(backends, CALLERS, |item| optional(item, parse)))
     }
 
     /// The callers, from memory when they were read within the last minute.
@@ -61,15 +58,6 @@ pub struct SeenCallers {
     rev: Option<i64>,
 }
 
-/// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallersChanged {
-    /// It was made.
-    Done,
-    /// Nothing was written: somebody else changed the list since it was read.
-    LostRace,
-}
-
 impl CallerListChanges {
     /// The list of `backends`.
     pub fn new(backends: &Backends) -> Self {
@@ -102,7 +90,7 @@ impl CallerListChanges {
         &self,
         seen: &SeenCallers,
         callers: &[PaymentCaller],
-    ) -> Result<CallersChanged, StoreError> {
+    ) -> Result<ListChanged, StoreError> {
         let listed = callers
             .iter()
             .map(|caller| AttributeValue::M(caller_item(caller)));
@@ -120,10 +108,10 @@ impl CallerListChanges {
                 .expression_attribute_values(":seen", number(rev)),
         };
         match retrying_conflicts(|| put.clone().send()).await {
-            Ok(_) => Ok(CallersChanged::Done),
+            Ok(_) => Ok(ListChanged::Done),
             Err(error) => {
                 condition_failed("change the list of callers", error)?;
-                Ok(CallersChanged::LostRace)
+                Ok(ListChanged::LostRace)
             }
         }
     }

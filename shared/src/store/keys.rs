@@ -43,6 +43,15 @@ pub(super) enum Parsed<T> {
     Unreadable,
 }
 
+/// What became of a change of a list that lies in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListChanged {
+    /// It was made.
+    Done,
+    /// Nothing was written: somebody else changed the list since it was read.
+    LostRace,
+}
+
 /// One ring.
 pub type KeyRing = KeyItem<Ring>;
 
@@ -155,6 +164,17 @@ fn required<T>(item: Option<&Item>, parse: fn(&Item) -> Option<T>) -> Parsed<T> 
         Some(None) => Parsed::Unreadable,
         Some(Some(keys)) => Parsed::Read(keys),
     }
+}
+
+/// What an item says that need not be there: nothing is listed then.
+pub(super) fn optional<T: Default>(
+    item: Option<&Item>,
+    parse: fn(&Item) -> Option<T>,
+) -> Parsed<T> {
+    let Some(item) = item else {
+        return Parsed::Read(T::default());
+    };
+    parse(item).map_or(Parsed::Unreadable, Parsed::Read)
 }
 
 /// The item `name`, strongly consistent.

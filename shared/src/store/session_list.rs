@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
 
-use super::keys::{KeyItem, Parsed, find};
+use super::keys::{KeyItem, ListChanged, find, optional};
 use super::{Fields, Item, StoreError, Transacted, Write, number, text, transact};
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
@@ -36,7 +36,7 @@ impl SessionList {
     /// The list of `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self(KeyItem::of(backends, SESSIONS, |item| {
-            parsed(item, parse_sessions)
+            optional(item, parse_sessions)
         }))
     }
 
@@ -62,7 +62,7 @@ impl SessionNames {
     /// The names of `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self(KeyItem::of(backends, NAMES, |item| {
-            parsed(item, parse_names)
+            optional(item, parse_names)
         }))
     }
 
@@ -96,15 +96,6 @@ pub struct SeenList {
     /// The sessions.
     pub sessions: Vec<ListedSession>,
     rev: Option<i64>,
-}
-
-/// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// It was made.
-    Done,
-    /// Nothing was written: somebody else changed the list since it was read.
-    LostRace,
 }
 
 impl SessionListChanges {
@@ -141,7 +132,7 @@ impl SessionListChanges {
         &self,
         seen: &SeenList,
         sessions: &[ListedSession],
-    ) -> Result<Changed, StoreError> {
+    ) -> Result<ListChanged, StoreError> {
         const ACT: &str = "change the list of sessions";
         let listed = sessions
             .iter()
@@ -168,18 +159,10 @@ impl SessionListChanges {
         let writes: Result<Vec<_>, _> = writes.into_iter().collect();
         let writes = writes.map_err(StoreError::building(ACT))?;
         Ok(match transact(ACT, &self.client, writes).await? {
-            Transacted::Done => Changed::Done,
-            Transacted::Refused(_) => Changed::LostRace,
+            Transacted::Done => ListChanged::Done,
+            Transacted::Refused(_) => ListChanged::LostRace,
         })
     }
-}
-
-/// What an item says; nothing is listed where there is none.
-fn parsed<T: Default>(item: Option<&Item>, parse: fn(&Item) -> Option<T>) -> Parsed<T> {
-    let Some(item) = item else {
-        return Parsed::Read(T::default());
-    };
-    parse(item).map_or(Parsed::Unreadable, Parsed::Read)
 }
 
 fn session_item(listed: &ListedSession) -> Item {

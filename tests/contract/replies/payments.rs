@@ -10,8 +10,9 @@ use shared::model::bridge::{BridgeName, Secret};
 use shared::model::keys::RingName;
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use shared::model::webhook;
-use shared::store::caller_list::{CallerListChanges, CallersChanged};
+use shared::store::caller_list::CallerListChanges;
 use shared::store::keys::KeyRing;
+use shared::store::keys::ListChanged;
 use tests::TestSystem;
 
 use super::{Asker, JSON, PHONE};
@@ -45,7 +46,7 @@ pub async fn system(callers: &[PaymentCaller]) -> TestSystem {
     let changes = CallerListChanges::new(&system.without_faults());
     let seen = changes.read().await.expect("the list");
     let changed = changes.write(&seen, callers).await.expect("written");
-    assert_eq!(changed, CallersChanged::Done);
+    assert_eq!(changed, ListChanged::Done);
     system
 }
 
