@@ -170,31 +170,7 @@ fn deployed(stack: &str, table: &str, names: &[String]) -> anyhow::Result<String
 /// The tables of `stack` among `names`. CloudFormation names a table by stack, logical id and random letters.
 fn tables_of(stack: &str, names: &[String]) -> anyhow::Result<Tables> {
     let mut tables = Tables::default();
-    // Without `..`, so that a table more does not compile before it is listed here.
-    let Tables {
-        challenges,
-        deliveries,
-        keys,
-        limits,
-        logins,
-        open_chats,
-        payments,
-        registrations,
-        users,
-        whatsapp_sessions,
-    } = &mut tables;
-    for table in [
-        challenges,
-        deliveries,
-        keys,
-        limits,
-        logins,
-        open_chats,
-        payments,
-        registrations,
-        users,
-        whatsapp_sessions,
-    ] {
+    for table in tables.names_mut() {
         *table = deployed(stack, table, names)?;
     }
     Ok(tables)
@@ -206,22 +182,13 @@ mod tests {
 
     #[test]
     fn the_tables_of_a_stack_are_found_by_their_names() {
-        let ids = [
-            "Challenges",
-            "Deliveries",
-            "Keys",
-            "Limits",
-            "Logins",
-            "Registrations",
-            "Users",
-            "WhatsAppSessions",
-        ];
-        let mut names: Vec<String> = ids
-            .iter()
-            .flat_map(|id| {
+        let mut names: Vec<String> = Tables::default()
+            .names_mut()
+            .into_iter()
+            .flat_map(|table| {
                 [
-                    format!("prod-{id}Table-1ABC2"),
-                    format!("prod-eu-{id}Table-1ABC2"),
+                    format!("prod-{table}-1ABC2"),
+                    format!("prod-eu-{table}-1ABC2"),
                 ]
             })
             .collect();

@@ -62,6 +62,37 @@ impl Default for Tables {
     }
 }
 
+impl Tables {
+    /// The names of all tables, to change each.
+    pub fn names_mut(&mut self) -> [&mut String; 10] {
+        // Without `..`, so that a table more does not compile before it is listed here.
+        let Self {
+            challenges,
+            limits,
+            users,
+            registrations,
+            open_chats,
+            logins,
+            keys,
+            whatsapp_sessions,
+            deliveries,
+            payments,
+        } = self;
+        [
+            challenges,
+            limits,
+            users,
+            registrations,
+            open_chats,
+            logins,
+            keys,
+            whatsapp_sessions,
+            deliveries,
+            payments,
+        ]
+    }
+}
+
 /// The name of the session whose token is `WHATSAPP_USER_TOKEN`. Whoever only looks at its state needs no token.
 pub const SYSTEM_SESSION: &str = "system";
 
