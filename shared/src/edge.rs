@@ -40,3 +40,6 @@ pub mod payments;
 
 /// Webhooks of payment gateways.
 pub mod bridge;
+
+/// Requests of operators, and the pages that answer them.
+pub mod admin;

@@ -43,3 +43,6 @@ pub mod watch;
 
 /// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;
+
+/// Operators: signing in to the dashboard, and what is kept of what they do.
+pub mod admin;

@@ -74,3 +74,6 @@ pub mod payment_caller;
 
 /// Notices about payments: what they are, when they are tried, how they end.
 pub mod notice;
+
+/// The operators: who may sign in, and what they hold.
+pub mod admin;

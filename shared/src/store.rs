@@ -46,6 +46,12 @@ pub mod deliveries;
 /// The payments and their notices.
 pub mod payments;
 
+/// The logins of operators, and the links that open one.
+pub mod admins;
+
+/// What operators did.
+pub mod audit;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

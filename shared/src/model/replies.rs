@@ -199,6 +199,12 @@ texts! {
         "Rute itu tidak ada. Periksa alamatnya.";
     OTHER_METHOD: "Use {methods} for this path.",
         "Gunakan {methods} untuk alamat ini.";
+    NOT_A_FORM: "Send a form as the body, with `Content-Type: application/x-www-form-urlencoded`.",
+        "Kirim formulir sebagai isi permintaan, dengan `Content-Type: application/x-www-form-urlencoded`.";
+    ANOTHER_SITE: "This form is too old, or does not come from this site. Load the page again and send it once more.",
+        "Formulir ini terlalu lama, atau bukan dari situs ini. Muat ulang halamannya dan kirim sekali lagi.";
+    ADMIN_SIGNED_OUT: "You are not signed in as an operator. Sign in at /admin/login.",
+        "Anda belum masuk sebagai pengelola. Masuk di /admin/login.";
     NAME_EMPTY: "Tell your name.",
         "Isi nama Anda.";
     NAME_TOO_LONG: "Shorten the name to 100 characters.",

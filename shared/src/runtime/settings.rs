@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::Credentials;
 
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use crate::model::admin::AdminPhones;
 use crate::model::bridge::Secret;
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
@@ -43,6 +44,10 @@ pub struct Tables {
     pub deliveries: String,
     /// The payments and their notices.
     pub payments: String,
+    /// The logins of operators, and the links that open one.
+    pub admins: String,
+    /// What operators did.
+    pub audit: String,
 }
 
 impl Default for Tables {
@@ -58,13 +63,15 @@ impl Default for Tables {
             whatsapp_sessions: "WhatsAppSessionsTable".into(),
             deliveries: "DeliveriesTable".into(),
             payments: "PaymentsTable".into(),
+            admins: "AdminsTable".into(),
+            audit: "AuditTable".into(),
         }
     }
 }
 
 impl Tables {
     /// The names of all tables, to change each.
-    pub fn names_mut(&mut self) -> [&mut String; 10] {
+    pub fn names_mut(&mut self) -> [&mut String; 12] {
         // Without `..`, so that a table more does not compile before it is listed here.
         let Self {
             challenges,
@@ -77,6 +84,8 @@ impl Tables {
             whatsapp_sessions,
             deliveries,
             payments,
+            admins,
+            audit,
         } = self;
         [
             challenges,
@@ -89,6 +98,8 @@ impl Tables {
             whatsapp_sessions,
             deliveries,
             payments,
+            admins,
+            audit,
         ]
     }
 }
@@ -204,6 +215,8 @@ pub struct Settings {
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
+    /// The operators who may sign in to the dashboard with a code: `ADMIN_PHONES`, separated by commas. None of them has a fixed code.
+    pub admins: AdminPhones,
     /// Where this API is for others: `PUBLIC_BASE_URL`. Nothing when only API Gateway knows.
     pub public_base_url: Option<String>,
     /// The `iss` of access tokens: `TOKEN_ISSUER`, or else `PUBLIC_BASE_URL`, so that whoever has a token finds its keys.
@@ -250,6 +263,7 @@ impl Default for Settings {
             test_numbers: TestNumbers::default(),
             captcha: None,
             trusted_callers: TrustedCallers::default(),
+            admins: AdminPhones::default(),
             public_base_url: None,
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),

@@ -1,0 +1,10 @@
+//! Operators of the dashboard. In reading order:
+
+/// What is kept of what operators do.
+pub mod audit;
+
+/// The logins of operators.
+pub mod logins;
+
+/// One-time links that sign in, for when no code can arrive.
+pub mod links;
