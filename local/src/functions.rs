@@ -24,6 +24,7 @@ macro_rules! functions {
 
 /// Every function.
 pub const ALL: &[(&str, Start)] = functions! {
+    "admin-login" => admin_login,
     "auth-jwks" => auth_jwks,
     "auth-refresh" => auth_refresh,
     "auth-send-otp" => auth_send_otp,

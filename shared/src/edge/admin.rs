@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::response::HTTPS_ONLY;
 use crate::flows::admin::logins::AdminLoginError;
 use crate::model::admin::{AdminPath, AdminSecret, CsrfToken};
+use crate::model::language::Language;
 use crate::model::replies;
 
 /// The cookie of a login. Its prefix makes browsers refuse it without `Secure`, with a domain, or for a part of the site.
@@ -146,6 +147,35 @@ pub fn page_response(status: StatusCode, html: String) -> Response<Body> {
     response
 }
 
+/// What every page begins with; `shared/templates/admin/layout.html` has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The language of the page.
+    pub language: Language,
+    /// The title, which is the heading as well.
+    pub title: &'a str,
+}
+
+impl Layout<'_> {
+    /// The link that leads past what every page begins with.
+    pub const fn skip(&self) -> &'static str {
+        match self.language {
+            Language::English => "Skip to the content",
+            Language::Indonesian => "Langsung ke isi",
+        }
+    }
+}
+
+/// Where somebody signs in who is not signed in, and then comes back to `back`.
+pub fn sign_in_path(back: &AdminPath) -> AdminPath {
+    AdminPath::to_sign_in("next", back)
+}
+
+/// Where somebody who is signed in proves again that it is them, and then comes back to `back`.
+pub fn prove_again_path(back: &AdminPath) -> AdminPath {
+    AdminPath::to_sign_in("again", back)
+}
+
 /// Sends the browser on to another page of this site, which it gets with GET.
 pub fn redirect(path: &AdminPath) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
@@ -181,7 +211,7 @@ impl From<AdminLoginError> for Problem {
         match error {
             AdminLoginError::SignedOut => {
                 let status = StatusCode::UNAUTHORIZED;
-                Self::new(status, "SIGNED_OUT", replies::ADMIN_SIGNED_OUT)
+                Self::new(status, "UNAUTHORIZED", replies::ADMIN_SIGNED_OUT)
             }
             AdminLoginError::Store(error) => Self::internal(&error),
         }

@@ -247,6 +247,23 @@ impl Problem {
         response
     }
 
+    /// The status that it is answered with.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Logs the problem, and says what a page tells a person of it.
+    pub fn told_on_page(&self, language: Language) -> String {
+        self.log();
+        self.message.written(language)
+    }
+
+    /// When to ask again, as the header `Retry-After` says it.
+    pub fn retry_after_header(&self) -> Option<HeaderValue> {
+        let wait = self.retry_after?;
+        Some(HeaderValue::from(seconds_up(wait).max(1)))
+    }
+
     /// Writes the one line that a refusal leaves in the log.
     fn log(&self) {
         let (error, status) = (self.code, self.status.as_u16());

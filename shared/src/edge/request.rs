@@ -127,8 +127,15 @@ impl Intake {
         &self,
         incoming: &Incoming<'_>,
     ) -> Result<(Caller, T), Problem> {
-        let caller = caller::on_behalf(&self.trusted, &incoming.caller, incoming.request)?;
-        Ok((caller, incoming.json()?))
+        Ok((self.caller(incoming)?, incoming.json()?))
+    }
+
+    /// Who is counted as the caller.
+    ///
+    /// # Errors
+    /// When a trusted caller names its client wrongly.
+    pub fn caller(&self, incoming: &Incoming<'_>) -> Result<Caller, Problem> {
+        caller::on_behalf(&self.trusted, &incoming.caller, incoming.request)
     }
 
     /// The account that the field `identifier` names.

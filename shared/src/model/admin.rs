@@ -170,6 +170,11 @@ impl AdminPath {
         Self("/admin".into())
     }
 
+    /// The page that signs in.
+    pub fn sign_in() -> Self {
+        Self("/admin/login".into())
+    }
+
     /// Reads a path with its query. Nothing in it is escaped, but in the query, where it opens no other path.
     pub fn parse(text: &str) -> Option<Self> {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
@@ -182,6 +187,17 @@ impl AdminPath {
             .all(|c| is_plain(c) || b"=&%+:@,".contains(&c));
         let is_ours = segments.next() == Some("admin") && segments.all(is_segment);
         (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// The page that signs in and comes back to `back`, which the field `field` of its query names.
+    pub fn to_sign_in(field: &str, back: &Self) -> Self {
+        let escaped = |c: u8| match c {
+            b'-' | b'_' | b'.' | b'~' => char::from(c).to_string(),
+            c if c.is_ascii_alphanumeric() => char::from(c).to_string(),
+            c => format!("%{c:02X}"),
+        };
+        let back: String = back.0.bytes().map(escaped).collect();
+        Self(format!("/admin/login?{field}={back}"))
     }
 
     /// The path.

@@ -205,6 +205,8 @@ texts! {
         "Formulir ini terlalu lama, atau bukan dari situs ini. Muat ulang halamannya dan kirim sekali lagi.";
     ADMIN_SIGNED_OUT: "You are not signed in as an operator. Sign in at /admin/login.",
         "Anda belum masuk sebagai pengelola. Masuk di /admin/login.";
+    ADMIN_LINK_GONE: "This link was used or has expired. Have another one made.",
+        "Tautan ini sudah dipakai atau sudah kedaluwarsa. Minta tautan baru.";
     NAME_EMPTY: "Tell your name.",
         "Isi nama Anda.";
     NAME_TOO_LONG: "Shorten the name to 100 characters.",
