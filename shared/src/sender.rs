@@ -14,7 +14,7 @@ use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::batch::Read;
 use crate::store::deliveries::Deliveries;
-use crate::store::session_list::{SessionList, SessionNames};
+use crate::store::session_list::{ListedSession, SessionList, SessionNames};
 use crate::store::whatsapp_sessions::SessionItem;
 
 // In reading order: each file uses only what stands above it.
@@ -94,7 +94,7 @@ pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, me
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
 pub use self::queue::{Busy, Place, PlaceError, Turn};
-pub use self::recover::Repair;
+pub use self::recover::{HandConnect, Repair};
 pub use self::services::Named;
 pub use self::watch::Ward;
 
@@ -279,6 +279,23 @@ impl Sender {
     /// When the store fails.
     pub async fn wards(&self) -> Result<Vec<Ward>, StoreError> {
         watch::wards(&self.services, &self.pool).await
+    }
+
+    /// What is needed to do something for `listed`, whose item is `item`.
+    pub fn ward(&self, listed: &ListedSession, item: SessionItem) -> Ward {
+        watch::ward(&self.services, listed, item)
+    }
+
+    /// Connects a session for a person, under the same right as everybody: over before `until`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn connect_by_hand(
+        &self,
+        ward: &mut Ward,
+        until: Timestamp,
+    ) -> Result<HandConnect, StoreError> {
+        watch::connect_by_hand(&self.services, ward, until).await
     }
 
     /// Looks at a session that no message needs now, unless somebody has just done so, and does what can be done for it: over

@@ -11,3 +11,12 @@ pub mod sign_in;
 
 /// One-time links that sign in, for when no code can arrive.
 pub mod links;
+
+/// What operators see of the WhatsApp sessions, and what they do with them.
+pub mod sessions;
+
+/// The payment notices that wait, and those that ended unsent.
+pub mod outbox;
+
+/// What became of a message.
+pub mod deliveries;

@@ -29,7 +29,7 @@ pub use self::report::{Found, NeedsHuman, WatchReport, WatchedGateway, WatchedSe
 pub use self::webhook::WebhookCheck;
 
 use self::silence::Silence;
-use self::webhook::WebhookWatch;
+pub(super) use self::webhook::WebhookWatch;
 
 /// What a run leaves of its time, to report.
 const RESERVE: Duration = Duration::from_secs(2);

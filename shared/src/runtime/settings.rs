@@ -177,6 +177,9 @@ pub struct Settings {
     /// An address that restarts the gateway of `WHATSAPP_SERVER_API` when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
     /// help, at most every ten minutes and three times a day.
     pub restart_url: Option<RestartUrl>,
+    /// What opens the list of all sessions of the gateway, customers' with ours, and lets one more be made:
+    /// `WHATSAPP_ADMIN_TOKEN`. Only operators' pages use it; without it they show our own sessions.
+    pub gateway_admin_token: Option<SessionToken>,
     /// The key that the gateway signs its webhooks with: `WHATSAPP_WEBHOOK_HMAC_KEY`. With it a webhook without its signature is
     /// refused; without it only the address tells who may post. The versions A and B sign nothing.
     pub webhook_key: Option<WebhookKey>,
@@ -250,6 +253,7 @@ impl Default for Settings {
             gateway_url: None,
             gateway_ca_pem: None,
             restart_url: None,
+            gateway_admin_token: None,
             webhook_key: None,
             check_first_contact: true,
             restricted_retry: Duration::from_secs(6 * 60 * 60),

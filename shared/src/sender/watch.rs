@@ -6,11 +6,12 @@ use super::assess;
 use super::pool::{Candidate, Choice, Pool};
 use super::queue::Place;
 use super::rank::Contact;
-use super::recover::{Care, Repair, tend};
+use super::recover::{self, Care, HandConnect, Repair, tend};
 use super::services::Services;
 use crate::gateway::{GatewayError, WebhookSetup};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::session_list::ListedSession;
 use crate::store::whatsapp_sessions::SessionItem;
 
 /// A session that somebody found open so lately is not asked for again.
@@ -59,6 +60,31 @@ impl Ward {
         let (gateway, token) = (&self.place.gateway, &self.place.token);
         gateway.set_webhook(token, address, WEBHOOK_MAX).await
     }
+}
+
+/// What is needed to do something for `listed`, whose item is `item`.
+pub(super) fn ward(services: &Services, listed: &ListedSession, item: SessionItem) -> Ward {
+    let candidate = Candidate {
+        session: listed.session.clone(),
+        contact: Contact::Known,
+    };
+    let choice = Choice::new(candidate, item, services.clock.now());
+    Ward {
+        place: Place::without_a_turn(services, &choice),
+        sends: listed.sends,
+    }
+}
+
+/// Connects the session for a person. Over before `until`.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn connect_by_hand(
+    services: &Services,
+    ward: &mut Ward,
+    until: Timestamp,
+) -> Result<HandConnect, StoreError> {
+    recover::connect_by_hand(services, &mut ward.place, until).await
 }
 
 /// Every session of `pool`, those that were seen the longest ago first.

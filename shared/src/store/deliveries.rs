@@ -119,6 +119,22 @@ impl Deliveries {
             .expression_attribute_values(":expires_at", number(ends))
     }
 
+    /// All that is kept of a message; `None` when nothing is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read(&self, message_id: &str) -> Result<Option<StoredDelivery>, StoreError> {
+        let found = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .key("message_id", text(message_id))
+            .send()
+            .await
+            .map_err(StoreError::during("read a delivery"))?;
+        Ok(found.item.as_ref().and_then(StoredDelivery::of))
+    }
+
     /// When the message was delivered, as far as its record says: a read, to be made together with others.
     pub fn reading_delivered_at(&self, message_id: &str) -> Read<Option<Timestamp>> {
         Read::new(&self.table, "message_id", message_id, |item| {
@@ -261,6 +277,57 @@ pub struct Arrival {
     pub session: String,
     /// When it was delivered.
     pub delivered_at: Option<Timestamp>,
+}
+
+/// All that is kept of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDelivery {
+    /// The message id.
+    pub message_id: String,
+    /// What the message was for.
+    pub purpose: String,
+    /// The recipient, masked.
+    pub phone: String,
+    /// The session that it was sent from.
+    pub session: String,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Why it was not sent.
+    pub reason: Option<String>,
+    /// What was done, in order, and the milliseconds that it took.
+    pub steps: Vec<(String, u64)>,
+    /// When it began.
+    pub at: Timestamp,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+}
+
+impl StoredDelivery {
+    /// The record in `item`; `None` where that is a receipt without one.
+    fn of(item: &Item) -> Option<Self> {
+        let words = |name| item.text(name).map(str::to_owned);
+        let time = |name| item.number(name).map(Timestamp::from_millis);
+        let steps = item.get("steps").and_then(|steps| steps.as_l().ok());
+        let step = |step: &AttributeValue| {
+            let step = step.as_m().ok()?;
+            let elapsed_ms = u64::try_from(step.number("elapsed_ms")?).ok()?;
+            Some((step.text("what")?.to_owned(), elapsed_ms))
+        };
+        Some(Self {
+            message_id: words("message_id")?,
+            purpose: words("purpose")?,
+            phone: words("phone")?,
+            session: words("session")?,
+            outcome: words("outcome")?,
+            reason: words("reason"),
+            steps: steps.into_iter().flatten().filter_map(step).collect(),
+            at: time("at")?,
+            delivered_at: time("delivered_at"),
+            read_at: time("read_at"),
+        })
+    }
 }
 
 impl Arrival {

@@ -110,7 +110,9 @@ impl Notices {
     }
 
     async fn end(&self, story: &Story, notice: &Notice, state: State) -> Result<Tried, StoreError> {
-        self.payments.end(&story.payment.id, notice, state).await?;
+        let now = self.clock.now();
+        let end = (state, now);
+        self.payments.end(&story.payment.id, notice, end).await?;
         if matches!(state, State::Dead | State::Expired) {
             self.report_end(story, notice, state);
         }

@@ -38,13 +38,13 @@ impl WebhookCheck {
 
 /// Watches over the webhooks of the sessions.
 #[derive(Clone, Debug)]
-pub(super) struct WebhookWatch {
+pub(in crate::flows) struct WebhookWatch {
     ring: KeyRing,
     base_url: Option<String>,
 }
 
 impl WebhookWatch {
-    pub(super) fn new(backends: &Backends) -> Self {
+    pub(in crate::flows) fn new(backends: &Backends) -> Self {
         Self {
             ring: KeyRing::new(backends, RingName::Webhooks),
             base_url: backends.settings.public_base_url.clone(),
@@ -86,7 +86,7 @@ impl WebhookWatch {
     }
 
     /// The address of the webhooks of `session`, where it is known.
-    async fn address(&self, session: &str, now: Timestamp) -> Option<String> {
+    pub(in crate::flows) async fn address(&self, session: &str, now: Timestamp) -> Option<String> {
         let base_url = self.base_url.as_deref()?;
         match self.ring.get(now).await {
             Ok(ring) => Some(format!("{base_url}{}", webhook::path(&ring, session, now)?)),

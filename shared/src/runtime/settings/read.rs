@@ -48,6 +48,7 @@ impl Settings {
             gateway_url: gateway_url(vars)?,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
             restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl::new),
+            gateway_admin_token: vars.get("WHATSAPP_ADMIN_TOKEN").map(SessionToken::new),
             webhook_key: webhook_key(vars)?,
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,

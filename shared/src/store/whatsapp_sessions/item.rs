@@ -164,8 +164,8 @@ impl SendEnd {
         Self::Late,
     ];
 
-    /// The word for it in the store.
-    const fn as_str(self) -> &'static str {
+    /// The word for it in the store and in replies to operators.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::Unknown => "unknown",
