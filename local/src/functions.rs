@@ -24,6 +24,8 @@ macro_rules! functions {
 
 /// Every function.
 pub const ALL: &[(&str, Start)] = functions! {
+    "admin-api" => admin_api,
+    "admin-dashboard" => admin_dashboard,
     "admin-login" => admin_login,
     "auth-jwks" => auth_jwks,
     "auth-refresh" => auth_refresh,

@@ -365,6 +365,7 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
     };
     settings.gateway_url = Some(format!("http://{address}"));
     payments::simulate_accounts(&mut settings.bridges);
+    settings.gateway_admin_token = Some(SessionToken::new(&options.admin_token));
     let simulator = Simulator::new(options);
     settings.sessions = sessions_of(&simulator).take(1).collect();
     Ok((listener, simulator))

@@ -43,3 +43,6 @@ pub mod bridge;
 
 /// Requests of operators, and the pages that answer them.
 pub mod admin;
+
+/// What operators are refused.
+pub mod operators;

@@ -61,6 +61,21 @@ pub fn set_cookie(response: &mut Response<Body>, change: &CookieChange<'_>) {
     }
 }
 
+/// Whether the body is a form as a browser posts it.
+pub fn is_form(request: &Request) -> bool {
+    let media_type = headers::header(request, "content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The field `name` of the query, without spaces around it. Nothing when it is missing or empty.
+pub fn query_field(request: &Request, name: &str) -> Option<String> {
+    let query = request.uri().query().unwrap_or_default();
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    let (_, value) = fields.find(|(key, _)| key == name)?;
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
 /// The fields of a form as a browser posts it.
 #[derive(Clone, Debug, Default)]
 pub struct Form(Vec<(String, String)>);
@@ -71,9 +86,7 @@ impl Form {
     /// # Errors
     /// When it is no form, or too large.
     pub fn read(request: &Request) -> Result<Self, Problem> {
-        let media_type = headers::header(request, "content-type").unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !is_form(request) {
             let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE");
             return Err(Problem::new(status, code, replies::NOT_A_FORM));
         }

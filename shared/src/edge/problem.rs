@@ -247,6 +247,11 @@ impl Problem {
         response
     }
 
+    /// The code for the client's program.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The status that it is answered with.
     pub const fn status(&self) -> StatusCode {
         self.status

@@ -189,6 +189,21 @@ impl AdminPath {
         (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
     }
 
+    /// The same page with these fields of its query, and no others. A value has letters, digits and `_-` only, or is left out.
+    #[must_use]
+    pub fn with_query(&self, fields: &[(&str, String)]) -> Self {
+        let page = self.0.split('?').next().unwrap_or_default();
+        let plain = |value: &str| {
+            let mut bytes = value.bytes();
+            bytes.all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
+        };
+        let fields = fields.iter().filter(|(_, value)| plain(value));
+        let query: Vec<_> = fields
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        Self(format!("{page}?{}", query.join("&")))
+    }
+
     /// The page that signs in and comes back to `back`, which the field `field` of its query names.
     pub fn to_sign_in(field: &str, back: &Self) -> Self {
         let escaped = |c: u8| match c {

@@ -80,6 +80,17 @@ pub enum Customers {
     Failed(GatewayError),
 }
 
+impl Customers {
+    /// The word for it in replies.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Shown => "shown",
+            Self::NotAsked => "not_asked",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// The WhatsApp sessions, for operators.
 #[derive(Clone, Debug)]
 pub struct AdminSessions {

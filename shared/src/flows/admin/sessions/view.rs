@@ -92,6 +92,16 @@ pub enum Owner {
     Customer,
 }
 
+impl Owner {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Customer => "customer",
+        }
+    }
+}
+
 /// Whether this system sends from a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolPlace {
@@ -103,6 +113,18 @@ pub enum PoolPlace {
     Out,
     /// It is a customer's.
     NotOurs,
+}
+
+impl PoolPlace {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::In => "in",
+            Self::Out => "out",
+            Self::NotOurs => "not_ours",
+        }
+    }
 }
 
 /// The two flags of a session at its gateway, a moment ago.
@@ -141,6 +163,28 @@ pub enum Doing {
     LeftAloneUntil(Timestamp),
     /// Only a person can help.
     WaitsForPerson,
+}
+
+impl Doing {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Connecting(_) => "connecting",
+            Self::NextConnect(_) => "next_connect",
+            Self::EachMinute => "each_minute",
+            Self::LeftAloneUntil(_) => "left_alone",
+            Self::WaitsForPerson => "waits_for_person",
+        }
+    }
+
+    /// The time that it has.
+    pub const fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Connecting(at) | Self::NextConnect(at) | Self::LeftAloneUntil(at) => Some(at),
+            Self::Nothing | Self::EachMinute | Self::WaitsForPerson => None,
+        }
+    }
 }
 
 /// How the last messages went that were sent from a session.

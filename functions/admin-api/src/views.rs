@@ -1,0 +1,112 @@
+//! What is answered, as JSON.
+use serde_json::{Value, json};
+use shared::flows::admin::outbox::{OutboxItem, OutboxPage};
+use shared::flows::admin::sessions::SessionsView;
+use shared::flows::admin::sessions::glance::{Glance, Wrong};
+use shared::flows::admin::sessions::view::{Doing, SessionView};
+use shared::platform::timestamp::Timestamp;
+use shared::store::deliveries::StoredDelivery;
+
+/// All sessions, and the channel in one glance.
+pub fn sessions(all: &SessionsView) -> Value {
+    let sessions: Vec<_> = all.sessions.iter().map(session).collect();
+    json!({
+        "channel": glance(&all.glance),
+        "sessions": sessions,
+        "customers": all.customers.as_str(),
+    })
+}
+
+fn glance(glance: &Glance) -> Value {
+    let wrong: Vec<_> = glance.wrong.iter().map(wrong).collect();
+    json!({ "verdict": glance.verdict.as_str(), "since": time(glance.since), "wrong": wrong })
+}
+
+fn wrong(wrong: &Wrong) -> Value {
+    json!({
+        "id": wrong.key.to_string(),
+        "name": wrong.name,
+        "health": wrong.health.as_str(),
+        "doing": doing(wrong.doing),
+    })
+}
+
+fn doing(doing: Doing) -> Value {
+    json!({ "what": doing.as_str(), "at": time(doing.at()) })
+}
+
+/// One session.
+pub fn session(view: &SessionView) -> Value {
+    let last = view.last_sends;
+    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "id": view.key.to_string(),
+        "name": view.name,
+        "owner": view.owner.as_str(),
+        "pool": view.pool.as_str(),
+        "gateway": view.gateway,
+        "health": view.health.as_str(),
+        "since": time(view.since),
+        "seenAt": time(view.seen_at),
+        "connected": view.flags.map(|flags| flags.connected),
+        "loggedIn": view.flags.map(|flags| flags.logged_in),
+        "doing": doing(view.doing),
+        "number": view.number,
+        "lastSends": {
+            "of": last.of,
+            "taken": last.taken,
+            "medianMs": last.median.map(millis),
+            "failure": last.failed.map(|(end, _)| end.as_str()),
+            "failedAt": time(last.failed.map(|(_, at)| at)),
+        },
+        "deliveredAt": time(view.delivered_at),
+        "newChatsToday": view.new_chats,
+        "newChatsPerDay": view.new_chats_most,
+        "connectsLastHour": view.connects_last_hour,
+    })
+}
+
+/// Payment notices.
+pub fn outbox(page: &OutboxPage) -> Value {
+    let items: Vec<_> = page.items.iter().map(notice).collect();
+    json!({ "notices": items, "moreLeft": page.more_left })
+}
+
+fn notice(item: &OutboxItem) -> Value {
+    json!({
+        "id": item.key.to_string(),
+        "paymentId": item.payment,
+        "about": item.purpose,
+        "phone": item.phone,
+        "state": item.state.name(),
+        "at": item.at.rfc3339(),
+        "deliverBy": item.deliver_by.rfc3339(),
+        "attempts": item.attempts,
+        "reason": item.last_error,
+        "messageId": item.message_id,
+    })
+}
+
+/// One message.
+pub fn delivery(found: &StoredDelivery) -> Value {
+    let steps = found.steps.iter();
+    let steps: Vec<_> = steps
+        .map(|(what, elapsed_ms)| json!({ "what": what, "elapsedMs": elapsed_ms }))
+        .collect();
+    json!({
+        "messageId": found.message_id,
+        "purpose": found.purpose,
+        "phone": found.phone,
+        "session": found.session,
+        "outcome": found.outcome,
+        "reason": found.reason,
+        "at": found.at.rfc3339(),
+        "deliveredAt": time(found.delivered_at),
+        "readAt": time(found.read_at),
+        "steps": steps,
+    })
+}
+
+fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(Timestamp::rfc3339)
+}

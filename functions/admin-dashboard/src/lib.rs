@@ -1,0 +1,261 @@
+//! The pages of the operators' dashboard. They show and change nothing: their forms post to `/api/admin`.
+//!
+//! `GET /admin` leads to the sessions. Below `/admin/dashboard`: `whatsapp-sessions`, `whatsapp-sessions/{name}`, `outbox`,
+//! `deliveries` and `audit`. `GET /admin/assets/{file}` has the style and the script. Each page works without the script, which
+//! only fetches it again from time to time.
+
+/// The style and the script.
+mod assets;
+
+/// The pages, as their templates need them.
+mod pages;
+
+/// What the pages say of states.
+mod words;
+
+/// Times, as people read them.
+mod when;
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use shared::edge::admin::{self, query_field};
+use shared::edge::problem::Problem;
+use shared::edge::request::Incoming;
+use shared::flows::admin::audit::Audit;
+use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
+use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
+use shared::flows::admin::sessions::AdminSessions;
+use shared::flows::admin::sessions::key::SessionKey;
+use shared::flows::admin::sessions::view::SessionView;
+use shared::model::admin::AdminPath;
+use shared::platform::clock::Clock;
+use shared::runtime::Backends;
+use shared::store::StoreError;
+use shared::store::audit::AuditKey;
+
+use pages::{
+    AuditPage, DeliveriesPage, Frame, MissingPage, OutboxListPage, Pairing, ProblemPage,
+    SessionPage, SessionsPage, respond,
+};
+
+/// What this function may touch.
+#[derive(Debug)]
+pub struct App {
+    logins: AdminLogins,
+    sessions: AdminSessions,
+    outbox: AdminOutbox,
+    deliveries: AdminDeliveries,
+    audit: Audit,
+    clock: Clock,
+}
+
+impl App {
+    /// Takes what this function may touch from `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            logins: AdminLogins::new(backends),
+            sessions: AdminSessions::new(backends),
+            outbox: AdminOutbox::new(backends),
+            deliveries: AdminDeliveries::new(backends),
+            audit: Audit::new(backends),
+            clock: backends.clock.clone(),
+        }
+    }
+
+    /// Nothing: operators can wait for the first contact.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let incoming = Incoming::new(&request, app.clock.now());
+    let path = request.uri().path();
+    if let Some(file) = path.strip_prefix("/admin/assets/") {
+        return assets::respond(&request, file);
+    }
+    let shown = incoming.in_time(show(app, &incoming)).await;
+    shown.unwrap_or_else(|problem| problem_page(&incoming, &problem))
+}
+
+/// A visit of somebody who is signed in.
+struct Visit<'a> {
+    app: &'a App,
+    incoming: &'a Incoming<'a>,
+    login: AdminLogin,
+}
+
+async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Problem> {
+    let path = incoming.request.uri().path();
+    let cookie = admin::login_cookie(incoming.request);
+    let login = match app.logins.current(cookie.as_ref(), incoming.now).await {
+        Ok(login) => login,
+        Err(AdminLoginError::SignedOut) => {
+            let back = here(incoming).unwrap_or_else(AdminPath::home);
+            return Ok(admin::redirect(&admin::sign_in_path(&back)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let visit = Visit {
+        app,
+        incoming,
+        login,
+    };
+    match path.strip_prefix("/admin/dashboard/") {
+        None => Ok(admin::redirect(&sessions_path())),
+        Some("whatsapp-sessions") => visit.sessions().await,
+        Some("outbox") => visit.outbox().await,
+        Some("deliveries") => visit.deliveries().await,
+        Some("audit") => visit.audit().await,
+        Some(other) => match other.strip_prefix("whatsapp-sessions/") {
+            Some(name) => visit.session(name).await,
+            None => visit.missing(),
+        },
+    }
+}
+
+/// The page that is asked for, without what a form has left in its query.
+fn here(incoming: &Incoming<'_>) -> Option<AdminPath> {
+    AdminPath::parse(incoming.request.uri().path())
+}
+
+fn sessions_path() -> AdminPath {
+    AdminPath::parse("/admin/dashboard/whatsapp-sessions").unwrap_or_else(AdminPath::home)
+}
+
+impl Visit<'_> {
+    fn frame(&self, title: &'static str) -> Frame<'_> {
+        Frame::new(self.incoming, &self.login, title)
+    }
+
+    fn say(&self, english: &'static str, indonesian: &'static str) -> &'static str {
+        words::say(self.incoming.caller.language, english, indonesian)
+    }
+
+    async fn sessions(&self) -> Result<Response<Body>, Problem> {
+        let all = self.app.sessions.all(self.incoming.now).await;
+        let all = all.map_err(|error| Problem::internal(&error))?;
+        let frame = self.frame(self.say("WhatsApp sessions", "Sesi WhatsApp"));
+        respond(
+            &SessionsPage {
+                layout: frame.layout,
+                frame,
+                all: &all,
+            },
+            StatusCode::OK,
+        )
+    }
+
+    async fn session(&self, name: &str) -> Result<Response<Body>, Problem> {
+        let Some(key) = SessionKey::parse(name) else {
+            return self.missing();
+        };
+        let all = self.app.sessions.all(self.incoming.now).await;
+        let all = all.map_err(|error| Problem::internal(&error))?;
+        let mut sessions = all.sessions.iter();
+        let Some(session) = sessions.find(|session| session.key == key) else {
+            return self.missing();
+        };
+        let pairing = self.pairing(session).await;
+        let frame = self.frame(self.say("WhatsApp session", "Sesi WhatsApp"));
+        let page = SessionPage {
+            layout: frame.layout,
+            frame,
+            session,
+            pairing,
+        };
+        respond(&page, StatusCode::OK)
+    }
+
+    /// What is shown to whoever wants to pair the session.
+    async fn pairing(&self, session: &SessionView) -> Pairing {
+        let is_open = session.flags.is_some_and(|flags| flags.connected);
+        let is_paired = session.flags.is_some_and(|flags| flags.logged_in);
+        if is_paired {
+            return Pairing::Paired;
+        }
+        if !is_open {
+            return Pairing::Closed;
+        }
+        if !self.login.proved_lately(self.incoming.now) {
+            return Pairing::ProofNeeded;
+        }
+        match self.app.sessions.qr(&session.key).await {
+            Ok(Some(code)) => Pairing::Code(code),
+            // The session has logged in meanwhile, or the first code is not there yet.
+            Ok(None) | Err(_) => Pairing::NoCodeYet,
+        }
+    }
+
+    async fn outbox(&self) -> Result<Response<Body>, Problem> {
+        let named = query_field(self.incoming.request, "state");
+        let state = named.as_deref().and_then(OutboxState::parse);
+        let state = state.unwrap_or(OutboxState::Waiting);
+        let page = self.app.outbox.list(state, self.incoming.now).await;
+        let page = page.map_err(|error| Problem::internal(&error))?;
+        let frame = self.frame(self.say("Outbox", "Kotak keluar"));
+        let page = OutboxListPage {
+            layout: frame.layout,
+            frame,
+            state,
+            page,
+        };
+        respond(&page, StatusCode::OK)
+    }
+
+    async fn deliveries(&self) -> Result<Response<Body>, Problem> {
+        let typed = query_field(self.incoming.request, "messageId");
+        let id = typed.as_deref().and_then(MessageId::parse);
+        let found = match &id {
+            Some(id) => self.app.deliveries.find(id).await,
+            None => Ok(None),
+        };
+        let found = found.map_err(|error| Problem::internal(&error))?;
+        let frame = self.frame(self.say("Deliveries", "Pengiriman"));
+        let page = DeliveriesPage {
+            layout: frame.layout,
+            frame,
+            typed: typed.unwrap_or_default(),
+            found,
+        };
+        respond(&page, StatusCode::OK)
+    }
+
+    async fn audit(&self) -> Result<Response<Body>, Problem> {
+        let before = query_field(self.incoming.request, "before");
+        let before = before.as_deref().and_then(AuditKey::parse);
+        let page = self.app.audit.page(before.as_ref(), self.incoming.now);
+        let page = page.await.map_err(|error| Problem::internal(&error))?;
+        let frame = self.frame(self.say("Audit", "Jejak audit"));
+        respond(
+            &AuditPage {
+                layout: frame.layout,
+                frame,
+                page,
+            },
+            StatusCode::OK,
+        )
+    }
+
+    fn missing(&self) -> Result<Response<Body>, Problem> {
+        let frame = self.frame(self.say("Not there", "Tidak ada"));
+        respond(
+            &MissingPage {
+                layout: frame.layout,
+                frame,
+            },
+            StatusCode::NOT_FOUND,
+        )
+    }
+}
+
+fn problem_page(incoming: &Incoming<'_>, problem: &Problem) -> Response<Body> {
+    let page = ProblemPage::new(incoming, problem);
+    let fallback = |_| admin::page_response(StatusCode::SERVICE_UNAVAILABLE, String::new());
+    respond(&page, problem.status()).unwrap_or_else(fallback)
+}

@@ -1,0 +1,372 @@
+//! The pages, as their templates need them. What is put into a template is escaped by its type.
+use askama::Template;
+use lambda_http::http::{StatusCode, header};
+use lambda_http::{Body, Response};
+use shared::edge::admin::{self, Layout, query_field};
+use shared::edge::operators;
+use shared::edge::problem::Problem;
+use shared::edge::request::Incoming;
+use shared::flows::admin::logins::AdminLogin;
+use shared::flows::admin::outbox::{OutboxPage, OutboxState};
+use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, SessionView};
+use shared::flows::admin::sessions::{Customers, SessionsView};
+use shared::model::language::Language;
+use shared::model::replies;
+use shared::platform::timestamp::Timestamp;
+use shared::store::deliveries::StoredDelivery;
+
+use crate::when::When;
+use crate::words;
+
+/// What every page of somebody who is signed in has.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// Who is signed in, masked.
+    pub who: String,
+    /// What its forms have to bring.
+    pub csrf: &'a str,
+    /// Its own path, which forms come back to.
+    pub path: &'a str,
+    /// What became of the last form.
+    pub notice: Option<Notice>,
+    now: Timestamp,
+}
+
+/// What became of the last form.
+#[derive(Debug)]
+pub struct Notice {
+    /// Whether it was refused.
+    pub is_problem: bool,
+    /// What a person is told.
+    pub text: String,
+    /// A code to type on a phone.
+    pub code: Option<String>,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of the page that `incoming` asks for.
+    pub fn new(incoming: &'a Incoming<'_>, login: &'a AdminLogin, title: &'a str) -> Self {
+        Self {
+            layout: Layout {
+                language: incoming.caller.language,
+                title,
+            },
+            who: login.who.to_string(),
+            csrf: login.csrf.expose(),
+            path: incoming.request.uri().path(),
+            notice: notice(incoming),
+            now: incoming.now,
+        }
+    }
+
+    /// The text in the language of the page.
+    pub const fn say(&self, english: &'static str, indonesian: &'static str) -> &'static str {
+        words::say(self.layout.language, english, indonesian)
+    }
+
+    const fn language(&self) -> Language {
+        self.layout.language
+    }
+
+    /// Whether the page is the one of that name, or below it.
+    pub fn is_at(&self, name: &str) -> bool {
+        let below = self.path.strip_prefix("/admin/dashboard/");
+        below.is_some_and(|below| below.split('/').next() == Some(name))
+    }
+
+    /// A time.
+    pub fn when(&self, at: &Timestamp) -> When {
+        When::new(*at, self.now, self.language())
+    }
+
+    /// The word for how a session is.
+    pub const fn health(&self, health: &Health) -> &'static str {
+        words::health(*health, self.language())
+    }
+
+    /// The shape for it.
+    pub const fn shape(&self, health: &Health) -> &'static str {
+        words::shape(*health)
+    }
+
+    /// What a person has to do about it.
+    pub const fn to_do(&self, health: &Health) -> &'static str {
+        words::to_do(*health, self.language())
+    }
+
+    /// Whether messages are sent from a session.
+    pub const fn pool(&self, pool: &PoolPlace) -> &'static str {
+        words::pool(*pool, self.language())
+    }
+
+    /// What is being done about a session, and the time that it has.
+    pub fn doing(&self, doing: &Doing) -> (&'static str, Option<When>) {
+        let what = match doing {
+            Doing::Nothing => "",
+            Doing::Connecting(_) => self.say("Told to connect", "Diminta tersambung"),
+            Doing::NextConnect(_) => self.say("Connected again", "Disambungkan lagi"),
+            Doing::EachMinute => self.say(
+                "Looked at each minute, and connected as soon as that helps",
+                "Diperiksa setiap menit, dan disambungkan begitu itu membantu",
+            ),
+            Doing::LeftAloneUntil(_) => self.say("Tried again", "Dicoba lagi"),
+            Doing::WaitsForPerson => self.say("Waits for a person", "Menunggu seseorang"),
+        };
+        let at = doing.at();
+        (what, at.map(|at| self.when(&at)))
+    }
+
+    /// The two flags in words.
+    pub const fn flags(&self, flags: &Flags) -> &'static str {
+        match (flags.connected, flags.logged_in) {
+            (true, true) => self.say("connected, logged in", "tersambung, masuk"),
+            (true, false) => self.say("connected, not logged in", "tersambung, belum masuk"),
+            (false, true) => self.say("not connected, logged in", "terputus, masuk"),
+            (false, false) => self.say("not connected, not logged in", "terputus, belum masuk"),
+        }
+    }
+
+    /// Milliseconds as people read them.
+    pub fn took(&self, span: &std::time::Duration) -> String {
+        let unit = self.say("s", "dtk");
+        format!("{:.1} {unit}", span.as_secs_f64())
+    }
+
+    /// The same of a number.
+    pub fn took_ms(&self, millis: &u64) -> String {
+        match millis {
+            0..1_000 => format!("{millis} ms"),
+            _ => self.took(&std::time::Duration::from_millis(*millis)),
+        }
+    }
+}
+
+fn notice(incoming: &Incoming<'_>) -> Option<Notice> {
+    let language = incoming.caller.language;
+    let field = |name| query_field(incoming.request, name);
+    if let Some(problem) = field("problem") {
+        return Some(Notice {
+            is_problem: true,
+            text: operators::told(&problem).written(language),
+            code: None,
+        });
+    }
+    let code = field("code").filter(|code| is_linking_code(code));
+    let done = field("done").map(|done| told_of(&done, language));
+    let text = match &code {
+        Some(_) => words::say(
+            language,
+            "On the phone: Linked devices, Link a device, Link with phone number. Type this code within two minutes:",
+            "Di ponsel: Perangkat tertaut, Tautkan perangkat, Tautkan dengan nomor telepon. Ketik kode ini dalam dua menit:",
+        )
+        .to_owned(),
+        None => done?,
+    };
+    Some(Notice {
+        is_problem: false,
+        text,
+        code,
+    })
+}
+
+fn is_linking_code(code: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    code.len() <= 16 && code.bytes().all(plain)
+}
+
+/// What a page says of what was done.
+fn told_of(done: &str, language: Language) -> String {
+    if done != "added" {
+        return replies::ADMIN_DONE.written(language);
+    }
+    let added = words::say(
+        language,
+        "The session is added. Scan its QR code, and it sends.",
+        "Sesi ditambahkan. Pindai kode QR-nya, lalu sesi mengirim.",
+    );
+    added.to_owned()
+}
+
+/// All sessions.
+#[derive(Debug, Template)]
+#[template(path = "sessions.html")]
+pub struct SessionsPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The sessions.
+    pub all: &'a SessionsView,
+}
+
+impl SessionsPage<'_> {
+    fn verdict(&self) -> &'static str {
+        words::verdict(self.all.glance.verdict, self.frame.language())
+    }
+
+    fn verdict_shape(&self) -> &'static str {
+        words::verdict_shape(self.all.glance.verdict)
+    }
+
+    /// Why the sessions of customers are not there; nothing where they are.
+    fn customers_missing(&self) -> Option<&'static str> {
+        match self.all.customers {
+            Customers::Shown => None,
+            Customers::NotAsked => Some(self.frame.say(
+                "Sessions of customers are not shown: set WHATSAPP_ADMIN_TOKEN.",
+                "Sesi pelanggan tidak ditampilkan: atur WHATSAPP_ADMIN_TOKEN.",
+            )),
+            Customers::Failed(_) => Some(self.frame.say(
+                "Sessions of customers are not shown: the gateway did not list them in time.",
+                "Sesi pelanggan tidak ditampilkan: gateway tidak menjawab tepat waktu.",
+            )),
+        }
+    }
+
+    fn can_add(&self) -> bool {
+        self.all.customers != Customers::NotAsked
+    }
+}
+
+/// What is shown to whoever wants to pair a session.
+#[derive(Debug)]
+pub enum Pairing {
+    /// It is paired.
+    Paired,
+    /// It is closed, and shows no code before it is connected.
+    Closed,
+    /// Somebody has to prove who they are before they see the code.
+    ProofNeeded,
+    /// There is no code yet.
+    NoCodeYet,
+    /// A picture to scan, as a data URL.
+    Code(String),
+}
+
+/// One session.
+#[derive(Debug, Template)]
+#[template(path = "session.html")]
+pub struct SessionPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The session.
+    pub session: &'a SessionView,
+    /// What is shown to whoever wants to pair it.
+    pub pairing: Pairing,
+}
+
+/// Payment notices.
+#[derive(Debug, Template)]
+#[template(path = "outbox.html")]
+pub struct OutboxListPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// Which notices.
+    pub state: OutboxState,
+    /// The notices.
+    pub page: OutboxPage,
+}
+
+impl OutboxListPage<'_> {
+    fn is_dead(&self) -> bool {
+        self.state == OutboxState::Dead
+    }
+
+    fn state_of(&self, item: &shared::flows::admin::outbox::OutboxItem) -> &'static str {
+        words::notice(item.state, self.frame.language())
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Template)]
+#[template(path = "deliveries.html")]
+pub struct DeliveriesPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The message id as it was typed.
+    pub typed: String,
+    /// The message.
+    pub found: Option<StoredDelivery>,
+}
+
+/// What operators did.
+#[derive(Debug, Template)]
+#[template(path = "audit.html")]
+pub struct AuditPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The entries.
+    pub page: shared::flows::admin::audit::AuditPage,
+}
+
+impl AuditPage<'_> {
+    fn at(&self, entry: &shared::store::audit::StoredAudit) -> When {
+        self.frame.when(&entry.key.at())
+    }
+}
+
+/// Says that a page is not there.
+#[derive(Debug, Template)]
+#[template(path = "missing.html")]
+pub struct MissingPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+}
+
+/// Says what went wrong, to whoever it is.
+#[derive(Debug, Template)]
+#[template(path = "problem.html")]
+pub struct ProblemPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What a person is told.
+    pub message: String,
+    /// Before the id of the request.
+    pub request: &'static str,
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// The link that tries again.
+    pub again: &'static str,
+}
+
+impl<'a> ProblemPage<'a> {
+    /// The page that tells of `problem`.
+    pub fn new(incoming: &'a Incoming<'_>, problem: &Problem) -> Self {
+        let language = incoming.caller.language;
+        Self {
+            layout: Layout {
+                language,
+                title: words::say(language, "That did not work", "Tidak berhasil"),
+            },
+            message: problem.told_on_page(language),
+            request: words::say(language, "Request:", "Permintaan:"),
+            request_id: &incoming.caller.request_id,
+            again: words::say(language, "Try again", "Coba lagi"),
+        }
+    }
+}
+
+/// The page as a response.
+///
+/// # Errors
+/// When the page cannot be written.
+pub fn respond(page: &impl Template, status: StatusCode) -> Result<Response<Body>, Problem> {
+    let html = page.render().map_err(|error| Problem::internal(&error))?;
+    let mut response = admin::page_response(status, html);
+    // What a page says depends on the language that the browser asks for.
+    let language = header::HeaderValue::from_static("accept-language, cookie");
+    response.headers_mut().insert(header::VARY, language);
+    Ok(response)
+}
