@@ -21,7 +21,7 @@ use crate::cli::Cli;
 use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
-use crate::operate::webhook_path;
+use crate::operate::{admin_link_path, webhook_path};
 use crate::payments;
 use crate::schedules;
 use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
@@ -40,8 +40,36 @@ pub struct Machine {
     simulator: Option<(TcpListener, Simulator)>,
     database: Option<EmbeddedDynamoDb>,
     database_listener: Option<TcpListener>,
+    secrets: SecretPaths,
+}
+
+/// Paths of the API that whoever started the machine is told.
+#[derive(Debug)]
+struct SecretPaths {
     /// Where the gateway's first session posts its webhooks.
-    webhook_path: Option<String>,
+    webhook: Option<String>,
+    /// The link that signs in to the dashboard, of this start.
+    admin_link: Option<String>,
+}
+
+impl SecretPaths {
+    async fn read(backends: &Backends) -> anyhow::Result<Self> {
+        let webhook = match backends.settings.sessions.first() {
+            Some(session) => Some(webhook_path(backends, &session.name).await?),
+            None => None,
+        };
+        Ok(Self {
+            webhook,
+            admin_link: None,
+        })
+    }
+
+    async fn with_admin_link(self, backends: &Backends) -> anyhow::Result<Self> {
+        Ok(Self {
+            admin_link: Some(admin_link_path(backends).await?),
+            ..self
+        })
+    }
 }
 
 impl Machine {
@@ -67,10 +95,10 @@ impl Machine {
         let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
         let backends = filled(settings, database.as_ref(), &template).await?;
-        let webhook_path = match backends.settings.sessions.first() {
-            Some(session) => Some(webhook_path(&backends, &session.name).await?),
-            None => None,
-        };
+        let mut secrets = SecretPaths::read(&backends).await?;
+        if api.is_some() {
+            secrets = secrets.with_admin_link(&backends).await?;
+        }
         let machine = Self {
             cli,
             template,
@@ -79,7 +107,7 @@ impl Machine {
             simulator,
             database,
             database_listener,
-            webhook_path,
+            secrets,
         };
         if machine.simulator.is_some() {
             machine.list_simulated().await?;
@@ -206,6 +234,27 @@ impl Machine {
         )
     }
 
+    fn show_addresses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SecretPaths {
+            webhook,
+            admin_link,
+        } = &self.secrets;
+        if let Some(address) = self.api_address() {
+            writeln!(f, "  API       http://{address}")?;
+        }
+        if let (Some(base_url), Some(path)) = (&self.backends.settings.public_base_url, webhook) {
+            writeln!(f, "  Webhook   {base_url}{path}")?;
+        }
+        if let (Some(address), Some(path)) = (self.api_address(), admin_link) {
+            writeln!(f, "  Operators http://{address}{path}")?;
+            writeln!(
+                f,
+                "            signs in once, within ten minutes; the next start, or `cargo run -- admin-link`, makes another"
+            )?;
+        }
+        Ok(())
+    }
+
     fn show_environment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -268,12 +317,7 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = &self.backends.settings;
         let gateway = settings.gateway_url.as_deref().unwrap_or_default();
-        if let Some(address) = self.api_address() {
-            writeln!(f, "  API       http://{address}")?;
-        }
-        if let (Some(base_url), Some(path)) = (&settings.public_base_url, &self.webhook_path) {
-            writeln!(f, "  Webhook   {base_url}{path}")?;
-        }
+        self.show_addresses(f)?;
         match &self.simulator {
             Some((_, simulator)) => {
                 writeln!(

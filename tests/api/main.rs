@@ -1,4 +1,5 @@
 //! What a client can see of each endpoint: replies, messages on phones, and what is left in the tables.
+mod admin_login;
 mod auth_jwks;
 mod auth_refresh;
 mod auth_send_otp;
