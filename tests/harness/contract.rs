@@ -195,6 +195,14 @@ fn complaints(method: &str, path: &str, reply: &Reply) -> Vec<String> {
             .and_then(|value| value.to_str().ok())
     };
     let mut complaints = Vec::new();
+    // The answer to a form: the way back to its page.
+    if response.get("content").is_none() {
+        let to_page = header("location").is_some_and(leads_to_pages);
+        if !to_page || !reply.body.is_empty() {
+            complaints.push("nothing but the way to a page is documented".into());
+        }
+        return complaints;
+    }
     if header("content-type") != Some("application/json") {
         complaints.push("the content type is not application/json".into());
     }

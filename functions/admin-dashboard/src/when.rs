@@ -17,6 +17,8 @@ const DAY: u64 = 24 * HOUR;
 pub struct When {
     /// How long ago, or in how long.
     pub relative: String,
+    /// How far away it is.
+    pub span: String,
     /// The time to the second, in UTC.
     pub exact: String,
     /// The same for programs.
@@ -28,17 +30,17 @@ impl When {
     pub fn new(at: Timestamp, now: Timestamp, language: Language) -> Self {
         let datetime = at.rfc3339();
         let exact = datetime.replace('T', " ").replace('Z', " UTC");
+        let length = span(now.since(at).max(at.since(now)), language);
         let relative = if now < at {
-            let ahead = say(language, "in", "dalam");
-            format!("{ahead} {}", span(at.since(now), language))
+            format!("{} {length}", say(language, "in", "dalam"))
         } else if now.since(at) < JUST_NOW {
             say(language, "just now", "baru saja").to_owned()
         } else {
-            let past = say(language, "ago", "lalu");
-            format!("{} {past}", span(now.since(at), language))
+            format!("{length} {}", say(language, "ago", "lalu"))
         };
         Self {
             relative,
+            span: length,
             exact,
             datetime,
         }

@@ -110,10 +110,8 @@ impl From<ActError> for Problem {
             ActError::NameTaken => Refusal::NameTaken.into(),
             ActError::NoAdminToken => Refusal::NoAdminToken.into(),
             ActError::NoPublicAddress => Refusal::NoPublicAddress.into(),
-            ActError::TooSoon(at) => Self::from(Refusal::TooSoon).with("possibleAt", at.rfc3339()),
-            ActError::Gateway(error) => {
-                Self::from(Refusal::GatewayRefused).with("gateway", error.to_string())
-            }
+            ActError::TooSoon(_) => Refusal::TooSoon.into(),
+            ActError::Gateway(error) => Self::from(Refusal::GatewayRefused).because_of(&error),
             ActError::LostRaces => Self::internal(&error),
             ActError::Store(error) => Self::internal(&error),
         }

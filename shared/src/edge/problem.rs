@@ -201,6 +201,15 @@ impl Problem {
         self
     }
 
+    /// Keeps in the log what caused it.
+    #[must_use]
+    pub fn because_of(self, error: &dyn std::error::Error) -> Self {
+        Self {
+            cause: Some(Chain(error).to_string().into()),
+            ..self
+        }
+    }
+
     /// Offers a chat, and says so instead of what was to be said.
     #[must_use]
     pub fn offering(self, chat: Box<ChatOffer>) -> Self {

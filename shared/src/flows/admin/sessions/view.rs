@@ -294,7 +294,9 @@ impl Known<'_> {
             (true, false) if self.waits_for_scan(flags) => Health::NeedsScan,
             (true, false) => Health::Recovering,
             (false, logged_in) => match self.health_as_seen() {
-                Health::Ready | Health::Limited if logged_in => Health::Recovering,
+                Health::Ready | Health::Limited | Health::Unknown if logged_in => {
+                    Health::Recovering
+                }
                 Health::Ready | Health::Limited | Health::Unknown => Health::Down,
                 seen => seen,
             },
