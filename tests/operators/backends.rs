@@ -130,6 +130,8 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         deliveries,
         payments,
         whatsapp_sessions,
+        admins,
+        audit,
     } = Tables::default();
     for (table, key) in [
         (challenges, "phone"),
@@ -142,6 +144,8 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         (deliveries, "message_id"),
         (payments, "payment_id"),
         (whatsapp_sessions, "name"),
+        (admins, "id"),
+        (audit, "day"),
     ] {
         let attribute = AttributeDefinition::builder()
             .attribute_name(key)
