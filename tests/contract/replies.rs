@@ -3,6 +3,9 @@
 /// The endpoints about payments.
 pub mod payments;
 
+/// What operators ask.
+mod operators;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -128,7 +131,10 @@ fn documented() -> Replies {
                 content.get("schema")
             });
             let mut codes = BTreeSet::new();
-            codes_of(&schema.expect("a schema"), &mut codes);
+            // The answer to a form has none: it leads to a page.
+            if let Some(schema) = schema {
+                codes_of(&schema, &mut codes);
+            }
             if codes.is_empty() {
                 codes.insert(String::new());
             }
@@ -717,6 +723,7 @@ pub async fn ask_for_everything() -> Asker {
     }
     let down = prompt.with_faults(Faults::down());
     asker.webhooks(&down).await;
+    Box::pin(asker.operators()).await;
     asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,

@@ -197,7 +197,8 @@ fn complaints(method: &str, path: &str, reply: &Reply) -> Vec<String> {
     let mut complaints = Vec::new();
     // The answer to a form: the way back to its page.
     if response.get("content").is_none() {
-        let to_page = header("location").is_some_and(leads_to_pages);
+        let to_page = header("location")
+            .is_some_and(|path| leads_to_pages(path.split('?').next().unwrap_or_default()));
         if !to_page || !reply.body.is_empty() {
             complaints.push("nothing but the way to a page is documented".into());
         }

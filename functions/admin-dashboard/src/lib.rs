@@ -107,7 +107,8 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Prob
         login,
     };
     match path.strip_prefix("/admin/dashboard/") {
-        None => Ok(admin::redirect(&sessions_path())),
+        None if path == "/admin" => Ok(admin::redirect(&sessions_path())),
+        None => visit.missing(),
         Some("whatsapp-sessions") => visit.sessions().await,
         Some("outbox") => visit.outbox().await,
         Some("deliveries") => visit.deliveries().await,

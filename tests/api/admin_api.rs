@@ -1,0 +1,330 @@
+//! `/api/admin`: what operators ask and do.
+use http::header::LOCATION;
+use shared::flows::admin::audit::Audit;
+use shared::flows::admin::links::AdminLinks;
+use shared::gateway::SessionToken;
+use shared::model::admin::AdminSecret;
+use shared::model::caller::Caller;
+use shared::runtime::settings::Settings;
+use tests::browser::{Browser, text};
+
+use super::*;
+
+const SESSIONS: &str = "/api/admin/whatsapp/sessions";
+const SESSIONS_PAGE: &str = "/admin/dashboard/whatsapp-sessions";
+const ADMIN_TOKEN: &str = "gateway-admin-token";
+
+/// A system whose gateway lists all its sessions.
+pub(super) async fn with_gateway() -> TestSystem {
+    let settings = |settings: &mut Settings| {
+        settings.gateway_admin_token = Some(SessionToken::new(ADMIN_TOKEN));
+    };
+    TestSystem::builder().settings(settings).build().await
+}
+
+/// Somebody who is signed in as an operator.
+pub(super) async fn operator(system: &TestSystem) -> Browser {
+    let links = AdminLinks::new(&system.without_faults());
+    let caller = Caller::with_iam("test", system.now().plus(MINUTE));
+    let link = links.make(&caller, system.now()).await.expect("a link");
+    let browser = Browser::new(system);
+    let page = browser.get(&link.path()).await;
+    let signed_in = browser.submit(&page, &link.path(), &[]).await;
+    assert_eq!(signed_in.status, 303, "{}", text(&signed_in));
+    browser
+}
+
+pub(super) fn csrf(browser: &Browser) -> String {
+    let cookie = browser.login().expect("a login");
+    let secret = AdminSecret::parse(&cookie).expect("a secret");
+    secret.csrf().expose().to_owned()
+}
+
+/// Posts a form as a page does.
+async fn submit(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Reply {
+    let token = csrf(browser);
+    let own = [("csrf", token.as_str()), ("back", SESSIONS_PAGE)];
+    let fields: Vec<_> = own.iter().chain(fields).copied().collect();
+    browser.post(path, &fields).await
+}
+
+fn way(reply: &Reply) -> &str {
+    let way = reply.headers.get(LOCATION).expect("a way");
+    way.to_str().expect("text")
+}
+
+async fn session(browser: &Browser, id: &str) -> Value {
+    let reply = browser.get(&format!("{SESSIONS}/{id}/status")).await;
+    reply.json["data"]["session"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sample_event_is_refused_for_want_of_a_login() {
+    let reply = sample(&with_gateway().await, "admin-api").await;
+    check_problem(&reply, 401, "UNAUTHORIZED", json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_sessions_of_the_gateway_are_shown_and_no_token_is() {
+    let system = TestSystem::builder()
+        .settings(|settings| {
+            settings.gateway_admin_token = Some(SessionToken::new(ADMIN_TOKEN));
+        })
+        .simulator(|options| *options = options.clone().with_sessions(2));
+    let system = system.build().await;
+    let system = system.with_settings(|settings| settings.sessions.truncate(1));
+    let reply = operator(&system).await.get(SESSIONS).await;
+    let sessions = reply.json["data"]["sessions"].as_array().expect("sessions");
+    let shown: Vec<_> = sessions
+        .iter()
+        .map(|session| (&session["name"], &session["owner"], &session["health"]))
+        .collect();
+    let (ours, theirs) = (
+        (json!("system"), json!("system")),
+        (json!("session-2"), json!("customer")),
+    );
+    let ready = json!("ready");
+    assert_eq!(
+        shown,
+        [(&ours.0, &ours.1, &ready), (&theirs.0, &theirs.1, &ready)]
+    );
+    assert_eq!(reply.json["data"]["channel"]["verdict"], "goes_out");
+    let body = text(&reply);
+    for secret in ["session-token", ADMIN_TOKEN] {
+        assert!(!body.contains(secret), "{secret}: {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_unpaired_and_paired_again() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let gone = submit(&browser, &format!("{SESSIONS}/system/logout"), &[]).await;
+    assert_eq!(way(&gone), format!("{SESSIONS_PAGE}?done=done"));
+    assert_eq!(session(&browser, "system").await["health"], "needs_scan");
+
+    let opened = submit(&browser, &format!("{SESSIONS}/system/connect"), &[]).await;
+    assert_eq!(way(&opened), format!("{SESSIONS_PAGE}?done=done"));
+    pass(3 * SECOND).await;
+    let code = browser.get(&format!("{SESSIONS}/system/qr")).await;
+    let picture = code.json["data"]["qr"].as_str().unwrap_or_default();
+    assert!(
+        picture.starts_with("data:image/png;base64,"),
+        "{}",
+        code.json
+    );
+
+    let scanned = local::simulator::SessionState::Paired;
+    system
+        .simulator()
+        .set_state("system", scanned)
+        .expect("one");
+    pass(3 * SECOND).await;
+    let paired = session(&browser, "system").await;
+    assert_eq!(
+        (&paired["connected"], &paired["loggedIn"]),
+        (&json!(true), &json!(true))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_added_sends_once_it_was_scanned() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let added = submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
+    assert_eq!(way(&added), format!("{SESSIONS_PAGE}/branch-2?done=added"));
+    let waits = session(&browser, "branch-2").await;
+    assert_eq!(
+        (&waits["pool"], &waits["health"]),
+        (&json!("in"), &json!("needs_scan"))
+    );
+
+    pass(3 * SECOND).await;
+    let scanned = local::simulator::SessionState::Paired;
+    system
+        .simulator()
+        .set_state("branch-2", scanned)
+        .expect("one");
+    system
+        .simulator()
+        .play_on("system", &Scenario::Unpaired)
+        .expect("one");
+    pass(2 * MINUTE).await;
+    let fresh = system.with_settings(|_| {});
+    add_user(&fresh, SITI).await;
+    let sent = ask_code(&fresh, SITI).await;
+    assert_eq!(sent.status, 200, "{}", sent.json);
+    let messages = people::messages(&system, SITI);
+    assert_eq!(
+        messages.last().map(|message| message.session.as_str()),
+        Some("branch-2")
+    );
+
+    let again = submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
+    assert_eq!(way(&again), format!("{SESSIONS_PAGE}?problem=NAME_TAKEN"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_connects_at_once_one_is_told_to_wait() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    system.simulator().play(&Scenario::ColdSession);
+    let path = format!("{SESSIONS}/system/connect");
+    let both = tokio::join!(submit(&browser, &path, &[]), submit(&browser, &path, &[]));
+    let mut ways = [way(&both.0), way(&both.1)];
+    ways.sort_unstable();
+    let [done, soon] =
+        ["done=done", "problem=TOO_SOON"].map(|end| format!("{SESSIONS_PAGE}?{end}"));
+    assert_eq!(ways, [done, soon]);
+    assert_eq!(system.simulator().calls().count("/session/connect"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_needs_a_login_its_token_and_for_some_a_fresh_proof() {
+    let system = with_gateway().await;
+    let path = format!("{SESSIONS}/system/logout");
+    let stranger = Browser::new(&system)
+        .post(&path, &[("back", SESSIONS_PAGE)])
+        .await;
+    assert_eq!(
+        way(&stranger),
+        format!("/admin/login?next={}", SESSIONS_PAGE.replace('/', "%2F"))
+    );
+    let browser = operator(&system).await;
+    for token in ["", "0"] {
+        let forged = browser.post(&path, &[("csrf", token)]).await;
+        check_problem(&forged, 403, "CSRF", json!({}));
+    }
+    let token = csrf(&browser);
+    for header in [
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let forged = browser
+            .post_with(&path, &[("csrf", &token)], &[header])
+            .await;
+        check_problem(&forged, 403, "CSRF", json!({}));
+    }
+    pass(11 * MINUTE).await;
+    let late = submit(&browser, &path, &[]).await;
+    assert_eq!(
+        way(&late),
+        format!("/admin/login?again={}", SESSIONS_PAGE.replace('/', "%2F"))
+    );
+    let late = browser.get(&format!("{SESSIONS}/system/qr")).await;
+    check_problem(&late, 403, "SUDO_REQUIRED", json!({}));
+    assert_eq!(system.simulator().calls().count("/session/logout"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_leads_back_to_no_other_site() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let token = csrf(&browser);
+    for back in [
+        "https://evil.example",
+        "//evil.example",
+        "/admin/../api",
+        "/api/admin",
+    ] {
+        let fields = [("csrf", token.as_str()), ("back", back)];
+        let path = format!("{SESSIONS}/system/disconnect");
+        let way_back = browser.post(&path, &fields).await;
+        assert!(
+            way(&way_back).starts_with("/admin?"),
+            "{back}: {}",
+            way(&way_back)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_ended_unsent_is_sent_again() {
+    let system = super::paying::with_callers().await;
+    system.simulator().play(&Scenario::Unpaired);
+    super::paying::post(&system, ("INV-1", "success"), &super::paying::about()).await;
+    let notices = shared::flows::payments::Notices::new(system.backends());
+    for _ in 0..26 {
+        pass(60 * MINUTE).await;
+        let deadline = system.now().plus(MINUTE);
+        notices.deliver_due(deadline).await.expect("the store");
+    }
+    let browser = operator(&system).await;
+    let dead = browser.get("/api/admin/outbox?state=dead").await;
+    let item = &dead.json["data"]["notices"][0];
+    assert_eq!(
+        (&item["id"], &item["state"]),
+        (&json!("INV-1:success"), &json!("dead"))
+    );
+
+    system.simulator().play(&Scenario::Healthy);
+    pass(11 * MINUTE).await;
+    let token = csrf(&browser);
+    let fields = [
+        ("csrf", token.as_str()),
+        ("back", "/admin/dashboard/outbox"),
+    ];
+    let path = "/api/admin/outbox/INV-1:success/retry";
+    let told = browser.post(path, &fields).await;
+    assert_eq!(way(&told), "/admin/dashboard/outbox?done=done");
+    pass(SECOND).await;
+    let deadline = system.now().plus(MINUTE);
+    notices.deliver_due(deadline).await.expect("the store");
+    for state in ["dead", "waiting"] {
+        let left = browser
+            .get(&format!("/api/admin/outbox?state={state}"))
+            .await;
+        assert_eq!(left.json["data"]["notices"], json!([]), "{state}");
+    }
+    assert_eq!(system.simulator().messages(None).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_act_is_in_the_audit_also_one_that_was_refused() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    for act in ["disconnect", "webhook"] {
+        submit(&browser, &format!("{SESSIONS}/system/{act}"), &[]).await;
+    }
+    let audit = Audit::new(&system.without_faults());
+    let page = audit.page(None, system.now()).await.expect("the store");
+    let told: Vec<_> = page
+        .entries
+        .iter()
+        .map(|entry| {
+            (
+                entry.what.as_str(),
+                entry.whom.as_deref(),
+                entry.result.as_str(),
+            )
+        })
+        .collect();
+    let own = told
+        .iter()
+        .filter(|(what, ..)| what.starts_with("session-"));
+    let mut own: Vec<_> = own.copied().collect();
+    own.sort_unstable();
+    assert_eq!(
+        own,
+        [
+            ("session-disconnect", Some("system"), "done"),
+            ("session-set-webhook", Some("system"), "no public address"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_is_told_and_nothing_is_done() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let down = browser.on(&system.with_faults(Faults::down()));
+    let shown = down.get(SESSIONS).await;
+    let later = json!({ "retryAfterSeconds": 5 });
+    check_problem(&shown, 503, "SERVICE_UNAVAILABLE", later);
+    let done = submit(&down, &format!("{SESSIONS}/system/logout"), &[]).await;
+    assert_eq!(
+        way(&done),
+        format!("{SESSIONS_PAGE}?problem=SERVICE_UNAVAILABLE")
+    );
+    assert_eq!(system.simulator().calls().count("/session/logout"), 0);
+}

@@ -1,0 +1,293 @@
+//! What operators are answered, by the API and on their pages.
+use std::time::Duration;
+
+use local::database::Faults;
+use local::simulator::{Scenario, SessionState};
+use serde_json::{Value, json};
+use shared::flows::admin::links::AdminLinks;
+use shared::gateway::SessionToken;
+use shared::model::admin::AdminSecret;
+use shared::model::caller::Caller;
+use tests::TestSystem;
+use tests::browser::Browser;
+
+use super::{Asker, JSON, payments};
+
+/// The function that has the pages.
+const DASHBOARD: &str = "admin-dashboard";
+
+const SESSIONS: &str = "/api/admin/whatsapp/sessions";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What is shown, and what is done to the first session and a notice.
+const SHOWN: [&str; 6] = [
+    SESSIONS,
+    "/api/admin/whatsapp/sessions/system/status",
+    "/api/admin/whatsapp/sessions/system/qr",
+    "/api/admin/outbox",
+    "/api/admin/outbox?state=dead",
+    "/api/admin/deliveries?messageId=3EB0",
+];
+const DONE: [&str; 3] = [
+    SESSIONS,
+    "/api/admin/whatsapp/sessions/system/connect",
+    "/api/admin/outbox/INV-2:success/retry",
+];
+
+/// The pages of the dashboard.
+const PAGES: [&str; 9] = [
+    "/admin",
+    "/admin/dashboard/whatsapp-sessions",
+    "/admin/dashboard/whatsapp-sessions/system",
+    "/admin/dashboard/outbox",
+    "/admin/dashboard/outbox?state=dead",
+    "/admin/dashboard/deliveries?messageId=3EB0",
+    "/admin/dashboard/audit",
+    "/admin/dashboard/nowhere",
+    "/admin/assets/admin.css",
+];
+
+/// Somebody who is signed in as an operator.
+struct Operator {
+    cookie: String,
+    csrf: String,
+}
+
+impl Operator {
+    async fn new(system: &TestSystem) -> Self {
+        let links = AdminLinks::new(&system.without_faults());
+        let caller = Caller::with_iam("test", system.now().plus(MINUTE));
+        let link = links.make(&caller, system.now()).await.expect("a link");
+        let browser = Browser::new(system);
+        let page = browser.get(&link.path()).await;
+        browser.submit(&page, &link.path(), &[]).await;
+        let cookie = browser.login().expect("a login");
+        let secret = AdminSecret::parse(&cookie).expect("a secret");
+        Self {
+            csrf: secret.csrf().expose().to_owned(),
+            cookie: format!("__Host-admin={cookie}"),
+        }
+    }
+}
+
+/// A system whose gateway lists all its sessions.
+async fn system() -> TestSystem {
+    let shop = [payments::shop()];
+    let system = payments::system_with(&shop, |settings| {
+        settings.gateway_admin_token = Some(SessionToken::new("gateway-admin-token"));
+        settings.public_base_url = Some("https://api.example.com".into());
+    });
+    system.await
+}
+
+impl Asker {
+    /// Asks for everything that operators are answered.
+    pub async fn operators(&mut self) {
+        let system = system().await;
+        payments::later(&system).await;
+        self.strangers_to_operators(&system).await;
+        let operator = Operator::new(&system).await;
+        for path in SHOWN {
+            self.show(&system, &operator, path).await;
+        }
+        for path in PAGES {
+            self.look(&system, &operator.cookie, path).await;
+        }
+        self.find_message(&system, &operator).await;
+        self.refused_for_what_they_are(&system, &operator).await;
+        self.act_on_notices(&system, &operator).await;
+        self.act_on_sessions(&system, &operator).await;
+        self.prove_too_late(&system).await;
+        self.without_settings().await;
+        let down = system.with_faults(Faults::down());
+        for path in SHOWN {
+            self.show(&down, &operator, path).await;
+        }
+        for path in DONE {
+            self.act(&down, &operator, path, json!({ "name": "branch-9" }))
+                .await;
+        }
+    }
+
+    async fn show(&mut self, system: &TestSystem, operator: &Operator, path: &str) -> Value {
+        let headers = [("cookie", operator.cookie.as_str())];
+        let reply = self.send(system, "GET", path, &headers, String::new());
+        reply.await.json
+    }
+
+    /// Loads a page, which the document does not have.
+    async fn look(&mut self, system: &TestSystem, cookie: &str, path: &str) {
+        system.database().forget_calls();
+        let headers = [("cookie", cookie)];
+        Box::pin(system.request("GET", path, &headers, "")).await;
+        self.watch(system, DASHBOARD);
+    }
+
+    async fn act(&mut self, system: &TestSystem, operator: &Operator, path: &str, body: Value) {
+        let headers = [
+            JSON,
+            ("cookie", operator.cookie.as_str()),
+            ("x-csrf-token", operator.csrf.as_str()),
+        ];
+        self.send(system, "POST", path, &headers, body.to_string())
+            .await;
+    }
+
+    /// Asks as nobody, without the token, and with what is no body.
+    async fn strangers_to_operators(&mut self, system: &TestSystem) {
+        for path in SHOWN {
+            self.send(system, "GET", path, &[], String::new()).await;
+        }
+        for path in PAGES {
+            self.look(system, "", path).await;
+        }
+        let operator = Operator::new(system).await;
+        let cookie = ("cookie", operator.cookie.as_str());
+        let token = ("x-csrf-token", operator.csrf.as_str());
+        for path in DONE {
+            self.send(system, "POST", path, &[JSON], "{}".into()).await;
+            self.send(system, "POST", path, &[JSON, cookie], "{}".into())
+                .await;
+            for body in [
+                "hello".to_owned(),
+                r#"{"name":5}"#.into(),
+                " ".repeat(17_000),
+            ] {
+                self.send(system, "POST", path, &[JSON, cookie, token], body)
+                    .await;
+            }
+            let text = ("content-type", "text/plain");
+            self.send(system, "POST", path, &[text, cookie, token], "x".into())
+                .await;
+        }
+    }
+
+    async fn find_message(&mut self, system: &TestSystem, operator: &Operator) {
+        system.simulator().clear_messages();
+        tests::people::add_user(system, super::PHONE).await;
+        let asked = json!({ "identifier": super::PHONE });
+        self.post(system, super::SSO_SIGN_IN, asked).await;
+        let messages = tests::people::messages(system, super::PHONE);
+        let id = &messages.last().expect("a message").id;
+        for path in [
+            format!("/api/admin/deliveries?messageId={id}"),
+            "/api/admin/deliveries?messageId=%20".into(),
+            "/api/admin/outbox?state=other".into(),
+            "/api/admin/whatsapp/sessions/nobody/status".into(),
+            "/api/admin/whatsapp/sessions/nobody/qr".into(),
+        ] {
+            self.show(system, operator, &path).await;
+        }
+        let page = format!("/admin/dashboard/deliveries?messageId={id}");
+        self.look(system, &operator.cookie, &page).await;
+    }
+
+    async fn refused_for_what_they_are(&mut self, system: &TestSystem, operator: &Operator) {
+        for (path, body) in [
+            ("system/pool", json!({ "sends": false })),
+            ("system/pool", json!({})),
+            ("system/pairphone", json!({ "phone": "12" })),
+            ("nobody/connect", json!({})),
+            ("system/nothing", json!({})),
+        ] {
+            let path = format!("{SESSIONS}/{path}");
+            self.act(system, operator, &path, body).await;
+        }
+        for path in ["INV-2:nothing/retry", "INV-2:success/nothing"] {
+            let path = format!("/api/admin/outbox/{path}");
+            self.act(system, operator, &path, json!({})).await;
+        }
+    }
+
+    async fn act_on_notices(&mut self, system: &TestSystem, operator: &Operator) {
+        for path in [
+            "INV-2:success/retry",
+            "INV-2:success/discard",
+            "INV-2:success/discard",
+        ] {
+            let path = format!("/api/admin/outbox/{path}");
+            self.act(system, operator, &path, json!({})).await;
+        }
+    }
+
+    /// Everything that can be done with sessions, with one that is added and with a customer's.
+    async fn act_on_sessions(&mut self, system: &TestSystem, operator: &Operator) {
+        for name in ["branch-2", "branch-2", "no name"] {
+            let body = json!({ "name": name });
+            self.act(system, operator, SESSIONS, body).await;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let scan = format!("{SESSIONS}/branch-2/qr");
+        self.show(system, operator, &scan).await;
+        for page in ["/admin/dashboard/whatsapp-sessions/branch-2", PAGES[1]] {
+            self.look(system, &operator.cookie, page).await;
+        }
+        for (act, body) in [
+            ("pairphone", json!({ "phone": super::PHONE })),
+            ("connect", json!({})),
+            ("connect", json!({})),
+        ] {
+            let path = format!("{SESSIONS}/branch-2/{act}");
+            self.act(system, operator, &path, body).await;
+        }
+        let scanned = system
+            .simulator()
+            .set_state("branch-2", SessionState::Paired);
+        scanned.expect("a session");
+        tokio::time::sleep(MINUTE).await;
+        for (act, body) in [
+            ("pool", json!({ "sends": false })),
+            ("pool", json!({ "sends": true })),
+            ("webhook", json!({})),
+            ("disconnect", json!({})),
+            ("connect", json!({})),
+            ("logout", json!({})),
+        ] {
+            let path = format!("{SESSIONS}/branch-2/{act}");
+            self.act(system, operator, &path, body).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        self.act_on_customers(system, operator).await;
+        system
+            .simulator()
+            .play(&Scenario::GatewayDown { lasts_ms: 60_000 });
+        for path in [SESSIONS, DONE[1]] {
+            let body = json!({ "name": "branch-3" });
+            self.act(system, operator, path, body).await;
+        }
+        self.show(system, operator, SHOWN[2]).await;
+    }
+
+    async fn act_on_customers(&mut self, system: &TestSystem, operator: &Operator) {
+        let theirs = system.with_settings(|settings| settings.sessions.clear());
+        let shown = self.show(&theirs, operator, SESSIONS).await;
+        let sessions = shown["data"]["sessions"].as_array().expect("sessions");
+        let mut keys = sessions.iter().filter_map(|session| session["id"].as_str());
+        let key = keys.find(|key| key.starts_with("customer.")).expect("one");
+        for act in ["disconnect", "connect", "webhook"] {
+            let path = format!("{SESSIONS}/{key}/{act}");
+            self.act(&theirs, operator, &path, json!({})).await;
+        }
+    }
+
+    async fn prove_too_late(&mut self, system: &TestSystem) {
+        let operator = Operator::new(system).await;
+        tokio::time::sleep(11 * MINUTE).await;
+        self.show(system, &operator, SHOWN[2]).await;
+        let path = format!("{SESSIONS}/system/logout");
+        self.act(system, &operator, &path, json!({})).await;
+    }
+
+    async fn without_settings(&mut self) {
+        let system = TestSystem::start().await;
+        let operator = Operator::new(&system).await;
+        for path in [
+            SESSIONS.to_owned(),
+            format!("{SESSIONS}/customer.7/connect"),
+            format!("{SESSIONS}/system/webhook"),
+        ] {
+            let body = json!({ "name": "branch-2" });
+            self.act(&system, &operator, &path, body).await;
+        }
+    }
+}
