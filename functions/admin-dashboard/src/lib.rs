@@ -21,7 +21,7 @@ use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, query_field};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
-use shared::flows::admin::audit::Audit;
+use shared::flows::admin::audit::{Audit, AuditKey};
 use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
@@ -32,7 +32,6 @@ use shared::model::admin::AdminPath;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
-use shared::store::audit::AuditKey;
 
 use pages::{
     AuditPage, DeliveriesPage, Frame, MissingPage, OutboxListPage, Pairing, ProblemPage,

@@ -5,7 +5,8 @@ use crate::model::phone::Phone;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
-use crate::store::audit::{AuditKey, AuditTable, StoredAudit, end_of_day_before};
+pub use crate::store::audit::AuditKey;
+use crate::store::audit::{AuditTable, StoredAudit, end_of_day_before};
 use crate::store::{StoreError, Write};
 
 /// How many entries a page has at most.

@@ -291,10 +291,13 @@ impl Known<'_> {
                 Some(SessionState::Suspect) => Health::Recovering,
                 _ => Health::Ready,
             },
-            (true, false) if self.waits_for_scan(flags) => Health::NeedsScan,
+            (true, false) if self.waits_for_pairing(flags) => Health::NeedsScan,
             (true, false) => Health::Recovering,
             (false, logged_in) => match self.health_as_seen() {
-                Health::Ready | Health::Limited | Health::Unknown if logged_in => {
+                // It was paired, whatever was seen before that.
+                Health::Ready | Health::Limited | Health::NeedsScan | Health::Unknown
+                    if logged_in =>
+                {
                     Health::Recovering
                 }
                 Health::Ready | Health::Limited | Health::Unknown => Health::Down,
@@ -303,7 +306,7 @@ impl Known<'_> {
         }
     }
 
-    fn waits_for_scan(&self, flags: Flags) -> bool {
+    fn waits_for_pairing(&self, flags: Flags) -> bool {
         let unpaired = [SessionState::NeedsPairing, SessionState::Unlinked];
         let seen_unpaired = self.state().is_some_and(|state| unpaired.contains(&state));
         flags.has_qr_code == Some(true) || seen_unpaired
@@ -479,6 +482,17 @@ mod tests {
             ..flags(true, false).expect("flags")
         });
         check("a code", &item(SessionState::Usable), code, waits);
+    }
+
+    #[test]
+    fn whoever_is_logged_in_and_lost_the_socket_is_paired_and_comes_back() {
+        for state in [SessionState::Usable, SessionState::Unlinked] {
+            let comes_back = (Health::Recovering, Doing::EachMinute);
+            check("paired", &item(state), flags(false, true), comes_back);
+        }
+        let unpaired = (Health::NeedsScan, Doing::WaitsForPerson);
+        let unlinked = item(SessionState::Unlinked);
+        check("unpaired", &unlinked, flags(false, false), unpaired);
     }
 
     #[test]

@@ -1,0 +1,214 @@
+// Tries the operators' pages in Chromium: `node run.mjs BINARY SCREENSHOTS`, where BINARY is `local` and SCREENSHOTS a folder.
+// Every page in both themes, on a phone and on a large screen, with axe-core; and what operators do, by mouse, by keyboard, and
+// without script. The first thing that is not as it should be ends it with a status that is not 0.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+
+const [binary, screenshots] = process.argv.slice(2);
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const PAGES = ['whatsapp-sessions', 'whatsapp-sessions/system', 'outbox', 'outbox?state=dead', 'deliveries', 'audit'];
+const SESSIONS = '/admin/dashboard/whatsapp-sessions';
+const WIDTHS = [360, 1440];
+const BYTES_MAX = 60 * 1024;
+
+/** Starts the whole system, and answers what its first lines say. */
+async function start() {
+  const system = spawn(binary, ['--memory', '--port', '0', '--sim-port', '0', '--sessions', '2', '--throttle', 'off'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  await new Promise((ready, fail) => {
+    system.stdout.on('data', data => { log += data; if (log.includes('Ctrl-C ends it')) ready(); });
+    system.stderr.on('data', () => {});
+    system.on('exit', code => fail(new Error(`the system ended with ${code}: ${log}`)));
+  });
+  const find = pattern => log.match(pattern)?.[1] ?? assert.fail(`${pattern} is not in: ${log}`);
+  return { system, api: find(/API +(http:\S+)/), link: find(/(http:\S+\/admin\/link\/\w+)/), sim: find(/Inbox +(http:\S+)\/sim/) };
+}
+
+const { system, api, link, sim } = await start();
+
+/** Plays a fault, or puts a session into a state. */
+async function play(path, body) {
+  const answer = await fetch(`${sim}/sim/${path}`, { method: 'POST', body: JSON.stringify(body) });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+async function check(page, name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.ok(!wide, `${name} is wider than the screen`);
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(one => `${one.id}: ${one.nodes.map(node => node.target).join(' ')}`);
+  assert.deepEqual(told, [], `axe-core at ${name}`);
+}
+
+async function shoot(page, name) {
+  const file = `${name.replace(/\W+/g, '-')}.png`;
+  await page.screenshot({ path: join(screenshots, file), fullPage: true });
+}
+
+/** Each page in each theme and width, in both languages, as it is now. */
+async function look(browser, state, when) {
+  for (const colorScheme of ['light', 'dark']) for (const width of WIDTHS) {
+    const locale = width === 360 ? 'id-ID' : 'en-GB';
+    const context = await browser.newContext({ colorScheme, locale, storageState: state, viewport: { width, height: width === 360 ? 740 : 900 } });
+    const page = await context.newPage();
+    for (const path of PAGES) {
+      await page.goto(`${api}/admin/dashboard/${path}`);
+      const name = `${when}-${path}-${colorScheme}-${width}`;
+      await check(page, name);
+      await shoot(page, name);
+    }
+    await context.close();
+  }
+}
+
+const verdict = page => page.locator('#verdict');
+const state = page => page.locator('#state');
+
+/** A page with everything that belongs to it is small. */
+async function weigh(page) {
+  let bytes = 0;
+  const count = async response => { bytes += (await response.body().catch(() => Buffer.alloc(0))).length; };
+  page.on('response', count);
+  await page.goto(`${api}${SESSIONS}`, { waitUntil: 'networkidle' });
+  page.off('response', count);
+  assert.ok(bytes > 1000 && bytes < BYTES_MAX, `${bytes} bytes`);
+}
+
+/** A session is unpaired and paired again in the browser only. */
+async function pairAgain(page) {
+  await page.goto(`${api}${SESSIONS}/system`);
+  await page.getByText('Log out', { exact: true }).click();
+  await page.getByRole('button', { name: 'Yes, log it out' }).click();
+  await state(page).getByText('Waits for a scan').waitFor();
+  await page.getByRole('button', { name: 'Connect to pair' }).click();
+  await page.getByRole('img', { name: 'QR code' }).waitFor({ timeout: 15_000 });
+  await check(page, 'QR code');
+  await shoot(page, 'qr');
+  await scan('system');
+  await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
+}
+
+/** What the phone does: the button of the simulator's page. */
+async function scan(session) {
+  const phone = await browser.newPage();
+  await phone.goto(`${sim}/sim`);
+  const card = phone.locator('.card', { hasText: `${session} is qr_wait` });
+  await card.getByRole('button', { name: 'Scan the QR code' }).click();
+  await phone.close();
+}
+
+async function addSession(page) {
+  await page.goto(`${api}${SESSIONS}`);
+  await page.getByLabel('Name').fill('branch-3');
+  await page.getByRole('button', { name: 'Add, then scan' }).click();
+  await page.getByRole('img', { name: 'QR code' }).waitFor({ timeout: 15_000 });
+  await scan('branch-3');
+  await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
+  await page.goto(`${api}${SESSIONS}`);
+  await page.locator('#row-branch-3').getByText('Ready').waitFor();
+}
+
+/** What changes is swapped in, and what is typed, focused and scrolled stays. */
+async function stayLive(page) {
+  await page.goto(`${api}${SESSIONS}`);
+  await verdict(page).getByText('Messages go out').waitFor();
+  const name = page.getByLabel('Name');
+  await name.fill('half a na');
+  await play('faults', { scenario: 'whatsapp_unreachable' });
+  await verdict(page).getByText('No message goes out').waitFor({ timeout: 20_000 });
+  assert.equal(await name.inputValue(), 'half a na');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'name');
+  await look(browser, await page.context().storageState(), 'stopped');
+  await play('faults', { scenario: 'whatsapp_back' });
+  await play('faults', { scenario: 'healthy' });
+  for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
+  await verdict(page).getByText('Messages go out', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.context().setOffline(true);
+  await page.locator('#live.stale').waitFor({ timeout: 30_000 });
+  await page.context().setOffline(false);
+  await page.locator('#live:not(.stale)').waitFor({ timeout: 60_000 });
+}
+
+/** Everything can be reached and done with the keyboard alone. */
+async function byKeyboard(page) {
+  await page.goto(`${api}${SESSIONS}`);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.className), 'skip');
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate(() => document.activeElement?.id === 'disconnect-session-2')) break;
+  }
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(outline, 'solid', 'what has the focus shows it');
+  await page.keyboard.press('Enter');
+  await page.getByRole('status').getByText('Done.').waitFor();
+  await page.locator('#row-session-2').getByText('Disconnected').waitFor();
+  await page.locator('#connect-session-2').press('Enter');
+  await page.getByRole('status').getByText('Done.').waitFor();
+}
+
+/** Without script the forms and the link do it all. */
+async function withoutScript(storageState) {
+  const context = await browser.newContext({ javaScriptEnabled: false, locale: 'en-GB', storageState });
+  const page = await context.newPage();
+  await page.goto(`${api}${SESSIONS}`);
+  await page.locator('#disconnect-system').click();
+  await page.getByText('Done.').waitFor();
+  await page.locator('#connect-system').click();
+  await page.getByText('Done.').waitFor();
+  await page.getByRole('link', { name: 'Refresh' }).click();
+  await page.locator('#row-system').waitFor();
+  await context.close();
+}
+
+/** Who is signed out is told so, and gets nowhere. */
+async function signOut(page) {
+  await page.goto(`${api}${SESSIONS}`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.goto(`${api}${SESSIONS}`);
+  assert.match(page.url(), /\/admin\/login/);
+  await check(page, 'sign-in page');
+  await shoot(page, 'login');
+}
+
+let browser;
+try {
+  assert.ok(existsSync(CHROMIUM), `there is no ${CHROMIUM}: apt-get install chromium`);
+  mkdirSync(screenshots, { recursive: true });
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+  });
+  const context = await browser.newContext({ locale: 'en-GB' });
+  const page = await context.newPage();
+  const faults = [];
+  page.on('pageerror', error => faults.push(error.message));
+  await page.goto(link);
+  await page.getByRole('button').click();
+  await verdict(page).waitFor();
+  const login = await context.storageState();
+  const steps = {
+    'every page': () => look(browser, login, 'well'),
+    'the weight of a page': () => weigh(page),
+    'unpaired and paired again': () => pairAgain(page),
+    'a session added': () => addSession(page),
+    'live': () => stayLive(page),
+    'by keyboard': () => byKeyboard(page),
+    'without script': () => withoutScript(login),
+    'signed out': () => signOut(page),
+  };
+  for (const [name, step] of Object.entries(steps)) {
+    const began = Date.now();
+    await step();
+    console.log(`${name}: ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  }
+  assert.deepEqual(faults, [], 'errors of the script');
+} finally {
+  await browser?.close();
+  system.removeAllListeners('exit');
+  system.kill();
+}
