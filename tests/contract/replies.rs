@@ -470,7 +470,8 @@ impl Asker {
         }
     }
 
-    /// Posts what gateways post, of messages and of payments, genuine and not, and where the tables fail.
+    /// Posts what gateways post, of messages and of payments, genuine and not, and where the tables fail; and does what operators
+    /// do.
     async fn webhooks(&mut self, down: &TestSystem) {
         self.payments().await;
         let system = system(None).await;
@@ -501,6 +502,7 @@ impl Asker {
         let path = webhooks::path(&signing).await;
         self.post(&signing, &path, json!({})).await;
         self.post(down, &unknown, json!({})).await;
+        Box::pin(self.operators()).await;
         Box::pin(self.open_chats()).await;
     }
 
@@ -723,7 +725,6 @@ pub async fn ask_for_everything() -> Asker {
     }
     let down = prompt.with_faults(Faults::down());
     asker.webhooks(&down).await;
-    Box::pin(asker.operators()).await;
     asker.calls(&down, &login["token"]).await;
     let none = Environments {
         in_turn: 0,
