@@ -534,10 +534,14 @@ async fn markup_in_a_field_is_shown_as_text() {
     let browser = Browser::new(&system);
     let page = browser.get(LOGIN).await;
     let markup = r#""><script>alert(1)</script><b id='x'>"#;
-    let by_phone = [("phone", markup), ("challenge", markup), ("code", markup)];
-    for path in [LOGIN, CODE] {
+    let given = [("phone", markup), ("challenge", markup), ("code", markup)];
+    for (path, given) in [
+        (LOGIN, &given[..1]),
+        (LOGIN, &given[..]),
+        (CODE, &given[..]),
+    ] {
         let csrf = hidden_fields(&page, LOGIN).remove(0).1;
-        let fields = [&[("csrf", &*csrf), ("next", markup)], &by_phone[..]].concat();
+        let fields = [&[("csrf", &*csrf), ("next", markup)], given].concat();
         let html = text(&browser.post(path, &fields).await);
         assert!(!html.contains("<script") && !html.contains("<b "), "{html}");
         assert!(html.contains("&#60;script&#62;"), "it is shown: {html}");
