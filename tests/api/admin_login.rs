@@ -8,6 +8,7 @@ use shared::flows::admin::links::AdminLinks;
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::model::admin::{AdminPhones, AdminSecret};
 use shared::model::caller::Caller;
+use shared::platform::entropy::Entropy;
 use tests::browser::{Browser, hidden_fields, text};
 use tests::people::{code_on, messages, rows, wrong};
 use tests::{Reply, TestSystem};
@@ -635,6 +636,39 @@ async fn while_the_tables_are_down_nobody_gets_in_and_a_page_says_when_to_come_b
         assert!(reply.headers.contains_key("retry-after"));
     }
     assert!(browser.is_signed_in().await, "once they are back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_bytes_in_a_form_bring_a_failure_or_a_message() {
+    let system = system().await;
+    let browser = Browser::new(&system);
+    let csrf = hidden_fields(&browser.get(LOGIN).await, LOGIN).remove(0).1;
+    let cookies = browser
+        .cookies()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("cookie", &*cookies),
+    ];
+    let entropy = Entropy::seeded(7);
+    for path in [LOGIN, CODE, LOGOUT, "/admin/link/x"] {
+        for _ in 0..50 {
+            let fields = ["&phone=", "&code=", "&challenge=", "&next=", "&="];
+            let mut body = format!("csrf={csrf}").into_bytes();
+            for field in fields {
+                body.extend(field.bytes().chain(entropy.bytes::<24>()));
+            }
+            let reply = system.request("POST", path, &headers, body).await;
+            assert!(
+                (400..500).contains(&reply.status),
+                "{path}: {}",
+                text(&reply)
+            );
+        }
+    }
+    assert!(system.simulator().messages(None).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
