@@ -8,6 +8,7 @@ use shared::flows::admin::links::AdminLinks;
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::model::admin::{AdminPhones, AdminSecret};
 use shared::model::caller::Caller;
+use shared::platform::entropy::Entropy;
 use tests::browser::{Browser, hidden_fields, text};
 use tests::people::{code_on, messages, rows, wrong};
 use tests::{Reply, TestSystem};
@@ -534,10 +535,14 @@ async fn markup_in_a_field_is_shown_as_text() {
     let browser = Browser::new(&system);
     let page = browser.get(LOGIN).await;
     let markup = r#""><script>alert(1)</script><b id='x'>"#;
-    let by_phone = [("phone", markup), ("challenge", markup), ("code", markup)];
-    for path in [LOGIN, CODE] {
+    let given = [("phone", markup), ("challenge", markup), ("code", markup)];
+    for (path, given) in [
+        (LOGIN, &given[..1]),
+        (LOGIN, &given[..]),
+        (CODE, &given[..]),
+    ] {
         let csrf = hidden_fields(&page, LOGIN).remove(0).1;
-        let fields = [&[("csrf", &*csrf), ("next", markup)], &by_phone[..]].concat();
+        let fields = [&[("csrf", &*csrf), ("next", markup)], given].concat();
         let html = text(&browser.post(path, &fields).await);
         assert!(!html.contains("<script") && !html.contains("<b "), "{html}");
         assert!(html.contains("&#60;script&#62;"), "it is shown: {html}");
@@ -631,6 +636,39 @@ async fn while_the_tables_are_down_nobody_gets_in_and_a_page_says_when_to_come_b
         assert!(reply.headers.contains_key("retry-after"));
     }
     assert!(browser.is_signed_in().await, "once they are back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_bytes_in_a_form_bring_a_failure_or_a_message() {
+    let system = system().await;
+    let browser = Browser::new(&system);
+    let csrf = hidden_fields(&browser.get(LOGIN).await, LOGIN).remove(0).1;
+    let cookies = browser
+        .cookies()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("cookie", &*cookies),
+    ];
+    let entropy = Entropy::seeded(7);
+    for path in [LOGIN, CODE, LOGOUT, "/admin/link/x"] {
+        for _ in 0..50 {
+            let fields = ["&phone=", "&code=", "&challenge=", "&next=", "&="];
+            let mut body = format!("csrf={csrf}").into_bytes();
+            for field in fields {
+                body.extend(field.bytes().chain(entropy.bytes::<24>()));
+            }
+            let reply = system.request("POST", path, &headers, body).await;
+            assert!(
+                (400..500).contains(&reply.status),
+                "{path}: {}",
+                text(&reply)
+            );
+        }
+    }
+    assert!(system.simulator().messages(None).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -261,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_signs_up_or_is_an_operator_guesses_with_a_challenge_id_only() {
+        for (purpose, required) in [
+            (Purpose::Sso, false),
+            (Purpose::Signup, true),
+            (Purpose::PasswordReset, false),
+            (Purpose::Admin, true),
+        ] {
+            assert_eq!(purpose.requires_challenge_id(), required, "{purpose}");
+        }
+    }
+
+    #[test]
     fn codes_are_spread_evenly_over_the_first_digit() {
         let mut counts = [0_u32; 10];
         for n in 0_u128..20_000 {
