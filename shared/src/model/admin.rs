@@ -189,10 +189,9 @@ impl AdminPath {
         (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// The same page with these fields of its query, and no others. A value has letters, digits and `_-` only, or is left out.
+    /// The same page with these fields in its query, behind its own. A value has letters, digits and `_-` only, or is left out.
     #[must_use]
     pub fn with_query(&self, fields: &[(&str, String)]) -> Self {
-        let page = self.0.split('?').next().unwrap_or_default();
         let plain = |value: &str| {
             let mut bytes = value.bytes();
             bytes.all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
@@ -201,7 +200,11 @@ impl AdminPath {
         let query: Vec<_> = fields
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        Self(format!("{page}?{}", query.join("&")))
+        if query.is_empty() {
+            return self.clone();
+        }
+        let behind = if self.0.contains('?') { '&' } else { '?' };
+        Self(format!("{}{behind}{}", self.0, query.join("&")))
     }
 
     /// The page that signs in and comes back to `back`, which the field `field` of its query names.
@@ -259,6 +262,24 @@ mod tests {
         assert!(one.csrf().matches(one.csrf().expose()));
         for wrong in ["", other.csrf().expose(), &one.hash().0] {
             assert!(!one.csrf().matches(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_gets_fields_behind_its_own_and_nothing_that_opens_another_one() {
+        let fields = [("done", "done".to_owned()), ("why", "a&b=c".to_owned())];
+        for (path, expected) in [
+            (
+                "/admin/dashboard/outbox",
+                "/admin/dashboard/outbox?done=done",
+            ),
+            (
+                "/admin/dashboard/outbox?state=dead",
+                "/admin/dashboard/outbox?state=dead&done=done",
+            ),
+        ] {
+            let read = AdminPath::parse(path).expect("a path");
+            assert_eq!(read.with_query(&fields).as_str(), expected);
         }
     }
 
