@@ -17,7 +17,7 @@ const BYTES_MAX = 60 * 1024;
 
 /** Starts the whole system, and answers what its first lines say. */
 async function start() {
-  const system = spawn(binary, ['--memory', '--port', '0', '--sim-port', '0', '--sessions', '2', '--throttle', 'off'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const system = spawn(binary, ['--memory', '--port', '0', '--sim-port', '0', '--sessions', '2', '--throttle', 'off'], { env: { ...process.env, BRIDGE_PHONE_FIELD: 'custom_field1' }, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   await new Promise((ready, fail) => {
     system.stdout.on('data', data => { log += data; if (log.includes('Ctrl-C ends it')) ready(); });
@@ -112,6 +112,28 @@ async function addSession(page) {
   await page.locator('#row-branch-3').getByText('Ready').waitFor();
 }
 
+/** A notice that waits is shown, its message is found, and it is let be. */
+async function discard(page) {
+  for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'logged_out' });
+  await play('payments/midtrans', { order_id: 'INV-7', custom_field1: '08123456789' });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${api}/admin/dashboard/outbox`);
+  await page.getByRole('heading', { name: 'INV-7' }).waitFor();
+  await check(page, 'a notice that waits');
+  await shoot(page, 'notice');
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await shoot(page, 'notice-wide');
+  await page.getByRole('link', { name: /^3EB0/ }).click();
+  await page.getByText('Outcome').waitFor();
+  await check(page, 'a message');
+  await shoot(page, 'message');
+  await page.goBack();
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await page.getByText('Done.').waitFor();
+  await page.getByText('No notice waits.').waitFor();
+  for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
+}
+
 /** What changes is swapped in, and what is typed, focused and scrolled stays. */
 async function stayLive(page) {
   await page.goto(`${api}${SESSIONS}`);
@@ -196,6 +218,7 @@ try {
     'the weight of a page': () => weigh(page),
     'unpaired and paired again': () => pairAgain(page),
     'a session added': () => addSession(page),
+    'a notice discarded': () => discard(page),
     'live': () => stayLive(page),
     'by keyboard': () => byKeyboard(page),
     'without script': () => withoutScript(login),

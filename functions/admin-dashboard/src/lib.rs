@@ -129,7 +129,7 @@ fn sessions_path() -> AdminPath {
 }
 
 impl Visit<'_> {
-    fn frame(&self, title: &'static str) -> Frame<'_> {
+    fn frame<'f>(&'f self, title: &'f str) -> Frame<'f> {
         Frame::new(self.incoming, &self.login, title)
     }
 
@@ -162,7 +162,9 @@ impl Visit<'_> {
             return self.missing();
         };
         let pairing = self.pairing(session).await;
-        let frame = self.frame(self.say("WhatsApp session", "Sesi WhatsApp"));
+        let kind = self.say("WhatsApp session", "Sesi WhatsApp");
+        let title = format!("{}, {kind}", session.name);
+        let frame = self.frame(&title);
         let page = SessionPage {
             layout: frame.layout,
             frame,
