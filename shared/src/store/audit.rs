@@ -1,4 +1,4 @@
-//! The table of what operators did. It is only added to and read; entries end after [`AUDIT_LIFE`].
+//! The table of what operators did. It is only added to and read; entries end after [`AUDIT_LIFE`](crate::store::audit::AUDIT_LIFE).
 //!
 //! Attributes: `day` (key, such as `2026-11-28`), `at` (range key: the time with milliseconds, then random digits, so that no
 //! entry takes the place of another), `who`, `login`, `what`, `whom`, `result`, `address`, `request_id`, `expires_at` (TTL,
