@@ -206,29 +206,75 @@ async fn an_answer_is_charged_like_every_code_and_nothing_is_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_answer_waits_for_the_limits_and_comes_when_the_person_writes_again() {
-    let system = locked().await;
-    let [first, second] = [
-        offered(&ask_code(&system, SITI).await),
-        offered(&ask_code(&system, SITI).await),
-    ];
-    write(&system, SITI, &first.text).await;
-    write(&system, SITI, &second.text).await;
-    assert_eq!(inbox(&system, SITI).len(), 1, "a minute is to pass");
-    pass(MINUTE).await;
-    write(&system, SITI, &second.text).await;
-    let [code, again] = &inbox(&system, SITI)[..] else {
-        panic!("two messages");
-    };
-    assert_eq!(code[..6], again[..6], "the same code");
-    for offer in [first, second] {
-        let code = &code[..6];
-        let reply = guess(&system, SITI, code, Some(&offer.challenge)).await;
-        if reply.status == 200 {
-            return;
+async fn whoever_asked_twice_and_wrote_the_older_text_gets_in_with_the_newer_one_at_once() {
+    for asked_by in [SITI, BUDI] {
+        let system = locked().await;
+        let mut offers = Vec::new();
+        for _ in 0..2 {
+            offers.push(match asked_by {
+                SITI => offered(&ask_code(&system, SITI).await),
+                _ => sign_up(&system, asked_by).await,
+            });
+        }
+        for offer in &offers {
+            write(&system, asked_by, &offer.text).await;
+        }
+        let [code, again] = &inbox(&system, asked_by)[..] else {
+            panic!("two messages");
+        };
+        assert_eq!(code[..6], again[..6], "the same code");
+        match asked_by {
+            SITI => {
+                let id = Some(offers[1].challenge.as_str());
+                check_ok(&guess(&system, SITI, &code[..6], id).await);
+            }
+            _ => confirm_with(&system, asked_by, &offers[1]).await,
         }
     }
-    panic!("no id opens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_texts_than_a_phone_gets_codes_wait_for_the_limits() {
+    let system = locked().await;
+    let mut offers = Vec::new();
+    for _ in 0..4 {
+        offers.push(offered(&ask_code(&system, SITI).await));
+    }
+    for offer in &offers {
+        write(&system, SITI, &offer.text).await;
+    }
+    assert_eq!(
+        inbox(&system, SITI).len(),
+        3,
+        "what one network may have in ten minutes"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_whatsapp_refuses_keeps_nobody_else_from_writing_first() {
+    let system = locked().await;
+    let [first, other] = [
+        sign_up(&system, BUDI).await,
+        offered(&ask_code(&system, SITI).await),
+    ];
+    pass(SECOND).await;
+    system.simulator().play(&Scenario::Restricted {
+        code: 463,
+        refusals: Some(1),
+    });
+    write(&system, BUDI, &first.text).await;
+    assert_eq!(inbox(&system, BUDI).len(), 0);
+    let status = system.get("/api/status").await;
+    assert_eq!(status.json["data"]["whatsapp"], "cold_locked");
+    system.simulator().play(&LOCK);
+    for other in ["081234567801", "081234567802"] {
+        sign_up(&system, other).await;
+    }
+    write(&system, SITI, &other.text).await;
+    let code = code_on(&system, SITI);
+    check_ok(&guess(&system, SITI, &code, Some(&other.challenge)).await);
+    write(&system, BUDI, &first.text).await;
+    confirm_with(&system, BUDI, &first).await;
 }
 
 #[tokio::test(start_paused = true)]

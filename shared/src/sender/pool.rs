@@ -123,6 +123,8 @@ pub struct Recipient<'a> {
     pub first_contact: bool,
     /// Whether none is known to, although the person does not sign up: a user of another system.
     pub unserved: bool,
+    /// Whether the person has just written to the session that answers.
+    pub wrote_first: bool,
     /// The session whose last message seems not to have reached the phone: others come before it.
     pub silent: Option<&'a str>,
 }
@@ -136,6 +138,7 @@ impl<'a> Recipient<'a> {
             served_by: None,
             first_contact: false,
             unserved: false,
+            wrote_first: false,
             silent: None,
         }
     }
@@ -153,6 +156,7 @@ impl<'a> Recipient<'a> {
     /// How well the session called `name` knows the recipient.
     fn contact(&self, name: &str) -> Contact {
         match self.served_by {
+            _ if self.wrote_first => Contact::WroteFirst,
             _ if self.first_contact => Contact::New,
             _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,

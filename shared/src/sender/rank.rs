@@ -27,6 +27,8 @@ pub enum Contact {
     /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
     /// would tell, since a phone without an account has a session of its own.
     Unserved,
+    /// The recipient has just written to it, whether or not it knew them before. WhatsApp may refuse the answer all the same.
+    WroteFirst,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }
