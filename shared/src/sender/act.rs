@@ -230,7 +230,6 @@ impl Run<'_> {
             now,
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
-            pace: None,
             purpose: SlotPurpose::Send,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);

@@ -324,6 +324,19 @@ impl Picked {
         locked.find_map(Choice::chat)
     }
 
+    /// The same sessions, the one called `name` before the others.
+    pub(super) fn led_by(self, name: &str) -> Self {
+        let (first, others): (Vec<_>, Vec<_>) = self
+            .all
+            .iter()
+            .cloned()
+            .partition(|choice| choice.session.name == name);
+        Self {
+            all: first.into_iter().chain(others).collect(),
+            ..self
+        }
+    }
+
     pub(super) fn first(&self) -> &Choice {
         &self.all[0]
     }

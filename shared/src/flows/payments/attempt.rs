@@ -17,17 +17,18 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, PickError, Picked, Place, PlaceError,
-    Reason, Recipient, Turn,
+    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked, Place,
+    PlaceError, Reason, Recipient,
 };
 use crate::store::StoreError;
 use crate::store::challenges::sends::TakenMessage;
 use crate::store::payments::claims::{Attempted, Claim, Claimed};
 
 /// The longest wait for a place in a session's queue: codes go first.
-const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
-/// The longest that a claim is held, and what it is held beyond the time of its message.
-const CLAIM_MAX: Duration = Duration::from_secs(90);
+pub(super) const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest that one attempt takes, once its turn has come.
+const ATTEMPT_MAX: Duration = Duration::from_secs(15);
+/// What a claim is held beyond the time of its message.
 const CLAIM_REST: Duration = Duration::from_secs(5);
 /// No attempt begins with less time than this.
 pub(super) const ATTEMPT_MIN: Duration = Duration::from_millis(3_500);
@@ -55,8 +56,19 @@ pub enum Tried {
     Ended(State),
     /// Not now.
     Later(Timestamp),
+    /// No session has room for it before this.
+    Full(Timestamp),
     /// There was nothing to do, or somebody else did it.
     Nothing,
+}
+
+/// The time that an attempt has.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptTime {
+    /// Its turn in the pace of a session comes before this, or it is left to later ones. Nothing is claimed while it waits.
+    pub turn_by: Timestamp,
+    /// It is over before this.
+    pub deadline: Timestamp,
 }
 
 /// A notice that is to go out.
@@ -66,11 +78,11 @@ struct Job<'a> {
     sessions: Sessions,
     /// It was sent before, and nothing came back.
     again: bool,
-    deadline: Timestamp,
+    time: AttemptTime,
 }
 
 impl Notices {
-    /// Looks at a notice and does what there is to do, over before `deadline`.
+    /// Looks at a notice and does what there is to do, in its time.
     ///
     /// # Errors
     /// When the store fails before anything was sent. The notice stays due.
@@ -78,7 +90,7 @@ impl Notices {
         &self,
         payment: &PaymentId,
         notice: &NoticeId,
-        deadline: Timestamp,
+        time: AttemptTime,
     ) -> Result<Tried, StoreError> {
         let Some(kept) = self.payments.read(payment).await? else {
             return Ok(Tried::Nothing);
@@ -92,7 +104,7 @@ impl Notices {
             notice,
             sessions,
             again: false,
-            deadline,
+            time,
         };
         match plan(story, notice, self.clock.now()) {
             Plan::Nothing => Ok(Tried::Nothing),
@@ -105,7 +117,7 @@ impl Notices {
                 }
                 self.send(job(sessions)).await
             }
-            Plan::AskForReceipt => self.ask_for_receipt(story, notice, deadline).await,
+            Plan::AskForReceipt => self.ask_for_receipt(story, notice, time).await,
         }
     }
 
@@ -162,7 +174,7 @@ impl Notices {
         &self,
         story: &Story,
         notice: &Notice,
-        deadline: Timestamp,
+        time: AttemptTime,
     ) -> Result<Tried, StoreError> {
         let (Some(session), Some(sent_at)) = (&notice.session, notice.sent_at) else {
             return self.end(story, notice, State::Sent).await;
@@ -170,10 +182,8 @@ impl Notices {
         if self.is_delivered(notice).await? {
             return self.end(story, notice, State::Sent).await;
         }
-        let picked = self
-            .pick(story, &PhoneState::default(), Some(session))
-            .await;
-        let delivers_others = picked.is_ok_and(|picked| {
+        let survey = self.survey(story, Some(session)).await?;
+        let delivers_others = survey.picked.is_ok_and(|picked| {
             let delivered_at = picked.delivered_at(session);
             delivered_at.is_some_and(|at| sent_at < at)
         });
@@ -191,39 +201,79 @@ impl Notices {
             notice,
             sessions: Sessions::Only(session.clone()),
             again: true,
-            deadline,
+            time,
         })
         .await
     }
 
-    /// The sessions for the payment's phone, the best first.
-    async fn pick(
-        &self,
-        story: &Story,
-        phone: &PhoneState,
-        first: Option<&str>,
-    ) -> Result<Picked, PickError> {
+    /// What is known of the payment's phone, and the sessions for it, the best first. One call, rarely one more.
+    async fn survey(&self, story: &Story, first: Option<&str>) -> Result<Survey, StoreError> {
+        let now = self.clock.now();
         let recipient = Recipient {
-            served_by: first.or(phone.served_by.as_deref()),
-            first_contact: !phone.took_a_message(self.clock.now()),
+            served_by: first,
             ..Recipient::of(&story.payment.phone)
         };
-        self.sender.pick(&recipient).await
+        let mut batch = self.batches.begin();
+        let phone = batch.add(self.challenges.reading(&story.payment.phone, now));
+        let picking = self.sender.picking(&recipient).into_iter();
+        let sessions: Vec<_> = picking.map(|read| batch.add(read)).collect();
+        let (found, ()) = tokio::join!(
+            batch.read("read what a notice is sent with"),
+            self.sender.refresh(),
+        );
+        let found = found?;
+        let phone = phone.from(&found)?;
+        let sessions = sessions.into_iter().map(|read| read.from(&found));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+        let recipient = Recipient {
+            served_by: first.or(phone.served_by.as_deref()),
+            first_contact: !phone.took_a_message(now),
+            ..recipient
+        };
+        let picked = self.sender.pick_from(&recipient, sessions).await;
+        Ok(Survey { phone, picked })
     }
 
     /// Sends a notice, if there is a session for it and nobody else does.
     async fn send(&self, job: Job<'_>) -> Result<Tried, StoreError> {
         let (story, notice) = (job.story, job.notice);
-        let now = self.clock.now();
-        let phone = self.challenges.read(&story.payment.phone, now).await?;
-        let place = match self.take_place(&job, &phone).await {
+        let only = match &job.sessions {
+            Sessions::Any => None,
+            Sessions::Only(session) => Some(session.as_str()),
+        };
+        let Survey { phone, picked } = self.survey(story, only).await?;
+        let place = match self.take_place(&job, picked).await {
             Ok(place) => place,
             Err(NoPlace::Store(error)) => return Err(error),
-            Err(NoPlace::For(wait)) => return self.wait(story, notice, now.plus(wait)).await,
+            Err(NoPlace::NoSession) => {
+                let until = self.clock.now().plus(NO_SESSION_WAIT);
+                return self.wait(story, notice, until).await;
+            }
+            Err(NoPlace::Full(wait)) => {
+                let until = self.clock.now().plus(wait.max(PLACE_WAIT_MAX));
+                self.wait(story, notice, until).await?;
+                return Ok(Tried::Full(until));
+            }
         };
+        self.send_in(place, &job, &phone).await
+    }
+
+    /// Sends a notice in its place, if nobody else does.
+    async fn send_in(
+        &self,
+        place: Place,
+        job: &Job<'_>,
+        phone: &PhoneState,
+    ) -> Result<Tried, StoreError> {
+        let (story, notice) = (job.story, job.notice);
         let now = self.clock.now();
+        // Its time may have passed while it waited for its turn.
+        if matches!(plan(story, notice, now), Plan::End(_)) {
+            self.leave(&place).await;
+            return Ok(Tried::Nothing);
+        }
+        let deadline = now.plus(ATTEMPT_MAX).min(job.time.deadline);
         let (attempt, session) = (random_id(&self.entropy), place.session().to_owned());
-        let time = job.deadline.since(now).min(CLAIM_MAX);
         let claim = Claim {
             payment: &story.payment.id,
             phase: story.payment.phase,
@@ -231,23 +281,23 @@ impl Notices {
             attempt: &attempt,
             session: &session,
             now,
-            until: now.plus(time + CLAIM_REST),
+            until: deadline.plus(CLAIM_REST),
         };
         if self.payments.claim(claim).await? == Claimed::Lost {
-            self.sender.leave_place(&place).await;
+            self.leave(&place).await;
             return Ok(Tried::Nothing);
         }
         let brings_receipts = place
             .delivered_at()
             .is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
-        let outgoing = self.outgoing(&job, !phone.took_a_message(now));
-        let sent_by = job.deadline.minus(RECORD_ROOM);
+        let outgoing = self.outgoing(job, !phone.took_a_message(now));
+        let sent_by = deadline.minus(RECORD_ROOM);
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
-        let mut ended = self.ended(&job, &delivery);
+        let mut ended = self.ended(job, &delivery);
         if !brings_receipts && ended.state == State::Sent {
             ended.due_at = None;
         }
-        let contact = self.remember_contact(story, &phone, &delivery);
+        let contact = self.remember_contact(story, phone, &delivery);
         tokio::join!(self.record(claim, &ended, &delivery), contact);
         Ok(Tried::Attempted(ended.state))
     }
@@ -266,25 +316,63 @@ impl Notices {
         }
     }
 
-    /// A place in the queue of a session that the notice may go out from.
-    async fn take_place(&self, job: &Job<'_>, phone: &PhoneState) -> Result<Place, NoPlace> {
+    /// A place in the queue of a session that the notice may go out from, once its turn in that session's pace has come.
+    async fn take_place(
+        &self,
+        job: &Job<'_>,
+        picked: Result<Picked, PickError>,
+    ) -> Result<Place, NoPlace> {
+        let picked = picked?;
+        let now = self.clock.now();
         let only = match &job.sessions {
             Sessions::Any => None,
-            Sessions::Only(session) => Some(session.as_str()),
+            Sessions::Only(session) => picked.clone().only(session).ok(),
         };
-        let picked = self.pick(job.story, phone, only).await?;
-        let now = self.clock.now();
-        let only = only.and_then(|only| picked.clone().only(only).ok());
         // A session that is gone, or that has not been usable for long, does not send what it was given.
         let picked = match only {
             Some(only) if only.unusable_for(now) < GIVEN_UP_AFTER => only,
             _ => picked,
         };
-        let turn = Turn {
-            wait_max: PLACE_WAIT_MAX,
-            pace: Some(self.settings.pace),
+        let paced = Paced {
+            each: self.settings.pace,
+            wait_max: job.time.turn_by.since(now),
         };
-        Ok(self.sender.take_place(&picked, turn).await?)
+        let picked = self.sender.wait_for_turn(picked, paced).await?;
+        let place = self.place_of_turn(&picked, job.time.turn_by).await;
+        if place.is_err() {
+            self.leave_turn(picked.session()).await;
+        }
+        Ok(place?)
+    }
+
+    /// A place in the queue for a notice whose turn has come. While codes fill the queue, it looks again until `turn_by`, less and
+    /// less often.
+    async fn place_of_turn(
+        &self,
+        picked: &Picked,
+        turn_by: Timestamp,
+    ) -> Result<Place, PlaceError> {
+        let mut pause = PLACE_WAIT_MAX;
+        loop {
+            let taken = self.sender.take_place(picked, PLACE_WAIT_MAX).await;
+            match taken {
+                Err(PlaceError::Busy(_)) if pause < self.clock.until(turn_by) => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    async fn leave_turn(&self, session: &str) {
+        self.sender.leave_turn(session, self.settings.pace).await;
+    }
+
+    /// Gives back what a notice had that does not go out now.
+    async fn leave(&self, place: &Place) {
+        let turn = self.leave_turn(place.session());
+        tokio::join!(self.sender.leave_place(place), turn);
     }
 
     fn outgoing(&self, job: &Job<'_>, first_contact: bool) -> Outgoing {
@@ -402,10 +490,18 @@ impl Notices {
     }
 }
 
+/// What a notice is sent with.
+struct Survey {
+    phone: PhoneState,
+    picked: Result<Picked, PickError>,
+}
+
 /// Why a notice does not go out now.
 enum NoPlace {
-    /// There is no session, or its queue is full: worth a look after so long.
-    For(Duration),
+    /// There is no session for it.
+    NoSession,
+    /// No session has room for it so soon.
+    Full(Duration),
     /// The store failed.
     Store(StoreError),
 }
@@ -414,7 +510,7 @@ impl From<PickError> for NoPlace {
     fn from(error: PickError) -> Self {
         match error {
             PickError::Store(error) => Self::Store(error),
-            PickError::NoSession | PickError::NoNewChats(_) => Self::For(NO_SESSION_WAIT),
+            PickError::NoSession | PickError::NoNewChats(_) => Self::NoSession,
         }
     }
 }
@@ -423,7 +519,7 @@ impl From<PlaceError> for NoPlace {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Store(error) => Self::Store(error),
-            PlaceError::Busy(Busy { retry_after }) => Self::For(retry_after.max(PLACE_WAIT_MAX)),
+            PlaceError::Busy(Busy { retry_after }) => Self::Full(retry_after),
         }
     }
 }

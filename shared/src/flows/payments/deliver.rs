@@ -3,10 +3,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::FuturesUnordered;
 
 use super::Notices;
-use super::attempt::{ATTEMPT_MIN, Tried};
+use super::attempt::{ATTEMPT_MIN, AttemptTime, PLACE_WAIT_MAX, Tried};
 use crate::model::notice::{Priority, State};
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -22,8 +22,8 @@ const PAGE: i32 = 100;
 const SIDE_BY_SIDE: usize = 8;
 /// After so many failures in a row the channel is down: what is left waits for the next run, and no attempt of it is counted.
 const FAILURES_MAX: usize = 8;
-/// The longest that one attempt takes.
-const ATTEMPT_MAX: Duration = Duration::from_secs(15);
+/// After so many in a row that no session had room for in the time of this run, what is left waits for the next run, unread.
+const FULL_MAX: usize = 3;
 
 /// What a run has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,11 +54,24 @@ struct Run {
     delivered: Delivered,
 }
 
-/// Whether notices go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
-    Up,
-    Down,
+/// Whether notices go out, as the last ones of a page have shown.
+#[derive(Debug, Default)]
+struct Channel {
+    failures: usize,
+    full: usize,
+    is_closed: bool,
+}
+
+impl Channel {
+    fn add(&mut self, tried: Option<&Tried>) {
+        match tried {
+            Some(Tried::Attempted(State::Queued | State::Unknown)) => self.failures += 1,
+            Some(Tried::Attempted(_)) => (self.failures, self.full) = (0, 0),
+            Some(Tried::Full(_)) => self.full += 1,
+            _ => {}
+        }
+        self.is_closed |= self.failures >= FAILURES_MAX || self.full >= FULL_MAX;
+    }
 }
 
 impl Run {
@@ -102,33 +115,32 @@ impl Notices {
             }
             let due = self.payments.due(priority, now, PAGE).await?;
             let due = run.not_seen(due, now);
-            if due.is_empty() || self.deliver_page(due, run).await == Channel::Down {
+            if due.is_empty() || self.deliver_page(due, run).await.is_closed {
                 return Ok(());
             }
         }
     }
 
-    /// Tries some notices, a few at a time, beginning anywhere among them.
+    /// Tries some notices, a few at a time, beginning anywhere among them. Those under way are not broken off: a message may be out.
     async fn deliver_page(&self, mut due: Vec<Due>, run: &mut Run) -> Channel {
         let turn = usize::try_from(self.entropy.below(due.len() as u64)).unwrap_or(0);
         due.rotate_left(turn);
-        let ends = run.ends;
-        let tries = stream::iter(due).map(|due| self.try_due(due, ends));
-        let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
-        let mut failures = 0;
-        while let Some(tried) = tries.next().await {
-            failures = match tried {
-                Some(Tried::Attempted(State::Queued | State::Unknown)) => failures + 1,
-                Some(Tried::Attempted(_)) => 0,
-                _ => failures,
-            };
-            run.delivered.count(tried);
-            if failures >= FAILURES_MAX {
-                run.delivered.more_left = true;
-                return Channel::Down;
+        let mut rest = due.into_iter();
+        let mut under_way = FuturesUnordered::new();
+        let mut channel = Channel::default();
+        loop {
+            while under_way.len() < SIDE_BY_SIDE && !channel.is_closed {
+                let Some(next) = rest.next() else { break };
+                under_way.push(self.try_due(next, run.ends));
             }
+            let Some(tried) = under_way.next().await else {
+                break;
+            };
+            channel.add(tried.as_ref());
+            run.delivered.count(tried);
         }
-        Channel::Up
+        run.delivered.more_left |= rest.next().is_some();
+        channel
     }
 
     /// One due notice. A failure of the store is logged: the notice stays due.
@@ -137,8 +149,11 @@ impl Notices {
         if ends.since(now) < ATTEMPT_MIN {
             return None;
         }
-        let deadline = now.plus(ATTEMPT_MAX).min(ends);
-        match self.attempt(&due.payment, &due.notice, deadline).await {
+        let time = AttemptTime {
+            turn_by: ends.minus(ATTEMPT_MIN + PLACE_WAIT_MAX),
+            deadline: ends,
+        };
+        match self.attempt(&due.payment, &due.notice, time).await {
             Ok(tried) => Some(tried),
             Err(error) => {
                 tracing::error!(
@@ -162,6 +177,10 @@ impl Delivered {
             }
             Some(Tried::Nothing) => return,
             Some(Tried::Later(_)) => &mut self.waiting,
+            Some(Tried::Full(_)) => {
+                self.more_left = true;
+                &mut self.waiting
+            }
             Some(Tried::Attempted(State::Sent)) => &mut self.sent,
             Some(Tried::Attempted(State::Unknown)) => &mut self.unknown,
             Some(Tried::Ended(State::Dead | State::Expired) | Tried::Attempted(State::Dead)) => {
