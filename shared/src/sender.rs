@@ -95,6 +95,7 @@ pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, me
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
 pub use self::queue::{Busy, Paced, Place, PlaceError};
+pub use self::rank::Urgency;
 pub use self::recover::Repair;
 pub use self::services::Named;
 pub use self::watch::Ward;

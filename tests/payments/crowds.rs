@@ -131,6 +131,27 @@ async fn wait_with(system: &TestSystem, notices: u64, event: &str) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn notices_leave_the_last_fifth_of_a_day_s_new_chats_to_codes() {
+    let system = system().await;
+    let system = system.with_settings(|settings| settings.sessions[0].new_chats_per_day = Some(20));
+    wait_with(&system, 20, "success").await;
+    deliver(&system).await;
+    assert_eq!(texts(&system).len(), 16, "four fifths");
+    let applicant = |number| json!({ "name": "Budi", "phone": people::phone(number), "password": "four blue umbrellas" });
+    for number in 50..54 {
+        let signed_up = system.post("/api/auth/signup", applicant(number)).await;
+        assert_eq!(signed_up.status, 200, "{}", signed_up.json);
+    }
+    let too_many = system.post("/api/auth/signup", applicant(54)).await;
+    assert_eq!(too_many.status, 503, "{}", too_many.json);
+    for _ in 0..24 * 6 {
+        advance(10 * MINUTE).await;
+        deliver(&system).await;
+    }
+    assert_eq!(texts(&system).len(), 20 + 4, "the next day has new ones");
+}
+
+#[tokio::test(start_paused = true)]
 async fn codes_go_before_notices() {
     let system = three_sessions().await;
     for number in 100..105 {

@@ -5,7 +5,7 @@ use local::database::{Fault, Faults};
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
 use shared::store::whatsapp_sessions::pace::{Pace, PaceRequest, PaceTurn};
-use shared::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
+use shared::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest, TakenSlot};
 use shared::store::whatsapp_sessions::{
     SeenState, SessionItem, SessionState, StatusClaim, StatusTurn, WhatsAppSessions,
 };
@@ -79,20 +79,23 @@ async fn places_follow_each_other_until_the_queue_is_full() {
         };
         sessions.take_slot(SESSION, request).await.unwrap()
     };
+    let place = |at| {
+        Slot::At(TakenSlot {
+            at,
+            cost: SECOND,
+            new_chats: 0,
+        })
+    };
     for seconds in 0..=2 {
         let at = NOW.plus(seconds * SECOND);
-        assert_eq!(take(NOW).await, Slot::At(at, SECOND));
+        assert_eq!(take(NOW).await, place(at));
     }
     let Slot::Full(queue) = take(NOW).await else {
         panic!("a place out of reach");
     };
     assert_eq!(queue.free_at, Some(NOW.plus(3 * SECOND)));
     let later = NOW.plus(9 * SECOND);
-    assert_eq!(
-        take(later).await,
-        Slot::At(later, SECOND),
-        "an idle queue starts now"
-    );
+    assert_eq!(take(later).await, place(later), "an idle queue starts now");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::pace::{Pace, PaceRequest, PaceTurn};
-use crate::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
+use crate::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest, TakenSlot};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
 
 /// The cost of a send that nobody has measured yet.
@@ -54,6 +54,8 @@ pub struct Place {
     pub(super) restart_url: Option<RestartUrl>,
     /// How well the session knows the recipient.
     pub(super) contact: Contact,
+    /// Whether others have opened the last new chat that was left for such messages, since it was picked.
+    is_one_chat_too_many: bool,
     /// When its turn comes.
     pub(super) at: Timestamp,
     /// How long it is.
@@ -67,13 +69,15 @@ pub struct Place {
 }
 
 impl Place {
-    fn new(services: &Services, choice: &Choice, at: Timestamp, cost: Duration) -> Self {
+    fn new(services: &Services, choice: &Choice, slot: TakenSlot) -> Self {
         let Choice {
             session,
             item,
             contact,
+            new_chats_max,
             ..
         } = choice;
+        let is_full = new_chats_max.is_some_and(|most| slot.new_chats >= i64::from(most));
         let address = session.gateway.as_ref();
         Self {
             session: session.name.clone(),
@@ -88,8 +92,9 @@ impl Place {
                 Some(_) => session.restart_url.clone(),
             },
             contact: *contact,
-            at,
-            cost,
+            is_one_chat_too_many: *contact == Contact::New && is_full,
+            at: slot.at,
+            cost: slot.cost,
             item: item.clone(),
             all: Arc::default(),
             unread: Arc::default(),
@@ -98,12 +103,22 @@ impl Place {
 
     /// No place in the queue of `choice`, but all that is needed to look after the session.
     pub(super) fn without_a_turn(services: &Services, choice: &Choice) -> Self {
-        Self::new(services, choice, services.clock.now(), COST)
+        let slot = TakenSlot {
+            at: services.clock.now(),
+            cost: COST,
+            new_chats: 0,
+        };
+        Self::new(services, choice, slot)
     }
 
     /// The name of the session.
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// Whether others have opened the last new chat that was left for such messages, since the session was picked.
+    pub const fn is_one_chat_too_many(&self) -> bool {
+        self.is_one_chat_too_many
     }
 
     /// When a message of the session is known to have reached its phone.
@@ -322,7 +337,7 @@ pub(super) async fn take_slot(
     };
     let slot = services.sessions.take_slot(&choice.session.name, request);
     Ok(match slot.await? {
-        Slot::At(at, cost) => Taken::Place(Box::new(Place::new(services, choice, at, cost))),
+        Slot::At(slot) => Taken::Place(Box::new(Place::new(services, choice, slot))),
         Slot::Full(queue) => Taken::Full(queue.free_at),
         Slot::OnTrial => Taken::OnTrial,
     })

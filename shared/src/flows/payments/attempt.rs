@@ -18,7 +18,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
     Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked, Place,
-    PlaceError, Reason, Recipient,
+    PlaceError, Reason, Recipient, Urgency,
 };
 use crate::store::StoreError;
 use crate::store::challenges::sends::TakenMessage;
@@ -46,6 +46,8 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
 const NOT_BEGUN_WAIT: Duration = Duration::from_secs(5);
 /// When a notice is tried again that found no session at all.
 const NO_SESSION_WAIT: Duration = Duration::from_secs(60);
+/// When a notice is tried again that would be one new chat too many: that seldom changes before the next day.
+const NO_NEW_CHATS_WAIT: Duration = Duration::from_secs(600);
 
 /// What came of a look at a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +213,7 @@ impl Notices {
         let now = self.clock.now();
         let recipient = Recipient {
             served_by: first,
+            urgency: Urgency::Notice,
             ..Recipient::of(&story.payment.phone)
         };
         let mut batch = self.batches.begin();
@@ -245,8 +248,8 @@ impl Notices {
         let place = match self.take_place(&job, picked).await {
             Ok(place) => place,
             Err(NoPlace::Store(error)) => return Err(error),
-            Err(NoPlace::NoSession) => {
-                let until = self.clock.now().plus(NO_SESSION_WAIT);
+            Err(NoPlace::NoSession(wait)) => {
+                let until = self.clock.now().plus(wait).min(notice.deliver_by);
                 return self.wait(story, notice, until).await;
             }
             Err(NoPlace::Full(wait)) => {
@@ -271,6 +274,11 @@ impl Notices {
         if matches!(plan(story, notice, now), Plan::End(_)) {
             self.leave(&place).await;
             return Ok(Tried::Nothing);
+        }
+        if place.is_one_chat_too_many() {
+            self.leave(&place).await;
+            let until = now.plus(NO_NEW_CHATS_WAIT).min(notice.deliver_by);
+            return self.wait(story, notice, until).await;
         }
         let deadline = now.plus(ATTEMPT_MAX).min(job.time.deadline);
         let (attempt, session) = (random_id(&self.entropy), place.session().to_owned());
@@ -498,8 +506,8 @@ struct Survey {
 
 /// Why a notice does not go out now.
 enum NoPlace {
-    /// There is no session for it.
-    NoSession,
+    /// There is no session for it: worth a look after so long.
+    NoSession(Duration),
     /// No session has room for it so soon.
     Full(Duration),
     /// The store failed.
@@ -510,7 +518,8 @@ impl From<PickError> for NoPlace {
     fn from(error: PickError) -> Self {
         match error {
             PickError::Store(error) => Self::Store(error),
-            PickError::NoSession | PickError::NoNewChats(_) => Self::NoSession,
+            PickError::NoSession => Self::NoSession(NO_SESSION_WAIT),
+            PickError::NoNewChats(_) => Self::NoSession(NO_NEW_CHATS_WAIT),
         }
     }
 }

@@ -41,12 +41,23 @@ pub enum SlotPurpose {
 /// The answer to a request for a place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// The place's time, and how long it is.
-    At(Timestamp, Duration),
+    /// The place.
+    At(TakenSlot),
     /// No place was taken: every place in reach is, or others were faster each time. The item as it is.
     Full(Box<SessionItem>),
     /// No place was taken: another message tries the session out.
     OnTrial,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenSlot {
+    /// When it comes.
+    pub at: Timestamp,
+    /// How long it is.
+    pub cost: Duration,
+    /// How many new chats the session has opened on that day.
+    pub new_chats: i64,
 }
 
 impl SlotRequest {
@@ -107,7 +118,11 @@ impl WhatsAppSessions {
                 Updated::Done(item) => {
                     let cost = item.cost.unwrap_or(cost);
                     let after = item.free_at.unwrap_or(now.plus(cost));
-                    return Ok(Slot::At(after.minus(cost), cost));
+                    return Ok(Slot::At(TakenSlot {
+                        at: after.minus(cost),
+                        cost,
+                        new_chats: item.new_chats_on(now),
+                    }));
                 }
                 Updated::Refused(item) if request.is_refused_by_trial(&item) => {
                     return Ok(Slot::OnTrial);
