@@ -270,15 +270,8 @@ impl Notices {
     ) -> Result<Tried, StoreError> {
         let (story, notice) = (job.story, job.notice);
         let now = self.clock.now();
-        // Its time may have passed while it waited for its turn.
-        if matches!(plan(story, notice, now), Plan::End(_)) {
-            self.leave(&place).await;
-            return Ok(Tried::Nothing);
-        }
-        if place.is_one_chat_too_many() {
-            self.leave(&place).await;
-            let until = now.plus(NO_NEW_CHATS_WAIT).min(notice.deliver_by);
-            return self.wait(story, notice, until).await;
+        if let Some(too_late) = self.came_too_late(&place, job).await {
+            return too_late;
         }
         let deadline = now.plus(ATTEMPT_MAX).min(job.time.deadline);
         let (attempt, session) = (random_id(&self.entropy), place.session().to_owned());
@@ -308,6 +301,26 @@ impl Notices {
         let contact = self.remember_contact(story, phone, &delivery);
         tokio::join!(self.record(claim, &ended, &delivery), contact);
         Ok(Tried::Attempted(ended.state))
+    }
+
+    /// What becomes of a notice that something happened to while it waited for its turn: its time has passed, or others have opened
+    /// the last new chat.
+    async fn came_too_late(
+        &self,
+        place: &Place,
+        job: &Job<'_>,
+    ) -> Option<Result<Tried, StoreError>> {
+        let (story, notice, now) = (job.story, job.notice, self.clock.now());
+        if matches!(plan(story, notice, now), Plan::End(_)) {
+            self.leave(place).await;
+            return Some(Ok(Tried::Nothing));
+        }
+        if place.is_one_chat_too_many() {
+            self.leave(place).await;
+            let until = now.plus(NO_NEW_CHATS_WAIT).min(notice.deliver_by);
+            return Some(self.wait(story, notice, until).await);
+        }
+        None
     }
 
     /// Records how an attempt ended. A failure is logged: the claim ends by itself.

@@ -16,8 +16,10 @@ use crate::store::payments::Due;
 
 /// What a run leaves of its time, to report.
 const RESERVE: Duration = Duration::from_secs(2);
-/// How many due notices are read at a time. Runs side by side take them in different orders.
-const PAGE: i32 = 100;
+/// How many due notices are read at a time.
+const PAGE: i32 = 200;
+/// How many of them a run tries, beginning anywhere among them, before it reads again: so runs side by side seldom meet.
+const PART: usize = 25;
 /// How many notices are tried at a time. A session sends one after the other; this is enough for many sessions.
 const SIDE_BY_SIDE: usize = 8;
 /// After so many failures in a row the channel is down: what is left waits for the next run, and no attempt of it is counted.
@@ -54,7 +56,7 @@ struct Run {
     delivered: Delivered,
 }
 
-/// Whether notices go out, as the last ones of a page have shown.
+/// Whether notices go out, as the last ones that were tried have shown.
 #[derive(Debug, Default)]
 struct Channel {
     failures: usize,
@@ -75,12 +77,20 @@ impl Channel {
 }
 
 impl Run {
-    /// Those of `due` that this run has not looked at: the index may still show what was done a moment ago.
-    fn not_seen(&mut self, mut due: Vec<Due>, now: Timestamp) -> Vec<Due> {
-        due.retain(|due| self.seen.insert(due.clone()));
+    /// Some of `due` that this run has not looked at, from the one with this number on: the index may still show what was done a
+    /// moment ago.
+    fn part(&mut self, mut due: Vec<Due>, number: usize) -> Vec<Due> {
+        due.retain(|due| !self.seen.contains(due));
+        let turn = number % due.len().max(1);
+        due.rotate_left(turn);
+        due.truncate(PART);
+        self.seen.extend(due.iter().cloned());
+        due
+    }
+
+    fn note_oldest(&mut self, due: &[Due], now: Timestamp) {
         let oldest = due.iter().map(|due| due.share(now)).max();
         self.delivered.oldest_share = self.delivered.oldest_share.max(oldest.unwrap_or(0));
-        due
     }
 }
 
@@ -105,7 +115,7 @@ impl Notices {
         Ok(delivered)
     }
 
-    /// Tries the notices of one priority, page by page, until none is left or the time is over.
+    /// Tries the notices of one priority, part by part, until none is left or the time is over.
     async fn deliver_all(&self, priority: Priority, run: &mut Run) -> Result<(), StoreError> {
         loop {
             let now = self.clock.now();
@@ -114,17 +124,17 @@ impl Notices {
                 return Ok(());
             }
             let due = self.payments.due(priority, now, PAGE).await?;
-            let due = run.not_seen(due, now);
-            if due.is_empty() || self.deliver_page(due, run).await.is_closed {
+            run.note_oldest(&due, now);
+            let number = usize::try_from(self.entropy.below(PAGE as u64)).unwrap_or(0);
+            let due = run.part(due, number);
+            if due.is_empty() || self.deliver_part(due, run).await.is_closed {
                 return Ok(());
             }
         }
     }
 
-    /// Tries some notices, a few at a time, beginning anywhere among them. Those under way are not broken off: a message may be out.
-    async fn deliver_page(&self, mut due: Vec<Due>, run: &mut Run) -> Channel {
-        let turn = usize::try_from(self.entropy.below(due.len() as u64)).unwrap_or(0);
-        due.rotate_left(turn);
+    /// Tries some notices, a few at a time. Those under way are not broken off: a message may be out.
+    async fn deliver_part(&self, due: Vec<Due>, run: &mut Run) -> Channel {
         let mut rest = due.into_iter();
         let mut under_way = FuturesUnordered::new();
         let mut channel = Channel::default();
