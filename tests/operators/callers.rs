@@ -65,7 +65,7 @@ async fn a_key_is_shown_once_and_counts_until_it_is_rotated_or_removed() {
     sleep(2 * MINUTE).await;
     assert_eq!(status(&system, &second).await, 401);
     let text = callers(&system, &["list"]).await.unwrap();
-    assert!(text.starts_with("nobody may post events"), "{text}");
+    assert!(text.starts_with("there are no callers"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

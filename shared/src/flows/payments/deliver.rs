@@ -1,9 +1,10 @@
 //! The notices that are due: looked for each minute, facts before reminders. Any number of runs may do so side by side.
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream;
 
 use super::Notices;
 use super::attempt::{ATTEMPT_MIN, AttemptTime, PLACE_WAIT_MAX, Tried};
@@ -135,21 +136,20 @@ impl Notices {
 
     /// Tries some notices, a few at a time. Those under way are not broken off: a message may be out.
     async fn deliver_part(&self, due: Vec<Due>, run: &mut Run) -> Channel {
-        let mut rest = due.into_iter();
-        let mut under_way = FuturesUnordered::new();
-        let mut channel = Channel::default();
-        loop {
-            while under_way.len() < SIDE_BY_SIDE && !channel.is_closed {
-                let Some(next) = rest.next() else { break };
-                under_way.push(self.try_due(next, run.ends));
+        let (ends, is_closed) = (run.ends, AtomicBool::new(false));
+        let tries = stream::iter(due).map(async |due| {
+            if is_closed.load(Ordering::Relaxed) {
+                return None;
             }
-            let Some(tried) = under_way.next().await else {
-                break;
-            };
+            self.try_due(due, ends).await
+        });
+        let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
+        let mut channel = Channel::default();
+        while let Some(tried) = tries.next().await {
             channel.add(tried.as_ref());
+            is_closed.store(channel.is_closed, Ordering::Relaxed);
             run.delivered.count(tried);
         }
-        run.delivered.more_left |= rest.next().is_some();
         channel
     }
 
