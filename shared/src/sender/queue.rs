@@ -111,6 +111,11 @@ impl Place {
         Self::new(services, choice, slot)
     }
 
+    /// When its turn comes.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// The name of the session.
     pub fn session(&self) -> &str {
         &self.session

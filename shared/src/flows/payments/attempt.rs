@@ -291,7 +291,10 @@ impl Notices {
         let brings_receipts = place
             .delivered_at()
             .is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
-        let outgoing = self.outgoing(job, !phone.took_a_message(now));
+        let outgoing = Outgoing {
+            first_contact: !phone.took_a_message(now),
+            ..self.outgoing(job, place.at().max(now))
+        };
         let sent_by = deadline.minus(RECORD_ROOM);
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         let mut ended = self.ended(job, &delivery);
@@ -396,21 +399,22 @@ impl Notices {
         tokio::join!(self.sender.leave_place(place), turn);
     }
 
-    fn outgoing(&self, job: &Job<'_>, first_contact: bool) -> Outgoing {
+    /// The message of a notice that goes out at `at`.
+    fn outgoing(&self, job: &Job<'_>, at: Timestamp) -> Outgoing {
         let (story, notice) = (job.story, job.notice);
         Outgoing {
             purpose: notice.kind.purpose(),
             message_id: notice.message_id.clone(),
             phone: story.payment.phone.clone(),
-            content: Content::Text(self.message(story, notice)),
-            first_contact,
+            content: Content::Text(self.message(story, notice, at)),
+            first_contact: false,
             code_asked_at: None,
             once_unknown: OnceUnknown::Waits,
         }
     }
 
-    /// What the customer reads.
-    fn message(&self, story: &Story, notice: &Notice) -> MessageBody {
+    /// What the customer reads, if it goes out at `sent_at`.
+    fn message(&self, story: &Story, notice: &Notice, sent_at: Timestamp) -> MessageBody {
         let payment = &story.payment;
         let (details, said) = (&payment.details, &notice.said);
         self.brand.payment_message(&PaymentMessage {
@@ -425,6 +429,7 @@ impl Notices {
             url: details.url.as_ref(),
             expires_at: payment.expires_at,
             paid_at: said.at,
+            sent_at,
         })
     }
 
