@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::model::payment_caller::{PaymentCaller, hash_of};
+use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use tokio::time::advance;
 
 use super::act::*;
@@ -115,7 +115,7 @@ async fn nobody_sends_notices_without_a_key_for_that() {
     let unscoped = PaymentCaller {
         name: "reader".into(),
         sha256: hash_of("pay_reader"),
-        scopes: Vec::new(),
+        scopes: vec![Scope::OnBehalf],
         ..shop()
     };
     let retired = PaymentCaller {

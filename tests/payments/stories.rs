@@ -36,7 +36,7 @@ async fn a_payment_is_told_of_from_its_beginning_to_its_end() {
     assert_eq!(texts.len(), 3, "{texts:?}");
     for (text, says) in texts
         .iter()
-        .zip(["menunggu pembayaran", "Bayar sebelum", "terima"])
+        .zip(["menunggu pembayaran", "Sisa waktu: 58 menit", "terima"])
     {
         assert!(text.contains(says), "{says}: {text}");
     }

@@ -74,6 +74,7 @@ pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>,
         let candidate = Candidate {
             session: listed.session.clone(),
             contact: Contact::Known,
+            new_chats_max: None,
         };
         Choice::new(candidate, item, now)
     });

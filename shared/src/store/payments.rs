@@ -2,7 +2,7 @@
 //!
 //! Key: `payment_id`, and `item`, which is `payment`, `notice#…` or `key#…`. What is still to be done is in the index `due`, by
 //! `queue` (`facts` or `reminders`) and `due_at` (milliseconds); a notice that has ended leaves it. So looking for due notices
-//! costs what is due, not what is stored.
+//! costs what is due, not what is stored. The payments themselves are in the index `by_phone`, so that an operator can erase them.
 //!
 //! Attributes of a payment: `phone`, `details` (a map), `pay_by`, `phase`, `in_flight`, `in_flight_until`. Of a notice: see `item.rs`. Of a
 //! caller's own key: `notice`, `body_hash`. All have `expires_at` (TTL, seconds).
@@ -26,6 +26,9 @@ pub mod accept;
 
 /// Sending a notice: who does it, and how it ended.
 pub mod claims;
+
+/// Erasing the payments of a phone.
+pub mod erasure;
 
 /// How long a payment is kept after its last event.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

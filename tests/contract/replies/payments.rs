@@ -43,11 +43,29 @@ pub async fn system(callers: &[PaymentCaller]) -> TestSystem {
         settings.bridges.phone_field = Some("metadata.phone".into());
     });
     let system = system.build().await;
+    allow(&system, callers).await;
+    system
+}
+
+/// Makes `callers` the ones who may call.
+pub async fn allow(system: &TestSystem, callers: &[PaymentCaller]) {
     let changes = CallerListChanges::new(&system.without_faults());
     let seen = changes.read().await.expect("the list");
     let changed = changes.write(&seen, callers).await.expect("written");
     assert_eq!(changed, ListChanged::Done);
-    system
+}
+
+/// The key of a backend that calls for its users.
+pub const BACKEND_KEY: &str = "pay_the-key-of-a-backend";
+
+/// A backend that calls for its users.
+pub fn backend() -> PaymentCaller {
+    PaymentCaller {
+        name: "backend".into(),
+        sha256: hash_of(BACKEND_KEY),
+        scopes: vec![Scope::OnBehalf],
+        ..shop()
+    }
 }
 
 fn secret(text: &str) -> Secret {

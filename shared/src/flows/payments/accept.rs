@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::Notices;
+use super::attempt::{AttemptTime, PLACE_WAIT_MAX};
 use super::callers::DayError;
 use crate::model::limits::Limited;
 use crate::model::notice::{Details, FACT_LIFE, Notice, NoticeId, Phase, Said, State, TIME_TO_PAY};
@@ -211,8 +212,11 @@ impl Notices {
     /// Tries a notice that was just kept, and answers how far it is.
     async fn first_attempt(&self, event: &Event, notice: &Notice, sent: Sent<'_>) -> Taken {
         if sent.first_attempt == FirstAttempt::Awaited {
-            let deadline = self.answer_by(sent);
-            let tried = self.attempt(&event.payment, &notice.id, deadline);
+            let time = AttemptTime {
+                turn_by: self.clock.now().plus(PLACE_WAIT_MAX),
+                deadline: self.answer_by(sent),
+            };
+            let tried = self.attempt(&event.payment, &notice.id, time);
             // It is kept: whatever fails here is tried again.
             if let Err(error) = tried.await {
                 tracing::warn!(

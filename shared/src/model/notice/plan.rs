@@ -39,7 +39,10 @@ const BEHIND: Duration = Duration::from_secs(1);
 
 /// What to do with `notice` of `story` at `now`.
 pub fn plan(story: &Story, notice: &Notice, now: Timestamp) -> Plan {
-    if notice.state == State::Sent && notice.due_at.is_some() && !notice.sent_again {
+    if let (State::Sent, Some(due_at), false) = (notice.state, notice.due_at, notice.sent_again) {
+        if now < due_at {
+            return Plan::Wait(due_at);
+        }
         return Plan::AskForReceipt;
     }
     if notice.state.is_end() {
