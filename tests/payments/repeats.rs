@@ -197,6 +197,26 @@ async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_that_come_to_nothing_use_no_cap_up() {
+    let system = tests::TestSystem::start().await;
+    let capped = PaymentCaller {
+        daily_cap: Some(2),
+        ..shop()
+    };
+    allow(&system, &[capped]).await;
+    assert_eq!(post(&system, "INV-1", "success", about()).await.status, 200);
+    for number in 2..=5 {
+        let unknown = post(&system, &format!("INV-{number}"), "success", json!({})).await;
+        assert_eq!(unknown.status, 404, "{}", unknown.json);
+        let late = json!({ "status": "cancelled" });
+        let unchanged = post(&system, "INV-1", "status", late).await;
+        assert_eq!(unchanged.json["data"]["state"], "unchanged");
+    }
+    assert_eq!(post(&system, "INV-6", "success", about()).await.status, 200);
+    assert_eq!(post(&system, "INV-7", "success", about()).await.status, 429);
+}
+
+#[tokio::test(start_paused = true)]
 async fn bad_events_change_nothing() {
     let system = system().await;
     for (field, wrong, error, reason) in [

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::payment::money::Money;
 use crate::model::payment::{Kind, PaymentId, Status};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -235,6 +236,25 @@ impl Story {
     /// The notice of this name.
     pub fn notice(&self, id: &NoticeId) -> Option<&Notice> {
         self.notices.iter().find(|notice| notice.id == *id)
+    }
+
+    /// Whether `refunded`, which the notice called `id` is about, can go back beside what other notices say that goes back: all
+    /// together no more than the payment, in its currency. A refund that names no amount is about all that is left.
+    pub fn may_give_back(&self, id: &NoticeId, refunded: Option<Money>) -> bool {
+        let is_refund = |notice: &&Notice| notice.kind.status() == Some(Status::Refunded);
+        let others = self.notices.iter().filter(is_refund);
+        let others = others.filter(|notice| notice.id != *id);
+        let mut told: Vec<_> = others.map(|notice| notice.said.amount).collect();
+        told.push(refunded);
+        let amounts = told.iter().copied().flatten();
+        let rest = amounts.fold(Some(self.payment.details.amount), |rest, amount| {
+            rest?.minus(amount)
+        });
+        match told.iter().filter(|amount| amount.is_none()).count() {
+            0 => rest.is_some(),
+            1 => rest.is_some_and(|rest| rest.minor() > 0),
+            _ => false,
+        }
     }
 }
 

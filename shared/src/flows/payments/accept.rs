@@ -151,10 +151,27 @@ impl Notices {
     /// When it is not taken. Nothing has changed then, unless the store failed.
     pub async fn take(&self, event: &Event, sent: Sent<'_>) -> Result<Taken, EventError> {
         let now = self.clock.now();
-        let id = event.id();
-        self.caller_days
-            .count(sent.caller, (&event.payment, &id), now)
+        let days = &self.caller_days;
+        let place = days
+            .count(sent.caller, (&event.payment, &event.id()), now)
             .await?;
+        let taken = self.take_counted(event, sent, now).await;
+        let came_to_nothing = matches!(
+            taken,
+            Ok(Taken::NoMove(_)) | Err(EventError::UnknownPayment)
+        );
+        if let Some(place) = place.filter(|_| came_to_nothing) {
+            days.uncount(sent.caller, &place).await;
+        }
+        taken
+    }
+
+    async fn take_counted(
+        &self,
+        event: &Event,
+        sent: Sent<'_>,
+        now: Timestamp,
+    ) -> Result<Taken, EventError> {
         let incoming = Incoming {
             event,
             body_hash: event.hash(),
