@@ -246,9 +246,9 @@ impl Story {
         let others = others.filter(|notice| notice.id != *id);
         let mut told: Vec<_> = others.map(|notice| notice.said.amount).collect();
         told.push(refunded);
-        let amounts = told.iter().copied().flatten();
-        let rest = amounts.fold(Some(self.payment.details.amount), |rest, amount| {
-            rest?.minus(amount)
+        let mut amounts = told.iter().flatten();
+        let rest = amounts.try_fold(self.payment.details.amount, |rest, amount| {
+            rest.minus(*amount)
         });
         match told.iter().filter(|amount| amount.is_none()).count() {
             0 => rest.is_some(),
