@@ -26,6 +26,9 @@ use tower::ServiceExt;
 
 use super::act::*;
 
+/// What is advised about a session that is down.
+mod advice;
+
 /// Where a PUBLIC_BASE_URL leads that is wrong.
 mod strangers;
 

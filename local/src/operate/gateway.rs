@@ -18,6 +18,9 @@ mod lines;
 /// What is checked, and with what.
 mod checkup;
 
+/// What to do about a session that is not logged in.
+mod advice;
+
 /// Which sessions are checked.
 mod targets;
 
