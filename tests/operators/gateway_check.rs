@@ -26,6 +26,12 @@ use tower::ServiceExt;
 
 use super::act::*;
 
+/// What is advised about a session that is down.
+mod advice;
+
+/// Where a PUBLIC_BASE_URL leads that is wrong.
+mod strangers;
+
 const SYSTEM: &str = "system-session-token";
 const SECOND: &str = "session-2-session-token";
 /// What no line may tell: tokens, and the secret part of addresses.
@@ -549,7 +555,11 @@ async fn an_address_that_leads_elsewhere_or_nowhere_has_its_line() {
         (
             "something else",
             Site::new("b").await.set("PUBLIC_BASE_URL", &other.gateway),
-            ("wrong", WHAT, "it answers 404. Set PUBLIC_BASE_URL"),
+            (
+                "wrong",
+                WHAT,
+                "it answers 404, and not as this API does. Set PUBLIC_BASE_URL",
+            ),
         ),
         (
             "another key",
