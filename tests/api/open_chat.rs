@@ -1,6 +1,5 @@
 //! While WhatsApp lets the account write to nobody new, whoever writes first is answered with the code.
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use local::simulator::{Profile, SessionOptions, WebhookFormat};
 use shared::flows::watch::Watch;
@@ -52,7 +51,7 @@ async fn locked() -> TestSystem {
 
 async fn locked_with(builder: TestSystemBuilder) -> TestSystem {
     let system = with_siti(builder.build().await).await;
-    post_hooks(&system).await;
+    webhooks::post_to_api(&system).await;
     watch(&system).await;
     pass(SECOND).await;
     system.simulator().play(&LOCK);
@@ -64,29 +63,6 @@ async fn watch(system: &TestSystem) {
     let deadline = system.now().plus(MINUTE);
     let watched = Watch::new(system.backends()).run(deadline).await;
     watched.expect("the sessions are known");
-}
-
-/// Has the gateway post its webhooks to the API.
-async fn post_hooks(system: &TestSystem) {
-    let mut paths = BTreeMap::new();
-    for session in &system.backends().settings.sessions {
-        let path = webhooks::path_of(system, &session.name).await;
-        paths.insert(session.name.clone(), path);
-        let set = system
-            .simulator()
-            .set_webhook(&session.name, "http://127.0.0.1:9/hook");
-        set.expect("a session");
-    }
-    let (api, paths) = (system.clone(), Arc::new(paths));
-    system.simulator().post_hooks_to(move |hook| {
-        let (api, paths) = (api.clone(), Arc::clone(&paths));
-        async move {
-            let headers = [("content-type", hook.content_type)];
-            let path = &paths[&hook.session];
-            let reply = api.request("POST", path, &headers, hook.body).await;
-            Some(reply.status)
-        }
-    });
 }
 
 /// A person writes to the account, and time passes until that was answered, if it is.
@@ -417,7 +393,7 @@ async fn a_sign_up_whose_code_is_asked_for_again_keeps_its_id() {
         .update_expression("REMOVE taken_at, served_by");
     state.send().await.expect("the store works");
     system.simulator().reset();
-    post_hooks(&system).await;
+    webhooks::post_to_api(&system).await;
     system.simulator().play(&LOCK);
     pass(2 * MINUTE).await;
     let again = json!({ "identifier": BUDI, "purpose": "signup", "challengeId": challenge });
@@ -470,7 +446,7 @@ async fn known_and_unknown_phones_are_offered_a_chat_alike() {
 async fn a_day_s_new_chats_that_are_used_up_are_offered_a_chat_as_well() {
     let open = with_siti(TestSystem::start().await).await;
     let system = open.with_settings(|settings| settings.sessions[0].new_chats_per_day = Some(2));
-    post_hooks(&system).await;
+    webhooks::post_to_api(&system).await;
     watch(&system).await;
     for number in 1..=2 {
         check_sent(&system.post(SIGNUP, applicant(&typed_phone(number))).await);

@@ -236,6 +236,7 @@ async fn no_more_than_was_paid_is_told_as_given_back() {
         (5, "50000.00", ""),
         (6, "1.00", "another_amount"),
         (7, "1e999", "another_amount"),
+        (8, "0.00", "another_amount"),
     ] {
         let webhook = ("partial-refund", refund(id, amount), ignored);
         notify_all(&system, &[webhook]).await;

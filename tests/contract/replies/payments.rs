@@ -293,14 +293,21 @@ impl Asker {
         }
     }
 
-    /// Who may send one notice a day sends two.
+    /// Who may send one notice a day sends two, of payments that are known.
     async fn capped(&mut self) {
         for event in EVENTS {
-            let capped = PaymentCaller {
-                daily_cap: Some(1),
+            let may_send = |daily_cap| PaymentCaller {
+                daily_cap,
                 ..shop()
             };
-            let system = system(&[capped]).await;
+            let system = system(&[may_send(None)]).await;
+            for payment in ["INV-1", "INV-2"] {
+                let body = body(&system, "created");
+                self.event(&system, &path(payment, "created"), None, body)
+                    .await;
+            }
+            allow(&system, &[may_send(Some(1))]).await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
             for payment in ["INV-1", "INV-2"] {
                 let body = body(&system, event);
                 self.event(&system, &path(payment, event), None, body).await;
