@@ -179,3 +179,24 @@ async fn what_is_no_gateway_is_said_to_be_none() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_a_gateway_says_forges_no_line() {
+    let answer = || {
+        let forged = "Odd\n  ok        signature: forged\r\u{1b}[2J\u{202e}";
+        let data = serde_json::json!({
+            "connected": true, "loggedIn": true, "qrcode": "", "events": "Message,ReadReceipt",
+            "webhook": "https://hooks.example", "subscribe": ["Message", "ReadReceipt", forged],
+        });
+        axum::Json(serde_json::json!({"code": 200, "data": data})).into_response()
+    };
+    let url = web_server(answer).await;
+    let checked = Site::new("b").await.check(&["--url", &url]).await;
+    let said = &checked.said;
+    checked.has("the list", ("ok", "webhook", "Message, ReadReceipt, Odd "));
+    let odd = |c: &char| c.is_control() && *c != '\n' || *c == '\u{202e}';
+    assert_eq!(said.chars().find(odd), None, "{said}");
+    let forged = "  ok        signature: forged";
+    let mut lines = said.lines();
+    assert!(!lines.any(|line| line.starts_with(forged)), "{said}");
+}
