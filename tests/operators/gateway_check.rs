@@ -667,7 +667,16 @@ async fn a_message_that_does_not_go_out_or_arrive_is_told_with_what_to_look_at()
                 code: 463,
                 refusals: None,
             },
-            "wrong     test message: the gateway answered 500: error sending message: server returned error 463",
+            "wrong     test message: WhatsApp lets the account write to nobody new, or to nobody: the gateway answered 500: error \
+             sending message: server returned error 463. docs/gateway.md, \"Who writes first\"",
+        ),
+        (
+            "not on WhatsApp",
+            Scenario::NotOnWhatsapp {
+                phones: vec![PHONE.into()],
+                taken: false,
+            },
+            "wrong     test message: 62812****789 is not on WhatsApp. Give a phone that is",
         ),
     ] {
         let (system, backends) = unserved().await;
