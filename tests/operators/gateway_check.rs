@@ -1,7 +1,6 @@
 //! `gateway check`, against a simulated gateway and an API that are served over HTTP: what each line says when all is well and
 //! when it is not, and that nothing is changed and no token told.
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,9 +9,6 @@ use local::cli::Cli;
 use local::machine::Machine;
 use local::operate;
 use local::simulator::{Profile, Scenario, Simulator, router};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use shared::gateway::wuzapi::Wuzapi;
 use shared::gateway::{Gateway, SessionToken};
 use shared::runtime::Backends;
@@ -20,14 +16,16 @@ use shared::runtime::settings::Settings;
 use shared::runtime::settings::vars::Vars;
 use shared::sender::Recipient;
 use tests::TestSystem;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::act::*;
 
 /// What is advised about a session that is down.
 mod advice;
+
+/// What is said of a URL that leads to no gateway, or to one whose certificate is not trusted.
+mod fronts;
 
 /// Where a PUBLIC_BASE_URL leads that is wrong.
 mod strangers;
@@ -281,54 +279,6 @@ async fn a_gateway_is_checked_by_its_url_before_anything_of_a_deployment_is_ther
     let url = from_environment.gateway.clone();
     let checked = from_environment.check(&["--url", &url]).await;
     assert_eq!(checked.status, 0, "{}", checked.said);
-}
-
-/// A front with TLS and a certificate of its own before the gateway at `to`; its URL, and the certificate in PEM.
-async fn front_with_tls(to: &str) -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
-    );
-    let to = to.strip_prefix("http://").unwrap().to_owned();
-    tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        while let Ok((stream, _)) = listener.accept().await {
-            // A caller that does not trust the certificate ends the handshake.
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let mut gateway = TcpStream::connect(&to).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
-        }
-    });
-    (url, cert.pem())
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_not_trusted_has_its_line() {
-    let site = Site::new("b").await;
-    let (url, pem) = front_with_tls(&site.gateway).await;
-    let site = site.set("WHATSAPP_SERVER_API", &url);
-    let distrusted = site.check(&["system"]).await;
-    assert_eq!(distrusted.status, 1, "{}", distrusted.said);
-    distrusted.has("its own", ("wrong", "reachable", "Set WHATSAPP_CA_PEM"));
-    let trusted = site.set("WHATSAPP_CA_PEM", &pem);
-    for typed in [&["system"][..], &["--url", &url]] {
-        let checked = trusted.check(typed).await;
-        assert_eq!(checked.status, 0, "{}", checked.said);
-        checked.has("its own, trusted", ("ok", "reachable", "over TLS, in "));
-    }
 }
 
 #[tokio::test]
@@ -717,7 +667,16 @@ async fn a_message_that_does_not_go_out_or_arrive_is_told_with_what_to_look_at()
                 code: 463,
                 refusals: None,
             },
-            "wrong     test message: the gateway answered 500: error sending message: server returned error 463",
+            "wrong     test message: WhatsApp lets the account write to nobody new, or to nobody: the gateway answered 500: error \
+             sending message: server returned error 463. docs/gateway.md, \"Who writes first\"",
+        ),
+        (
+            "not on WhatsApp",
+            Scenario::NotOnWhatsapp {
+                phones: vec![PHONE.into()],
+                taken: false,
+            },
+            "wrong     test message: 62812****789 is not on WhatsApp. Give a phone that is",
         ),
     ] {
         let (system, backends) = unserved().await;

@@ -24,6 +24,12 @@ mod advice;
 /// Which sessions are checked.
 mod targets;
 
+/// HTTP without any secret: to ask who answers at an address.
+mod http;
+
+/// What to do about a gateway that gives no good answer.
+mod unreached;
+
 /// Whether the gateway answers, what it is, and whether it takes the token.
 mod reach;
 

@@ -1,5 +1,5 @@
 //! A `PUBLIC_BASE_URL` that leads to somebody else: nobody there learns the secret address, and no webhook is set to it.
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::Uri;

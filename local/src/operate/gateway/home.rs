@@ -4,12 +4,12 @@
 use std::io;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
-use shared::platform::tls;
 
 use super::super::webhook_url;
 use super::checkup::{ANSWER_MAX, Checkup};
+use super::http::client_trusting;
 
 /// What the lines about it are called.
 const WHAT: &str = "webhook's address";
@@ -122,7 +122,8 @@ impl Checkup<'_, '_> {
 
     /// Asks the API at `address`: first whether it is one, and then whether it takes the session's webhooks.
     async fn ask(&self, address: &Address) -> Result<(), Trouble> {
-        let client = client().ok_or(Trouble::Silent("there is no TLS on this machine"))?;
+        let client =
+            client_trusting(None).ok_or(Trouble::Silent("there is no TLS on this machine"))?;
         let health = client.get(format!("{}/api/health", address.base));
         let (status, said) = answer(health).await?;
         if status != 200 || said["success"] != true || said["data"]["status"] != "up" {
@@ -175,14 +176,4 @@ async fn body(mut answer: Response) -> Option<Vec<u8>> {
         }
     }
     Some(body)
-}
-
-/// A client that trusts the public authorities.
-fn client() -> Option<Client> {
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls::trusting(None)?)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .build();
-    client.ok()
 }

@@ -10,6 +10,8 @@ use super::home::{Address, Home};
 
 /// What a line about it is called.
 const WEBHOOK: &str = "webhook";
+/// How much is told of the list of events.
+const EVENTS_CHARS_MAX: usize = 500;
 
 impl Checkup<'_, '_> {
     /// Says whether the webhooks get here. Answers whether the session posts them here.
@@ -24,7 +26,12 @@ impl Checkup<'_, '_> {
             Ok(setup) => {
                 let host = setup.host().unwrap_or_default();
                 let here = if posts_here { "here, to" } else { "to" };
-                let events = setup.events.join(", ");
+                let events: String = setup
+                    .events
+                    .join(", ")
+                    .chars()
+                    .take(EVENTS_CHARS_MAX)
+                    .collect();
                 self.lines
                     .good(WEBHOOK, &format!("set {here} {host}, for {events}"))?;
             }
