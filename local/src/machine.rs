@@ -42,6 +42,8 @@ pub struct Machine {
     database_listener: Option<TcpListener>,
     /// Where the gateway's first session posts its webhooks.
     webhook_path: Option<String>,
+    /// Whether somebody has said where the API is for others. Otherwise it is this machine's own address.
+    is_address_given: bool,
 }
 
 impl Machine {
@@ -57,6 +59,7 @@ impl Machine {
             Some(listen(cli.port, "--port").await?)
         };
         let simulator = simulator_unless_real(&cli, &mut settings).await?;
+        let is_address_given = settings.public_base_url.is_some();
         if let Some((_, address)) = &api {
             let base_url = || format!("http://{address}");
             settings.public_base_url.get_or_insert_with(base_url);
@@ -67,10 +70,7 @@ impl Machine {
         let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
         let backends = filled(settings, database.as_ref(), &template).await?;
-        let webhook_path = match backends.settings.sessions.first() {
-            Some(session) => Some(webhook_path(&backends, &session.name).await?),
-            None => None,
-        };
+        let webhook_path = first_webhook_path(&backends).await?;
         let machine = Self {
             cli,
             template,
@@ -80,6 +80,7 @@ impl Machine {
             database,
             database_listener,
             webhook_path,
+            is_address_given,
         };
         if machine.simulator.is_some() {
             machine.list_simulated().await?;
@@ -161,12 +162,9 @@ impl Machine {
 
     /// What the functions hold that are called by a schedule. A real gateway is not told to post its webhooks to this machine,
     /// unless somebody gave it an address.
-    fn scheduled_backends(&self) -> Backends {
+    pub fn scheduled_backends(&self) -> Backends {
         let mut backends = self.backends.clone();
-        let own = self
-            .api_address()
-            .map(|address| format!("http://{address}"));
-        if self.simulator.is_none() && backends.settings.public_base_url == own {
+        if self.simulator.is_none() && !self.is_address_given {
             let mut settings = Settings::clone(&backends.settings);
             settings.public_base_url = None;
             backends.settings = settings.into();
@@ -300,6 +298,14 @@ impl fmt::Display for Machine {
             Some(address) => self.show_api(address, f),
             None => self.show_environment(f),
         }
+    }
+}
+
+/// The path that the webhooks of the first session are posted to.
+async fn first_webhook_path(backends: &Backends) -> anyhow::Result<Option<String>> {
+    match backends.settings.sessions.first() {
+        Some(session) => Ok(Some(webhook_path(backends, &session.name).await?)),
+        None => Ok(None),
     }
 }
 

@@ -721,6 +721,45 @@ async fn what_the_environment_lacks_is_asked_for() {
 }
 
 #[test]
+fn a_gateway_that_is_checked_by_its_url_is_not_taken_for_the_configured_one() {
+    let typed = ["local", "gateway", "check", "--url", "http://10.0.0.7:8080"];
+    let command = Cli::parse_from(typed).command;
+    let token = ("WHATSAPP_USER_TOKEN".to_owned(), SYSTEM.to_owned());
+    for (configured, expected) in [
+        (None, None),
+        (
+            Some("https://gateway.example"),
+            Some("https://gateway.example"),
+        ),
+    ] {
+        let url = configured.map(|url| ("WHATSAPP_SERVER_API".to_owned(), url.to_owned()));
+        let vars = Vars([Some(token.clone()), url].into_iter().flatten().collect());
+        let settings = operate::settings(command.as_ref(), vars).unwrap();
+        assert_eq!(settings.gateway_url.as_deref(), expected);
+        assert_eq!(settings.sessions.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_no_database_or_with_unreadable_settings_is_asked_wrongly() {
+    let mut site = Site::new("b").await;
+    site.data = TempFile::new("no.db", "");
+    std::fs::remove_file(&site.data.0).unwrap();
+    let checked = site.check(&["system"]).await;
+    assert_eq!(checked.status, 2, "{}", checked.said);
+    assert!(
+        checked.said.contains("there is no database at"),
+        "{}",
+        checked.said
+    );
+    let odd = site
+        .set("WHATSAPP_SERVER_API", "gateway")
+        .check(&["system"])
+        .await;
+    assert_eq!(odd.status, 2, "{}", odd.said);
+}
+
+#[test]
 fn what_is_typed_wrongly_is_refused_before_anything_is_asked() {
     for typed in [
         &["system", "--url", "https://gateway.example"][..],

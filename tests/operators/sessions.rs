@@ -186,6 +186,41 @@ async fn whoever_does_not_know_the_configured_token_is_told_that_it_was_not_comp
     assert!(said.contains(note), "{said}");
 }
 
+#[tokio::test]
+async fn a_byte_order_mark_before_a_token_is_no_part_of_it() {
+    let system = system().await;
+    let (marked, plain) = (file(&format!("\u{feff}{TOKEN}\r\n")), file(TOKEN));
+    let add = sessions(&system, &["add", "sales", marked.path()]).await;
+    add.expect("added");
+    let again = sessions(&system, &["add", "sales", plain.path()]).await;
+    let again = again.expect("no change");
+    assert!(again.contains("is there already"), "{again}");
+}
+
+#[test]
+fn a_number_below_zero_is_refused_with_what_to_give() {
+    use clap::Parser;
+    for (typed, fix) in [
+        (
+            &["sessions", "set", "sales", "--new-chats-per-day", "-1"][..],
+            "give a whole number, or `none`",
+        ),
+        (
+            &["callers", "add", "shop", "--daily-cap", "-1"],
+            "-1 is not in",
+        ),
+    ] {
+        let typed = ["local"].iter().chain(typed);
+        let refused = local::cli::Cli::try_parse_from(typed)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains(fix) && !refused.contains("tip:"),
+            "{refused}"
+        );
+    }
+}
+
 #[test]
 fn what_is_typed_wrongly_is_refused_before_anything_is_read() {
     use clap::Parser;
