@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::item::{ITEM, KEY_PREFIX, NOTICE_PREFIX, PAYMENT, read_notice, read_payment};
@@ -102,18 +103,7 @@ impl Payments {
     /// When the store fails.
     pub async fn read(&self, id: &PaymentId) -> Result<Option<Kept>, StoreError> {
         const ACT: &str = "read the payment";
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("payment_id = :id")
-            .expression_attribute_values(":id", text(id.as_str()));
-        let mut items = Vec::new();
-        let mut pages = query.into_paginator().items().send();
-        while let Some(item) = pages.next().await {
-            items.push(item.map_err(StoreError::during(ACT))?);
-        }
+        let items = all(ACT, self.query_items(id)).await?;
         kept(&items).map_err(|attribute| StoreError::unreadable(ACT, attribute))
     }
 
@@ -143,12 +133,32 @@ impl Payments {
         Ok(items.iter().filter_map(due).collect())
     }
 
+    /// The query of all items of a payment, strongly consistent.
+    fn query_items(&self, id: &PaymentId) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("payment_id = :id")
+            .expression_attribute_values(":id", text(id.as_str()))
+    }
+
     fn key(payment: &PaymentId, item: impl Into<String>) -> [(String, AttributeValue); 2] {
         [
             ("payment_id".into(), text(payment.as_str())),
             (ITEM.into(), text(item)),
         ]
     }
+}
+
+/// The items of all pages of `query`.
+async fn all(act: &'static str, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+    let mut pages = query.into_paginator().items().send();
+    let mut items = Vec::new();
+    while let Some(item) = pages.next().await {
+        items.push(item.map_err(StoreError::during(act))?);
+    }
+    Ok(items)
 }
 
 fn due(item: &Item) -> Option<Due> {

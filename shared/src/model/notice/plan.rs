@@ -83,14 +83,14 @@ fn while_receipt_is_missing(
 
 /// Whether a later notice of the payment has gone out, or may have.
 fn is_overtaken(story: &Story, notice: &Notice) -> bool {
-    let later = story
+    let mut later = story
         .notices
         .iter()
         .skip_while(|other| other.id != notice.id)
         .skip(1);
     let may_be_out =
         |other: &Notice| matches!(other.state, State::Sending | State::Unknown | State::Sent);
-    later.into_iter().any(may_be_out)
+    later.any(may_be_out)
 }
 
 /// Whether somebody is sending `notice` just now.

@@ -1,10 +1,10 @@
 //! Erasing the payments of a phone: everything that is kept of them, so that nothing is sent of them any more.
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete};
+use aws_sdk_dynamodb::types::Delete;
 
-use super::Payments;
 use super::item::{ITEM, NOTICE_PREFIX, PAYMENT};
+use super::{Payments, all};
 use crate::model::notice::State;
 use crate::model::payment::PaymentId;
 use crate::model::phone::Phone;
@@ -114,26 +114,17 @@ impl Payments {
     async fn parts(&self, payment: &PaymentId) -> Result<Vec<Part>, StoreError> {
         const ACT: &str = "list what is kept of a payment";
         let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("payment_id = :id")
-            .expression_attribute_values(":id", text(payment.as_str()))
+            .query_items(payment)
             .projection_expression("#item, #state")
             .expression_attribute_names("#item", ITEM)
             .expression_attribute_names("#state", "state");
-        let mut items = query.into_paginator().items().send();
-        let mut parts = Vec::new();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(StoreError::during(ACT))?;
-            parts.push(part(&item).ok_or(StoreError::unreadable(ACT, ITEM))?);
-        }
-        Ok(parts)
+        let items = all(ACT, query).await?;
+        let parts = items.iter().map(part).collect::<Option<_>>();
+        parts.ok_or(StoreError::unreadable(ACT, ITEM))
     }
 }
 
-fn part(item: &HashMap<String, AttributeValue>) -> Option<Part> {
+fn part(item: &Item) -> Option<Part> {
     let name = item.text(ITEM)?.to_owned();
     let has_ended = item.text("state").and_then(State::named);
     let has_ended = has_ended.is_some_and(State::is_end);
