@@ -2,7 +2,6 @@
 use std::collections::BTreeSet;
 
 use local::simulator::{Profile, SessionOptions, WebhookFormat};
-use shared::flows::watch::Watch;
 use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
 use tests::TestSystemBuilder;
@@ -52,17 +51,10 @@ async fn locked() -> TestSystem {
 async fn locked_with(builder: TestSystemBuilder) -> TestSystem {
     let system = with_siti(builder.build().await).await;
     webhooks::post_to_api(&system).await;
-    watch(&system).await;
+    system.watch().await;
     pass(SECOND).await;
     system.simulator().play(&LOCK);
     system
-}
-
-/// Lets the monitor look once, as it does each minute.
-async fn watch(system: &TestSystem) {
-    let deadline = system.now().plus(MINUTE);
-    let watched = Watch::new(system.backends()).run(deadline).await;
-    watched.expect("the sessions are known");
 }
 
 /// A person writes to the account, and time passes until that was answered, if it is.
@@ -380,7 +372,7 @@ async fn an_answer_has_the_whole_life_of_a_code() {
 #[tokio::test(start_paused = true)]
 async fn a_sign_up_whose_code_is_asked_for_again_keeps_its_id() {
     let system = with_siti(TestSystem::start().await).await;
-    watch(&system).await;
+    system.watch().await;
     let (challenge, _) = signed_up(&system, applicant(BUDI)).await;
     // As if that message had ended without an answer, and without a chat.
     let key = AttributeValue::S(phone(BUDI).digits().into());
@@ -447,7 +439,7 @@ async fn a_day_s_new_chats_that_are_used_up_are_offered_a_chat_as_well() {
     let open = with_siti(TestSystem::start().await).await;
     let system = open.with_settings(|settings| settings.sessions[0].new_chats_per_day = Some(2));
     webhooks::post_to_api(&system).await;
-    watch(&system).await;
+    system.watch().await;
     for number in 1..=2 {
         check_sent(&system.post(SIGNUP, applicant(&typed_phone(number))).await);
     }

@@ -14,7 +14,6 @@ use local::lambda::Environments;
 use local::simulator::{Scenario, SessionOptions, Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::flows::watch::Watch;
 use shared::gateway::webhook::WebhookKey;
 use shared::model::account::{PersonName, User};
 use shared::model::caller::TrustedCallers;
@@ -510,9 +509,7 @@ impl Asker {
             let asked = self.post(&system, SIGN_UP, body(SIGN_UP)).await;
             forget_chat(&system, NEW_PHONE).await;
             tokio::time::sleep(Duration::from_secs(61)).await;
-            let watch = Watch::new(system.backends());
-            let deadline = system.now().plus(Duration::from_secs(60));
-            watch.run(deadline).await.expect("the sessions are known");
+            system.watch().await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             system.simulator().reset();
             system.simulator().play(&Scenario::ColdLocked {

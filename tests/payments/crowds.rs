@@ -27,19 +27,7 @@ async fn three_sessions() -> TestSystem {
 #[tokio::test(start_paused = true)]
 async fn many_notices_drain_through_deliverers_side_by_side_and_each_goes_out_once() {
     let system = three_sessions().await;
-    for number in 0..NOTICES {
-        let mut body = about();
-        body["phone"] = json!(people::phone(number));
-        let told = post_with(
-            &system,
-            &format!("INV-{number}"),
-            "success",
-            body,
-            &RESPOND_ASYNC,
-        )
-        .await;
-        assert_eq!(told.status, 202, "{}", told.json);
-    }
+    wait_with(&system, NOTICES, "success").await;
     let began = system.now();
     while texts(&system).len() < NOTICES as usize {
         let waited = system.now().since(began);
@@ -157,18 +145,7 @@ async fn codes_go_before_notices() {
     for number in 100..105 {
         people::add_user(&system, &people::phone(number)).await;
     }
-    for number in 0..60 {
-        let mut body = about();
-        body["phone"] = json!(people::phone(number));
-        post_with(
-            &system,
-            &format!("INV-{number}"),
-            "success",
-            body,
-            &RESPOND_ASYNC,
-        )
-        .await;
-    }
+    wait_with(&system, 60, "success").await;
     let codes = async {
         for number in 100..105 {
             let began = system.now();

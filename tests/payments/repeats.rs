@@ -171,14 +171,20 @@ async fn nobody_sends_notices_without_a_key_for_that() {
     assert_eq!(texts(&system).len(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
+/// A system whose caller may cause so many notices a day.
+async fn capped_at(notices: u32) -> tests::TestSystem {
     let system = tests::TestSystem::start().await;
     let capped = PaymentCaller {
-        daily_cap: Some(3),
+        daily_cap: Some(notices),
         ..shop()
     };
     allow(&system, &[capped]).await;
+    system
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
+    let system = capped_at(3).await;
     for number in 1..=3 {
         for times in 1..=3 {
             let payment = format!("INV-{number}");
@@ -198,12 +204,7 @@ async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
 
 #[tokio::test(start_paused = true)]
 async fn events_that_come_to_nothing_use_no_cap_up() {
-    let system = tests::TestSystem::start().await;
-    let capped = PaymentCaller {
-        daily_cap: Some(2),
-        ..shop()
-    };
-    allow(&system, &[capped]).await;
+    let system = capped_at(2).await;
     assert_eq!(post(&system, "INV-1", "success", about()).await.status, 200);
     for number in 2..=5 {
         let unknown = post(&system, &format!("INV-{number}"), "success", json!({})).await;

@@ -1,10 +1,8 @@
 //! A payment from its beginning to its end, and what gives way to what.
 use local::simulator::Scenario;
 use serde_json::json;
-use tokio::time::advance;
-
-use shared::flows::watch::Watch;
 use tests::{TestSystem, webhooks};
+use tokio::time::advance;
 
 use super::act::*;
 
@@ -64,7 +62,7 @@ async fn with_a_silent_bill() -> TestSystem {
     let other = json!({ "phone": "081234567801", "amount": 1, "currency": "IDR" });
     post(&system, "INV-0", "success", other.clone()).await;
     tokio::time::sleep(MINUTE).await;
-    watch(&system).await;
+    system.watch().await;
     let simulator = system.simulator();
     simulator.play(&Scenario::SilentLoss { rate: 1.0 });
     let told = post(&system, "INV-1", "created", about()).await;
@@ -73,15 +71,8 @@ async fn with_a_silent_bill() -> TestSystem {
     tokio::time::sleep(5 * SECOND).await;
     post(&system, "INV-9", "success", other).await;
     tokio::time::sleep(MINUTE).await;
-    watch(&system).await;
+    system.watch().await;
     system
-}
-
-/// Lets the monitor look once, as it does each minute.
-async fn watch(system: &TestSystem) {
-    let deadline = system.now().plus(MINUTE);
-    let watched = Watch::new(system.backends()).run(deadline).await;
-    watched.expect("the sessions are known");
 }
 
 /// The texts that Siti's phone shows, after the schedule has run for some minutes.
@@ -89,7 +80,7 @@ async fn later(system: &TestSystem) -> Vec<String> {
     for _ in 0..6 {
         tokio::time::sleep(MINUTE).await;
         deliver(system).await;
-        watch(system).await;
+        system.watch().await;
     }
     let messages = inbox(system).into_iter();
     let to_siti = messages.filter(|message| message.phone == "628123456789");
