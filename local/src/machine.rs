@@ -41,6 +41,8 @@ pub struct Machine {
     database: Option<EmbeddedDynamoDb>,
     database_listener: Option<TcpListener>,
     secrets: SecretPaths,
+    /// Whether somebody has said where the API is for others. Otherwise it is this machine's own address.
+    is_address_given: bool,
 }
 
 /// Paths of the API that whoever started the machine is told.
@@ -53,21 +55,18 @@ struct SecretPaths {
 }
 
 impl SecretPaths {
-    async fn read(backends: &Backends) -> anyhow::Result<Self> {
-        let webhook = match backends.settings.sessions.first() {
-            Some(session) => Some(webhook_path(backends, &session.name).await?),
+    /// Those of `backends`. A link is made only where there is an `api` on this machine to open it.
+    async fn read(
+        backends: &Backends,
+        api: Option<&(TcpListener, SocketAddr)>,
+    ) -> anyhow::Result<Self> {
+        let admin_link = match api {
+            Some(_) => Some(admin_link_path(backends).await?),
             None => None,
         };
         Ok(Self {
-            webhook,
-            admin_link: None,
-        })
-    }
-
-    async fn with_admin_link(self, backends: &Backends) -> anyhow::Result<Self> {
-        Ok(Self {
-            admin_link: Some(admin_link_path(backends).await?),
-            ..self
+            webhook: first_webhook_path(backends).await?,
+            admin_link,
         })
     }
 }
@@ -85,6 +84,7 @@ impl Machine {
             Some(listen(cli.port, "--port").await?)
         };
         let simulator = simulator_unless_real(&cli, &mut settings).await?;
+        let is_address_given = settings.public_base_url.is_some();
         if let Some((_, address)) = &api {
             let base_url = || format!("http://{address}");
             settings.public_base_url.get_or_insert_with(base_url);
@@ -95,10 +95,7 @@ impl Machine {
         let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
         let backends = filled(settings, database.as_ref(), &template).await?;
-        let mut secrets = SecretPaths::read(&backends).await?;
-        if api.is_some() {
-            secrets = secrets.with_admin_link(&backends).await?;
-        }
+        let secrets = SecretPaths::read(&backends, api.as_ref()).await?;
         let machine = Self {
             cli,
             template,
@@ -108,6 +105,7 @@ impl Machine {
             database,
             database_listener,
             secrets,
+            is_address_given,
         };
         if machine.simulator.is_some() {
             machine.list_simulated().await?;
@@ -189,12 +187,9 @@ impl Machine {
 
     /// What the functions hold that are called by a schedule. A real gateway is not told to post its webhooks to this machine,
     /// unless somebody gave it an address.
-    fn scheduled_backends(&self) -> Backends {
+    pub fn scheduled_backends(&self) -> Backends {
         let mut backends = self.backends.clone();
-        let own = self
-            .api_address()
-            .map(|address| format!("http://{address}"));
-        if self.simulator.is_none() && backends.settings.public_base_url == own {
+        if self.simulator.is_none() && !self.is_address_given {
             let mut settings = Settings::clone(&backends.settings);
             settings.public_base_url = None;
             backends.settings = settings.into();
@@ -344,6 +339,14 @@ impl fmt::Display for Machine {
             Some(address) => self.show_api(address, f),
             None => self.show_environment(f),
         }
+    }
+}
+
+/// The path that the webhooks of the first session are posted to.
+async fn first_webhook_path(backends: &Backends) -> anyhow::Result<Option<String>> {
+    match backends.settings.sessions.first() {
+        Some(session) => Ok(Some(webhook_path(backends, &session.name).await?)),
+        None => Ok(None),
     }
 }
 

@@ -49,19 +49,27 @@ use work::Work;
 /// # Errors
 /// When a variable cannot be read; the message names it.
 pub fn settings(command: Option<&Command>, mut vars: Vars) -> Result<Settings, SettingsError> {
-    if let Some(Command::Gateway(check)) = command
-        && let Some(url) = check.url()
-    {
-        // The token of the environment is taken there, and needs no other gateway.
-        let configured = vars.0.entry("WHATSAPP_SERVER_API".into());
-        configured.or_insert_with(|| url.expose().to_owned());
-    }
-    Settings::from_vars(&vars)
+    const CONFIGURED: &str = "WHATSAPP_SERVER_API";
+    let url = match command {
+        Some(Command::Gateway(check)) if vars.get(CONFIGURED).is_none() => check.url(),
+        _ => None,
+    };
+    let Some(url) = url else {
+        return Settings::from_vars(&vars);
+    };
+    // The token of the environment is taken at that URL, and needs no other gateway.
+    let url = url.expose().to_owned();
+    vars.0.insert(CONFIGURED.into(), url);
+    Ok(Settings {
+        gateway_url: None,
+        ..Settings::from_vars(&vars)?
+    })
 }
 
 /// What the process ends with after `error`: 2 where it was asked wrongly, and 1 for everything else.
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    if error.is::<UsageError>() { 2 } else { 1 }
+    let is_asked_wrongly = error.is::<UsageError>() || error.is::<SettingsError>();
+    if is_asked_wrongly { 2 } else { 1 }
 }
 
 /// Does what `command` asks for, and tells it to `out`.

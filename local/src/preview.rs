@@ -168,6 +168,7 @@ impl Samples {
             url: self.url.as_ref(),
             expires_at: Some(Self::EXPIRES_AT),
             paid_at: Some(Self::PAID_AT),
+            sent_at: Self::PAID_AT,
         })
     }
 }

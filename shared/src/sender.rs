@@ -8,6 +8,7 @@
 //! `classify`, `decide`, `assess`, `advise` and `spacing` are pure: they say what an answer means and what to do next. The
 //! calls and the waiting are in `act` and `recover`.
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
@@ -93,7 +94,8 @@ pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
-pub use self::queue::{Busy, Place, PlaceError, Turn};
+pub use self::queue::{Busy, Paced, Place, PlaceError};
+pub use self::rank::Urgency;
 pub use self::recover::{HandConnect, Repair};
 pub use self::services::Named;
 pub use self::watch::Ward;
@@ -204,9 +206,25 @@ impl Sender {
     pub async fn take_place(
         &self,
         picked: &Picked,
-        turn: impl Into<Turn>,
+        wait_max: Duration,
     ) -> Result<Place, PlaceError> {
-        queue::take_place(&self.services, picked, turn.into()).await
+        queue::take_place(&self.services, picked, wait_max).await
+    }
+
+    /// For a message that is not urgent: takes its turn in the pace of a session, waits for it, and brings that session first. A
+    /// place in the queue is taken after that, since codes go first. One conditional update, rarely more.
+    /// The turn of a process that dies passes by itself.
+    ///
+    /// # Errors
+    /// When no turn is in reach, or the store fails.
+    pub async fn wait_for_turn(&self, picked: Picked, paced: Paced) -> Result<Picked, PlaceError> {
+        queue::wait_for_turn(&self.services, picked, paced).await
+    }
+
+    /// Gives a turn in the pace of `session` back, whose messages take `each` of it. A failure is logged and nothing more: the turn
+    /// passes by itself.
+    pub async fn leave_turn(&self, session: &str, each: Duration) {
+        queue::leave_turn(&self.services, session, each).await;
     }
 
     /// Gives a place back that nothing was sent in. A failure is logged and nothing more: the place passes by itself.

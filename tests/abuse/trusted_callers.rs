@@ -1,6 +1,8 @@
 //! A backend that calls for its users, and a CDN before the API: the limits of an address count where the users are.
 use serde_json::json;
 use shared::model::caller::TrustedCallers;
+use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
+use shared::store::caller_list::CallerListChanges;
 use tests::{Reply, TestSystem};
 
 use super::act::*;
@@ -200,5 +202,68 @@ async fn every_route_that_limits_addresses_hears_a_trusted_caller() {
             .request("POST", path, &headers, body.to_string())
             .await;
         check_error(&refused, 400, "INVALID_CLIENT_ADDRESS", None);
+    }
+}
+
+/// Makes a caller with `key`, who may do what `scopes` say.
+async fn list_caller(system: &TestSystem, key: &str, scopes: &[Scope]) {
+    let list = CallerListChanges::new(system.backends());
+    let seen = list.read().await.unwrap();
+    let caller = PaymentCaller {
+        name: format!("caller-{}", seen.callers.len()),
+        sha256: hash_of(key),
+        scopes: scopes.to_vec(),
+        daily_cap: None,
+        retire_at: None,
+    };
+    let callers = [seen.callers.clone(), vec![caller]].concat();
+    list.write(&seen, &callers).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_listed_callers_those_with_the_scope_on_behalf_are_trusted() {
+    for (scopes, are_trusted) in [
+        (&[Scope::OnBehalf][..], true),
+        (&[Scope::Payments, Scope::OnBehalf], true),
+        (&[Scope::Payments], false),
+        (&[], false),
+    ] {
+        let system = system().await;
+        list_caller(&system, "pay_listed", scopes).await;
+        let headers = |address| {
+            [
+                ("x-caller-key", "pay_listed"),
+                ("x-client-address", address),
+            ]
+        };
+        check_ok(&ask(&system, 1, &headers("198.51.100.1")).await);
+        let of_another_client = ask(&system, 2, &headers("198.51.100.2")).await;
+        let status = if are_trusted { 200 } else { 429 };
+        assert_eq!(of_another_client.status, status, "{scopes:?}");
+        let nowhere = ask(&system, 3, &headers("nowhere")).await;
+        let status = if are_trusted { 400 } else { 429 };
+        assert_eq!(nowhere.status, status, "{scopes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_callers_is_read_only_for_whoever_names_a_client_with_a_key_that_is_not_configured()
+ {
+    let system = system().await;
+    let address = ("x-client-address", "198.51.100.1");
+    for (case, headers, reads) in [
+        ("nothing", &[][..], 0),
+        ("an address", &[address], 0),
+        ("a key", &[("x-caller-key", "pay_listed")], 0),
+        ("a configured key", &[("x-caller-key", NEW), address], 0),
+        ("another key", &[("x-caller-key", "pay_listed"), address], 1),
+    ] {
+        system.database().forget_calls();
+        ask(&system, 1, headers).await;
+        let calls = system.database().calls();
+        let of_list = calls
+            .iter()
+            .filter(|call| call.rings.iter().any(|ring| ring == "callers"));
+        assert_eq!(of_list.count(), reads, "{case}");
     }
 }

@@ -1,9 +1,7 @@
 //! While WhatsApp lets the account write to nobody new, whoever writes first is answered with the code.
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use local::simulator::{Profile, SessionOptions, WebhookFormat};
-use shared::flows::watch::Watch;
 use shared::gateway::SessionToken;
 use shared::runtime::settings::SessionSettings;
 use tests::TestSystemBuilder;
@@ -52,41 +50,11 @@ async fn locked() -> TestSystem {
 
 async fn locked_with(builder: TestSystemBuilder) -> TestSystem {
     let system = with_siti(builder.build().await).await;
-    post_hooks(&system).await;
-    watch(&system).await;
+    webhooks::post_to_api(&system).await;
+    system.watch().await;
     pass(SECOND).await;
     system.simulator().play(&LOCK);
     system
-}
-
-/// Lets the monitor look once, as it does each minute.
-async fn watch(system: &TestSystem) {
-    let deadline = system.now().plus(MINUTE);
-    let watched = Watch::new(system.backends()).run(deadline).await;
-    watched.expect("the sessions are known");
-}
-
-/// Has the gateway post its webhooks to the API.
-async fn post_hooks(system: &TestSystem) {
-    let mut paths = BTreeMap::new();
-    for session in &system.backends().settings.sessions {
-        let path = webhooks::path_of(system, &session.name).await;
-        paths.insert(session.name.clone(), path);
-        let set = system
-            .simulator()
-            .set_webhook(&session.name, "http://127.0.0.1:9/hook");
-        set.expect("a session");
-    }
-    let (api, paths) = (system.clone(), Arc::new(paths));
-    system.simulator().post_hooks_to(move |hook| {
-        let (api, paths) = (api.clone(), Arc::clone(&paths));
-        async move {
-            let headers = [("content-type", hook.content_type)];
-            let path = &paths[&hook.session];
-            let reply = api.request("POST", path, &headers, hook.body).await;
-            Some(reply.status)
-        }
-    });
 }
 
 /// A person writes to the account, and time passes until that was answered, if it is.
@@ -206,29 +174,75 @@ async fn an_answer_is_charged_like_every_code_and_nothing_is_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_answer_waits_for_the_limits_and_comes_when_the_person_writes_again() {
-    let system = locked().await;
-    let [first, second] = [
-        offered(&ask_code(&system, SITI).await),
-        offered(&ask_code(&system, SITI).await),
-    ];
-    write(&system, SITI, &first.text).await;
-    write(&system, SITI, &second.text).await;
-    assert_eq!(inbox(&system, SITI).len(), 1, "a minute is to pass");
-    pass(MINUTE).await;
-    write(&system, SITI, &second.text).await;
-    let [code, again] = &inbox(&system, SITI)[..] else {
-        panic!("two messages");
-    };
-    assert_eq!(code[..6], again[..6], "the same code");
-    for offer in [first, second] {
-        let code = &code[..6];
-        let reply = guess(&system, SITI, code, Some(&offer.challenge)).await;
-        if reply.status == 200 {
-            return;
+async fn whoever_asked_twice_and_wrote_the_older_text_gets_in_with_the_newer_one_at_once() {
+    for asked_by in [SITI, BUDI] {
+        let system = locked().await;
+        let mut offers = Vec::new();
+        for _ in 0..2 {
+            offers.push(match asked_by {
+                SITI => offered(&ask_code(&system, SITI).await),
+                _ => sign_up(&system, asked_by).await,
+            });
+        }
+        for offer in &offers {
+            write(&system, asked_by, &offer.text).await;
+        }
+        let [code, again] = &inbox(&system, asked_by)[..] else {
+            panic!("two messages");
+        };
+        assert_eq!(code[..6], again[..6], "the same code");
+        match asked_by {
+            SITI => {
+                let id = Some(offers[1].challenge.as_str());
+                check_ok(&guess(&system, SITI, &code[..6], id).await);
+            }
+            _ => confirm_with(&system, asked_by, &offers[1]).await,
         }
     }
-    panic!("no id opens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_texts_than_a_phone_gets_codes_wait_for_the_limits() {
+    let system = locked().await;
+    let mut offers = Vec::new();
+    for _ in 0..4 {
+        offers.push(offered(&ask_code(&system, SITI).await));
+    }
+    for offer in &offers {
+        write(&system, SITI, &offer.text).await;
+    }
+    assert_eq!(
+        inbox(&system, SITI).len(),
+        3,
+        "what one network may have in ten minutes"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_whatsapp_refuses_keeps_nobody_else_from_writing_first() {
+    let system = locked().await;
+    let [first, other] = [
+        sign_up(&system, BUDI).await,
+        offered(&ask_code(&system, SITI).await),
+    ];
+    pass(SECOND).await;
+    system.simulator().play(&Scenario::Restricted {
+        code: 463,
+        refusals: Some(1),
+    });
+    write(&system, BUDI, &first.text).await;
+    assert_eq!(inbox(&system, BUDI).len(), 0);
+    let status = system.get("/api/status").await;
+    assert_eq!(status.json["data"]["whatsapp"], "cold_locked");
+    system.simulator().play(&LOCK);
+    for other in ["081234567801", "081234567802"] {
+        sign_up(&system, other).await;
+    }
+    write(&system, SITI, &other.text).await;
+    let code = code_on(&system, SITI);
+    check_ok(&guess(&system, SITI, &code, Some(&other.challenge)).await);
+    write(&system, BUDI, &first.text).await;
+    confirm_with(&system, BUDI, &first).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,7 +372,7 @@ async fn an_answer_has_the_whole_life_of_a_code() {
 #[tokio::test(start_paused = true)]
 async fn a_sign_up_whose_code_is_asked_for_again_keeps_its_id() {
     let system = with_siti(TestSystem::start().await).await;
-    watch(&system).await;
+    system.watch().await;
     let (challenge, _) = signed_up(&system, applicant(BUDI)).await;
     // As if that message had ended without an answer, and without a chat.
     let key = AttributeValue::S(phone(BUDI).digits().into());
@@ -371,7 +385,7 @@ async fn a_sign_up_whose_code_is_asked_for_again_keeps_its_id() {
         .update_expression("REMOVE taken_at, served_by");
     state.send().await.expect("the store works");
     system.simulator().reset();
-    post_hooks(&system).await;
+    webhooks::post_to_api(&system).await;
     system.simulator().play(&LOCK);
     pass(2 * MINUTE).await;
     let again = json!({ "identifier": BUDI, "purpose": "signup", "challengeId": challenge });
@@ -424,8 +438,8 @@ async fn known_and_unknown_phones_are_offered_a_chat_alike() {
 async fn a_day_s_new_chats_that_are_used_up_are_offered_a_chat_as_well() {
     let open = with_siti(TestSystem::start().await).await;
     let system = open.with_settings(|settings| settings.sessions[0].new_chats_per_day = Some(2));
-    post_hooks(&system).await;
-    watch(&system).await;
+    webhooks::post_to_api(&system).await;
+    system.watch().await;
     for number in 1..=2 {
         check_sent(&system.post(SIGNUP, applicant(&typed_phone(number))).await);
     }

@@ -217,6 +217,36 @@ async fn what_is_taken_back_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_more_than_was_paid_is_told_as_given_back() {
+    let system = with_bill().await;
+    notify_all(&system, &[("settlement", json!({}), "")]).await;
+    let (log, _guard) = Log::of_thread();
+    let refund = |id: u64, amount: &str| {
+        json!({
+            "order_id": "INV-0042", "gross_amount": "150000.00",
+            "refunds": [{ "refund_chargeback_id": id, "refund_amount": amount }],
+        })
+    };
+    for (id, amount, ignored) in [
+        (1, "150000.01", "another_amount"),
+        (2, "1000000000000000.00", "another_amount"),
+        (3, "100000.00", ""),
+        (4, "50000.01", "another_amount"),
+        (3, "100000.00", ""),
+        (5, "50000.00", ""),
+        (6, "1.00", "another_amount"),
+        (7, "1e999", "another_amount"),
+        (8, "0.00", "another_amount"),
+    ] {
+        let webhook = ("partial-refund", refund(id, amount), ignored);
+        notify_all(&system, &[webhook]).await;
+    }
+    assert!(log.says("AmountMismatch"), "measured");
+    let told = ["status.refunded.3 sent", "status.refunded.5 sent"];
+    assert_eq!(states(&system, "INV-0042").await[2..], told);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_takes_it_once_afterwards() {
     let system = with_bill().await;
     let body = signed("settlement", &json!({})).to_string();

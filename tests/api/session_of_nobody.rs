@@ -2,7 +2,6 @@
 use super::*;
 use aws_lc_rs::digest;
 use local::simulator::{SessionOptions, SessionState};
-use shared::flows::watch::Watch;
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::WhatsAppSessions;
 
@@ -13,15 +12,8 @@ async fn two_sessions() -> TestSystem {
     let sessions = NAMES.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
     let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
     let system = system.build().await;
-    watch(&system).await;
+    system.watch().await;
     system
-}
-
-/// The monitor has looked at the sessions.
-async fn watch(system: &TestSystem) {
-    let until = system.now().plus(MINUTE);
-    let watched = Watch::new(system.backends()).run(until).await;
-    watched.expect("the store works");
 }
 
 /// Asks for a code, and answers which session its message went over, if it went to somebody.
@@ -109,7 +101,7 @@ async fn a_phone_without_an_account_waits_in_the_queue_that_one_with_an_account_
         assert_eq!(session_of(&system, typed).await, "second");
     }
     heal(&system, "system");
-    watch(&system).await;
+    system.watch().await;
     for round in 0..2 {
         pass(11 * MINUTE).await;
         let mut took = Vec::new();
@@ -155,7 +147,7 @@ async fn an_account_that_writes_to_nobody_new_serves_its_contacts_whatever_stran
             let asked = ask_code(&system, typed).await;
             assert_eq!(asked.status, 200, "{round} {typed}: {}", asked.json);
         }
-        watch(&system).await;
+        system.watch().await;
         let lock = locked_until(&system, "system").await;
         let (stranger, took) = timed(ask_code(&system, &others[1])).await;
         check_refused_as_new(&stranger);

@@ -27,6 +27,16 @@ async fn system() -> TestSystem {
     system.build().await
 }
 
+/// Asks on behalf of a client, with a key that nobody knows.
+async fn ask_on_behalf(system: &TestSystem) {
+    let headers = [
+        ("x-caller-key", "unknown"),
+        ("x-client-address", "198.51.100.1"),
+    ];
+    let reply = system.request("GET", LOGIN, &headers, "").await;
+    assert_eq!(reply.status, 200);
+}
+
 /// Makes a link, and answers its path.
 async fn make_link(asker: &mut Asker, system: &TestSystem) -> String {
     let app = admin_link::App::new(system.backends());
@@ -43,6 +53,7 @@ async fn sign_in_and_out(asker: &mut Asker) {
     let system = system().await;
     let link = make_link(asker, &system).await;
     system.database().forget_calls();
+    ask_on_behalf(&system).await;
     let browser = Browser::new(&system);
     for _ in 0..2 {
         let page = browser.get(&link).await;

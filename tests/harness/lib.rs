@@ -40,6 +40,7 @@ mod log;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use http::{HeaderMap, Request};
@@ -49,6 +50,7 @@ use local::lambda::Environments;
 use local::simulator::{Simulator, SimulatorOptions};
 use local::template::Template;
 use serde_json::Value;
+use shared::flows::watch::Watch;
 use shared::gateway::{Gateway, SessionToken, Transport};
 use shared::model::account::{PersonName, User};
 use shared::model::phone::Phone;
@@ -118,6 +120,16 @@ impl TestSystem {
             settings: Settings::default(),
             simulator: SimulatorOptions::default(),
         }
+    }
+
+    /// Lets the monitor look once at every session, as it does each minute.
+    ///
+    /// # Panics
+    /// When the sessions are not known.
+    pub async fn watch(&self) {
+        let deadline = self.now().plus(Duration::from_secs(60));
+        let watched = Watch::new(self.backends()).run(deadline).await;
+        watched.expect("the sessions are known");
     }
 
     /// The same tables, WhatsApp and time, reached by processes of their own, with `faults` on the way to the tables.

@@ -1,4 +1,7 @@
 //! What a gateway posts by itself, in the forms of all its versions.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 use shared::model::keys::RingName;
@@ -166,4 +169,27 @@ pub async fn post_signed(
     system
         .request("POST", path, &headers, form.body(event))
         .await
+}
+
+/// Has the gateway post its webhooks to the API.
+pub async fn post_to_api(system: &TestSystem) {
+    let mut paths = BTreeMap::new();
+    for session in &system.backends().settings.sessions {
+        let path = path_of(system, &session.name).await;
+        paths.insert(session.name.clone(), path);
+        let set = system
+            .simulator()
+            .set_webhook(&session.name, "http://127.0.0.1:9/hook");
+        set.expect("a session");
+    }
+    let (api, paths) = (system.clone(), Arc::new(paths));
+    system.simulator().post_hooks_to(move |hook| {
+        let (api, paths) = (api.clone(), Arc::clone(&paths));
+        async move {
+            let headers = [("content-type", hook.content_type)];
+            let path = &paths[&hook.session];
+            let reply = api.request("POST", path, &headers, hook.body).await;
+            Some(reply.status)
+        }
+    });
 }

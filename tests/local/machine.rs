@@ -138,6 +138,32 @@ async fn other_backends_are_used_when_the_environment_names_them() {
 }
 
 #[tokio::test]
+async fn a_real_gateway_posts_here_only_where_somebody_has_said_so_whatever_the_address() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let port = port.to_string();
+    let own = format!("http://127.0.0.1:{port}");
+    let cli = || {
+        let typed = ["local", "--port", &port, "--sim-port=0", "--memory"];
+        Cli::parse_from(typed)
+    };
+    for given in [None, Some(own.as_str()), Some("https://api.example.com")] {
+        let vars = [
+            ("WHATSAPP_SERVER_API", Some("http://127.0.0.1:1")),
+            ("WHATSAPP_USER_TOKEN", Some("a-token")),
+            ("PUBLIC_BASE_URL", given),
+        ];
+        let vars = vars.into_iter();
+        let vars = vars.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let settings = Settings::from_vars(&Vars(vars.collect())).unwrap();
+        let machine = Machine::prepare(cli(), settings).await.unwrap();
+        let scheduled = machine.scheduled_backends().settings;
+        assert_eq!(scheduled.public_base_url.as_deref(), given);
+    }
+}
+
+#[tokio::test]
 async fn cargo_lambda_watch_has_the_environment_of_backends_only() {
     let backends = Machine::prepare(cli(&["--backends-only"]), Settings::default());
     let names = backends.await.unwrap().environment().into_iter();

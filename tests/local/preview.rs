@@ -35,6 +35,8 @@ fn every_text_is_printed_in_both_languages() {
         "## payment: created\n\nTokoku: Halo Siti Nurhaliza, tagihan Anda sebesar Rp\u{A0}150.000",
         "## payment: status.refunded\n\nTokoku: Hello Siti Nurhaliza, we are returning IDR\u{A0}150,000",
         "Bayar sebelum: 26 Nov 2026, 16.30 WIB",
+        "Sisa waktu: 35 menit",
+        "Time left: 35 minutes",
         "Paid at: Nov 26, 2026, 3:55\u{202F}PM WIB",
         "https://pay.example.com/i/INV-0042",
     ] {

@@ -65,7 +65,7 @@ async fn a_key_is_shown_once_and_counts_until_it_is_rotated_or_removed() {
     sleep(2 * MINUTE).await;
     assert_eq!(status(&system, &second).await, 401);
     let text = callers(&system, &["list"]).await.unwrap();
-    assert!(text.starts_with("nobody may post events"), "{text}");
+    assert!(text.starts_with("there are no callers"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,6 +85,10 @@ async fn what_cannot_be_done_changes_nothing_and_says_what_can() {
     let list = CallerListChanges::new(system.backends());
     assert_eq!(list.read().await.unwrap().callers, []);
     callers(&system, &["add", "shop"]).await.unwrap();
+    let backend = ["add", "backend", "--scope", "on-behalf"];
+    callers(&system, &backend).await.unwrap();
+    let text = callers(&system, &["list"]).await.unwrap();
+    assert!(text.contains("backend: on-behalf, "), "{text}");
     let before = list.read().await.unwrap().callers;
     let error = callers(&system, &["add", "shop"]).await.unwrap_err();
     assert!(error.contains("`callers rotate shop`"), "{error}");

@@ -2,6 +2,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::flows::payments::Notices;
+use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
+use shared::store::caller_list::CallerListChanges;
 use shared::store::logins::{Closed, LoginsTable};
 use tests::TestSystem;
 
@@ -127,4 +130,69 @@ async fn of_an_erasure_and_a_confirmation_at_once_no_half_is_left() {
         operate(&system, &erase).await.unwrap();
         assert_eq!(traces(&system).await, Vec::<String>::new());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_of_the_phone_are_erased_and_what_waits_of_them_is_never_sent() {
+    for faults in databases() {
+        let system = TestSystem::builder().faults(faults).build().await;
+        allow_payments(&system).await;
+        let expires_at = system.now().plus(Duration::from_secs(7_200)).rfc3339();
+        for (payment, phone) in [("INV-1", PHONE), ("INV-2", PHONE), ("INV-3", OTHER)] {
+            let body = serde_json::json!({
+                "phone": phone, "customerName": "Siti", "amount": 150_000, "currency": "IDR",
+                "expiresAt": expires_at,
+            });
+            assert_eq!(post_created(&system, payment, &body).await, 202);
+        }
+        let typed = ["users", "erase", "--dry-run", PHONE];
+        let said = operate(&system, &typed).await.unwrap();
+        // Each has two warnings.
+        let found = "2 payments with 6 notices that had not gone out";
+        assert!(said.contains(found), "{said}");
+
+        let said = operate(&system, &["users", "erase", PHONE]).await.unwrap();
+        assert!(said.contains(found), "{said}");
+        assert!(said.contains("No message goes out for these"), "{said}");
+        assert_eq!(traces(&system).await, Vec::<String>::new());
+        for _ in 0..150 {
+            let notices = Notices::new(&system.without_faults());
+            let deadline = system.now().plus(Duration::from_secs(60));
+            notices.deliver_due(deadline).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let messages = system.simulator().messages(None);
+        assert_eq!(messages.len(), 3, "those of somebody else: {messages:?}");
+
+        let again = operate(&system, &["users", "erase", PHONE]).await.unwrap();
+        assert!(again.contains("0 payments with 0 notices"), "{again}");
+    }
+}
+
+const PAYMENT_KEY: &str = "pay_the-key-of-the-shop";
+
+async fn allow_payments(system: &TestSystem) {
+    let shop = PaymentCaller {
+        name: "shop".into(),
+        sha256: hash_of(PAYMENT_KEY),
+        scopes: vec![Scope::Payments],
+        daily_cap: None,
+        retire_at: None,
+    };
+    let changes = CallerListChanges::new(&system.without_faults());
+    let seen = changes.read().await.unwrap();
+    changes.write(&seen, &[shop]).await.unwrap();
+}
+
+/// Posts a payment whose message is not sent at once.
+async fn post_created(system: &TestSystem, payment: &str, body: &Value) -> u16 {
+    let authorization = format!("Bearer {PAYMENT_KEY}");
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", authorization.as_str()),
+        ("prefer", "respond-async"),
+    ];
+    let path = format!("/api/payments/{payment}/created");
+    let reply = system.request("POST", &path, &headers, body.to_string());
+    reply.await.status
 }

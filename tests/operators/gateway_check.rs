@@ -1,7 +1,6 @@
 //! `gateway check`, against a simulated gateway and an API that are served over HTTP: what each line says when all is well and
 //! when it is not, and that nothing is changed and no token told.
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,9 +9,6 @@ use local::cli::Cli;
 use local::machine::Machine;
 use local::operate;
 use local::simulator::{Profile, Scenario, Simulator, router};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use shared::gateway::wuzapi::Wuzapi;
 use shared::gateway::{Gateway, SessionToken};
 use shared::runtime::Backends;
@@ -20,11 +16,19 @@ use shared::runtime::settings::Settings;
 use shared::runtime::settings::vars::Vars;
 use shared::sender::Recipient;
 use tests::TestSystem;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::act::*;
+
+/// What is advised about a session that is down.
+mod advice;
+
+/// What is said of a URL that leads to no gateway, or to one whose certificate is not trusted.
+mod fronts;
+
+/// Where a PUBLIC_BASE_URL leads that is wrong.
+mod strangers;
 
 const SYSTEM: &str = "system-session-token";
 const SECOND: &str = "session-2-session-token";
@@ -277,54 +281,6 @@ async fn a_gateway_is_checked_by_its_url_before_anything_of_a_deployment_is_ther
     assert_eq!(checked.status, 0, "{}", checked.said);
 }
 
-/// A front with TLS and a certificate of its own before the gateway at `to`; its URL, and the certificate in PEM.
-async fn front_with_tls(to: &str) -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
-    );
-    let to = to.strip_prefix("http://").unwrap().to_owned();
-    tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        while let Ok((stream, _)) = listener.accept().await {
-            // A caller that does not trust the certificate ends the handshake.
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let mut gateway = TcpStream::connect(&to).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
-        }
-    });
-    (url, cert.pem())
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_not_trusted_has_its_line() {
-    let site = Site::new("b").await;
-    let (url, pem) = front_with_tls(&site.gateway).await;
-    let site = site.set("WHATSAPP_SERVER_API", &url);
-    let distrusted = site.check(&["system"]).await;
-    assert_eq!(distrusted.status, 1, "{}", distrusted.said);
-    distrusted.has("its own", ("wrong", "reachable", "Set WHATSAPP_CA_PEM"));
-    let trusted = site.set("WHATSAPP_CA_PEM", &pem);
-    for typed in [&["system"][..], &["--url", &url]] {
-        let checked = trusted.check(typed).await;
-        assert_eq!(checked.status, 0, "{}", checked.said);
-        checked.has("its own, trusted", ("ok", "reachable", "over TLS, in "));
-    }
-}
-
 #[tokio::test]
 async fn a_session_out_of_service_is_checked_only_by_its_name() {
     let site = Site::new("b").await;
@@ -549,7 +505,11 @@ async fn an_address_that_leads_elsewhere_or_nowhere_has_its_line() {
         (
             "something else",
             Site::new("b").await.set("PUBLIC_BASE_URL", &other.gateway),
-            ("wrong", WHAT, "it answers 404. Set PUBLIC_BASE_URL"),
+            (
+                "wrong",
+                WHAT,
+                "it answers 404, and not as this API does. Set PUBLIC_BASE_URL",
+            ),
         ),
         (
             "another key",
@@ -707,7 +667,16 @@ async fn a_message_that_does_not_go_out_or_arrive_is_told_with_what_to_look_at()
                 code: 463,
                 refusals: None,
             },
-            "wrong     test message: the gateway answered 500: error sending message: server returned error 463",
+            "wrong     test message: WhatsApp lets the account write to nobody new, or to nobody: the gateway answered 500: error \
+             sending message: server returned error 463. docs/gateway.md, \"Who writes first\"",
+        ),
+        (
+            "not on WhatsApp",
+            Scenario::NotOnWhatsapp {
+                phones: vec![PHONE.into()],
+                taken: false,
+            },
+            "wrong     test message: 62812****789 is not on WhatsApp. Give a phone that is",
         ),
     ] {
         let (system, backends) = unserved().await;
@@ -749,6 +718,45 @@ async fn what_the_environment_lacks_is_asked_for() {
     let seen = operate_with(&backends, &["gateway", "check"]).await;
     let seen = seen.unwrap_err();
     assert!(seen.contains(fix), "{seen}");
+}
+
+#[test]
+fn a_gateway_that_is_checked_by_its_url_is_not_taken_for_the_configured_one() {
+    let typed = ["local", "gateway", "check", "--url", "http://10.0.0.7:8080"];
+    let command = Cli::parse_from(typed).command;
+    let token = ("WHATSAPP_USER_TOKEN".to_owned(), SYSTEM.to_owned());
+    for (configured, expected) in [
+        (None, None),
+        (
+            Some("https://gateway.example"),
+            Some("https://gateway.example"),
+        ),
+    ] {
+        let url = configured.map(|url| ("WHATSAPP_SERVER_API".to_owned(), url.to_owned()));
+        let vars = Vars([Some(token.clone()), url].into_iter().flatten().collect());
+        let settings = operate::settings(command.as_ref(), vars).unwrap();
+        assert_eq!(settings.gateway_url.as_deref(), expected);
+        assert_eq!(settings.sessions.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_no_database_or_with_unreadable_settings_is_asked_wrongly() {
+    let mut site = Site::new("b").await;
+    site.data = TempFile::new("no.db", "");
+    std::fs::remove_file(&site.data.0).unwrap();
+    let checked = site.check(&["system"]).await;
+    assert_eq!(checked.status, 2, "{}", checked.said);
+    assert!(
+        checked.said.contains("there is no database at"),
+        "{}",
+        checked.said
+    );
+    let odd = site
+        .set("WHATSAPP_SERVER_API", "gateway")
+        .check(&["system"])
+        .await;
+    assert_eq!(odd.status, 2, "{}", odd.said);
 }
 
 #[test]

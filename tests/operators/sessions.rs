@@ -7,6 +7,8 @@ use tests::TestSystem;
 use super::act::*;
 
 const TOKEN: &str = "a-token-that-nobody-may-see";
+/// That of the configured session.
+const SYSTEM_TOKEN: &str = "system-session-token";
 
 async fn system() -> TestSystem {
     TestSystem::start().await
@@ -127,6 +129,96 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         assert!(refused.contains(fix), "{typed:?}: {refused}");
     }
     assert_eq!(listed(&system).await, before);
+}
+
+#[tokio::test]
+async fn no_account_is_added_twice_whatever_its_address_is_called() {
+    let (system, token, of_system) = (system().await, file(TOKEN), file(SYSTEM_TOKEN));
+    let mut backends = system.backends().clone();
+    let mut settings = (*backends.settings).clone();
+    settings.gateway_url = Some("https://gateway.example".into());
+    backends.settings = settings.into();
+    let add = ["sessions", "add", "sales", token.path()];
+    let west = ["--gateway", "https://west.example"];
+    let added = operate_with(&backends, &[&add[..], &west].concat()).await;
+    added.expect("added");
+    let before = listed(&system).await;
+    for gateway in [
+        "none",
+        "https://gateway.example",
+        "HTTPS://Gateway.Example:443/",
+        "https://me:hush@gateway.example",
+        "https://west.example/",
+        "https://other.example",
+    ] {
+        for (file, twin) in [(&token, "sales"), (&of_system, "system")] {
+            let typed = ["sessions", "add", "twin", file.path(), "--gateway", gateway];
+            let refused = operate_with(&backends, &typed).await;
+            let refused = refused.expect_err(gateway);
+            let expected = format!("this is the token of the session `{twin}`");
+            assert!(refused.contains(&expected), "{gateway}: {refused}");
+        }
+    }
+    let set = ["sessions", "set", "sales", "--token", of_system.path()];
+    let refused = operate_with(&backends, &set).await.expect_err("a refusal");
+    assert!(refused.contains("of the session `system`"), "{refused}");
+    assert_eq!(listed(&system).await, before);
+}
+
+#[tokio::test]
+async fn whoever_does_not_know_the_configured_token_is_told_that_it_was_not_compared() {
+    let (system, token) = (system().await, file(TOKEN));
+    let items = WhatsAppSessions::new(system.dynamodb(), "WhatsAppSessionsTable".into());
+    let mut backends = system.backends().clone();
+    let mut settings = (*backends.settings).clone();
+    settings.sessions.clear();
+    backends.settings = settings.into();
+    let note = "WHATSAPP_USER_TOKEN is not set here";
+    let add = ["sessions", "add", "sales", token.path()];
+    let alone = operate_with(&backends, &add).await.expect("added");
+    assert!(!alone.contains(note), "there is no such session: {alone}");
+    let remove = ["sessions", "remove", "sales"];
+    operate_with(&backends, &remove).await.expect("removed");
+    let usable = SeenState::beginning(SessionState::Usable, system.now());
+    let seen = items.record_state("system", usable).await;
+    seen.expect("the store");
+    let said = operate_with(&backends, &add).await.expect("added");
+    assert!(said.contains(note), "{said}");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_token_is_no_part_of_it() {
+    let system = system().await;
+    let (marked, plain) = (file(&format!("\u{feff}{TOKEN}\r\n")), file(TOKEN));
+    let add = sessions(&system, &["add", "sales", marked.path()]).await;
+    add.expect("added");
+    let again = sessions(&system, &["add", "sales", plain.path()]).await;
+    let again = again.expect("no change");
+    assert!(again.contains("is there already"), "{again}");
+}
+
+#[test]
+fn a_number_below_zero_is_refused_with_what_to_give() {
+    use clap::Parser;
+    for (typed, fix) in [
+        (
+            &["sessions", "set", "sales", "--new-chats-per-day", "-1"][..],
+            "give a whole number, or `none`",
+        ),
+        (
+            &["callers", "add", "shop", "--daily-cap", "-1"],
+            "-1 is not in",
+        ),
+    ] {
+        let typed = ["local"].iter().chain(typed);
+        let refused = local::cli::Cli::try_parse_from(typed)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains(fix) && !refused.contains("tip:"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]

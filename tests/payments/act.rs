@@ -15,6 +15,7 @@ use tests::{Reply, TestSystem};
 pub const KEY: &str = "pay_the-key-of-the-shop";
 /// The customer.
 pub const SITI: &str = "08123456789";
+pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3_600);
 

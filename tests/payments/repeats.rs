@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::model::payment_caller::{PaymentCaller, hash_of};
+use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use tokio::time::advance;
 
 use super::act::*;
@@ -115,7 +115,7 @@ async fn nobody_sends_notices_without_a_key_for_that() {
     let unscoped = PaymentCaller {
         name: "reader".into(),
         sha256: hash_of("pay_reader"),
-        scopes: Vec::new(),
+        scopes: vec![Scope::OnBehalf],
         ..shop()
     };
     let retired = PaymentCaller {
@@ -171,14 +171,20 @@ async fn nobody_sends_notices_without_a_key_for_that() {
     assert_eq!(texts(&system).len(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
+/// A system whose caller may cause so many notices a day.
+async fn capped_at(notices: u32) -> tests::TestSystem {
     let system = tests::TestSystem::start().await;
     let capped = PaymentCaller {
-        daily_cap: Some(3),
+        daily_cap: Some(notices),
         ..shop()
     };
     allow(&system, &[capped]).await;
+    system
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
+    let system = capped_at(3).await;
     for number in 1..=3 {
         for times in 1..=3 {
             let payment = format!("INV-{number}");
@@ -194,6 +200,21 @@ async fn a_caller_over_its_cap_is_told_and_repeats_are_free() {
     assert_eq!(history(&system, "INV-4").await.status, 404);
     advance(24 * HOUR).await;
     assert_eq!(post(&system, "INV-4", "success", about()).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_come_to_nothing_use_no_cap_up() {
+    let system = capped_at(2).await;
+    assert_eq!(post(&system, "INV-1", "success", about()).await.status, 200);
+    for number in 2..=5 {
+        let unknown = post(&system, &format!("INV-{number}"), "success", json!({})).await;
+        assert_eq!(unknown.status, 404, "{}", unknown.json);
+        let late = json!({ "status": "cancelled" });
+        let unchanged = post(&system, "INV-1", "status", late).await;
+        assert_eq!(unchanged.json["data"]["state"], "unchanged");
+    }
+    assert_eq!(post(&system, "INV-6", "success", about()).await.status, 200);
+    assert_eq!(post(&system, "INV-7", "success", about()).await.status, 429);
 }
 
 #[tokio::test(start_paused = true)]

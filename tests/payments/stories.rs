@@ -1,6 +1,7 @@
 //! A payment from its beginning to its end, and what gives way to what.
 use local::simulator::Scenario;
 use serde_json::json;
+use tests::{TestSystem, webhooks};
 use tokio::time::advance;
 
 use super::act::*;
@@ -36,7 +37,7 @@ async fn a_payment_is_told_of_from_its_beginning_to_its_end() {
     assert_eq!(texts.len(), 3, "{texts:?}");
     for (text, says) in texts
         .iter()
-        .zip(["menunggu pembayaran", "Bayar sebelum", "terima"])
+        .zip(["menunggu pembayaran", "Sisa waktu: 58 menit", "terima"])
     {
         assert!(text.contains(says), "{says}: {text}");
     }
@@ -51,6 +52,68 @@ async fn both_warnings_come_by_themselves_and_none_after_the_end() {
         deliver(&system).await;
         let states = states(&system, "INV-1").await;
         assert_eq!(texts(&system).len(), 1 + warnings, "{after}: {states:?}");
+    }
+}
+
+/// A system whose session brings receipts, and that has taken a bill which never arrived.
+async fn with_a_silent_bill() -> TestSystem {
+    let system = system().await;
+    webhooks::post_to_api(&system).await;
+    let other = json!({ "phone": "081234567801", "amount": 1, "currency": "IDR" });
+    post(&system, "INV-0", "success", other.clone()).await;
+    tokio::time::sleep(MINUTE).await;
+    system.watch().await;
+    let simulator = system.simulator();
+    simulator.play(&Scenario::SilentLoss { rate: 1.0 });
+    let told = post(&system, "INV-1", "created", about()).await;
+    assert_eq!(told.json["data"]["state"], "sent");
+    simulator.play(&Scenario::Healthy);
+    tokio::time::sleep(5 * SECOND).await;
+    post(&system, "INV-9", "success", other).await;
+    tokio::time::sleep(MINUTE).await;
+    system.watch().await;
+    system
+}
+
+/// The texts that Siti's phone shows, after the schedule has run for some minutes.
+async fn later(system: &TestSystem) -> Vec<String> {
+    for _ in 0..6 {
+        tokio::time::sleep(MINUTE).await;
+        deliver(system).await;
+        system.watch().await;
+    }
+    let messages = inbox(system).into_iter();
+    let to_siti = messages.filter(|message| message.phone == "628123456789");
+    to_siti.map(|message| message.text).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bill_that_did_not_arrive_goes_out_once_more_while_it_is_to_be_paid() {
+    let system = with_a_silent_bill().await;
+    let [bill] = &later(&system).await[..] else {
+        panic!("one message");
+    };
+    assert!(bill.contains("menunggu pembayaran"), "{bill}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bill_that_did_not_arrive_never_comes_after_the_end_of_its_payment() {
+    for (event, says) in [
+        (json!({}), "terima"),
+        (json!({ "status": "cancelled" }), "dibatalkan"),
+    ] {
+        let system = with_a_silent_bill().await;
+        let path = if event == json!({}) {
+            "success"
+        } else {
+            "status"
+        };
+        post(&system, "INV-1", path, event).await;
+        let [end] = &later(&system).await[..] else {
+            panic!("one message");
+        };
+        assert!(end.contains(says), "{end}");
+        assert_eq!(states(&system, "INV-1").await[0], "created sent");
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 use local::database::{Fault, Faults};
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::connects::{ConnectClaim, ConnectRight};
-use shared::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest};
+use shared::store::whatsapp_sessions::pace::{Pace, PaceRequest, PaceTurn};
+use shared::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest, TakenSlot};
 use shared::store::whatsapp_sessions::{
     SeenState, SessionItem, SessionState, StatusClaim, StatusTurn, WhatsAppSessions,
 };
@@ -33,6 +34,38 @@ fn losing_the_first_reply(stage: &Stage) -> WhatsAppSessions {
 }
 
 #[tokio::test(start_paused = true)]
+async fn turns_in_the_pace_of_notices_follow_each_other_after_some_at_once() {
+    let stage = Stage::new().await;
+    let sessions = stage.sessions();
+    let pace = |paid_until| Pace {
+        each: SECOND,
+        paid_until,
+    };
+    let take = async |paid_until| {
+        let request = PaceRequest {
+            pace: pace(paid_until),
+            now: NOW,
+            wait_max: 2 * SECOND,
+        };
+        let taken = sessions.take_pace_turn(SESSION, request);
+        taken.await.unwrap()
+    };
+    for turn in 1_u32..=12 {
+        let paid_until = (turn > 1).then(|| NOW.plus(SECOND * (turn - 1)));
+        let at = NOW.plus(SECOND * turn.saturating_sub(10));
+        assert_eq!(take(paid_until).await, PaceTurn::At(at), "turn {turn}");
+    }
+    let used_up = PaceTurn::Refused(pace(Some(NOW.plus(12 * SECOND))));
+    assert_eq!(take(None).await, used_up, "a wrong guess is set right");
+    let taken = take(Some(NOW.plus(12 * SECOND))).await;
+    assert_eq!(taken, used_up, "beyond reach");
+    let left = sessions.leave_pace_turn(SESSION, SECOND);
+    left.await.unwrap();
+    let again = take(Some(NOW.plus(11 * SECOND))).await;
+    assert_eq!(again, PaceTurn::At(NOW.plus(2 * SECOND)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn places_follow_each_other_until_the_queue_is_full() {
     let stage = Stage::new().await;
     let sessions = stage.sessions();
@@ -42,25 +75,27 @@ async fn places_follow_each_other_until_the_queue_is_full() {
             now,
             wait_max: 2 * SECOND,
             cost: SECOND,
-            pace: None,
             purpose: SlotPurpose::Send,
         };
         sessions.take_slot(SESSION, request).await.unwrap()
     };
+    let place = |at| {
+        Slot::At(TakenSlot {
+            at,
+            cost: SECOND,
+            new_chats: 0,
+        })
+    };
     for seconds in 0..=2 {
         let at = NOW.plus(seconds * SECOND);
-        assert_eq!(take(NOW).await, Slot::At(at, SECOND));
+        assert_eq!(take(NOW).await, place(at));
     }
     let Slot::Full(queue) = take(NOW).await else {
         panic!("a place out of reach");
     };
     assert_eq!(queue.free_at, Some(NOW.plus(3 * SECOND)));
     let later = NOW.plus(9 * SECOND);
-    assert_eq!(
-        take(later).await,
-        Slot::At(later, SECOND),
-        "an idle queue starts now"
-    );
+    assert_eq!(take(later).await, place(later), "an idle queue starts now");
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,7 +77,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn answer(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Problem> {
-    let visit = Visit::new(app, incoming)?;
+    let visit = Visit::new(app, incoming).await?;
     let path = incoming.request.uri().path();
     let link = path.strip_prefix("/admin/link/");
     match (incoming.request.method(), path, link) {

@@ -34,12 +34,12 @@ impl<'a> Visit<'a> {
     /// Takes a request.
     ///
     /// # Errors
-    /// When a trusted caller names its client wrongly.
-    pub fn new(app: &'a App, incoming: &'a Incoming<'a>) -> Result<Self, Problem> {
+    /// When a trusted caller names its client wrongly, or the keys of callers cannot be read.
+    pub async fn new(app: &'a App, incoming: &'a Incoming<'a>) -> Result<Self, Problem> {
         Ok(Self {
             app,
             incoming,
-            caller: app.intake.caller(incoming)?,
+            caller: app.intake.caller(incoming).await?,
             form_cookie: admin::form_cookie(incoming.request),
         })
     }

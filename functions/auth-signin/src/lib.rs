@@ -54,7 +54,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn sign_in(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let (caller, given): (_, Fields) = app.intake.read(incoming).await?;
     let who = app.intake.identifier(given.identifier.as_deref())?;
     let password = given.password.as_deref();
     fields::required(password, "password", "MISSING_PASSWORD")?;

@@ -65,7 +65,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn register(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let (caller, given): (_, Fields) = app.intake.read(incoming).await?;
     let applicant = applicant(&given)?;
     let who = Identifier::Phone(applicant.phone.clone());
     let application = Application {

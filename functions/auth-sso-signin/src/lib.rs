@@ -55,7 +55,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn send_code(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let (caller, given): (_, Fields) = app.intake.read(incoming).await?;
     let who = app.intake.identifier(given.identifier.as_deref())?;
     fields::only_whatsapp(given.method.as_deref())?;
     let request = CodeRequest {

@@ -56,7 +56,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn sign_in(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let (caller, given): (_, Fields) = app.intake.read(incoming).await?;
     let answer = Answer {
         who: app.intake.identifier(given.identifier.as_deref())?,
         code: fields::code(given.otp.as_deref())?,

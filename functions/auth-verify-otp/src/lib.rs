@@ -61,7 +61,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn confirm(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let (caller, given): (_, Fields) = app.intake.read(incoming)?;
+    let (caller, given): (_, Fields) = app.intake.read(incoming).await?;
     let challenge = fields::required_challenge_id(given.challenge_id.as_deref())?;
     let phone = fields::phone(given.identifier.as_deref(), "identifier")?;
     let answer = Answer {

@@ -15,6 +15,7 @@ use shared::runtime::settings::{Settings, Tables};
 use shared::runtime::{Backends, dynamodb};
 
 use super::command::Command;
+use super::gateway::UsageError;
 use crate::database::EmbeddedDynamoDb;
 use crate::template::Template;
 
@@ -73,10 +74,11 @@ fn settings_with_any_key(settings: Settings) -> Settings {
 /// the other. As `cargo run` does, this makes the tables that the file lacks, so that every command finds all of them.
 async fn on_this_machine(data: &Path, settings: Settings) -> anyhow::Result<Backends> {
     if !data.is_file() {
-        bail!(
+        let none = format!(
             "there is no database at {}: give its file with --data, or make it with `cargo run`",
             data.display()
         );
+        return Err(UsageError(none).into());
     }
     let mut backends = backends_of(settings_with_any_key(settings))?;
     backends.dynamodb = EmbeddedDynamoDb::file(data)?.client();
@@ -157,9 +159,12 @@ fn deployed(stack: &str, table: &str, names: &[String]) -> anyhow::Result<String
     });
     match (found.next(), found.next()) {
         (Some(name), None) => Ok(name.clone()),
-        (None, _) => bail!(
-            "the stack {stack} has no {table} here: check its name, AWS_REGION and AWS_PROFILE"
-        ),
+        (None, _) => {
+            let none = format!(
+                "the stack {stack} has no {table} here: check its name, AWS_REGION and AWS_PROFILE"
+            );
+            Err(UsageError(none).into())
+        }
         (Some(one), Some(other)) => bail!(
             "{one} and {other} could both be the {table} of {stack}: delete the one that is left over, or name \
              the tables by USERS_TABLE and so on, with AWS_ENDPOINT_URL_DYNAMODB instead of --stack"

@@ -1,4 +1,4 @@
-//! The systems that may post events of payments, and their keys. A key is shown once, when it is made: only its hash is kept.
+//! The systems that may call, and their keys. A key is shown once, when it is made: only its hash is kept.
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
@@ -20,18 +20,18 @@ const OLD_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// What can be done with callers.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CallersCommand {
-    /// Let one more system post events of payments, and print its key
+    /// Let one more system call, and print its key
     ///
     /// The key is printed once, on a line of its own, and kept nowhere: only its hash is. Functions know of it within a minute.
     Add {
         /// Its name in the log: letters, digits, `_` and `-`
         #[arg(value_parser = name)]
         name: String,
-        /// What it may do
+        /// What it may do; can be given more than once
         #[arg(long, value_name = "SCOPE", default_value = "payments")]
         scope: Vec<ScopeArgument>,
         /// How many notices a day (UTC) it may cause; without it as many as it likes
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
         daily_cap: Option<u32>,
         /// Where and whether
         #[command(flatten)]
@@ -75,12 +75,15 @@ pub enum CallersCommand {
 pub enum ScopeArgument {
     /// Post events of payments, and read what became of them
     Payments,
+    /// Name the client that it asks for in `X-Client-Address`
+    OnBehalf,
 }
 
 impl From<ScopeArgument> for Scope {
     fn from(scope: ScopeArgument) -> Self {
         match scope {
             ScopeArgument::Payments => Self::Payments,
+            ScopeArgument::OnBehalf => Self::OnBehalf,
         }
     }
 }
@@ -214,7 +217,7 @@ async fn list(work: Work<'_>) -> anyhow::Result<()> {
     if seen.callers.is_empty() {
         writeln!(
             work.out,
-            "nobody may post events of payments: `callers add NAME` makes a key"
+            "there are no callers: `callers add NAME` makes a key"
         )?;
     }
     let now = work.backends.clock.now();

@@ -18,14 +18,26 @@ mod lines;
 /// What is checked, and with what.
 mod checkup;
 
+/// What to do about a session that is not logged in.
+mod advice;
+
 /// Which sessions are checked.
 mod targets;
+
+/// HTTP without any secret: to ask who answers at an address.
+mod http;
+
+/// What to do about a gateway that gives no good answer.
+mod unreached;
 
 /// Whether the gateway answers, what it is, and whether it takes the token.
 mod reach;
 
 /// Whether the session can send, and numbers can be looked up.
 mod account;
+
+/// Where its webhooks should go, and whether this system answers there.
+mod home;
 
 /// Whether its webhooks get here.
 mod webhook;
@@ -43,7 +55,7 @@ pub enum GatewayCommand {
     /// Check whether a gateway is as it should be, and say what to do where it is not
     ///
     /// A line for each thing: does the gateway answer, over TLS; which version is it; does it take the token; is the session
-    /// paired and logged in; can numbers be looked up; are its webhooks set, and does their address answer; are they signed.
+    /// paired and logged in; can numbers be looked up; does this system answer at the address of its webhooks; are they set; are they signed.
     /// It connects, closes and restarts nothing, and changes only what --set-webhook or --to say. No call takes longer than
     /// ten seconds; a test message and its receipt take at most thirty each.
     #[command(after_help = EXIT_STATUS)]
@@ -62,7 +74,7 @@ pub struct CheckArguments {
     /// WHATSAPP_USER_TOKEN
     #[arg(long, value_name = "FILE", requires = "url")]
     token: Option<PathBuf>,
-    /// Have a session post its webhooks here where it does not
+    /// Have a session post its webhooks here where it does not, if this system answers at PUBLIC_BASE_URL
     #[arg(long, conflicts_with = "url")]
     set_webhook: bool,
     /// Send one test message of each session to this phone, and wait for its receipt for up to 30 seconds

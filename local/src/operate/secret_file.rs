@@ -18,7 +18,8 @@ pub(super) fn read(file: &Path, what: &str) -> anyhow::Result<String> {
     };
     let read = from.take(SECRET_MAX + 1).read_to_string(&mut text);
     read.with_context(|| format!("{}: {what} is text", file.display()))?;
-    let secret = text.trim();
+    // Some editors write a byte order mark before a text.
+    let secret = text.strip_prefix('\u{feff}').unwrap_or(&text).trim();
     let plain = secret.bytes().all(|byte| byte.is_ascii_graphic());
     ensure!(
         !secret.is_empty() && plain && text.len() as u64 <= SECRET_MAX,

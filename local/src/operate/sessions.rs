@@ -118,7 +118,7 @@ pub(super) async fn run(work: Work<'_>, command: &SessionsCommand) -> anyhow::Re
     }
 }
 
-async fn add(work: Work<'_>, name: &str, token: &Path, facts: &Facts) -> anyhow::Result<()> {
+async fn add(mut work: Work<'_>, name: &str, token: &Path, facts: &Facts) -> anyhow::Result<()> {
     let added = ListedSession {
         session: SessionSettings::new(name, read_token(token)?),
         sends: true,
@@ -145,18 +145,20 @@ async fn add(work: Work<'_>, name: &str, token: &Path, facts: &Facts) -> anyhow:
     });
     if changed.await? {
         forget(&work, name).await?;
-        return tell(work, name, "is added");
+        tell(&mut work, name, "is added")?;
+        return tell_uncompared(work).await;
     }
     unchanged(work, name, "is there already, like this")
 }
 
 async fn set(
-    work: Work<'_>,
+    mut work: Work<'_>,
     name: &str,
     token: Option<&Path>,
     facts: &Facts,
 ) -> anyhow::Result<()> {
     let wish = facts.change(token.map(read_token).transpose()?)?;
+    let is_another = token.is_some() || facts.name_a_gateway();
     let changed = change(&work, |sessions| {
         let mut listed = sessions.iter();
         ensure!(
@@ -164,42 +166,68 @@ async fn set(
             unlisted(name)
         );
         wish.apply(sessions, name)?;
-        refuse_twin(&work, sessions, name)
+        if is_another {
+            refuse_twin(&work, sessions, name)?;
+        }
+        Ok(())
     });
     if !changed.await? {
         return unchanged(work, name, "is like this already");
     }
-    if token.is_some() || facts.name_a_gateway() {
+    if is_another {
         forget(&work, name).await?;
     }
-    tell(work, name, "is changed")
+    tell(&mut work, name, "is changed")?;
+    if token.is_some() {
+        tell_uncompared(work).await?;
+    }
+    Ok(())
 }
 
-async fn remove(work: Work<'_>, name: &str) -> anyhow::Result<()> {
+async fn remove(mut work: Work<'_>, name: &str) -> anyhow::Result<()> {
     let changed = change(&work, |sessions| {
         sessions.retain(|listed| listed.session.name != name);
         Ok(())
     });
     ensure!(changed.await?, unlisted(name));
     forget(&work, name).await?;
-    tell(work, name, "is removed")
+    tell(&mut work, name, "is removed")
 }
 
-/// Refuses the session called `name` where it is another one of the list, or the configured one, under a second name: a
-/// message would go round to the account that has failed.
+/// Refuses the session called `name` where it has the token of another one of the list, or of the configured one: a message
+/// would go round to the account that has failed. One gateway has many addresses, so the address makes no difference.
 fn refuse_twin(work: &Work<'_>, sessions: &[ListedSession], name: &str) -> anyhow::Result<()> {
     let listed = sessions.iter().map(|listed| &listed.session);
     let configured = work.backends.settings.sessions.iter();
     let all = listed.chain(configured);
     let (named, others): (Vec<_>, Vec<_>) = all.partition(|session| session.name == name);
-    let is_one_of_them = |other: &&&SessionSettings| {
-        let mut named = named.iter();
-        named.any(|one| one.token == other.token && one.gateway == other.gateway)
-    };
+    let is_one_of_them =
+        |other: &&&SessionSettings| named.iter().any(|one| one.token == other.token);
     match others.iter().find(is_one_of_them) {
-        Some(twin) => bail!("this is the token of the session `{}`", twin.name),
+        Some(twin) => bail!(
+            "this is the token of the session `{}`: each session has one of its own, also on another gateway",
+            twin.name
+        ),
         None => Ok(()),
     }
+}
+
+/// Says that the token was not compared with that of the configured session, where there is one and its token is not known.
+async fn tell_uncompared(work: Work<'_>) -> anyhow::Result<()> {
+    let Work { backends, out, .. } = work;
+    if backends.settings.sessions.is_empty() && is_system_known(backends).await? {
+        writeln!(
+            out,
+            "WHATSAPP_USER_TOKEN is not set here, so nobody has looked whether this is the session `{SYSTEM_SESSION}` again."
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether somebody has used the session of `WHATSAPP_USER_TOKEN`, which a deployment may know and this process not.
+async fn is_system_known(backends: &Backends) -> anyhow::Result<bool> {
+    let item = WhatsAppSessions::of(backends).read(SYSTEM_SESSION).await?;
+    Ok(item != SessionItem::default())
 }
 
 /// Forgets what is known of the account that had the name: it says nothing about the next one.
@@ -239,9 +267,9 @@ async fn change(
     bail!("others change the list all the time: try again")
 }
 
-fn tell(work: Work<'_>, name: &str, done: &str) -> anyhow::Result<()> {
+fn tell(work: &mut Work<'_>, name: &str, done: &str) -> anyhow::Result<()> {
     let Work { out, dry_run, .. } = work;
-    if dry_run {
+    if *dry_run {
         writeln!(out, "`{name}` {done}: not really, since this is a dry run.")?;
     } else {
         writeln!(out, "`{name}` {done}.")?;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::body::BODY_BYTES_MAX;
 use super::headers::header;
 use super::problem::Problem;
-use crate::model::caller::{Caller, TrustedCallers};
+use crate::model::caller::Caller;
 use crate::model::language::Language;
 use crate::model::replies;
 use crate::platform::timestamp::Timestamp;
@@ -78,26 +78,27 @@ pub(super) fn asked_language(request: &Request, locale: Option<&str>) -> Option<
     Language::asked(locale, header(request, "accept-language"))
 }
 
-/// The caller whom limits are counted for: the client that a trusted caller names, or `caller` itself.
-///
-/// `X-Caller-Key` has the key of a trusted caller. A backend names its client in `X-Client-Address`, CloudFront in
-/// `CloudFront-Viewer-Address`. Without a known key both are ignored.
+/// A backend names its client in this header.
+const CLIENT_ADDRESS: &str = "x-client-address";
+/// CloudFront names its viewer in this one.
+const VIEWER_ADDRESS: &str = "cloudfront-viewer-address";
+
+/// The key of whoever names the client that it asks for. Only that of a trusted caller counts.
+pub(super) fn key_on_behalf(request: &Request) -> Option<&str> {
+    let names = |name| request.headers().contains_key(name);
+    let key = header(request, "x-caller-key");
+    key.filter(|_| names(CLIENT_ADDRESS) || names(VIEWER_ADDRESS))
+}
+
+/// The client that a trusted caller names, whom limits are counted for.
 ///
 /// # Errors
-/// When the key is known, and an address cannot be read or the two differ. Anybody can send the backend's header through
+/// When an address cannot be read or the two differ. Anybody can send the backend's header through
 /// CloudFront, and CloudFront's header through a backend that passes headers on. So neither header wins over the other.
-pub(super) fn on_behalf(
-    trusted: &TrustedCallers,
-    caller: &Caller,
-    request: &Request,
-) -> Result<Caller, Problem> {
+pub(super) fn on_behalf(caller: &Caller, request: &Request) -> Result<Caller, Problem> {
     let mut caller = caller.clone();
-    let known = header(request, "x-caller-key").is_some_and(|key| trusted.know(key));
-    if !known {
-        return Ok(caller);
-    }
-    let client = client_address(request, "x-client-address", |text| text.parse().ok())?;
-    let viewer = client_address(request, "cloudfront-viewer-address", without_port)?;
+    let client = client_address(request, CLIENT_ADDRESS, |text| text.parse().ok())?;
+    let viewer = client_address(request, VIEWER_ADDRESS, without_port)?;
     if client.is_some() && viewer.is_some() && client != viewer {
         return Err(invalid_client_address());
     }

@@ -12,8 +12,10 @@ use crate::model::caller::{Caller, TrustedCallers};
 use crate::model::challenge::ChallengeId;
 use crate::model::identifier::Identifier;
 use crate::model::language::Language;
+use crate::model::payment_caller::{self, Scope};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+use crate::store::caller_list::CallerList;
 
 /// A request, who sends it, and when it came.
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl<'a> Incoming<'a> {
 #[derive(Clone, Debug)]
 pub struct Intake {
     trusted: TrustedCallers,
+    callers: CallerList,
     identifiers: Identifiers,
     challenge_ids: ChallengeIds,
 }
@@ -114,28 +117,46 @@ impl Intake {
         let settings = &backends.settings;
         Self {
             trusted: settings.trusted_callers.clone(),
+            callers: CallerList::new(backends),
             identifiers: Identifiers::of(settings),
             challenge_ids: ChallengeIds::of(settings),
         }
     }
 
-    /// Reads who is counted as the caller, then the body as one JSON object.
+    /// Reads who is counted as the caller, then the body as one JSON object. The list of callers is read only where somebody names a
+    /// client with a key that the settings do not know, and once a minute at most.
     ///
     /// # Errors
-    /// When a trusted caller names its client wrongly, or as [`body::json_body`].
-    pub fn read<T: DeserializeOwned>(
+    /// When a trusted caller names its client wrongly, the list cannot be read, or as [`body::json_body`].
+    pub async fn read<T: DeserializeOwned>(
         &self,
         incoming: &Incoming<'_>,
     ) -> Result<(Caller, T), Problem> {
-        Ok((self.caller(incoming)?, incoming.json()?))
+        Ok((self.caller(incoming).await?, incoming.json()?))
     }
 
     /// Who is counted as the caller.
     ///
     /// # Errors
-    /// When a trusted caller names its client wrongly.
-    pub fn caller(&self, incoming: &Incoming<'_>) -> Result<Caller, Problem> {
-        caller::on_behalf(&self.trusted, &incoming.caller, incoming.request)
+    /// When a trusted caller names its client wrongly, or the keys of callers cannot be read.
+    pub async fn caller(&self, incoming: &Incoming<'_>) -> Result<Caller, Problem> {
+        match caller::key_on_behalf(incoming.request) {
+            Some(key) if self.is_trusted(key, incoming.now).await? => {
+                caller::on_behalf(&incoming.caller, incoming.request)
+            }
+            _ => Ok(incoming.caller.clone()),
+        }
+    }
+
+    /// Whether `key` is that of somebody who may name the client.
+    async fn is_trusted(&self, key: &str, now: Timestamp) -> Result<bool, Problem> {
+        if self.trusted.know(key) {
+            return Ok(true);
+        }
+        let callers = self.callers.get(now).await;
+        let callers = callers.map_err(|error| Problem::internal(&error))?;
+        let owner = payment_caller::owner(&callers, key, now);
+        Ok(owner.is_some_and(|owner| owner.scopes.contains(&Scope::OnBehalf)))
     }
 
     /// The account that the field `identifier` names.

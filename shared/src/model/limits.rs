@@ -20,6 +20,17 @@ pub struct Asker {
     pub account_since: Option<Timestamp>,
     /// The network that the request comes from.
     pub from: NetworkHash,
+    /// How the message is asked for.
+    pub way: Way,
+}
+
+/// How a message is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a request of a client, which anybody can make.
+    FromAClient,
+    /// By a message of the phone itself.
+    FromThePhone,
 }
 
 impl Asker {
@@ -145,8 +156,12 @@ impl Places {
         verdict(Limit::InProgress, same.map(|send| send.at))
     }
 
-    /// Some time lies between two codes. Whoever is at home does not wait for what somebody asked for elsewhere.
+    /// Some time lies between two codes. Whoever is at home does not wait for what somebody asked for elsewhere, and whoever
+    /// writes from the phone does not wait at all.
     fn cooldown(&self, state: &PhoneState, policy: &Policy) -> Result<(), Refusal> {
+        if self.asker.way == Way::FromThePhone {
+            return Ok(());
+        }
         let elsewhere = |send: &SendMade| send.from.is_some_and(|from| !state.knows(from));
         let until = self
             .same_purpose()
@@ -273,6 +288,7 @@ mod tests {
             purpose,
             account_since: None,
             from,
+            way: Way::FromAClient,
         }
     }
 
@@ -366,6 +382,23 @@ mod tests {
             };
             let verdict = decide(&state, asker, &Policy::default(), NOW);
             assert_eq!(verdict.is_ok(), allowed, "{case}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_writes_from_the_phone_waits_for_no_cooldown_and_for_every_other_limit() {
+        let writes = Asker {
+            way: Way::FromThePhone,
+            ..asker(Purpose::Sso, HOME)
+        };
+        let codes = |count: u64| {
+            let sends = (0..count).map(|n| sent(Purpose::Sso, 20 - n));
+            state(&sends.collect::<Vec<_>>())
+        };
+        check(&codes(1), Some((Limit::Cooldown, 40)));
+        for (count, limit) in [(1, None), (4, None), (5, Some(Limit::Window))] {
+            let verdict = decide(&codes(count), writes, &Policy::default(), NOW);
+            assert_eq!(verdict.err().map(|no| no.limit), limit, "{count}");
         }
     }
 

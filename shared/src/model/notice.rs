@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::payment::money::Money;
 use crate::model::payment::{Kind, PaymentId, Status};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -236,7 +237,34 @@ impl Story {
     pub fn notice(&self, id: &NoticeId) -> Option<&Notice> {
         self.notices.iter().find(|notice| notice.id == *id)
     }
+
+    /// Whether `refunded`, which the notice called `id` is about, can go back beside what other notices say that goes back: all
+    /// together no more than the payment, in its currency, and in a few parts. A refund that names no amount is about all that is
+    /// left.
+    pub fn may_give_back(&self, id: &NoticeId, refunded: Option<Money>) -> bool {
+        let is_refund = |notice: &&Notice| notice.kind.status() == Some(Status::Refunded);
+        let others = self.notices.iter().filter(is_refund);
+        let others = others.filter(|notice| notice.id != *id);
+        let mut told: Vec<_> = others.map(|notice| notice.said.amount).collect();
+        told.push(refunded);
+        let is_nothing = refunded.is_some_and(|amount| amount.minor() == 0);
+        if is_nothing || told.len() > REFUNDS_MAX {
+            return false;
+        }
+        let mut amounts = told.iter().flatten();
+        let rest = amounts.try_fold(self.payment.details.amount, |rest, amount| {
+            rest.minus(*amount)
+        });
+        match told.iter().filter(|amount| amount.is_none()).count() {
+            0 => rest.is_some(),
+            1 => rest.is_some_and(|rest| rest.minor() > 0),
+            _ => false,
+        }
+    }
 }
+
+/// The most refunds of a payment that its customer is told of, where a payment gateway tells of them.
+const REFUNDS_MAX: usize = 20;
 
 /// The waits between attempts: the next tick, then these minutes, then an hour each.
 const WAITS_MINUTES: [u64; 5] = [1, 2, 5, 10, 30];

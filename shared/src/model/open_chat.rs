@@ -16,6 +16,7 @@ use super::identifier::Email;
 use super::language::Language;
 use super::password::PasswordHash;
 use super::phone::Phone;
+use super::typed;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 
@@ -47,9 +48,12 @@ impl ChatWord {
         if text.len() > TEXT_MAX {
             return None;
         }
+        let text = typed::plain(text).to_ascii_uppercase();
         let stands_apart = |c: char| !c.is_ascii_alphanumeric() && c != '-';
-        let words = text.split(stands_apart).map(str::to_ascii_uppercase);
-        words.into_iter().find(|word| is_word(word)).map(Self)
+        let mut words = text.split(stands_apart).map(|word| word.trim_matches('-'));
+        words
+            .find(|word| is_word(word))
+            .map(|word| Self(word.to_owned()))
     }
 
     /// The word itself, for the link and nothing else.
@@ -154,6 +158,9 @@ mod tests {
             ("My code, please: K7QPM-2XWZR", true),
             ("k7qpm-2xwzr", true),
             ("*K7QPM-2XWZR*, terima kasih", true),
+            ("K7QPM\u{2013}2XWZR", true),
+            ("\u{2014}K7QPM-2XWZR\u{2014}", true),
+            ("\u{200B}K7QPM-\u{200B}2XWZR", true),
             ("K7QPM2XWZR", false),
             ("K7QPM-2XWZR-9", false),
             ("AK7QPM-2XWZR", false),
@@ -182,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_word_is_found_again(seed in any::<u64>(), before in "[^0-9A-Za-z-]{0,20}") {
+        fn every_word_is_found_again(seed in any::<u64>(), before in "[ \n.,:;*_()\u{2013}\u{2014}-]{0,20}") {
             let word = ChatWord::draw(&Entropy::seeded(seed));
             let found = ChatWord::find_in(&format!("{before}{}", word.expose()));
             prop_assert!(found == Some(word));

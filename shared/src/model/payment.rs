@@ -12,6 +12,9 @@ pub mod money;
 /// Time zones, and times as people read them.
 pub mod zone;
 
+/// How much time is left to pay.
+pub mod time_left;
+
 /// Names, methods and reasons that cannot change the message around them.
 pub mod name;
 

@@ -1,4 +1,4 @@
-//! The systems that may post events of payments, known by their keys.
+//! The systems that may call: post events of payments, or ask for their users. They are known by their keys.
 use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,16 +14,19 @@ const KEY_PREFIX: &str = "pay_";
 pub enum Scope {
     /// Post events of payments, and read what became of them.
     Payments,
+    /// Say for which client it asks, so that the limits of an address are those of the client.
+    OnBehalf,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 1] = [Self::Payments];
+    pub const ALL: [Self; 2] = [Self::Payments, Self::OnBehalf];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Payments => "payments",
+            Self::OnBehalf => "on-behalf",
         }
     }
 

@@ -101,7 +101,8 @@ fn joins(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0020}'..='\u{E007F}')
 }
 
-fn is_invisible(c: char) -> bool {
+/// Whether a character has no look of its own.
+pub fn is_invisible(c: char) -> bool {
     !c.is_ascii()
         && INVISIBLE
             .iter()

@@ -230,14 +230,13 @@ impl Run<'_> {
             now,
             wait_max: self.deadline.since(now).saturating_sub(SEND_ROOM),
             cost: self.place.cost,
-            pace: None,
             purpose: SlotPurpose::Send,
         };
         let slot = services.sessions.take_slot(&self.place.session, request);
         match tokio::time::timeout(services.clock.until(self.deadline), slot).await {
-            Ok(Ok(Slot::At(at, cost))) => {
-                (self.place.at, self.place.cost) = (at, cost);
-                self.wait_until(at).await
+            Ok(Ok(Slot::At(slot))) => {
+                (self.place.at, self.place.cost) = (slot.at, slot.cost);
+                self.wait_until(slot.at).await
             }
             Ok(Ok(Slot::Full(_) | Slot::OnTrial)) => Err(Observation::QueueFull),
             // The queue keeps the pace and nothing else, so a message goes without it when the store fails.

@@ -152,7 +152,6 @@ impl<'a> Relay<'a> {
             let wanted = Wanted {
                 free_at: other.item.free_at,
                 latest,
-                pace: None,
             };
             match queue::take_slot(self.services, &other, wanted).await {
                 Ok(Taken::Place(place)) => return Some(*place),

@@ -128,7 +128,8 @@ impl Run<'_> {
         if speaks_for_others(&send, self.place.contact, &recent) {
             recent.push(send);
         }
-        let refused = end == SendEnd::Restricted && self.place.contact != Contact::Known;
+        let is_known = matches!(self.place.contact, Contact::Known | Contact::WroteFirst);
+        let refused = end == SendEnd::Restricted && !is_known;
         Some(SendRecord {
             recent,
             refused_as_new_after: refused.then_some(send.took),
@@ -198,7 +199,7 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 enum Reader {
     /// Somebody that this system may never have written to.
     NewContact,
-    /// A user that no session is known to have written to.
+    /// A user that no session is known to have written to, or somebody who wrote first.
     Unserved,
     /// Somebody that took messages before.
     Contact,
@@ -212,7 +213,7 @@ impl Reader {
             (Content::Nobody, _) => Self::Nobody,
             (Content::Text(_), _) if run.is_pretended => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
-            (Content::Text(_), Contact::Unserved) => Self::Unserved,
+            (Content::Text(_), Contact::Unserved | Contact::WroteFirst) => Self::Unserved,
             (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }
@@ -258,8 +259,8 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
     }
 }
 
-/// The state that a message to a user shows whom no session is known to have written to: refused, it shows what one to a new
-/// contact does, and otherwise what one to a contact does.
+/// The state that a message to a user shows whom no session is known to have written to, or to somebody who wrote first: refused,
+/// it shows what one to a new contact does, and otherwise what one to a contact does.
 fn state_after_unserved(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 
 use super::delivery::Delivery;
-use super::rank::{Contact, Rank, rank};
+use super::rank::{Contact, Rank, Urgency, rank};
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
@@ -123,8 +123,12 @@ pub struct Recipient<'a> {
     pub first_contact: bool,
     /// Whether none is known to, although the person does not sign up: a user of another system.
     pub unserved: bool,
+    /// Whether the person has just written to the session that answers.
+    pub wrote_first: bool,
     /// The session whose last message seems not to have reached the phone: others come before it.
     pub silent: Option<&'a str>,
+    /// What the message is, which decides how many of a session's new chats are left for it.
+    pub urgency: Urgency,
 }
 
 impl<'a> Recipient<'a> {
@@ -136,7 +140,9 @@ impl<'a> Recipient<'a> {
             served_by: None,
             first_contact: false,
             unserved: false,
+            wrote_first: false,
             silent: None,
+            urgency: Urgency::Code,
         }
     }
 
@@ -145,6 +151,9 @@ impl<'a> Recipient<'a> {
         let ordered = self.order(sessions).into_iter();
         let candidate = |session: SessionSettings| Candidate {
             contact: self.contact(&session.name),
+            new_chats_max: session
+                .new_chats_per_day
+                .map(|most| self.urgency.new_chats(most)),
             session,
         };
         ordered.map(candidate).collect()
@@ -153,6 +162,7 @@ impl<'a> Recipient<'a> {
     /// How well the session called `name` knows the recipient.
     fn contact(&self, name: &str) -> Contact {
         match self.served_by {
+            _ if self.wrote_first => Contact::WroteFirst,
             _ if self.first_contact => Contact::New,
             _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,
@@ -186,6 +196,8 @@ fn weight(key: &hmac::Key, name: &str, phone: &Phone) -> [u8; 8] {
 pub(super) struct Candidate {
     pub(super) session: SessionSettings,
     pub(super) contact: Contact,
+    /// How many new chats a day it may have for one more to be opened.
+    pub(super) new_chats_max: Option<u32>,
 }
 
 /// One session for a recipient, and what is known about it.
@@ -195,6 +207,8 @@ pub(super) struct Choice {
     pub(super) item: SessionItem,
     pub(super) rank: Rank,
     pub(super) contact: Contact,
+    /// As in [`Candidate`].
+    pub(super) new_chats_max: Option<u32>,
 }
 
 impl Choice {
@@ -212,12 +226,17 @@ impl Choice {
     }
 
     pub(super) fn new(candidate: Candidate, item: SessionItem, now: Timestamp) -> Self {
-        let Candidate { session, contact } = candidate;
+        let Candidate {
+            session,
+            contact,
+            new_chats_max,
+        } = candidate;
         Self {
-            rank: rank(&item, contact, session.new_chats_per_day, now),
+            rank: rank(&item, contact, new_chats_max, now),
             session,
             item,
             contact,
+            new_chats_max,
         }
     }
 
@@ -322,6 +341,19 @@ impl Picked {
         };
         let mut locked = self.all.iter().chain(&*self.closed).filter(locked);
         locked.find_map(Choice::chat)
+    }
+
+    /// The same sessions, the one called `name` before the others.
+    pub(super) fn led_by(self, name: &str) -> Self {
+        let (first, others): (Vec<_>, Vec<_>) = self
+            .all
+            .iter()
+            .cloned()
+            .partition(|choice| choice.session.name == name);
+        Self {
+            all: first.into_iter().chain(others).collect(),
+            ..self
+        }
     }
 
     pub(super) fn first(&self) -> &Choice {

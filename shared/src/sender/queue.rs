@@ -9,7 +9,8 @@ use super::services::Services;
 use crate::gateway::{Gateway, RestartUrl, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::whatsapp_sessions::queue::{Pace, Slot, SlotPurpose, SlotRequest};
+use crate::store::whatsapp_sessions::pace::{Pace, PaceRequest, PaceTurn};
+use crate::store::whatsapp_sessions::queue::{Slot, SlotPurpose, SlotRequest, TakenSlot};
 use crate::store::whatsapp_sessions::{SessionItem, gateway_item};
 
 /// The cost of a send that nobody has measured yet.
@@ -53,6 +54,8 @@ pub struct Place {
     pub(super) restart_url: Option<RestartUrl>,
     /// How well the session knows the recipient.
     pub(super) contact: Contact,
+    /// Whether others have opened the last new chat that was left for such messages, since it was picked.
+    is_one_chat_too_many: bool,
     /// When its turn comes.
     pub(super) at: Timestamp,
     /// How long it is.
@@ -66,13 +69,15 @@ pub struct Place {
 }
 
 impl Place {
-    fn new(services: &Services, choice: &Choice, at: Timestamp, cost: Duration) -> Self {
+    fn new(services: &Services, choice: &Choice, slot: TakenSlot) -> Self {
         let Choice {
             session,
             item,
             contact,
+            new_chats_max,
             ..
         } = choice;
+        let is_full = new_chats_max.is_some_and(|most| slot.new_chats >= i64::from(most));
         let address = session.gateway.as_ref();
         Self {
             session: session.name.clone(),
@@ -87,8 +92,9 @@ impl Place {
                 Some(_) => session.restart_url.clone(),
             },
             contact: *contact,
-            at,
-            cost,
+            is_one_chat_too_many: *contact == Contact::New && is_full,
+            at: slot.at,
+            cost: slot.cost,
             item: item.clone(),
             all: Arc::default(),
             unread: Arc::default(),
@@ -97,12 +103,27 @@ impl Place {
 
     /// No place in the queue of `choice`, but all that is needed to look after the session.
     pub(super) fn without_a_turn(services: &Services, choice: &Choice) -> Self {
-        Self::new(services, choice, services.clock.now(), COST)
+        let slot = TakenSlot {
+            at: services.clock.now(),
+            cost: COST,
+            new_chats: 0,
+        };
+        Self::new(services, choice, slot)
+    }
+
+    /// When its turn comes.
+    pub const fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// The name of the session.
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// Whether others have opened the last new chat that was left for such messages, since the session was picked.
+    pub const fn is_one_chat_too_many(&self) -> bool {
+        self.is_one_chat_too_many
     }
 
     /// When a message of the session is known to have reached its phone.
@@ -134,23 +155,69 @@ impl Place {
     }
 }
 
-/// When a message is sent, in a queue with others.
+/// The pace that a message keeps which is not urgent.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn {
-    /// How long it can wait for its place.
+pub struct Paced {
+    /// How long one message takes of a session's pace.
+    pub each: Duration,
+    /// How long it can wait for its turn.
     pub wait_max: Duration,
-    /// For a message that is not urgent: how long one of them takes of their pace.
-    pub pace: Option<Duration>,
 }
 
-impl From<Duration> for Turn {
-    /// That of a message which somebody waits for.
-    fn from(wait_max: Duration) -> Self {
-        Self {
-            wait_max,
-            pace: None,
+/// How often a turn is asked for. Whoever is refused knows the pace of that session then.
+const TURN_TRIES: usize = 6;
+
+/// Takes the turn that comes first in the pace of a session of `picked`, and waits for it. That session is the best one then. One
+/// conditional update as a rule.
+///
+/// # Errors
+/// When no turn is in reach, or the store fails.
+pub(super) async fn wait_for_turn(
+    services: &Services,
+    picked: Picked,
+    paced: Paced,
+) -> Result<Picked, PlaceError> {
+    let now = services.clock.now();
+    let mut paces: Vec<_> = may_send(&picked).map(|one| pace_of(one, paced)).collect();
+    for _ in 0..TURN_TRIES {
+        let soonest = paces.iter_mut().min_by_key(|(_, pace)| pace.wait(now));
+        let Some((name, pace)) = soonest.filter(|(_, pace)| pace.wait(now) <= paced.wait_max)
+        else {
+            break;
+        };
+        let sessions = &services.sessions;
+        let request = PaceRequest {
+            pace: *pace,
+            now,
+            wait_max: paced.wait_max,
+        };
+        let turn = sessions.take_pace_turn(name, request);
+        match turn.await.map_err(PlaceError::Store)? {
+            PaceTurn::At(at) => {
+                tokio::time::sleep(services.clock.until(at)).await;
+                return Ok(picked.led_by(name));
+            }
+            PaceTurn::Refused(as_it_is) => *pace = as_it_is,
         }
     }
+    let waits = paces.iter().map(|(_, pace)| pace.wait(now));
+    let retry_after = waits.min().unwrap_or_default();
+    Err(PlaceError::Busy(Busy { retry_after }))
+}
+
+/// The name and the pace of a session.
+fn pace_of(choice: &Choice, paced: Paced) -> (String, Pace) {
+    let pace = Pace {
+        each: paced.each,
+        paid_until: choice.item.unhurried_until,
+    };
+    (choice.session.name.clone(), pace)
+}
+
+/// The first session of `picked`, whatever is wrong with it, and those of the others that may send.
+fn may_send(picked: &Picked) -> impl Iterator<Item = &Choice> {
+    let others = picked.all.iter().skip(1);
+    std::iter::once(picked.first()).chain(others.filter(|other| other.rank.may_send()))
 }
 
 /// Takes a place in the queue of the best session of `picked` that has one. A queue that is full
@@ -162,13 +229,13 @@ impl From<Duration> for Turn {
 pub(super) async fn take_place(
     services: &Services,
     picked: &Picked,
-    turn: Turn,
+    wait_max: Duration,
 ) -> Result<Place, PlaceError> {
-    let latest = services.clock.now().plus(turn.wait_max);
+    let latest = services.clock.now().plus(wait_max);
     let mut queues = Queues::of(picked);
     // A queue can be shorter than it seems: whoever is done sooner than expected gives the rest of its place back.
     for (round, pause) in PLACE_PAUSES.into_iter().enumerate() {
-        match queues.take_one(services, latest, turn.pace).await {
+        match queues.take_one(services, latest).await {
             Ok(Some(place)) => return Ok(place.of(&picked.all, &picked.unread)),
             Err(error) if round == 0 => return Err(PlaceError::Store(error)),
             Ok(None) | Err(_) => {}
@@ -196,18 +263,11 @@ struct Queues(VecDeque<Queue>);
 impl Queues {
     /// That of the first session of `picked`, whatever is wrong with it, and those of the others that may send.
     fn of(picked: &Picked) -> Self {
-        let others = picked.all.iter().skip(1);
-        let usable = others.filter(|other| other.rank.may_send());
         let queue = |choice: &Choice| Queue {
             choice: choice.clone(),
             free_at: choice.item.free_at,
         };
-        Self(
-            std::iter::once(picked.first())
-                .chain(usable)
-                .map(queue)
-                .collect(),
-        )
+        Self(may_send(picked).map(queue).collect())
     }
 
     /// A place in the first queue that has one. A session that another message tries out is left alone, unless it is the only
@@ -216,14 +276,12 @@ impl Queues {
         &mut self,
         services: &Services,
         latest: Timestamp,
-        pace: Option<Duration>,
     ) -> Result<Option<Box<Place>>, StoreError> {
         let mut number = 0;
         while let Some(Queue { choice, free_at }) = self.0.get_mut(number) {
             let wanted = Wanted {
                 free_at: *free_at,
                 latest,
-                pace,
             };
             match take_slot(services, choice, wanted).await {
                 Ok(Taken::Place(place)) => return Ok(Some(place)),
@@ -260,8 +318,6 @@ pub(super) struct Wanted {
     pub(super) free_at: Option<Timestamp>,
     /// No place after this one is of use.
     pub(super) latest: Timestamp,
-    /// As in [`Turn`].
-    pub(super) pace: Option<Duration>,
 }
 
 /// Takes a place in the queue of `choice`.
@@ -279,10 +335,6 @@ pub(super) async fn take_slot(
         now,
         wait_max: wanted.latest.since(now),
         cost: COST,
-        pace: wanted.pace.map(|each| Pace {
-            each,
-            paid_until: choice.item.unhurried_until,
-        }),
         purpose: match choice.rank {
             Rank::Trial => SlotPurpose::Trial,
             _ => SlotPurpose::Send,
@@ -290,14 +342,8 @@ pub(super) async fn take_slot(
     };
     let slot = services.sessions.take_slot(&choice.session.name, request);
     Ok(match slot.await? {
-        Slot::At(at, cost) => Taken::Place(Box::new(Place::new(services, choice, at, cost))),
-        Slot::Full(queue) => {
-            let paid_until = queue.unhurried_until.unwrap_or(now);
-            let paced = request
-                .pace
-                .map(|pace| now.plus(pace.wait(paid_until, now)));
-            Taken::Full(queue.free_at.max(paced))
-        }
+        Slot::At(slot) => Taken::Place(Box::new(Place::new(services, choice, slot))),
+        Slot::Full(queue) => Taken::Full(queue.free_at),
         Slot::OnTrial => Taken::OnTrial,
     })
 }
@@ -310,6 +356,18 @@ pub(super) async fn leave_place(services: &Services, place: &Place) {
             session = place.session,
             error = &error as &dyn std::error::Error,
             "[WhatsApp System] a place in the queue stays empty"
+        );
+    }
+}
+
+/// Gives a turn in the pace of `session` back. A failure is logged and nothing more: the turn passes.
+pub(super) async fn leave_turn(services: &Services, session: &str, each: Duration) {
+    let left = services.sessions.leave_pace_turn(session, each);
+    if let Err(error) = left.await {
+        tracing::warn!(
+            session,
+            error = &error as &dyn std::error::Error,
+            "[WhatsApp System] a turn in the pace of notices stays unused"
         );
     }
 }

@@ -27,6 +27,8 @@ pub enum Contact {
     /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
     /// would tell, since a phone without an account has a session of its own.
     Unserved,
+    /// The recipient has just written to it, whether or not it knew them before. WhatsApp may refuse the answer all the same.
+    WroteFirst,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }
@@ -67,14 +69,34 @@ impl Rank {
     }
 }
 
-/// How fit the session of `item` is at `now`. It may open `new_chats_per_day` new chats a day, if that is limited.
+/// What a message is, where some give way to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A code, which somebody waits for.
+    Code,
+    /// A payment notice.
+    Notice,
+}
+
+impl Urgency {
+    /// How many of the `per_day` new chats of a session are open to such messages: the last fifth is for codes.
+    pub const fn new_chats(self, per_day: u32) -> u32 {
+        match self {
+            Self::Code => per_day,
+            Self::Notice => per_day - per_day.div_ceil(5),
+        }
+    }
+}
+
+/// How fit the session of `item` is at `now`. It may open a new chat while it has opened fewer than `new_chats_max` on that day,
+/// if that is limited.
 pub fn rank(
     item: &SessionItem,
     contact: Contact,
-    new_chats_per_day: Option<u32>,
+    new_chats_max: Option<u32>,
     now: Timestamp,
 ) -> Rank {
-    let full = new_chats_per_day.is_some_and(|most| item.new_chats_on(now) >= i64::from(most));
+    let full = new_chats_max.is_some_and(|most| item.new_chats_on(now) >= i64::from(most));
     if contact == Contact::New && full {
         return Rank::Closed;
     }
@@ -303,6 +325,15 @@ mod tests {
         item.new_chats = Some((at(0).day() - 1, 20));
         let yesterday = rank(&item, Contact::New, Some(20), at(0));
         assert_eq!(yesterday, Rank::Usable);
+    }
+
+    #[test]
+    fn notices_leave_a_fifth_of_the_new_chats_to_codes() {
+        for (per_day, of_notices) in [(0, 0), (1, 0), (2, 1), (5, 4), (9, 7), (20, 16)] {
+            assert_eq!(Urgency::Notice.new_chats(per_day), of_notices, "{per_day}");
+            assert_eq!(Urgency::Code.new_chats(per_day), per_day);
+        }
+        assert_eq!(Urgency::Notice.new_chats(u32::MAX), u32::MAX / 5 * 4);
     }
 
     #[test]

@@ -64,14 +64,19 @@ impl Ward {
 
 /// What is needed to do something for `listed`, whose item is `item`.
 pub(super) fn ward(services: &Services, listed: &ListedSession, item: SessionItem) -> Ward {
-    let candidate = Candidate {
-        session: listed.session.clone(),
-        contact: Contact::Known,
-    };
-    let choice = Choice::new(candidate, item, services.clock.now());
+    let choice = Choice::new(candidate(listed), item, services.clock.now());
     Ward {
         place: Place::without_a_turn(services, &choice),
         sends: listed.sends,
+    }
+}
+
+/// `listed` as one that no message is sent from.
+fn candidate(listed: &ListedSession) -> Candidate {
+    Candidate {
+        session: listed.session.clone(),
+        contact: Contact::Known,
+        new_chats_max: None,
     }
 }
 
@@ -96,13 +101,9 @@ pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>,
     let listed = pool.every_session(now).await?;
     let names = listed.iter().map(|listed| listed.session.name.as_str());
     let items = services.read_all(names).await?;
-    let choices = listed.iter().zip(items).map(|(listed, (_, item))| {
-        let candidate = Candidate {
-            session: listed.session.clone(),
-            contact: Contact::Known,
-        };
-        Choice::new(candidate, item, now)
-    });
+    let items = items.into_iter().map(|(_, item)| item);
+    let choices = listed.iter().zip(items);
+    let choices = choices.map(|(listed, item)| Choice::new(candidate(listed), item, now));
     let all: Arc<[Choice]> = choices.collect();
     let ward = |(choice, sends): (&Choice, bool)| Ward {
         place: Place::without_a_turn(services, choice).of(&all, &Arc::default()),

@@ -1,4 +1,4 @@
-//! The list of the systems that may post events of payments. It lives in the table of keys, as the item `callers`: who reads it
+//! The list of the systems that may call: post events of payments, or ask for their users. It lives in the table of keys, as the item `callers`: who reads it
 //! can post nothing, for of each key it holds the hash.
 //!
 //! Attributes: `callers` (list of maps: `name`, `sha256`, `scopes`, `daily_cap`, `retire_at` in milliseconds) and `rev`, which counts

@@ -3,12 +3,14 @@
 //! Key: `payment_id`, and `item`, which is `payment`, `notice#…` or `key#…`. What is still to be done is in the index `due`, by
 //! `queue` (`facts` or `reminders`) and `due_at` (milliseconds); a notice that has ended leaves it. So looking for due notices
 //! costs what is due, not what is stored. One that ended unsent is in the queue `dead`, by the time of its end.
+//! The payments themselves are in the index `by_phone`, so that an operator can erase them.
 //!
 //! Attributes of a payment: `phone`, `details` (a map), `pay_by`, `phase`, `in_flight`, `in_flight_until`. Of a notice: see `item.rs`. Of a
 //! caller's own key: `notice`, `body_hash`. All have `expires_at` (TTL, seconds).
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::item::{ITEM, KEY_PREFIX, NOTICE_PREFIX, PAYMENT, read_notice, read_payment};
@@ -26,6 +28,9 @@ pub mod accept;
 
 /// Sending a notice: who does it, and how it ended.
 pub mod claims;
+
+/// Erasing the payments of a phone.
+pub mod erasure;
 
 /// What operators do with notices.
 pub mod operators;
@@ -105,18 +110,7 @@ impl Payments {
     /// When the store fails.
     pub async fn read(&self, id: &PaymentId) -> Result<Option<Kept>, StoreError> {
         const ACT: &str = "read the payment";
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("payment_id = :id")
-            .expression_attribute_values(":id", text(id.as_str()));
-        let mut items = Vec::new();
-        let mut pages = query.into_paginator().items().send();
-        while let Some(item) = pages.next().await {
-            items.push(item.map_err(StoreError::during(ACT))?);
-        }
+        let items = all(ACT, self.query_items(id)).await?;
         kept(&items).map_err(|attribute| StoreError::unreadable(ACT, attribute))
     }
 
@@ -146,12 +140,32 @@ impl Payments {
         Ok(items.iter().filter_map(due).collect())
     }
 
+    /// The query of all items of a payment, strongly consistent.
+    fn query_items(&self, id: &PaymentId) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("payment_id = :id")
+            .expression_attribute_values(":id", text(id.as_str()))
+    }
+
     fn key(payment: &PaymentId, item: impl Into<String>) -> [(String, AttributeValue); 2] {
         [
             ("payment_id".into(), text(payment.as_str())),
             (ITEM.into(), text(item)),
         ]
     }
+}
+
+/// The items of all pages of `query`.
+async fn all(act: &'static str, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+    let mut pages = query.into_paginator().items().send();
+    let mut items = Vec::new();
+    while let Some(item) = pages.next().await {
+        items.push(item.map_err(StoreError::during(act))?);
+    }
+    Ok(items)
 }
 
 fn due(item: &Item) -> Option<Due> {

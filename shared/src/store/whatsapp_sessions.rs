@@ -26,6 +26,9 @@ mod item;
 /// The queue of a session.
 pub mod queue;
 
+/// The pace of a session's messages that are not urgent.
+pub mod pace;
+
 /// Which message may try an account that WhatsApp refuses.
 pub mod trials;
 

@@ -62,7 +62,7 @@ const DELIVERY_BYTES: f64 = 1_000.0;
 /// How long logs are kept unless a parameter says otherwise.
 const LOG_DAYS: f64 = 30.0;
 
-/// How often session-monitor runs in a month of thirty days.
+/// How often a schedule calls session-monitor and outbox-deliver in a month of thirty days.
 const ROUNDS: f64 = 30.0 * 24.0 * 60.0;
 /// How long a round takes while all is well: a look at each session, side by side.
 const ROUND_SECONDS: f64 = 1.0;
@@ -72,6 +72,12 @@ const ROUND_READS: f64 = 3.0;
 const ROUND_WRITES: f64 = 1.0;
 /// What a round leaves in the log: its line, its two lines of metrics, and those of Lambda.
 const ROUND_LOG_BYTES: f64 = 3_000.0;
+/// How long outbox-deliver takes where nothing is due: two queries, one after the other, and what a call takes beside them.
+const TICK_SECONDS: f64 = 0.05;
+/// What it reads then: half a unit for each priority, as `cargo run --release -p budgets -- outbox` measures.
+const TICK_READS: f64 = 1.0;
+/// What it leaves in the log: its line of metrics, and those of Lambda.
+const TICK_LOG_BYTES: f64 = 1_500.0;
 /// The sessions that are priced.
 const SESSIONS: f64 = 1.0;
 
@@ -135,21 +141,20 @@ pub fn measure(usage: Usage) -> anyhow::Result<Month> {
 pub struct Month {
     /// All of it.
     pub requests: Findings,
-    /// What it costs to watch, by its parts.
+    /// What the schedules and watching cost, by their parts.
     pub watching: Findings,
 }
 
-/// What is paid for although nobody asks for anything: what, how much of it, and the price of one.
-struct Watching(Vec<(&'static str, f64, f64)>);
+/// What is paid for although nobody asks for anything.
+struct Watching(Vec<Row>);
 
 impl Watching {
     fn of(stack: &Stack) -> anyhow::Result<Self> {
-        let memory_gb = stack.memory_of_monitor()? / 1_024.0;
         let metrics = Metric::ALL.into_iter();
         let (per_session, others): (Vec<_>, Vec<_>) =
             metrics.partition(|metric| metric.is_per_session());
         let metrics = count(others.len())? + count(per_session.len())? * SESSIONS;
-        Ok(Self(vec![
+        let mut rows = vec![
             ("metrics of messages and sessions", metrics, METRIC),
             ("metrics of log filters", stack.filters, METRIC),
             ("alarms", stack.alarms, ALARM),
@@ -159,32 +164,10 @@ impl Watching {
                 COMPOSITE_ALARM,
             ),
             ("dashboards", stack.dashboards, DASHBOARD),
-            (
-                "session-monitor, calls",
-                ROUNDS,
-                LAMBDA_MILLION_CALLS / MILLION,
-            ),
-            (
-                "session-monitor, GB-seconds on arm64",
-                ROUNDS * ROUND_SECONDS * memory_gb,
-                LAMBDA_GB_SECOND,
-            ),
-            (
-                "session-monitor, write units",
-                ROUNDS * ROUND_WRITES,
-                DYNAMODB_MILLION_WRITES / MILLION,
-            ),
-            (
-                "session-monitor, read units",
-                ROUNDS * ROUND_READS,
-                DYNAMODB_MILLION_READS / MILLION,
-            ),
-            (
-                "session-monitor, GB logged and kept",
-                ROUNDS * ROUND_LOG_BYTES / GB,
-                LOGS_GB + LOGS_GB_MONTH * LOG_DAYS / 30.0,
-            ),
-        ]))
+        ];
+        rows.extend(monitor(stack.memory_mb("session-monitor")? / 1_024.0));
+        rows.extend(outbox(stack.memory_mb("outbox-deliver")? / 1_024.0));
+        Ok(Self(rows))
     }
 
     fn sum(&self) -> f64 {
@@ -198,8 +181,65 @@ impl Watching {
     }
 }
 
+/// What is paid for, how much of it, and the price of one.
+type Row = (&'static str, f64, f64);
+
+/// What session-monitor costs with so much memory.
+fn monitor(memory_gb: f64) -> [Row; 5] {
+    [
+        ("session-monitor, calls", ROUNDS, LAMBDA_CALL),
+        (
+            "session-monitor, GB-seconds on arm64",
+            ROUNDS * ROUND_SECONDS * memory_gb,
+            LAMBDA_GB_SECOND,
+        ),
+        (
+            "session-monitor, write units",
+            ROUNDS * ROUND_WRITES,
+            DYNAMODB_MILLION_WRITES / MILLION,
+        ),
+        (
+            "session-monitor, read units",
+            ROUNDS * ROUND_READS,
+            DYNAMODB_MILLION_READS / MILLION,
+        ),
+        (
+            "session-monitor, GB logged and kept",
+            ROUNDS * ROUND_LOG_BYTES / GB,
+            LOGGED_AND_KEPT_GB,
+        ),
+    ]
+}
+
+/// What outbox-deliver costs with so much memory while nothing is due. It writes nothing then.
+fn outbox(memory_gb: f64) -> [Row; 4] {
+    [
+        ("outbox-deliver, calls", ROUNDS, LAMBDA_CALL),
+        (
+            "outbox-deliver, GB-seconds on arm64",
+            ROUNDS * TICK_SECONDS * memory_gb,
+            LAMBDA_GB_SECOND,
+        ),
+        (
+            "outbox-deliver, read units",
+            ROUNDS * TICK_READS,
+            DYNAMODB_MILLION_READS / MILLION,
+        ),
+        (
+            "outbox-deliver, GB logged and kept",
+            ROUNDS * TICK_LOG_BYTES / GB,
+            LOGGED_AND_KEPT_GB,
+        ),
+    ]
+}
+
+/// A call of a function.
+const LAMBDA_CALL: f64 = LAMBDA_MILLION_CALLS / MILLION;
+/// A gigabyte that is logged and kept for as long as logs are.
+const LOGGED_AND_KEPT_GB: f64 = LOGS_GB + LOGS_GB_MONTH * LOG_DAYS / 30.0;
+
 /// A table of what is paid for, with its sum.
-fn price_list(findings: &mut Findings, rows: &[(&'static str, f64, f64)]) {
+fn price_list(findings: &mut Findings, rows: &[Row]) {
     findings.table("what, how much, US$");
     for (what, amount, price) in rows {
         let (amount, costs) = (rounded(*amount), format!("{:.2}", amount * price));
@@ -260,7 +300,7 @@ impl Bill {
                 LOGS_GB_MONTH,
             ),
             (
-                "watching, see [operations.md](operations.md#what-watching-costs)",
+                "schedules and watching, see [operations.md](operations.md#what-watching-costs)",
                 1.0,
                 watching.sum(),
             ),
@@ -405,12 +445,6 @@ impl Stack {
         found["MemorySize"]
             .as_f64()
             .map_or_else(|| self.memory_everywhere(), Ok)
-    }
-
-    /// The memory of session-monitor: its own, or that of all functions.
-    fn memory_of_monitor(&self) -> anyhow::Result<f64> {
-        self.memory_mb("session-monitor")
-            .or_else(|_| self.memory_everywhere())
     }
 
     fn memory_everywhere(&self) -> anyhow::Result<f64> {

@@ -53,11 +53,29 @@ pub async fn system_with(
         settings.bridges.phone_field = Some("metadata.phone".into());
     });
     let system = system.build().await;
+    allow(&system, callers).await;
+    system
+}
+
+/// Makes `callers` the ones who may call.
+pub async fn allow(system: &TestSystem, callers: &[PaymentCaller]) {
     let changes = CallerListChanges::new(&system.without_faults());
     let seen = changes.read().await.expect("the list");
     let changed = changes.write(&seen, callers).await.expect("written");
     assert_eq!(changed, ListChanged::Done);
-    system
+}
+
+/// The key of a backend that calls for its users.
+pub const BACKEND_KEY: &str = "pay_the-key-of-a-backend";
+
+/// A backend that calls for its users.
+pub fn backend() -> PaymentCaller {
+    PaymentCaller {
+        name: "backend".into(),
+        sha256: hash_of(BACKEND_KEY),
+        scopes: vec![Scope::OnBehalf],
+        ..shop()
+    }
 }
 
 fn secret(text: &str) -> Secret {
@@ -285,14 +303,21 @@ impl Asker {
         }
     }
 
-    /// Who may send one notice a day sends two.
+    /// Who may send one notice a day sends two, of payments that are known.
     async fn capped(&mut self) {
         for event in EVENTS {
-            let capped = PaymentCaller {
-                daily_cap: Some(1),
+            let may_send = |daily_cap| PaymentCaller {
+                daily_cap,
                 ..shop()
             };
-            let system = system(&[capped]).await;
+            let system = system(&[may_send(None)]).await;
+            for payment in ["INV-1", "INV-2"] {
+                let body = body(&system, "created");
+                self.event(&system, &path(payment, "created"), None, body)
+                    .await;
+            }
+            allow(&system, &[may_send(Some(1))]).await;
+            tokio::time::sleep(Duration::from_secs(61)).await;
             for payment in ["INV-1", "INV-2"] {
                 let body = body(&system, event);
                 self.event(&system, &path(payment, event), None, body).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::gateway::{GatewayVersion, Jid, SessionStatus};
 use shared::model::phone::Phone;
 
+use super::advice::{self, Flags};
 use super::checkup::{ANSWER_MAX, Checkup, said};
 
 /// How often a session that logs in is looked at, once a second.
@@ -17,9 +18,7 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(10);
 enum Account {
     Usable,
     WaitsForScan,
-    LogsIn,
-    LostConnection,
-    Closed,
+    NotLoggedIn(Flags),
 }
 
 impl Checkup<'_, '_> {
@@ -29,13 +28,8 @@ impl Checkup<'_, '_> {
         status: SessionStatus,
     ) -> io::Result<(SessionStatus, bool)> {
         let (status, account) = self.settle(status).await;
-        let owner = owner(&status);
         match account {
-            Account::Usable => {
-                let owner = owner.map_or("yes".into(), |phone| format!("with {phone}"));
-                self.lines.good("paired", &owner)?;
-                self.lines.good("logged in", "yes, and connected")?;
-            }
+            Account::Usable => self.tell_usable(&status)?,
             Account::WaitsForScan => {
                 let fix =
                     "Scan the code with the phone: docs/gateway.md, \"A session and its token\"";
@@ -44,39 +38,45 @@ impl Checkup<'_, '_> {
                 self.lines
                     .left_out("logged in", "a session is paired first")?;
             }
-            Account::LogsIn => {
-                let fix = "Check again in a minute. If it lasts, restart the gateway's process";
+            Account::NotLoggedIn(flags) => {
+                if flags == Flags::Closed {
+                    self.tell_pairing(&status)?;
+                }
+                let record = self.target.record();
+                let advice = advice::for_trouble(flags, record, self.backends.clock.now());
                 self.lines
-                    .wrong_with("logged in", "not yet: the login goes on", fix)?;
+                    .wrong_with("logged in", &advice.found, &advice.fix)?;
             }
-            Account::LostConnection => {
-                let found = "no, the connection to WhatsApp is lost, and the gateway tries again";
-                let fix = "Look whether the gateway's machine reaches WhatsApp. After a minute the deployment connects it anew";
-                self.lines.wrong_with("logged in", found, fix)?;
-            }
-            Account::Closed => self.tell_closed(&status)?,
         }
         Ok((status, account == Account::Usable))
     }
 
-    fn tell_closed(&mut self, status: &SessionStatus) -> io::Result<()> {
-        let connect = "A deployment that sends from it connects it within a minute. By hand: `POST /session/connect`, docs/gateway.md, \"A \
-                       session and its token\"";
+    fn tell_usable(&mut self, status: &SessionStatus) -> io::Result<()> {
+        let owner = owner(status).map_or("yes".into(), |phone| format!("with {phone}"));
+        self.lines.good("paired", &owner)?;
+        self.lines.good("logged in", "yes, and connected")?;
+        let record = self.target.record();
+        match advice::for_usable(record, self.backends.clock.now()) {
+            Some(advice) => self.lines.warn("account", &advice.found, &advice.fix),
+            None => Ok(()),
+        }
+    }
+
+    /// What is known of the pairing of a session that is closed.
+    fn tell_pairing(&mut self, status: &SessionStatus) -> io::Result<()> {
         match owner(status) {
             Some(phone) => {
                 let found = format!("it was, with {phone}; only a connect shows whether it is");
-                self.lines.left_out("paired", &found)?;
+                self.lines.left_out("paired", &found)
             }
             None if status.version == GatewayVersion::Spring2025 => {
-                self.lines.left_out("paired", "only a connect shows that")?;
+                self.lines.left_out("paired", "only a connect shows that")
             }
             None => {
                 self.lines
-                    .wrong_with("paired", "it never was", "Connect it, and scan its code")?
+                    .wrong_with("paired", "it never was", "Connect it, and scan its code")
             }
         }
-        self.lines
-            .wrong_with("logged in", "no, the session is closed", connect)
     }
 
     /// Looks until a login has ended, or has taken long.
@@ -84,18 +84,18 @@ impl Checkup<'_, '_> {
         for _ in 0..LOGIN_LOOKS {
             let account = match (status.connected, status.logged_in) {
                 (true, true) => Account::Usable,
-                (false, true) => Account::LostConnection,
-                (false, false) => Account::Closed,
+                (false, true) => Account::NotLoggedIn(Flags::LostConnection),
+                (false, false) => Account::NotLoggedIn(Flags::Closed),
                 (true, false) if self.waits_for_scan(&status).await => Account::WaitsForScan,
-                (true, false) => Account::LogsIn,
+                (true, false) => Account::NotLoggedIn(Flags::LogsIn),
             };
-            if account != Account::LogsIn {
+            if account != Account::NotLoggedIn(Flags::LogsIn) {
                 return (status, account);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
             status = self.status_again(status).await;
         }
-        (status, Account::LogsIn)
+        (status, Account::NotLoggedIn(Flags::LogsIn))
     }
 
     /// The status as it is now, or as it was where there is no answer.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use shared::gateway::{Gateway, GatewayAddress, GatewayError, SessionToken};
 use shared::model::phone::Phone;
 use shared::runtime::Backends;
+use shared::store::whatsapp_sessions::SessionItem;
 
 use super::lines::Lines;
 
@@ -18,6 +19,8 @@ pub(super) struct Target {
     pub(super) gateway: Gateway,
     /// Whether messages are sent from it.
     pub(super) sends: bool,
+    /// What the deployment knows of it.
+    pub(super) item: Option<SessionItem>,
 }
 
 /// What is to be done beside looking.

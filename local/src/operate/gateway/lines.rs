@@ -1,6 +1,8 @@
 //! The lines that are told: one for each thing.
 use std::io::{self, Write};
 
+use shared::model::typed::is_invisible;
+
 /// Tells lines, and counts what is wrong.
 pub(super) struct Lines<'a> {
     out: &'a mut dyn Write,
@@ -19,7 +21,7 @@ impl<'a> Lines<'a> {
 
     /// Which session the next lines are about.
     pub(super) fn head(&mut self, head: &str) -> io::Result<()> {
-        writeln!(self.out, "{head}")
+        writeln!(self.out, "{}", on_one_line(head))
     }
 
     /// Something is as it should be.
@@ -49,7 +51,15 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&mut self, grade: &str, what: &str, text: &str) -> io::Result<()> {
-        writeln!(self.out, "  {grade:<9} {what}: {text}")?;
+        writeln!(self.out, "  {grade:<9} {what}: {}", on_one_line(text))?;
         self.out.flush()
     }
+}
+
+/// What a gateway has said may hold anything: no line of it begins another one, or tells a terminal what to do.
+fn on_one_line(text: &str) -> String {
+    let visible = text.chars().filter(|c| !is_invisible(*c));
+    visible
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

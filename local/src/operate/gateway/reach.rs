@@ -2,9 +2,13 @@
 use std::io;
 use std::time::Duration;
 
+use reqwest::Url;
+use reqwest::header::LOCATION;
 use shared::gateway::{GatewayError, GatewayVersion, SessionStatus};
 
 use super::checkup::{ANSWER_MAX, Checkup, said};
+use super::http::client_trusting;
+use super::unreached::{self, Trusted, Wrong};
 
 /// The longest wait for the gateway's web server, which nothing holds up.
 const FRONT_MAX: Duration = Duration::from_secs(3);
@@ -34,8 +38,8 @@ impl Checkup<'_, '_> {
                 .lines
                 .good("reachable", &format!("{way}, in {ms} ms"))?,
             Err(error) => {
-                self.lines
-                    .wrong_with("reachable", &said(&error), fix_of(&error))?;
+                let fix = unreached::fix(&error, self.trusted());
+                self.lines.wrong_with("reachable", &said(&error), fix)?;
                 return Ok(false);
             }
         }
@@ -62,56 +66,44 @@ impl Checkup<'_, '_> {
                 Ok(Some(status))
             }
             Err(error) => {
-                self.tell_no_status(&error)?;
+                self.tell_no_status(&error).await?;
                 Ok(None)
             }
         }
     }
 
-    fn tell_no_status(&mut self, error: &GatewayError) -> io::Result<()> {
-        let said = said(error);
-        let (what, found, fix) = match error {
-            GatewayError::Refused { status, .. } | GatewayError::Proxy { status, .. }
-                if matches!(status, 401 | 403) =>
-            {
-                (
-                    "token",
-                    format!("it is refused: {said}"),
-                    self.target.token_fix(),
-                )
-            }
-            GatewayError::Refused { status: 404, .. } | GatewayError::Proxy { status: 404, .. } => {
-                (
-                    "version",
-                    format!("there is no wuzapi at this URL: {said}"),
-                    "Give the base URL of wuzapi, with its path if it has one behind a proxy"
-                        .into(),
-                )
-            }
-            GatewayError::TimedOut => (
-                "status",
-                format!("{said}, as while a session dials WhatsApp in vain"),
-                "Look whether the gateway's machine reaches WhatsApp, and check again".into(),
-            ),
-            _ => (
-                "status",
-                said,
-                "Look at the gateway's log: its database may be down".into(),
-            ),
+    async fn tell_no_status(&mut self, error: &GatewayError) -> io::Result<()> {
+        let leads_to = match error {
+            GatewayError::Proxy {
+                status: 300..=399, ..
+            } => self.leads_to().await,
+            _ => None,
         };
+        let token_fix = self.target.token_fix();
+        let Wrong { what, found, fix } = unreached::without_status(error, token_fix, leads_to);
         self.lines.wrong_with(what, &found, &fix)
     }
-}
 
-fn fix_of(error: &GatewayError) -> &'static str {
-    match error {
-        GatewayError::Unreachable(cause) if cause.contains("certificate") => {
-            "Set WHATSAPP_CA_PEM to the authority of its certificate, or have it signed by a public one"
+    /// Scheme and host of the address that the gateway's URL leads to. This asks without the token.
+    async fn leads_to(&self) -> Option<String> {
+        let address = self.target.address.as_ref()?.expose();
+        let client = client_trusting(self.backends.settings.gateway_ca_pem.as_deref())?;
+        let asked = Url::parse(&format!("{address}/session/status")).ok()?;
+        let request = client.get(asked.clone()).timeout(ANSWER_MAX);
+        let answer = request.send().await.ok()?;
+        let leads_to = answer.headers().get(LOCATION)?.to_str().ok()?;
+        let leads_to = asked.join(leads_to).ok()?;
+        let port = leads_to.port().map(|port| format!(":{port}"));
+        let (scheme, host) = (leads_to.scheme(), leads_to.host_str()?);
+        Some(format!("{scheme}://{host}{}", port.unwrap_or_default()))
+    }
+
+    /// Whom this check trusts.
+    fn trusted(&self) -> Trusted {
+        match self.backends.settings.gateway_ca_pem {
+            Some(_) => Trusted::Own,
+            None => Trusted::Public,
         }
-        GatewayError::TimedOut => {
-            "Restart the gateway's process, or what stands in front of it: it takes connections and answers none"
-        }
-        _ => "Check the URL, whether the gateway's process runs, and the firewall on the way",
     }
 }
 

@@ -9,6 +9,7 @@ use shared::store::session_list::{ListedSession, SessionListChanges};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 
 use super::super::secret_file;
+use super::advice::Record;
 pub(super) use super::checkup::Target;
 
 impl Target {
@@ -20,6 +21,14 @@ impl Target {
             Some(name) if self.sends => format!("{name} on {host}"),
             Some(name) => format!("{name} on {host}, which nothing is sent from"),
             None => host,
+        }
+    }
+
+    /// What is known of it beside what its gateway says.
+    pub(super) fn record(&self) -> Record<'_> {
+        Record {
+            item: self.item.as_ref(),
+            is_tended: self.name.is_some() && self.sends,
         }
     }
 
@@ -60,6 +69,7 @@ pub(super) fn at(
         address: Some(url.clone()),
         gateway: backends.gateway.elsewhere(url),
         sends: true,
+        item: None,
     })
 }
 
@@ -67,7 +77,7 @@ pub(super) fn at(
 pub(super) async fn named(backends: &Backends, name: &str) -> anyhow::Result<Vec<Target>> {
     let mut found = every(backends).await?;
     if name == SYSTEM_SESSION && !found.iter().any(|target| is_called(target, name)) {
-        found.push(system(backends));
+        found.push(system(backends, SessionItem::default()));
     }
     found.retain(|target| is_called(target, name));
     Ok(found)
@@ -80,16 +90,21 @@ fn is_called(target: &Target, name: &str) -> bool {
 /// Every session: the configured one and those of the list.
 pub(super) async fn every(backends: &Backends) -> anyhow::Result<Vec<Target>> {
     let items = WhatsAppSessions::of(backends);
-    let is_configured = !backends.settings.sessions.is_empty()
-        || items.read(SYSTEM_SESSION).await? != SessionItem::default();
-    let listed = SessionListChanges::new(backends).read().await?.sessions;
-    let configured = is_configured.then(|| system(backends));
-    let listed = listed.into_iter().map(|listed| of_list(backends, listed));
-    Ok(configured.into_iter().chain(listed).collect())
+    let item = items.read(SYSTEM_SESSION).await?;
+    let is_configured = !backends.settings.sessions.is_empty() || item != SessionItem::default();
+    let mut found: Vec<_> = is_configured
+        .then(|| system(backends, item))
+        .into_iter()
+        .collect();
+    for listed in SessionListChanges::new(backends).read().await?.sessions {
+        let item = items.read(&listed.session.name).await?;
+        found.push(of_list(backends, listed, item));
+    }
+    Ok(found)
 }
 
 /// The session of `WHATSAPP_USER_TOKEN`. A deployed stack has its token, and whoever checks it may not.
-fn system(backends: &Backends) -> Target {
+fn system(backends: &Backends, item: SessionItem) -> Target {
     let session = backends.settings.sessions.first();
     Target {
         name: Some(SYSTEM_SESSION.to_owned()),
@@ -97,10 +112,11 @@ fn system(backends: &Backends) -> Target {
         address: configured_address(backends),
         gateway: backends.gateway.clone(),
         sends: true,
+        item: Some(item),
     }
 }
 
-fn of_list(backends: &Backends, listed: ListedSession) -> Target {
+fn of_list(backends: &Backends, listed: ListedSession, item: SessionItem) -> Target {
     let ListedSession { session, sends } = listed;
     let gateway = match &session.gateway {
         Some(address) => backends.gateway.elsewhere(address),
@@ -112,6 +128,7 @@ fn of_list(backends: &Backends, listed: ListedSession) -> Target {
         address: session.gateway.or_else(|| configured_address(backends)),
         gateway,
         sends,
+        item: Some(item),
     }
 }
 

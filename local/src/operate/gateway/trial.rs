@@ -6,6 +6,7 @@ use shared::gateway::{GatewayError, TextMessage};
 use shared::model::identifier::Identifier;
 use shared::model::phone::Phone;
 use shared::platform::timestamp::Timestamp;
+use shared::sender::classify::{Observation, classify};
 use shared::sender::message_id;
 use shared::store::StoreError;
 use shared::store::batch::Batches;
@@ -92,9 +93,8 @@ impl Checkup<'_, '_> {
                 Ok(Some(began))
             }
             Err(error) => {
-                let fix =
-                    "What the gateway's answers mean: docs/gateway.md, \"What the states mean\"";
-                self.lines.wrong_with(MESSAGE, &said(&error), fix)?;
+                let (found, fix) = not_taken(phone, &error);
+                self.lines.wrong_with(MESSAGE, &found, fix)?;
                 Ok(None)
             }
         }
@@ -165,5 +165,29 @@ impl Checkup<'_, '_> {
         let delivered_at = batch.add(Deliveries::of(self.backends).reading_delivered_at(id));
         let found = batch.read("read the record of a message").await?;
         delivered_at.from(&found)
+    }
+}
+
+/// Why WhatsApp did not take the message, as far as that is known, and the fix.
+fn not_taken(phone: &Phone, error: &GatewayError) -> (String, &'static str) {
+    let said = said(error);
+    match classify(error) {
+        Observation::Restricted => (
+            format!("WhatsApp lets the account write to nobody new, or to nobody: {said}"),
+            "docs/gateway.md, \"Who writes first\", says what goes out then. Wait, and send less; a phone that the account has \
+             written to may get one",
+        ),
+        Observation::NotOnWhatsApp => (
+            format!("{phone} is not on WhatsApp"),
+            "Give a phone that is",
+        ),
+        Observation::Lost | Observation::Unanswered => (
+            said,
+            "It may have gone out: look at the phone, and check again. If it lasts, restart the gateway's process",
+        ),
+        _ => (
+            said,
+            "Check again, which says how the session is by then. If it lasts, look at the gateway's log",
+        ),
     }
 }

@@ -15,7 +15,7 @@ pub struct Facts {
     #[arg(long = "use", value_name = "USE")]
     used_for: Option<Use>,
     /// After so many people that it wrote to for the first time on a day it serves no more sign-ups; `none` for no limit
-    #[arg(long, value_name = "NUMBER", value_parser = chats)]
+    #[arg(long, value_name = "NUMBER", value_parser = chats, allow_negative_numbers = true)]
     new_chats_per_day: Option<Chats>,
     /// The URL of its gateway; `none` for that of WHATSAPP_SERVER_API. Another gateway has another restart hook
     #[arg(long, value_name = "URL", value_parser = gateway)]

@@ -6,7 +6,7 @@ use crate::model::challenge::{ChallengeHash, ChallengeId, NetworkHash};
 use crate::model::code::Purpose;
 use crate::model::identifier::Identifier;
 use crate::model::language::Language;
-use crate::model::limits::Asker;
+use crate::model::limits::{Asker, Way};
 use crate::model::open_chat::WaitingApplicant;
 use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
@@ -51,6 +51,10 @@ impl Order<'_> {
             purpose: self.purpose,
             account_since: self.account_since,
             from: NetworkHash::of(self.phone, self.caller.address),
+            way: match self.answers {
+                Some(_) => Way::FromThePhone,
+                None => Way::FromAClient,
+            },
         }
     }
 }

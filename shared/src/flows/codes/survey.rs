@@ -145,6 +145,7 @@ impl Codes {
             order_key: order_key(&survey.ring, survey.at),
             served_by: opened.or(state.served_by.as_deref()),
             first_contact: is_first_contact(state, order, survey.at),
+            wrote_first: opened.is_some(),
             unserved: order.recipient == Recipient::User
                 && opened.is_none()
                 && state.taken_at.is_none(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::Notices;
+use super::attempt::{AttemptTime, PLACE_WAIT_MAX};
 use super::callers::DayError;
 use crate::model::limits::Limited;
 use crate::model::notice::{Details, FACT_LIFE, Notice, NoticeId, Phase, Said, State, TIME_TO_PAY};
@@ -150,10 +151,27 @@ impl Notices {
     /// When it is not taken. Nothing has changed then, unless the store failed.
     pub async fn take(&self, event: &Event, sent: Sent<'_>) -> Result<Taken, EventError> {
         let now = self.clock.now();
-        let id = event.id();
-        self.caller_days
-            .count(sent.caller, (&event.payment, &id), now)
+        let days = &self.caller_days;
+        let place = days
+            .count(sent.caller, (&event.payment, &event.id()), now)
             .await?;
+        let taken = self.take_counted(event, sent, now).await;
+        let came_to_nothing = matches!(
+            taken,
+            Ok(Taken::NoMove(_)) | Err(EventError::UnknownPayment)
+        );
+        if let Some(place) = place.filter(|_| came_to_nothing) {
+            days.uncount(sent.caller, &place).await;
+        }
+        taken
+    }
+
+    async fn take_counted(
+        &self,
+        event: &Event,
+        sent: Sent<'_>,
+        now: Timestamp,
+    ) -> Result<Taken, EventError> {
         let incoming = Incoming {
             event,
             body_hash: event.hash(),
@@ -211,8 +229,11 @@ impl Notices {
     /// Tries a notice that was just kept, and answers how far it is.
     async fn first_attempt(&self, event: &Event, notice: &Notice, sent: Sent<'_>) -> Taken {
         if sent.first_attempt == FirstAttempt::Awaited {
-            let deadline = self.answer_by(sent);
-            let tried = self.attempt(&event.payment, &notice.id, deadline);
+            let time = AttemptTime {
+                turn_by: self.clock.now().plus(PLACE_WAIT_MAX),
+                deadline: self.answer_by(sent),
+            };
+            let tried = self.attempt(&event.payment, &notice.id, time);
             // It is kept: whatever fails here is tried again.
             if let Err(error) = tried.await {
                 tracing::warn!(

@@ -17,17 +17,18 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, PickError, Picked, Place, PlaceError,
-    Reason, Recipient, Turn,
+    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked, Place,
+    PlaceError, Reason, Recipient, Urgency,
 };
 use crate::store::StoreError;
 use crate::store::challenges::sends::TakenMessage;
 use crate::store::payments::claims::{Attempted, Claim, Claimed};
 
 /// The longest wait for a place in a session's queue: codes go first.
-const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
-/// The longest that a claim is held, and what it is held beyond the time of its message.
-const CLAIM_MAX: Duration = Duration::from_secs(90);
+pub(super) const PLACE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest that one attempt takes, once its turn has come.
+const ATTEMPT_MAX: Duration = Duration::from_secs(15);
+/// What a claim is held beyond the time of its message.
 const CLAIM_REST: Duration = Duration::from_secs(5);
 /// No attempt begins with less time than this.
 pub(super) const ATTEMPT_MIN: Duration = Duration::from_millis(3_500);
@@ -45,6 +46,8 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
 const NOT_BEGUN_WAIT: Duration = Duration::from_secs(5);
 /// When a notice is tried again that found no session at all.
 const NO_SESSION_WAIT: Duration = Duration::from_secs(60);
+/// When a notice is tried again that would be one new chat too many: that seldom changes before the next day.
+const NO_NEW_CHATS_WAIT: Duration = Duration::from_secs(600);
 
 /// What came of a look at a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +58,19 @@ pub enum Tried {
     Ended(State),
     /// Not now.
     Later(Timestamp),
+    /// No session has room for it before this.
+    Full(Timestamp),
     /// There was nothing to do, or somebody else did it.
     Nothing,
+}
+
+/// The time that an attempt has.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptTime {
+    /// Its turn in the pace of a session comes before this, or it is left to later ones. Nothing is claimed while it waits.
+    pub turn_by: Timestamp,
+    /// It is over before this.
+    pub deadline: Timestamp,
 }
 
 /// A notice that is to go out.
@@ -66,11 +80,11 @@ struct Job<'a> {
     sessions: Sessions,
     /// It was sent before, and nothing came back.
     again: bool,
-    deadline: Timestamp,
+    time: AttemptTime,
 }
 
 impl Notices {
-    /// Looks at a notice and does what there is to do, over before `deadline`.
+    /// Looks at a notice and does what there is to do, in its time.
     ///
     /// # Errors
     /// When the store fails before anything was sent. The notice stays due.
@@ -78,7 +92,7 @@ impl Notices {
         &self,
         payment: &PaymentId,
         notice: &NoticeId,
-        deadline: Timestamp,
+        time: AttemptTime,
     ) -> Result<Tried, StoreError> {
         let Some(kept) = self.payments.read(payment).await? else {
             return Ok(Tried::Nothing);
@@ -92,7 +106,7 @@ impl Notices {
             notice,
             sessions,
             again: false,
-            deadline,
+            time,
         };
         match plan(story, notice, self.clock.now()) {
             Plan::Nothing => Ok(Tried::Nothing),
@@ -105,7 +119,7 @@ impl Notices {
                 }
                 self.send(job(sessions)).await
             }
-            Plan::AskForReceipt => self.ask_for_receipt(story, notice, deadline).await,
+            Plan::AskForReceipt => self.ask_for_receipt(story, notice, time).await,
         }
     }
 
@@ -164,7 +178,7 @@ impl Notices {
         &self,
         story: &Story,
         notice: &Notice,
-        deadline: Timestamp,
+        time: AttemptTime,
     ) -> Result<Tried, StoreError> {
         let (Some(session), Some(sent_at)) = (&notice.session, notice.sent_at) else {
             return self.end(story, notice, State::Sent).await;
@@ -172,10 +186,8 @@ impl Notices {
         if self.is_delivered(notice).await? {
             return self.end(story, notice, State::Sent).await;
         }
-        let picked = self
-            .pick(story, &PhoneState::default(), Some(session))
-            .await;
-        let delivers_others = picked.is_ok_and(|picked| {
+        let survey = self.survey(story, Some(session)).await?;
+        let delivers_others = survey.picked.is_ok_and(|picked| {
             let delivered_at = picked.delivered_at(session);
             delivered_at.is_some_and(|at| sent_at < at)
         });
@@ -193,39 +205,78 @@ impl Notices {
             notice,
             sessions: Sessions::Only(session.clone()),
             again: true,
-            deadline,
+            time,
         })
         .await
     }
 
-    /// The sessions for the payment's phone, the best first.
-    async fn pick(
-        &self,
-        story: &Story,
-        phone: &PhoneState,
-        first: Option<&str>,
-    ) -> Result<Picked, PickError> {
+    /// What is known of the payment's phone, and the sessions for it, the best first. One call, rarely one more.
+    async fn survey(&self, story: &Story, first: Option<&str>) -> Result<Survey, StoreError> {
+        let now = self.clock.now();
         let recipient = Recipient {
-            served_by: first.or(phone.served_by.as_deref()),
-            first_contact: !phone.took_a_message(self.clock.now()),
+            served_by: first,
+            urgency: Urgency::Notice,
             ..Recipient::of(&story.payment.phone)
         };
-        self.sender.pick(&recipient).await
+        let mut batch = self.batches.begin();
+        let phone = batch.add(self.challenges.reading(&story.payment.phone, now));
+        let picking = self.sender.picking(&recipient).into_iter();
+        let sessions: Vec<_> = picking.map(|read| batch.add(read)).collect();
+        let (found, ()) = tokio::join!(
+            batch.read("read what a notice is sent with"),
+            self.sender.refresh(),
+        );
+        let found = found?;
+        let phone = phone.from(&found)?;
+        let sessions = sessions.into_iter().map(|read| read.from(&found));
+        let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+        let recipient = Recipient {
+            served_by: first.or(phone.served_by.as_deref()),
+            first_contact: !phone.took_a_message(now),
+            ..recipient
+        };
+        let picked = self.sender.pick_from(&recipient, sessions).await;
+        Ok(Survey { phone, picked })
     }
 
     /// Sends a notice, if there is a session for it and nobody else does.
     async fn send(&self, job: Job<'_>) -> Result<Tried, StoreError> {
         let (story, notice) = (job.story, job.notice);
-        let now = self.clock.now();
-        let phone = self.challenges.read(&story.payment.phone, now).await?;
-        let place = match self.take_place(&job, &phone).await {
+        let only = match &job.sessions {
+            Sessions::Any => None,
+            Sessions::Only(session) => Some(session.as_str()),
+        };
+        let Survey { phone, picked } = self.survey(story, only).await?;
+        let place = match self.take_place(&job, picked).await {
             Ok(place) => place,
             Err(NoPlace::Store(error)) => return Err(error),
-            Err(NoPlace::For(wait)) => return self.wait(story, notice, now.plus(wait)).await,
+            Err(NoPlace::NoSession(wait)) => {
+                let until = self.clock.now().plus(wait).min(notice.deliver_by);
+                return self.wait(story, notice, until).await;
+            }
+            Err(NoPlace::Full(wait)) => {
+                let until = self.clock.now().plus(wait.max(PLACE_WAIT_MAX));
+                self.wait(story, notice, until).await?;
+                return Ok(Tried::Full(until));
+            }
         };
+        self.send_in(place, &job, &phone).await
+    }
+
+    /// Sends a notice in its place, if nobody else does.
+    async fn send_in(
+        &self,
+        place: Place,
+        job: &Job<'_>,
+        phone: &PhoneState,
+    ) -> Result<Tried, StoreError> {
+        let (story, notice) = (job.story, job.notice);
         let now = self.clock.now();
+        if let Some(too_late) = self.came_too_late(&place, job).await {
+            return too_late;
+        }
+        let deadline = now.plus(ATTEMPT_MAX).min(job.time.deadline);
         let (attempt, session) = (random_id(&self.entropy), place.session().to_owned());
-        let time = job.deadline.since(now).min(CLAIM_MAX);
         let claim = Claim {
             payment: &story.payment.id,
             phase: story.payment.phase,
@@ -233,25 +284,48 @@ impl Notices {
             attempt: &attempt,
             session: &session,
             now,
-            until: now.plus(time + CLAIM_REST),
+            until: deadline.plus(CLAIM_REST),
         };
         if self.payments.claim(claim).await? == Claimed::Lost {
-            self.sender.leave_place(&place).await;
+            self.leave(&place).await;
             return Ok(Tried::Nothing);
         }
         let brings_receipts = place
             .delivered_at()
             .is_some_and(|at| now.since(at) < BRINGS_RECEIPTS);
-        let outgoing = self.outgoing(&job, !phone.took_a_message(now));
-        let sent_by = job.deadline.minus(RECORD_ROOM);
+        let outgoing = Outgoing {
+            first_contact: !phone.took_a_message(now),
+            ..self.outgoing(job, place.at().max(now))
+        };
+        let sent_by = deadline.minus(RECORD_ROOM);
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
-        let mut ended = self.ended(&job, &delivery);
+        let mut ended = self.ended(job, &delivery);
         if !brings_receipts && ended.state == State::Sent {
             ended.due_at = None;
         }
-        let contact = self.remember_contact(story, &phone, &delivery);
+        let contact = self.remember_contact(story, phone, &delivery);
         tokio::join!(self.record(claim, &ended, &delivery), contact);
         Ok(Tried::Attempted(ended.state))
+    }
+
+    /// What becomes of a notice that something happened to while it waited for its turn: its time has passed, or others have opened
+    /// the last new chat.
+    async fn came_too_late(
+        &self,
+        place: &Place,
+        job: &Job<'_>,
+    ) -> Option<Result<Tried, StoreError>> {
+        let (story, notice, now) = (job.story, job.notice, self.clock.now());
+        if matches!(plan(story, notice, now), Plan::End(_)) {
+            self.leave(place).await;
+            return Some(Ok(Tried::Nothing));
+        }
+        if place.is_one_chat_too_many() {
+            self.leave(place).await;
+            let until = now.plus(NO_NEW_CHATS_WAIT).min(notice.deliver_by);
+            return Some(self.wait(story, notice, until).await);
+        }
+        None
     }
 
     /// Records how an attempt ended. A failure is logged: the claim ends by itself.
@@ -268,42 +342,81 @@ impl Notices {
         }
     }
 
-    /// A place in the queue of a session that the notice may go out from.
-    async fn take_place(&self, job: &Job<'_>, phone: &PhoneState) -> Result<Place, NoPlace> {
+    /// A place in the queue of a session that the notice may go out from, once its turn in that session's pace has come.
+    async fn take_place(
+        &self,
+        job: &Job<'_>,
+        picked: Result<Picked, PickError>,
+    ) -> Result<Place, NoPlace> {
+        let picked = picked?;
+        let now = self.clock.now();
         let only = match &job.sessions {
             Sessions::Any => None,
-            Sessions::Only(session) => Some(session.as_str()),
+            Sessions::Only(session) => picked.clone().only(session).ok(),
         };
-        let picked = self.pick(job.story, phone, only).await?;
-        let now = self.clock.now();
-        let only = only.and_then(|only| picked.clone().only(only).ok());
         // A session that is gone, or that has not been usable for long, does not send what it was given.
         let picked = match only {
             Some(only) if only.unusable_for(now) < GIVEN_UP_AFTER => only,
             _ => picked,
         };
-        let turn = Turn {
-            wait_max: PLACE_WAIT_MAX,
-            pace: Some(self.settings.pace),
+        let paced = Paced {
+            each: self.settings.pace,
+            wait_max: job.time.turn_by.since(now),
         };
-        Ok(self.sender.take_place(&picked, turn).await?)
+        let picked = self.sender.wait_for_turn(picked, paced).await?;
+        let place = self.place_of_turn(&picked, job.time.turn_by).await;
+        if place.is_err() {
+            self.leave_turn(picked.session()).await;
+        }
+        Ok(place?)
     }
 
-    fn outgoing(&self, job: &Job<'_>, first_contact: bool) -> Outgoing {
+    /// A place in the queue for a notice whose turn has come. While codes fill the queue, it looks again until `turn_by`, less and
+    /// less often.
+    async fn place_of_turn(
+        &self,
+        picked: &Picked,
+        turn_by: Timestamp,
+    ) -> Result<Place, PlaceError> {
+        let mut pause = PLACE_WAIT_MAX;
+        loop {
+            let taken = self.sender.take_place(picked, PLACE_WAIT_MAX).await;
+            match taken {
+                Err(PlaceError::Busy(_)) if pause < self.clock.until(turn_by) => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    async fn leave_turn(&self, session: &str) {
+        self.sender.leave_turn(session, self.settings.pace).await;
+    }
+
+    /// Gives back what a notice had that does not go out now.
+    async fn leave(&self, place: &Place) {
+        let turn = self.leave_turn(place.session());
+        tokio::join!(self.sender.leave_place(place), turn);
+    }
+
+    /// The message of a notice that goes out at `at`.
+    fn outgoing(&self, job: &Job<'_>, at: Timestamp) -> Outgoing {
         let (story, notice) = (job.story, job.notice);
         Outgoing {
             purpose: notice.kind.purpose(),
             message_id: notice.message_id.clone(),
             phone: story.payment.phone.clone(),
-            content: Content::Text(self.message(story, notice)),
-            first_contact,
+            content: Content::Text(self.message(story, notice, at)),
+            first_contact: false,
             code_asked_at: None,
             once_unknown: OnceUnknown::Waits,
         }
     }
 
-    /// What the customer reads.
-    fn message(&self, story: &Story, notice: &Notice) -> MessageBody {
+    /// What the customer reads, if it goes out at `sent_at`.
+    fn message(&self, story: &Story, notice: &Notice, sent_at: Timestamp) -> MessageBody {
         let payment = &story.payment;
         let (details, said) = (&payment.details, &notice.said);
         self.brand.payment_message(&PaymentMessage {
@@ -318,6 +431,7 @@ impl Notices {
             url: details.url.as_ref(),
             expires_at: payment.expires_at,
             paid_at: said.at,
+            sent_at,
         })
     }
 
@@ -404,10 +518,18 @@ impl Notices {
     }
 }
 
+/// What a notice is sent with.
+struct Survey {
+    phone: PhoneState,
+    picked: Result<Picked, PickError>,
+}
+
 /// Why a notice does not go out now.
 enum NoPlace {
-    /// There is no session, or its queue is full: worth a look after so long.
-    For(Duration),
+    /// There is no session for it: worth a look after so long.
+    NoSession(Duration),
+    /// No session has room for it so soon.
+    Full(Duration),
     /// The store failed.
     Store(StoreError),
 }
@@ -416,7 +538,8 @@ impl From<PickError> for NoPlace {
     fn from(error: PickError) -> Self {
         match error {
             PickError::Store(error) => Self::Store(error),
-            PickError::NoSession | PickError::NoNewChats(_) => Self::For(NO_SESSION_WAIT),
+            PickError::NoSession => Self::NoSession(NO_SESSION_WAIT),
+            PickError::NoNewChats(_) => Self::NoSession(NO_NEW_CHATS_WAIT),
         }
     }
 }
@@ -425,7 +548,7 @@ impl From<PlaceError> for NoPlace {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Store(error) => Self::Store(error),
-            PlaceError::Busy(Busy { retry_after }) => Self::For(retry_after.max(PLACE_WAIT_MAX)),
+            PlaceError::Busy(Busy { retry_after }) => Self::Full(retry_after),
         }
     }
 }

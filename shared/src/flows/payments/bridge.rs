@@ -6,7 +6,8 @@ use crate::model::bridge::{
 };
 use crate::model::identifier::Identifier;
 use crate::model::keys::RingName;
-use crate::model::notice::{Details, Payment, Phase, Said};
+use crate::model::notice::{Details, NoticeId, Payment, Phase, Said, Story};
+use crate::model::payment::money::Money;
 use crate::model::payment::zone::Zone;
 use crate::model::payment::{Kind, Status};
 use crate::model::payment_caller::PaymentCaller;
@@ -142,12 +143,13 @@ impl Bridge {
         now: Timestamp,
     ) -> Result<Bridged, BridgeError> {
         let kept = self.notices.payments.read(&event.payment_id).await?;
-        let stored = kept.as_ref().map(|kept| &kept.story.payment);
-        if let Some(payment) = stored
-            && !self.is_same_amount(&event, payment, now)
+        let story = kept.as_ref().map(|kept| &kept.story);
+        if let Some(story) = story
+            && !self.is_about_its_amount(&event, story, now)
         {
             return Ok(Bridged::Ignored("another_amount"));
         }
+        let stored = story.map(|story| &story.payment);
         let event = match self.event(&event, stored) {
             Ok(event) => event,
             Err(why) => return Ok(Bridged::Ignored(why.name())),
@@ -170,17 +172,23 @@ impl Bridge {
         }
     }
 
-    /// Whether the event is about as much money as the stored payment. Where it is not, somebody has to look: the fields that name
-    /// the payment are not all signed.
-    fn is_same_amount(&self, event: &BridgeEvent, payment: &Payment, now: Timestamp) -> bool {
+    /// Whether the event is about as much money as the stored payment, and gives back no more than that. Where it is not, somebody
+    /// has to look: the fields that name the payment and what is given back are not all signed.
+    fn is_about_its_amount(&self, event: &BridgeEvent, story: &Story, now: Timestamp) -> bool {
+        let payment = &story.payment;
+        let (told, possible) = match refund(event) {
+            Some((id, refunded)) => (refunded, story.may_give_back(&id, refunded)),
+            None => (event.amount, true),
+        };
         let same = event
             .amount
-            .is_none_or(|amount| amount == payment.details.amount);
+            .is_none_or(|amount| amount == payment.details.amount)
+            && possible;
         if !same {
             tracing::error!(
                 bridge = self.name.name(),
                 payment = payment.id.as_str(),
-                told = ?event.amount,
+                told = ?told,
                 stored = ?payment.details.amount,
                 "[WhatsApp System] a payment gateway tells another amount than is stored: nobody is told"
             );
@@ -217,6 +225,24 @@ impl Bridge {
             said,
             expires_at,
         })
+    }
+}
+
+/// The notice of a refund, and how much it gives back, where it says so.
+fn refund(event: &BridgeEvent) -> Option<(NoticeId, Option<Money>)> {
+    match &event.event {
+        bridge::Event::Status {
+            status: Status::Refunded,
+            sequence,
+            refunded,
+        } => {
+            let kind = Kind::Status {
+                status: Status::Refunded,
+                sequence: sequence.clone(),
+            };
+            Some((NoticeId::of(&kind), *refunded))
+        }
+        _ => None,
     }
 }
 

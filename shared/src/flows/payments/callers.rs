@@ -1,9 +1,11 @@
 //! Who may post events of payments, and how many.
+use crate::model::challenge::AttemptId;
 use crate::model::country::{CountryCap, day_ends};
 use crate::model::limits::{Limit, Limited};
 use crate::model::notice::NoticeId;
 use crate::model::payment::PaymentId;
 use crate::model::payment_caller::{PaymentCaller, Scope, owner};
+use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
@@ -86,7 +88,8 @@ impl CallerDays {
         Self(Windows::new(backends))
     }
 
-    /// Counts a notice against the day of its caller. The same event again holds the place that it has.
+    /// Counts a notice against the day of its caller. The same event again holds the place that it has. Answers the shard that has
+    /// the place, where there is a cap.
     ///
     /// # Errors
     /// When the cap is full, or the store fails.
@@ -95,9 +98,9 @@ impl CallerDays {
         caller: &PaymentCaller,
         notice: (&PaymentId, &NoticeId),
         now: Timestamp,
-    ) -> Result<(), DayError> {
+    ) -> Result<Option<DayPlace>, DayError> {
         let Some(cap) = caller.daily_cap else {
-            return Ok(());
+            return Ok(None);
         };
         let (attempt, ends) = (attempt_of_notice(notice.0, notice.1), day_ends(now));
         let cap = CountryCap {
@@ -120,7 +123,11 @@ impl CallerDays {
                 ends,
             };
             if self.0.grant_until(claim).await? == Grant::Granted {
-                return Ok(());
+                return Ok(Some(DayPlace {
+                    day: now.day(),
+                    shard: shard.number,
+                    attempt,
+                }));
             }
         }
         Err(DayError::Full(Limited {
@@ -128,4 +135,28 @@ impl CallerDays {
             retry_after: ends.since(now),
         }))
     }
+
+    /// Gives the place of an event back that came to nothing. When that fails, the event has cost its caller a place.
+    pub(super) async fn uncount(&self, caller: &PaymentCaller, place: &DayPlace) {
+        let window = WindowKey::NoticesOf {
+            caller: &caller.name,
+            day: place.day,
+            shard: place.shard,
+        };
+        if let Err(error) = self.0.give_back(window, &place.attempt).await {
+            tracing::warn!(
+                caller = caller.name,
+                error = %Chain(&error),
+                "[WhatsApp System] an event that came to nothing counts for its caller"
+            );
+        }
+    }
+}
+
+/// The place of an event in the day of its caller.
+#[derive(Debug)]
+pub(super) struct DayPlace {
+    day: i64,
+    shard: usize,
+    attempt: AttemptId,
 }

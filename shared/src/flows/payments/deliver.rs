@@ -1,12 +1,13 @@
 //! The notices that are due: looked for each minute, facts before reminders. Any number of runs may do so side by side.
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::Notices;
-use super::attempt::{ATTEMPT_MIN, Tried};
+use super::attempt::{ATTEMPT_MIN, AttemptTime, PLACE_WAIT_MAX, Tried};
 use crate::model::notice::{Priority, State};
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -16,14 +17,16 @@ use crate::store::payments::Due;
 
 /// What a run leaves of its time, to report.
 const RESERVE: Duration = Duration::from_secs(2);
-/// How many due notices are read at a time. Runs side by side take them in different orders.
-const PAGE: i32 = 100;
+/// How many due notices are read at a time.
+const PAGE: i32 = 200;
+/// How many of them a run tries, beginning anywhere among them, before it reads again: so runs side by side seldom meet.
+const PART: usize = 25;
 /// How many notices are tried at a time. A session sends one after the other; this is enough for many sessions.
 const SIDE_BY_SIDE: usize = 8;
 /// After so many failures in a row the channel is down: what is left waits for the next run, and no attempt of it is counted.
 const FAILURES_MAX: usize = 8;
-/// The longest that one attempt takes.
-const ATTEMPT_MAX: Duration = Duration::from_secs(15);
+/// After so many in a row that no session had room for in the time of this run, what is left waits for the next run, unread.
+const FULL_MAX: usize = 3;
 
 /// What a run has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,20 +57,41 @@ struct Run {
     delivered: Delivered,
 }
 
-/// Whether notices go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
-    Up,
-    Down,
+/// Whether notices go out, as the last ones that were tried have shown.
+#[derive(Debug, Default)]
+struct Channel {
+    failures: usize,
+    full: usize,
+    is_closed: bool,
+}
+
+impl Channel {
+    fn add(&mut self, tried: Option<&Tried>) {
+        match tried {
+            Some(Tried::Attempted(State::Queued | State::Unknown)) => self.failures += 1,
+            Some(Tried::Attempted(_)) => (self.failures, self.full) = (0, 0),
+            Some(Tried::Full(_)) => self.full += 1,
+            _ => {}
+        }
+        self.is_closed |= self.failures >= FAILURES_MAX || self.full >= FULL_MAX;
+    }
 }
 
 impl Run {
-    /// Those of `due` that this run has not looked at: the index may still show what was done a moment ago.
-    fn not_seen(&mut self, mut due: Vec<Due>, now: Timestamp) -> Vec<Due> {
-        due.retain(|due| self.seen.insert(due.clone()));
+    /// Some of `due` that this run has not looked at, from the one with this number on: the index may still show what was done a
+    /// moment ago.
+    fn part(&mut self, mut due: Vec<Due>, number: usize) -> Vec<Due> {
+        due.retain(|due| !self.seen.contains(due));
+        let turn = number % due.len().max(1);
+        due.rotate_left(turn);
+        due.truncate(PART);
+        self.seen.extend(due.iter().cloned());
+        due
+    }
+
+    fn note_oldest(&mut self, due: &[Due], now: Timestamp) {
         let oldest = due.iter().map(|due| due.share(now)).max();
         self.delivered.oldest_share = self.delivered.oldest_share.max(oldest.unwrap_or(0));
-        due
     }
 }
 
@@ -92,7 +116,7 @@ impl Notices {
         Ok(delivered)
     }
 
-    /// Tries the notices of one priority, page by page, until none is left or the time is over.
+    /// Tries the notices of one priority, part by part, until none is left or the time is over.
     async fn deliver_all(&self, priority: Priority, run: &mut Run) -> Result<(), StoreError> {
         loop {
             let now = self.clock.now();
@@ -101,34 +125,32 @@ impl Notices {
                 return Ok(());
             }
             let due = self.payments.due(priority, now, PAGE).await?;
-            let due = run.not_seen(due, now);
-            if due.is_empty() || self.deliver_page(due, run).await == Channel::Down {
+            run.note_oldest(&due, now);
+            let number = usize::try_from(self.entropy.below(PAGE as u64)).unwrap_or(0);
+            let due = run.part(due, number);
+            if due.is_empty() || self.deliver_part(due, run).await.is_closed {
                 return Ok(());
             }
         }
     }
 
-    /// Tries some notices, a few at a time, beginning anywhere among them.
-    async fn deliver_page(&self, mut due: Vec<Due>, run: &mut Run) -> Channel {
-        let turn = usize::try_from(self.entropy.below(due.len() as u64)).unwrap_or(0);
-        due.rotate_left(turn);
-        let ends = run.ends;
-        let tries = stream::iter(due).map(|due| self.try_due(due, ends));
-        let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
-        let mut failures = 0;
-        while let Some(tried) = tries.next().await {
-            failures = match tried {
-                Some(Tried::Attempted(State::Queued | State::Unknown)) => failures + 1,
-                Some(Tried::Attempted(_)) => 0,
-                _ => failures,
-            };
-            run.delivered.count(tried);
-            if failures >= FAILURES_MAX {
-                run.delivered.more_left = true;
-                return Channel::Down;
+    /// Tries some notices, a few at a time. Those under way are not broken off: a message may be out.
+    async fn deliver_part(&self, due: Vec<Due>, run: &mut Run) -> Channel {
+        let (ends, is_closed) = (run.ends, AtomicBool::new(false));
+        let tries = stream::iter(due).map(async |due| {
+            if is_closed.load(Ordering::Relaxed) {
+                return None;
             }
+            self.try_due(due, ends).await
+        });
+        let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
+        let mut channel = Channel::default();
+        while let Some(tried) = tries.next().await {
+            channel.add(tried.as_ref());
+            is_closed.store(channel.is_closed, Ordering::Relaxed);
+            run.delivered.count(tried);
         }
-        Channel::Up
+        channel
     }
 
     /// One due notice. A failure of the store is logged: the notice stays due.
@@ -137,8 +159,11 @@ impl Notices {
         if ends.since(now) < ATTEMPT_MIN {
             return None;
         }
-        let deadline = now.plus(ATTEMPT_MAX).min(ends);
-        match self.attempt(&due.payment, &due.notice, deadline).await {
+        let time = AttemptTime {
+            turn_by: ends.minus(ATTEMPT_MIN + PLACE_WAIT_MAX),
+            deadline: ends,
+        };
+        match self.attempt(&due.payment, &due.notice, time).await {
             Ok(tried) => Some(tried),
             Err(error) => {
                 tracing::error!(
@@ -162,6 +187,10 @@ impl Delivered {
             }
             Some(Tried::Nothing) => return,
             Some(Tried::Later(_)) => &mut self.waiting,
+            Some(Tried::Full(_)) => {
+                self.more_left = true;
+                &mut self.waiting
+            }
             Some(Tried::Attempted(State::Sent)) => &mut self.sent,
             Some(Tried::Attempted(State::Unknown)) => &mut self.unknown,
             Some(Tried::Ended(State::Dead | State::Expired) | Tried::Attempted(State::Dead)) => {

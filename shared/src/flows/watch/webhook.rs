@@ -40,6 +40,8 @@ impl WebhookCheck {
 #[derive(Clone, Debug)]
 pub(in crate::flows) struct WebhookWatch {
     ring: KeyRing,
+    /// The address of the API as it was configured. Nobody here can check it: a function on AWS may have no way to the API, and
+    /// does not see what is in front of it.
     base_url: Option<String>,
 }
 

@@ -39,8 +39,8 @@ const BEHIND: Duration = Duration::from_secs(1);
 
 /// What to do with `notice` of `story` at `now`.
 pub fn plan(story: &Story, notice: &Notice, now: Timestamp) -> Plan {
-    if notice.state == State::Sent && notice.due_at.is_some() && !notice.sent_again {
-        return Plan::AskForReceipt;
+    if let (State::Sent, Some(due_at), false) = (notice.state, notice.due_at, notice.sent_again) {
+        return while_receipt_is_missing(story, notice, (due_at, now));
     }
     if notice.state.is_end() {
         return Plan::Nothing;
@@ -59,6 +59,38 @@ pub fn plan(story: &Story, notice: &Notice, now: Timestamp) -> Plan {
         State::Sending | State::Unknown => Plan::SendUnlessDelivered(sessions),
         _ => Plan::Send(sessions),
     }
+}
+
+/// What to do with a notice that was sent and of which nothing has come back, whose receipt is due at the first of two times. It goes
+/// out once more only if it would go out for the first time as well, and nothing that follows it has gone out: otherwise it
+/// stays sent.
+fn while_receipt_is_missing(
+    story: &Story,
+    notice: &Notice,
+    (due_at, now): (Timestamp, Timestamp),
+) -> Plan {
+    if now < due_at {
+        return Plan::Wait(due_at);
+    }
+    if not_needed(story, notice, now).is_some() || is_overtaken(story, notice) {
+        return Plan::End(State::Sent);
+    }
+    match behind(story, notice, now) {
+        Some(until) => Plan::Wait(until),
+        None => Plan::AskForReceipt,
+    }
+}
+
+/// Whether a later notice of the payment has gone out, or may have.
+fn is_overtaken(story: &Story, notice: &Notice) -> bool {
+    let mut later = story
+        .notices
+        .iter()
+        .skip_while(|other| other.id != notice.id)
+        .skip(1);
+    let may_be_out =
+        |other: &Notice| matches!(other.state, State::Sending | State::Unknown | State::Sent);
+    later.any(may_be_out)
 }
 
 /// Whether somebody is sending `notice` just now.
@@ -194,6 +226,45 @@ mod tests {
     const PAID: Phase = Phase::Is(Status::Paid);
 
     #[test]
+    fn what_did_not_arrive_goes_out_once_more_only_while_it_would_go_out_at_all() {
+        let silent = |kind: &Kind, accepted| Notice {
+            due_at: Some(NOW),
+            ..notice(kind, State::Sent, accepted)
+        };
+        let followed_by = |state| {
+            vec![
+                silent(&Kind::Success, -200),
+                notice(&Kind::Created, state, -100),
+            ]
+        };
+        let created = || vec![silent(&Kind::Created, -200)];
+        let mut late = silent(&Kind::Created, -200);
+        late.deliver_by = NOW;
+        let (asks, stays) = (Plan::AskForReceipt, Plan::End(State::Sent));
+        for (case, phase, notices, expected) in [
+            ("open", Phase::Open, created(), &asks),
+            ("paid", PAID, created(), &stays),
+            ("too late", Phase::Open, vec![late], &stays),
+            ("a fact", PAID, vec![silent(&Kind::Success, -200)], &asks),
+            ("overtaken", PAID, followed_by(State::Sent), &stays),
+            (
+                "perhaps overtaken",
+                PAID,
+                followed_by(State::Unknown),
+                &stays,
+            ),
+            (
+                "what follows is not out",
+                PAID,
+                followed_by(State::Queued),
+                &asks,
+            ),
+        ] {
+            assert_eq!(&of(phase, notices, 0), expected, "{case}");
+        }
+    }
+
+    #[test]
     fn what_asks_to_pay_gives_way_to_whatever_happened() {
         let created = || vec![notice(&Kind::Created, State::Queued, -60)];
         let send = Plan::Send(Sessions::Any);
@@ -303,13 +374,17 @@ mod tests {
                 let kind = &kinds[number % kinds.len()];
                 let mut one = notice(kind, State::ALL[*state], *time);
                 one.deliver_by = at(time + 50);
+                one.due_at = Some(at(*time));
                 one
             }).collect();
             let phase = Status::ALL.get(phase).map_or(Phase::Open, |status| Phase::Is(*status));
             let which = which % notices.len();
             let one = notices[which].clone();
-            if let Plan::Send(_) | Plan::SendUnlessDelivered(_) = of(phase, notices, which) {
+            let plan = of(phase, notices, which);
+            if let Plan::Send(_) | Plan::SendUnlessDelivered(_) = plan {
                 prop_assert!(!one.state.is_end());
+            }
+            if let Plan::Send(_) | Plan::SendUnlessDelivered(_) | Plan::AskForReceipt = plan {
                 prop_assert!(one.not_before <= NOW && NOW < one.deliver_by);
                 prop_assert!(one.kind == Kind::Success || phase == Phase::Open);
             }

@@ -16,6 +16,14 @@ pub struct Money {
     currency: Currency,
 }
 
+impl Money {
+    /// What is left of it without `other`; `None` where that is more, or of another currency.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        let minor = self.minor.checked_sub(other.minor)?;
+        (self.currency == other.currency).then_some(Self { minor, ..self })
+    }
+}
+
 /// Why a text is no amount; `Display` tells the fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoneyError {

@@ -5,7 +5,7 @@ use super::money::Money;
 use super::name::{CustomerName, Phrase};
 use super::url::PaymentUrl;
 use super::zone::Zone;
-use super::{Kind, PaymentId, Status};
+use super::{Kind, PaymentId, Status, time_left};
 use crate::model::language::Language;
 use crate::model::texts::{Brand, MessageBody};
 use crate::platform::timestamp::Timestamp;
@@ -35,6 +35,8 @@ pub struct PaymentMessage<'a> {
     pub expires_at: Option<Timestamp>,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
+    /// When the message goes out.
+    pub sent_at: Timestamp,
 }
 
 impl Brand {
@@ -69,6 +71,10 @@ fn value(name: &str, message: &PaymentMessage<'_>) -> Option<String> {
         "url" => Some(message.url?.as_str().to_owned()),
         "expires_at" => time(message.expires_at),
         "paid_at" => time(message.paid_at),
+        "time_left" => {
+            let left = message.expires_at?.since(message.sent_at);
+            time_left::written(left, message.language)
+        }
         _ => None,
     }
 }
@@ -161,6 +167,7 @@ mod tests {
             url: url.as_ref().filter(|_| with_all),
             expires_at: all(1_795_685_400),
             paid_at: all(1_795_681_800),
+            sent_at: Timestamp::from_seconds(1_795_681_800),
         };
         Brand::parse("Tokoku")
             .expect("a name")
@@ -185,6 +192,13 @@ mod tests {
              Paid at: Nov 26, 2026, 3:30\u{202F}PM WIB\n\
              Payment number: INV-0042"
         );
+        for (language, left) in [
+            (Language::Indonesian, "\nSisa waktu: 1 jam\n"),
+            (Language::English, "\nTime left: 1 hour\n"),
+        ] {
+            let warning = said(&Kind::ExpiryWarning, language, None, true);
+            assert!(warning.contains(left), "{warning}");
+        }
         assert_eq!(
             said(&Kind::Created, Language::English, None, false),
             "Tokoku: Hello, your payment of IDR\u{A0}150,000 is waiting for you."

@@ -105,9 +105,9 @@ impl Payments {
                 .condition_expression("attribute_not_exists(payment_id)"),
             PaymentChange::Moves { from, to, begins } => moves(update, from, begins.as_ref())
                 .expression_attribute_values(":to", text(to.name())),
-            PaymentChange::Stays(phase) => {
-                is_one_of(update, &[*phase], None).update_expression("SET expires_at = :ends")
-            }
+            // What it is kept for may be later than what this event needs.
+            PaymentChange::Stays(phase) => is_one_of(update, &[*phase], None)
+                .update_expression("SET expires_at = if_not_exists(expires_at, :ends)"),
         };
         let update = update.build();
         Ok(Write::update(

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
-use super::item::{SessionItem, UNHURRIED_UNTIL, millis, time};
+use super::item::{SessionItem, millis, time};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
@@ -27,8 +27,6 @@ pub struct SlotRequest {
     pub cost: Duration,
     /// What the place is for.
     pub purpose: SlotPurpose,
-    /// For a message that is not urgent: the pace of those.
-    pub pace: Option<Pace>,
 }
 
 /// What a place in the queue is for.
@@ -40,27 +38,26 @@ pub enum SlotPurpose {
     Trial,
 }
 
-/// The pace of messages that are not urgent. So many of them may go out at once after a rest.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How long one takes of it.
-    pub each: Duration,
-    /// When all that were let in are over, as far as is known.
-    pub paid_until: Option<Timestamp>,
-}
-
-/// How many messages that are not urgent may go out at once.
-const BURST: u32 = 10;
-
 /// The answer to a request for a place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// The place's time, and how long it is.
-    At(Timestamp, Duration),
+    /// The place.
+    At(TakenSlot),
     /// No place was taken: every place in reach is, or others were faster each time. The item as it is.
     Full(Box<SessionItem>),
     /// No place was taken: another message tries the session out.
     OnTrial,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenSlot {
+    /// When it comes.
+    pub at: Timestamp,
+    /// How long it is.
+    pub cost: Duration,
+    /// How many new chats the session has opened on that day.
+    pub new_chats: i64,
 }
 
 impl SlotRequest {
@@ -110,28 +107,32 @@ impl WhatsAppSessions {
             ..
         } = request;
         let latest = now.plus(wait_max);
-        let mut guess = Guess::of(&request);
+        let mut free_at = request.free_at.unwrap_or(now);
         let mut queue = SessionItem {
-            free_at: Some(guess.free_at),
+            free_at: Some(free_at),
             ..SessionItem::default()
         };
         for _ in 0..RACES_MAX {
-            let update = self.slot_update(name, request, guess);
+            let update = self.slot_update(name, request, free_at);
             match write("take a slot", update).await? {
                 Updated::Done(item) => {
                     let cost = item.cost.unwrap_or(cost);
                     let after = item.free_at.unwrap_or(now.plus(cost));
-                    return Ok(Slot::At(after.minus(cost), cost));
+                    return Ok(Slot::At(TakenSlot {
+                        at: after.minus(cost),
+                        cost,
+                        new_chats: item.new_chats_on(now),
+                    }));
                 }
                 Updated::Refused(item) if request.is_refused_by_trial(&item) => {
                     return Ok(Slot::OnTrial);
                 }
                 Updated::Refused(item) => {
-                    guess = Guess::from_item(&item, now);
+                    free_at = item.free_at.unwrap_or(now);
                     queue = item;
                 }
             }
-            if guess.free_at > latest || guess.is_beyond(request.pace, now) {
+            if free_at > latest {
                 break;
             }
         }
@@ -139,34 +140,23 @@ impl WhatsAppSessions {
     }
 
     /// The update that takes the place of this moment in a queue where nobody waits, or the place behind the last one if it is
-    /// in reach; and with a pace, the same of that.
+    /// in reach.
     fn slot_update(
         &self,
         name: &str,
         request: SlotRequest,
-        guess: Guess,
+        free_at: Timestamp,
     ) -> UpdateItemFluentBuilder {
         let now = request.now;
-        let latest = now.plus(request.wait_max);
-        let mut terms = Terms::new(
-            guess.free_at,
+        let move_on = MoveOn {
+            attribute: "free_at",
+            seen: free_at,
             now,
-            "free_at",
-            "if_not_exists(cost_ms, :cost)",
-        );
-        let mut update = self.update(name);
-        if guess.free_at > now {
-            update = update.expression_attribute_values(":free_at_latest", time(latest));
-        }
-        if let Some(pace) = request.pace {
-            terms.and(Terms::new(guess.paid_until, now, UNHURRIED_UNTIL, ":each"));
-            update = update.expression_attribute_values(":each", millis(pace.each));
-            if guess.paid_until > now {
-                let name = format!(":{UNHURRIED_UNTIL}_latest");
-                update = update.expression_attribute_values(name, time(pace.latest(now)));
-            }
-        }
-        request.complete(update, &terms.condition, &terms.set)
+            latest: now.plus(request.wait_max),
+        };
+        let update = move_on.with_latest(self.update(name));
+        let set = move_on.set("if_not_exists(cost_ms, :cost)");
+        request.complete(update, &move_on.condition(), &set)
     }
 
     /// Gives a place of the queue of `name` back that is not needed, by moving the queue up by `cost`. Whoever waits keeps
@@ -185,72 +175,45 @@ impl WhatsAppSessions {
     }
 }
 
-/// What is known of a queue, perhaps wrongly.
-#[derive(Clone, Copy)]
-struct Guess {
-    free_at: Timestamp,
-    paid_until: Timestamp,
+/// Moves a time of a session on: from now where it has passed, and otherwise from where it is, if that is in reach.
+pub(super) struct MoveOn {
+    /// The attribute that holds the time.
+    pub(super) attribute: &'static str,
+    /// The time, as far as is known.
+    pub(super) seen: Timestamp,
+    pub(super) now: Timestamp,
+    /// The last moment that is in reach.
+    pub(super) latest: Timestamp,
 }
 
-impl Guess {
-    fn of(request: &SlotRequest) -> Self {
-        let paid_until = request.pace.and_then(|pace| pace.paid_until);
-        Self {
-            free_at: request.free_at.unwrap_or(request.now),
-            paid_until: paid_until.unwrap_or(request.now),
-        }
+impl MoveOn {
+    fn has_passed(&self) -> bool {
+        self.seen <= self.now
     }
 
-    fn from_item(item: &SessionItem, now: Timestamp) -> Self {
-        Self {
-            free_at: item.free_at.unwrap_or(now),
-            paid_until: item.unhurried_until.unwrap_or(now),
-        }
-    }
-
-    /// Whether the pace, if there is one, lets nothing in now.
-    fn is_beyond(self, pace: Option<Pace>, now: Timestamp) -> bool {
-        pace.is_some_and(|pace| pace.latest(now) < self.paid_until)
-    }
-}
-
-/// What an update asks for and does.
-struct Terms {
-    condition: String,
-    set: String,
-}
-
-impl Terms {
-    /// Moves the time `name`, which is taken to be `at`, on by `step`: from `now` where it has passed, and otherwise from where it
-    /// is, if that is in reach.
-    fn new(at: Timestamp, now: Timestamp, name: &str, step: &str) -> Self {
-        if at <= now {
-            Self {
-                condition: format!("(attribute_not_exists({name}) OR {name} <= :now)"),
-                set: format!("SET {name} = :now + {step}"),
-            }
+    /// What has to hold. The values are `:now`, and those of [`with_latest`](Self::with_latest).
+    pub(super) fn condition(&self) -> String {
+        let name = self.attribute;
+        if self.has_passed() {
+            format!("(attribute_not_exists({name}) OR {name} <= :now)")
         } else {
-            Self {
-                condition: format!("({name} BETWEEN :now AND :{name}_latest)"),
-                set: format!("SET {name} = {name} + {step}"),
-            }
+            format!("({name} BETWEEN :now AND :latest)")
         }
     }
 
-    fn and(&mut self, other: Self) {
-        self.condition = format!("{} AND {}", self.condition, other.condition);
-        self.set = self.set.clone() + &other.set.replacen("SET", ",", 1);
-    }
-}
-
-impl Pace {
-    /// The last moment that may be paid for and still lets a message in.
-    fn latest(self, now: Timestamp) -> Timestamp {
-        now.plus(self.each * (BURST - 1))
+    /// The update by `step`.
+    pub(super) fn set(&self, step: &str) -> String {
+        let name = self.attribute;
+        let from = if self.has_passed() { ":now" } else { name };
+        format!("SET {name} = {from} + {step}")
     }
 
-    /// How long after `now` the next message is let in.
-    pub fn wait(self, paid_until: Timestamp, now: Timestamp) -> Duration {
-        paid_until.since(self.latest(now))
+    /// `update` with the value that the condition needs beside `:now`.
+    pub(super) fn with_latest(&self, update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+        if self.has_passed() {
+            update
+        } else {
+            update.expression_attribute_values(":latest", time(self.latest))
+        }
     }
 }
