@@ -14,6 +14,9 @@ const SESSIONS: &str = "/api/admin/whatsapp/sessions";
 const SESSIONS_PAGE: &str = "/admin/dashboard/whatsapp-sessions";
 const ADMIN_TOKEN: &str = "gateway-admin-token";
 
+/// What the simulated gateway has somebody type on the phone.
+const LINKING_CODE: &str = "SIMU-1234";
+
 /// A system whose gateway lists all its sessions.
 pub(super) async fn with_gateway() -> TestSystem {
     let settings = |settings: &mut Settings| {
@@ -125,6 +128,38 @@ async fn a_session_is_unpaired_and_paired_again() {
         (&paired["connected"], &paired["loggedIn"]),
         (&json!(true), &json!(true))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_code_of_a_pairing_is_shown_in_the_answer_and_in_no_address() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    submit(&browser, &format!("{SESSIONS}/system/logout"), &[]).await;
+    submit(&browser, &format!("{SESSIONS}/system/connect"), &[]).await;
+    pass(3 * SECOND).await;
+    for (language, told) in [("en", "Type this code"), ("id", "Ketik kode ini")] {
+        let browser = browser.on(&system).in_language(language);
+        let path = format!("{SESSIONS}/system/pairphone");
+        let shown = submit(&browser, &path, &[("phone", SITI)]).await;
+        assert_eq!(shown.status, 200, "{language}: {}", text(&shown));
+        assert!(!shown.headers.contains_key(LOCATION), "{language}");
+        let html = text(&shown);
+        assert!(html.contains(told), "{language}: {html}");
+        assert!(html.contains(LINKING_CODE), "{language}: {html}");
+        let back = format!("href=\"{SESSIONS_PAGE}\"");
+        assert!(html.contains(&back), "{language}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_address_has_a_page_show_a_code_of_somebody_else() {
+    let browser = operator(&with_gateway().await).await;
+    for path in [SESSIONS_PAGE.to_owned(), format!("{SESSIONS_PAGE}/system")] {
+        let page = browser.get(&format!("{path}?code=EVIL-2345")).await;
+        assert_eq!(page.status, 200, "{path}");
+        let html = text(&page);
+        assert!(!html.contains("EVIL-2345"), "{path}: {html}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -88,6 +88,14 @@ async function pairAgain(page) {
   await page.getByRole('img', { name: 'QR code' }).waitFor({ timeout: 15_000 });
   await check(page, 'QR code');
   await shoot(page, 'qr');
+  await page.getByText('Pair with a code in place of a scan').click();
+  await page.getByLabel('Number of the account').fill('08123456789');
+  await page.getByRole('button', { name: 'Get a code' }).click();
+  await page.getByText('SIMU-1234').waitFor();
+  assert.doesNotMatch(page.url(), /SIMU/, 'the code is in no address');
+  await check(page, 'linking code');
+  await shoot(page, 'linking-code');
+  await page.getByRole('link', { name: 'Back to the session' }).click();
   await scan('system');
   await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
 }

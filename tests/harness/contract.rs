@@ -204,6 +204,12 @@ fn complaints(method: &str, path: &str, reply: &Reply) -> Vec<String> {
         }
         return complaints;
     }
+    let has_page = response
+        .get("content")
+        .is_some_and(|content| content.get("text/html").is_some());
+    if has_page && header("content-type") == Some("text/html; charset=utf-8") {
+        return complaints_of_page(reply);
+    }
     if header("content-type") != Some("application/json") {
         complaints.push("the content type is not application/json".into());
     }

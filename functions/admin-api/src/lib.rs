@@ -5,7 +5,12 @@
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
 //! `GET /api/admin/deliveries?messageId=` finds a message.
 //!
-//! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it.
+//! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it. Only
+//! `pairphone` answers a form with a page of its own: what is in an address stays in the history of the browser, and anybody can
+//! make an address up.
+
+/// The page that shows the code to type on a phone.
+mod linking_code;
 
 /// What is posted, as JSON or as a form.
 mod posted;

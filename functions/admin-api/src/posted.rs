@@ -9,7 +9,10 @@ use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::model::admin::AdminPath;
+use shared::model::language::Language;
 use shared::model::replies;
+
+use crate::linking_code;
 
 /// The fields of a JSON body. A request without a body has none.
 #[derive(Debug, Default, Deserialize)]
@@ -41,10 +44,18 @@ pub enum Posted {
 pub struct Outcome {
     data: Value,
     status: StatusCode,
-    /// The page that shows it, where that is not the one that the form came from.
-    page: Option<AdminPath>,
-    /// What the page shows, as fields of its query.
-    shown: Vec<(&'static str, String)>,
+    shown: Shown,
+}
+
+/// What a browser is shown of it.
+#[derive(Debug)]
+enum Shown {
+    /// The page that the form came from, with this word for what was done.
+    Back(&'static str),
+    /// Another page, with such a word.
+    Page(AdminPath, &'static str),
+    /// A code to type on a phone, which stands in no address.
+    LinkingCode(String),
 }
 
 impl Outcome {
@@ -53,8 +64,7 @@ impl Outcome {
         Self {
             data: json!({}),
             status: StatusCode::OK,
-            page: None,
-            shown: vec![("done", "done".into())],
+            shown: Shown::Back("done"),
         }
     }
 
@@ -62,18 +72,32 @@ impl Outcome {
     pub fn linking_code(code: String) -> Self {
         Self {
             data: json!({ "linkingCode": code }),
-            shown: vec![("code", code)],
+            shown: Shown::LinkingCode(code),
             ..Self::done()
         }
     }
 
     /// There is one session more.
     pub fn added(key: &SessionKey) -> Self {
+        let page = AdminPath::parse(&format!("/admin/dashboard/whatsapp-sessions/{key}"));
         Self {
             data: json!({ "id": key.to_string() }),
             status: StatusCode::CREATED,
-            page: AdminPath::parse(&format!("/admin/dashboard/whatsapp-sessions/{key}")),
-            shown: vec![("done", "added".into())],
+            shown: Shown::Page(page.unwrap_or_else(AdminPath::home), "added"),
+        }
+    }
+}
+
+impl Shown {
+    /// The answer to a form that came from `back`.
+    fn answer(self, language: Language, back: &AdminPath) -> Result<Response<Body>, Problem> {
+        let to = |page: &AdminPath, word: &str| {
+            admin::redirect(&page.with_query(&[("done", word.to_owned())]))
+        };
+        match self {
+            Self::Back(word) => Ok(to(back, word)),
+            Self::Page(page, word) => Ok(to(&page, word)),
+            Self::LinkingCode(code) => linking_code::page(language, &code, back),
         }
     }
 }
@@ -129,13 +153,9 @@ impl Posted {
         };
         let back = form.field("back").and_then(AdminPath::parse);
         let back = back.unwrap_or_else(AdminPath::home);
-        match done {
-            Ok(outcome) => {
-                let page = outcome.page.unwrap_or(back);
-                admin::redirect(&page.with_query(&outcome.shown))
-            }
-            Err(problem) => refused(incoming, &back, problem),
-        }
+        let language = incoming.caller.language;
+        let answer = done.and_then(|outcome| outcome.shown.answer(language, &back));
+        answer.unwrap_or_else(|problem| refused(incoming, &back, problem))
     }
 }
 

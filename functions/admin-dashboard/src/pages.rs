@@ -41,8 +41,6 @@ pub struct Notice {
     pub is_problem: bool,
     /// What a person is told.
     pub text: String,
-    /// A code to type on a phone.
-    pub code: Option<String>,
 }
 
 impl<'a> Frame<'a> {
@@ -150,30 +148,13 @@ fn notice(incoming: &Incoming<'_>) -> Option<Notice> {
         return Some(Notice {
             is_problem: true,
             text: operators::told(&problem).written(language),
-            code: None,
         });
     }
-    let code = field("code").filter(|code| is_linking_code(code));
-    let done = field("done").map(|done| told_of(&done, language));
-    let text = match &code {
-        Some(_) => words::say(
-            language,
-            "On the phone: Linked devices, Link a device, Link with phone number. Type this code within two minutes:",
-            "Di ponsel: Perangkat tertaut, Tautkan perangkat, Tautkan dengan nomor telepon. Ketik kode ini dalam dua menit:",
-        )
-        .to_owned(),
-        None => done?,
-    };
+    let done = field("done")?;
     Some(Notice {
         is_problem: false,
-        text,
-        code,
+        text: told_of(&done, language),
     })
-}
-
-fn is_linking_code(code: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    code.len() <= 16 && code.bytes().all(plain)
 }
 
 /// What a page says of what was done.
