@@ -176,6 +176,27 @@ async fn a_wrong_code_is_told_beside_its_field_and_kept_in_the_audit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_fills_the_audit_with_guesses_at_a_code_that_there_is_not() {
+    let system = system().await;
+    let browser = Browser::new(&system);
+    let page = browser.ask_for_code(SITI).await;
+    let csrf = hidden_fields(&page, CODE).swap_remove(0).1;
+    for phone in [ADMIN, SITI] {
+        let given = [
+            ("csrf", &*csrf),
+            ("phone", phone),
+            ("challenge", "unknown"),
+            ("code", "12345678"),
+        ];
+        for _ in 0..20 {
+            let reply = browser.post(CODE, &given).await;
+            assert_eq!(reply.status, 400, "{phone}: {}", text(&reply));
+        }
+        assert_eq!(audit(&system).await, [""; 0], "{phone}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_code_is_worth_nothing_without_its_challenge_id_and_for_another_purpose() {
     let system = system().await;
     let lenient = system.with_settings(|settings| settings.unbound_guesses = true);

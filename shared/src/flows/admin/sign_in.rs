@@ -226,15 +226,17 @@ impl Opening<'_> {
         Ok((cookie, login))
     }
 
-    /// Keeps why a code opened nothing. A limit's refusals are in the log alone, so that nobody fills the audit with them.
+    /// Keeps why a code opened nothing. What anybody can bring about without a code being out is in the log alone, as are the
+    /// refusals of a limit: nobody fills the audit with them.
     async fn record_refusal(&self, error: &VerifyError) {
         let result = match error {
             VerifyError::Wrong { .. } => "wrong code",
             VerifyError::Exhausted => "no tries left",
-            VerifyError::Expired => "code expired or used",
-            VerifyError::Unknown => "no such challenge",
             VerifyError::Overtaken => "somebody else was faster",
-            VerifyError::Limited(_) | VerifyError::Store(_) => return,
+            VerifyError::Expired
+            | VerifyError::Unknown
+            | VerifyError::Limited(_)
+            | VerifyError::Store(_) => return,
         };
         let entry = self.entry(Who::Claimed(self.phone), result);
         if let Err(error) = self.flow.audit.record(entry, self.now).await {
