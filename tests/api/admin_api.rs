@@ -2,10 +2,12 @@
 use http::header::LOCATION;
 use shared::flows::admin::audit::Audit;
 use shared::flows::admin::links::AdminLinks;
-use shared::gateway::SessionToken;
+use shared::gateway::{NewUser, SessionToken};
 use shared::model::admin::AdminSecret;
-use shared::model::caller::Caller;
-use shared::runtime::settings::Settings;
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::payment_caller::hash_of;
+use shared::runtime::settings::{SessionSettings, Settings};
+use shared::store::session_list::{ListedSession, SessionListChanges};
 use tests::browser::{Browser, text};
 
 use super::*;
@@ -197,6 +199,60 @@ async fn a_session_that_was_added_sends_once_it_was_scanned() {
 
     let again = submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
     assert_eq!(way(&again), format!("{SESSIONS_PAGE}?problem=NAME_TAKEN"));
+}
+
+/// Puts the session `branch-2` into the list, without anything being sent from it, and has the gateway make it.
+async fn leave_half_added(system: &TestSystem) {
+    let backends = system.without_faults();
+    let token = SessionToken::new("a-token-that-was-drawn");
+    let list = SessionListChanges::new(&backends);
+    let seen = list.read().await.expect("the store");
+    let session = SessionSettings::new("branch-2", token.clone());
+    let listed = ListedSession {
+        session,
+        sends: false,
+    };
+    list.write(&seen, &[listed]).await.expect("the store");
+    let user = NewUser {
+        name: "branch-2".into(),
+        token,
+    };
+    let admin_token = SessionToken::new(ADMIN_TOKEN);
+    let made = backends.gateway.add_user(&admin_token, &user, MINUTE).await;
+    assert_eq!(made, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_interrupted_adds_the_session_again_under_its_name() {
+    let system = with_gateway().await;
+    leave_half_added(&system).await;
+    let browser = operator(&system).await;
+    let added = submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
+    assert_eq!(way(&added), format!("{SESSIONS_PAGE}/branch-2?done=added"));
+    let waits = session(&browser, "branch-2").await;
+    assert_eq!(
+        (&waits["pool"], &waits["health"]),
+        (&json!("in"), &json!("needs_scan"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paired_session_that_was_taken_out_of_the_pool_is_not_added_again() {
+    let system = with_gateway().await;
+    leave_half_added(&system).await;
+    let browser = operator(&system).await;
+    let connect = format!("{SESSIONS}/branch-2/connect");
+    submit(&browser, &connect, &[]).await;
+    pass(3 * SECOND).await;
+    let scanned = local::simulator::SessionState::Paired;
+    let simulator = system.simulator();
+    simulator.set_state("branch-2", scanned).expect("one");
+    pass(MINUTE).await;
+    let disconnect = format!("{SESSIONS}/branch-2/disconnect");
+    submit(&browser, &disconnect, &[]).await;
+    let again = submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
+    assert_eq!(way(&again), format!("{SESSIONS_PAGE}?problem=NAME_TAKEN"));
+    assert_eq!(session(&browser, "branch-2").await["pool"], "out");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::acts::{Act, ActError};
 use super::key::SessionKey;
-use super::{AdminSessions, Operator, Ours};
+use super::{ANSWER_MAX, AdminSessions, Operator, Ours};
 use crate::gateway::{GatewayError, NewUser, SessionToken};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
@@ -50,22 +50,38 @@ impl AdminSessions {
         }
         let admin_token = self.admin_token.as_ref().ok_or(ActError::NoAdminToken)?;
         let token = self.reserve(name).await?;
-        let user = NewUser {
-            name: name.to_owned(),
-            token,
-        };
-        match self.gateway.add_user(admin_token, &user, MAKE_MAX).await {
-            Ok(()) => {}
-            Err(GatewayError::Refused { status, .. }) if status == CONFLICT => {
-                return Err(ActError::NameTaken);
-            }
-            Err(error) => return Err(ActError::Gateway(error)),
-        }
+        self.make(admin_token, name, token).await?;
         // Nobody has scanned it: messages take others first.
         let unlinked = SeenState::beginning(SessionState::Unlinked, now);
         self.items.record_state(name, unlinked).await?;
         self.change(|sessions| set_sends(sessions, name, true))
             .await
+    }
+
+    /// Has the gateway make the session, unless an earlier request did so and nobody has ever paired it.
+    async fn make(
+        &self,
+        admin_token: &SessionToken,
+        name: &str,
+        token: SessionToken,
+    ) -> Result<(), ActError> {
+        let user = NewUser {
+            name: name.to_owned(),
+            token,
+        };
+        let made = self.gateway.add_user(admin_token, &user, MAKE_MAX).await;
+        match made {
+            Err(GatewayError::Refused { status, .. }) if status == CONFLICT => {
+                let status = self.gateway.status(&user.token, ANSWER_MAX).await;
+                let status = status.map_err(ActError::Gateway)?;
+                if status.logged_in || status.jid.is_some() {
+                    Err(ActError::NameTaken)
+                } else {
+                    Ok(())
+                }
+            }
+            made => made.map_err(ActError::Gateway),
+        }
     }
 
     /// Keeps a token for the session called `name`, that nothing is sent from yet; or answers the one that was kept before.
