@@ -405,6 +405,32 @@ async fn every_act_is_in_the_audit_also_one_that_was_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_a_cdn_the_audit_has_the_address_of_the_operator() {
+    let system = with_gateway().await;
+    let key = hash_of("the key of the CDN").map(|byte| format!("{byte:02x}"));
+    let system = system.with_settings(|settings| {
+        settings.trusted_callers = TrustedCallers::parse(&key.concat()).expect("a hash");
+    });
+    let browser = operator(&system).await;
+    let token = csrf(&browser);
+    let cdn = [
+        ("x-caller-key", "the key of the CDN"),
+        ("cloudfront-viewer-address", "198.51.100.7:46532"),
+    ];
+    for path in [
+        format!("{SESSIONS}/system/disconnect"),
+        "/api/admin/outbox/INV-1:success/retry".into(),
+    ] {
+        pass(SECOND).await;
+        let fields = [("csrf", token.as_str())];
+        browser.post_with(&path, &fields, &cdn).await;
+        let audit = Audit::new(&system.without_faults());
+        let page = audit.page(None, system.now()).await.expect("the store");
+        assert_eq!(page.entries[0].address, "198.51.100.7", "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_is_told_and_nothing_is_done() {
     let system = with_gateway().await;
     let browser = operator(&system).await;

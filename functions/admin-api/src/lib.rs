@@ -26,7 +26,7 @@ use shared::edge::fields;
 use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
-use shared::edge::request::Incoming;
+use shared::edge::request::{Incoming, Intake};
 use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
 use shared::flows::admin::logins::{AdminLogin, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxState};
@@ -47,6 +47,7 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    intake: Intake,
     public_base_url: Option<String>,
     clock: Clock,
 }
@@ -59,6 +60,7 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            intake: Intake::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
         }
@@ -190,7 +192,8 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
     admin::check_csrf(incoming.request, &login.csrf, posted.field("csrf"), public)?;
     let operator = Operator {
         login: &login,
-        caller: &incoming.caller,
+        // The audit has the address of the person, also where a CDN stands before the API.
+        caller: &app.intake.caller(incoming).await?,
         now: incoming.now,
     };
     match parts(incoming)[..] {

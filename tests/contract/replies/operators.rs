@@ -94,6 +94,7 @@ impl Asker {
             self.look(&system, &operator.cookie, path).await;
         }
         self.find_message(&system, &operator).await;
+        self.act_on_behalf(&system, &operator).await;
         self.refused_for_what_they_are(&system, &operator).await;
         self.act_on_notices(&system, &operator).await;
         self.act_on_sessions(&system, &operator).await;
@@ -180,6 +181,20 @@ impl Asker {
         }
         let page = format!("/admin/dashboard/deliveries?messageId={id}");
         self.look(system, &operator.cookie, &page).await;
+    }
+
+    /// Acts on behalf of a client, with a key that nobody knows.
+    async fn act_on_behalf(&mut self, system: &TestSystem, operator: &Operator) {
+        let headers = [
+            JSON,
+            ("cookie", operator.cookie.as_str()),
+            ("x-csrf-token", operator.csrf.as_str()),
+            ("x-caller-key", "unknown"),
+            ("x-client-address", "198.51.100.1"),
+        ];
+        let path = format!("{SESSIONS}/nobody/connect");
+        self.send(system, "POST", &path, &headers, "{}".into())
+            .await;
     }
 
     async fn refused_for_what_they_are(&mut self, system: &TestSystem, operator: &Operator) {
