@@ -133,6 +133,29 @@ async fn a_session_is_unpaired_and_paired_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_waits_for_a_scan_is_not_disconnected() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let disconnect = format!("{SESSIONS}/system/disconnect");
+    let page = format!("{SESSIONS_PAGE}/system");
+    assert!(text(&browser.get(&page).await).contains(&disconnect));
+    submit(&browser, &format!("{SESSIONS}/system/logout"), &[]).await;
+    submit(&browser, &format!("{SESSIONS}/system/connect"), &[]).await;
+    pass(3 * SECOND).await;
+    for page in [SESSIONS_PAGE, &page] {
+        let html = text(&browser.get(page).await);
+        assert!(!html.contains(&disconnect), "{page}: {html}");
+    }
+    let refused = submit(&browser, &disconnect, &[]).await;
+    assert_eq!(
+        way(&refused),
+        format!("{SESSIONS_PAGE}?problem=WAITS_FOR_SCAN")
+    );
+    let calls = system.simulator().calls();
+    assert_eq!(calls.count("/session/disconnect"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_code_of_a_pairing_is_shown_in_the_answer_and_in_no_address() {
     let system = with_gateway().await;
     let browser = operator(&system).await;

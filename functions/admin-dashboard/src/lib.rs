@@ -176,12 +176,10 @@ impl Visit<'_> {
 
     /// What is shown to whoever wants to pair the session.
     async fn pairing(&self, session: &SessionView) -> Pairing {
-        let is_open = session.flags.is_some_and(|flags| flags.connected);
-        let is_paired = session.flags.is_some_and(|flags| flags.logged_in);
-        if is_paired {
+        if session.is_logged_in() {
             return Pairing::Paired;
         }
-        if !is_open {
+        if !session.is_open() {
             return Pairing::Closed;
         }
         if !self.login.proved_lately(self.incoming.now) {

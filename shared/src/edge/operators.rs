@@ -26,6 +26,8 @@ pub enum Refusal {
     NoPublicAddress,
     /// The session was connected a moment ago.
     TooSoon,
+    /// The session waits for a scan.
+    WaitsForScan,
     /// The gateway did not do it.
     GatewayRefused,
     /// The notice is being sent, or has ended.
@@ -33,7 +35,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::NotFound,
         Self::ProofNeeded,
         Self::NotOurs,
@@ -42,6 +44,7 @@ impl Refusal {
         Self::NoAdminToken,
         Self::NoPublicAddress,
         Self::TooSoon,
+        Self::WaitsForScan,
         Self::GatewayRefused,
         Self::NoticeChanged,
     ];
@@ -57,6 +60,7 @@ impl Refusal {
             Self::NoAdminToken => "NO_ADMIN_TOKEN",
             Self::NoPublicAddress => "NO_PUBLIC_ADDRESS",
             Self::TooSoon => "TOO_SOON",
+            Self::WaitsForScan => "WAITS_FOR_SCAN",
             Self::GatewayRefused => "GATEWAY_REFUSED",
             Self::NoticeChanged => "NOTICE_CHANGED",
         }
@@ -81,6 +85,7 @@ impl Refusal {
             Self::NoAdminToken => replies::ADMIN_NO_TOKEN,
             Self::NoPublicAddress => replies::ADMIN_NO_ADDRESS,
             Self::TooSoon => replies::ADMIN_TOO_SOON,
+            Self::WaitsForScan => replies::ADMIN_WAITS_FOR_SCAN,
             Self::GatewayRefused => replies::ADMIN_GATEWAY_REFUSED,
             Self::NoticeChanged => replies::ADMIN_NOTICE_CHANGED,
         }
@@ -111,6 +116,7 @@ impl From<ActError> for Problem {
             ActError::NoAdminToken => Refusal::NoAdminToken.into(),
             ActError::NoPublicAddress => Refusal::NoPublicAddress.into(),
             ActError::TooSoon(_) => Refusal::TooSoon.into(),
+            ActError::WaitsForScan => Refusal::WaitsForScan.into(),
             ActError::Gateway(error) => Self::from(Refusal::GatewayRefused).because_of(&error),
             ActError::LostRaces => Self::internal(&error),
             ActError::Store(error) => Self::internal(&error),

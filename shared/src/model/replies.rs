@@ -235,6 +235,8 @@ texts! {
         "Atur `PUBLIC_BASE_URL` dahulu: alamat tujuan webhook belum diketahui.";
     ADMIN_TOO_SOON: "It was told to connect a few seconds ago. Give that a moment, then try again.",
         "Sesi ini baru saja diminta tersambung. Tunggu sebentar, lalu coba lagi.";
+    ADMIN_WAITS_FOR_SCAN: "It waits for a scan, or is logging in: told to disconnect now, some gateways hang for minutes. Scan its code, or leave it, and it closes by itself.",
+        "Sesi ini menunggu pemindaian, atau sedang masuk: bila diputuskan sekarang, sebagian gateway macet beberapa menit. Pindai kodenya, atau biarkan, dan sesi menutup sendiri.";
     ADMIN_GATEWAY_REFUSED: "The gateway did not do it. Look at the state of the session, and at the log.",
         "Gateway tidak melakukannya. Periksa keadaan sesi, dan lognya.";
     ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",

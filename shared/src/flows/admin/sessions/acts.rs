@@ -88,6 +88,9 @@ pub enum ActError {
     /// It was connected a moment ago. From then on it can be again.
     #[error("the session was connected a moment ago")]
     TooSoon(Timestamp),
+    /// It waits for a scan, and some gateways hang when they are told to disconnect it then.
+    #[error("the session waits for a scan")]
+    WaitsForScan,
     /// Others changed the list all the time.
     #[error("the list of sessions changes all the time")]
     LostRaces,
@@ -110,6 +113,7 @@ impl ActError {
             Self::NoAdminToken => "no admin token",
             Self::NoPublicAddress => "no public address",
             Self::TooSoon(_) => "too soon",
+            Self::WaitsForScan => "waits for a scan",
             Self::LostRaces => "others changed the list",
             Self::Gateway(GatewayError::TimedOut) => "the gateway did not answer in time",
             Self::Gateway(_) => "refused by the gateway",
@@ -188,11 +192,7 @@ impl AdminSessions {
         let (gateway, token) = (&target.gateway, &target.token);
         match act {
             Act::Connect => self.connect(target, now).await?,
-            Act::Disconnect => {
-                let closed = gateway.disconnect(token, COMMAND_MAX).await;
-                closed.map_err(ActError::Gateway)?;
-                self.saw(&target, SessionState::Down, now).await?;
-            }
+            Act::Disconnect => self.disconnect(&target, now).await?,
             Act::LogOut => {
                 let unlinked = gateway.logout(token, COMMAND_MAX).await;
                 unlinked.map_err(ActError::Gateway)?;
@@ -252,6 +252,19 @@ impl AdminSessions {
             HandConnect::Told(answer) => answer.map_err(ActError::Gateway),
             HandConnect::NotBefore(at) => Err(ActError::TooSoon(at)),
         }
+    }
+
+    /// Closes the session, unless it waits for a scan: a gateway may hang then.
+    async fn disconnect(&self, target: &Target, now: Timestamp) -> Result<(), ActError> {
+        let (gateway, token) = (&target.gateway, &target.token);
+        let status = gateway.status(token, ANSWER_MAX).await;
+        if status.is_ok_and(|status| status.connected && !status.logged_in) {
+            return Err(ActError::WaitsForScan);
+        }
+        let closed = gateway.disconnect(token, COMMAND_MAX).await;
+        closed.map_err(ActError::Gateway)?;
+        self.saw(target, SessionState::Down, now).await?;
+        Ok(())
     }
 
     /// Keeps what a command has made of one of ours, so that messages take another one at once.

@@ -257,6 +257,18 @@ pub struct SessionView {
     pub connects_last_hour: usize,
 }
 
+impl SessionView {
+    /// Whether its socket to WhatsApp is open.
+    pub fn is_open(&self) -> bool {
+        self.flags.is_some_and(|flags| flags.connected)
+    }
+
+    /// Whether its account is logged in.
+    pub fn is_logged_in(&self) -> bool {
+        self.flags.is_some_and(|flags| flags.logged_in)
+    }
+}
+
 /// What is known of one of our sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
