@@ -239,6 +239,7 @@ impl Asker {
         }
         for (act, body) in [
             ("pairphone", json!({ "phone": super::PHONE })),
+            ("disconnect", json!({})),
             ("connect", json!({})),
             ("connect", json!({})),
         ] {
