@@ -110,6 +110,11 @@ async function addSession(page) {
   await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
   await page.goto(`${api}${SESSIONS}`);
   await page.locator('#row-branch-3').getByText('Ready').waitFor();
+  await page.locator('#open-branch-3').click();
+  await page.getByLabel('Weight').fill('30');
+  await page.getByRole('button', { name: 'Set the weight' }).click();
+  await page.locator('#facts').getByText('30').waitFor();
+  await check(page, 'a session that was weighed');
 }
 
 /** A notice that waits is shown, its message is found, and it is let be. */

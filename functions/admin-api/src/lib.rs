@@ -1,7 +1,7 @@
 //! What operators ask and do, as JSON; the forms of their pages post to the same routes.
 //!
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
-//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook` and `…/pool`.
+//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool` and `…/weight`.
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
 //! `GET /api/admin/deliveries?messageId=` finds a message.
 //!
@@ -29,6 +29,7 @@ use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::{AdminSessions, Operator};
 use shared::model::replies;
+use shared::model::weight::Weight;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
@@ -234,6 +235,10 @@ fn act_on_session(name: &str, posted: &Posted) -> Result<Act, Problem> {
             Some("no") => Act::TakeOutOfPool,
             _ => return Err(invalid("sends")),
         },
+        "weight" => {
+            let weight = posted.field("weight").and_then(Weight::parse);
+            Act::SetWeight(weight.ok_or_else(|| invalid("weight"))?)
+        }
         _ => return Err(Refusal::NotFound.into()),
     })
 }

@@ -18,6 +18,7 @@ struct Fields {
     name: Option<String>,
     phone: Option<String>,
     sends: Option<bool>,
+    weight: Option<i64>,
 }
 
 /// What is posted.
@@ -31,6 +32,8 @@ pub enum Posted {
         phone: Option<String>,
         /// `yes` or `no`.
         sends: Option<&'static str>,
+        /// A number.
+        weight: Option<String>,
     },
     /// By a page.
     Form(Form),
@@ -97,6 +100,7 @@ impl Posted {
             name: fields.name,
             phone: fields.phone,
             sends: fields.sends.map(word),
+            weight: fields.weight.map(|weight| weight.to_string()),
         })
     }
 
@@ -104,10 +108,16 @@ impl Posted {
     pub fn field(&self, field: &str) -> Option<&str> {
         match self {
             Self::Form(form) => form.field(field),
-            Self::Json { name, phone, sends } => match field {
+            Self::Json {
+                name,
+                phone,
+                sends,
+                weight,
+            } => match field {
                 "name" => name.as_deref(),
                 "phone" => phone.as_deref(),
                 "sends" => *sends,
+                "weight" => weight.as_deref(),
                 _ => None,
             },
         }

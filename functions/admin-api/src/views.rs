@@ -4,6 +4,7 @@ use shared::flows::admin::outbox::{OutboxItem, OutboxPage};
 use shared::flows::admin::sessions::SessionsView;
 use shared::flows::admin::sessions::glance::{Glance, Wrong};
 use shared::flows::admin::sessions::view::{Doing, SessionView};
+use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 use shared::store::deliveries::StoredDelivery;
 
@@ -62,6 +63,7 @@ pub fn session(view: &SessionView) -> Value {
         "deliveredAt": time(view.delivered_at),
         "newChatsToday": view.new_chats,
         "newChatsPerDay": view.new_chats_most,
+        "weight": view.weight.map(Weight::get),
         "connectsLastHour": view.connects_last_hour,
     })
 }

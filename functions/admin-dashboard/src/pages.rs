@@ -12,6 +12,7 @@ use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, Sess
 use shared::flows::admin::sessions::{Customers, SessionsView};
 use shared::model::language::Language;
 use shared::model::replies;
+use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 use shared::store::deliveries::StoredDelivery;
 
@@ -223,6 +224,13 @@ impl SessionsPage<'_> {
                 "Sesi pelanggan tidak ditampilkan: gateway tidak menjawab tepat waktu.",
             )),
         }
+    }
+
+    /// The weight of a session, where some have another one than the others.
+    fn weight_of(&self, session: &SessionView) -> Option<Weight> {
+        let weights = || self.all.sessions.iter().filter_map(|one| one.weight);
+        let differ = weights().min() != weights().max();
+        session.weight.filter(|_| differ)
     }
 
     fn can_add(&self) -> bool {

@@ -14,6 +14,7 @@ use crate::model::country::CountryCaps;
 use crate::model::limits::{DAY, Policy};
 use crate::model::test_numbers::TestNumbers;
 use crate::model::texts::Brand;
+use crate::model::weight::Weight;
 
 /// Environment variables, read one by one.
 pub mod vars;
@@ -121,10 +122,12 @@ pub struct SessionSettings {
     pub restart_url: Option<RestartUrl>,
     /// How many people it may write to for the first time on one day, when that is limited.
     pub new_chats_per_day: Option<u32>,
+    /// Its share of new recipients.
+    pub weight: Weight,
 }
 
 impl SessionSettings {
-    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats.
+    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats, and with the usual share.
     pub fn new(name: impl Into<String>, token: SessionToken) -> Self {
         Self {
             name: name.into(),
@@ -132,6 +135,7 @@ impl SessionSettings {
             gateway: None,
             restart_url: None,
             new_chats_per_day: None,
+            weight: Weight::USUAL,
         }
     }
 }

@@ -186,6 +186,8 @@ impl Asker {
         for (path, body) in [
             ("system/pool", json!({ "sends": false })),
             ("system/pool", json!({})),
+            ("system/weight", json!({ "weight": 30 })),
+            ("system/weight", json!({ "weight": 0 })),
             ("system/pairphone", json!({ "phone": "12" })),
             ("nobody/connect", json!({})),
             ("system/nothing", json!({})),
@@ -238,6 +240,7 @@ impl Asker {
         for (act, body) in [
             ("pool", json!({ "sends": false })),
             ("pool", json!({ "sends": true })),
+            ("weight", json!({ "weight": 30 })),
             ("webhook", json!({})),
             ("disconnect", json!({})),
             ("connect", json!({})),
@@ -264,9 +267,10 @@ impl Asker {
         let sessions = shown["data"]["sessions"].as_array().expect("sessions");
         let mut keys = sessions.iter().filter_map(|session| session["id"].as_str());
         let key = keys.find(|key| key.starts_with("customer.")).expect("one");
-        for act in ["disconnect", "connect", "webhook"] {
+        for act in ["disconnect", "connect", "webhook", "weight"] {
             let path = format!("{SESSIONS}/{key}/{act}");
-            self.act(&theirs, operator, &path, json!({})).await;
+            let body = json!({ "weight": 30 });
+            self.act(&theirs, operator, &path, body).await;
         }
     }
 

@@ -265,6 +265,7 @@ impl AdminSessions {
             delivered_at: item.delivered_at,
             new_chats: item.new_chats_on(now),
             new_chats_most: listed.session.new_chats_per_day,
+            weight: Some(listed.session.weight),
             connects_last_hour: known.connects_last_hour(),
         }
     }
@@ -301,6 +302,7 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
         delivered_at: None,
         new_chats: 0,
         new_chats_most: None,
+        weight: None,
         connects_last_hour: 0,
     })
 }

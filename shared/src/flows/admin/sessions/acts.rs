@@ -1,4 +1,5 @@
 //! What an operator can do with a session. Each act is kept in the audit, also one that was refused.
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::audit::AuditEntry;
@@ -6,6 +7,7 @@ use super::key::SessionKey;
 use super::{ANSWER_MAX, AdminSessions, Operator, Ours};
 use crate::gateway::{Gateway, GatewayError, SessionToken};
 use crate::model::phone::Phone;
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::HandConnect;
 use crate::store::StoreError;
@@ -33,12 +35,14 @@ pub enum Act {
     TakeIntoPool,
     /// Send from it no more.
     TakeOutOfPool,
+    /// Give it another share of new recipients.
+    SetWeight(Weight),
 }
 
 impl Act {
     /// The words for it in the audit.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
+    pub fn word(&self) -> Cow<'static, str> {
+        let word = match self {
             Self::Connect => "session-connect",
             Self::Disconnect => "session-disconnect",
             Self::LogOut => "session-log-out",
@@ -46,7 +50,9 @@ impl Act {
             Self::SetWebhook => "session-set-webhook",
             Self::TakeIntoPool => "session-into-pool",
             Self::TakeOutOfPool => "session-out-of-pool",
-        }
+            Self::SetWeight(weight) => return format!("session-weight-{weight}").into(),
+        };
+        word.into()
     }
 
     /// Whether only somebody may do it who has just proved who they are: it links an account, or unlinks one.
@@ -146,7 +152,7 @@ impl AdminSessions {
         operator: Operator<'_>,
     ) -> Result<Done, ActError> {
         let done = self.perform(key, act, operator.now).await;
-        self.keep(act.as_str(), &key.to_string(), (&done, operator))
+        self.keep(&act.word(), &key.to_string(), (&done, operator))
             .await?;
         done
     }
@@ -205,6 +211,7 @@ impl AdminSessions {
             Act::SetWebhook => self.set_webhook(&target, now).await?,
             Act::TakeIntoPool => self.put_in_pool(target.ours()?, true).await?,
             Act::TakeOutOfPool => self.put_in_pool(target.ours()?, false).await?,
+            Act::SetWeight(weight) => self.weigh(target.ours()?, *weight).await?,
         }
         Ok(Done::Done)
     }

@@ -134,6 +134,7 @@ mod tests {
             delivered_at: None,
             new_chats: 0,
             new_chats_most: None,
+            weight: None,
             connects_last_hour: 0,
         }
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::key::SessionKey;
 use crate::gateway::SessionStatus;
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::spacing;
 use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
@@ -253,6 +254,8 @@ pub struct SessionView {
     pub new_chats: i64,
     /// How many of these it may have in a day.
     pub new_chats_most: Option<u32>,
+    /// Its share of new recipients. Customers' sessions have none.
+    pub weight: Option<Weight>,
     /// How often it was connected within the last hour, as far as that is remembered.
     pub connects_last_hour: usize,
 }
