@@ -173,6 +173,7 @@ async fn a_session_that_weighs_more_gets_more_new_phones_and_takes_none_away() {
     let simulator = system.simulator();
     simulator.set_state("branch-2", scanned).expect("one");
     pass(2 * MINUTE).await;
+    system.watch().await;
     let fresh = system.with_settings(|_| {});
     let served = async |system: &TestSystem, numbers: std::ops::Range<u32>| {
         let mut by_branch = Vec::new();

@@ -1,9 +1,11 @@
 //! What operators ask and do, as JSON; the forms of their pages post to the same routes.
 //!
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
-//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool` and `…/weight`.
+//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool`,
+//! `…/weight` and `…/pairinglink`.
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
-//! `GET /api/admin/deliveries?messageId=` finds a message.
+//! `GET /api/admin/deliveries?messageId=` finds a message. `GET /api/admin/incidents` lists each time messages could not be sent
+//! from a session.
 //!
 //! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it.
 
@@ -23,6 +25,7 @@ use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
 use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxState};
 use shared::flows::admin::sessions::acts::{Act, Done};
@@ -43,6 +46,7 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    incidents: AdminIncidents,
     public_base_url: Option<String>,
     clock: Clock,
 }
@@ -55,6 +59,7 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            incidents: AdminIncidents::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
         }
@@ -104,6 +109,7 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
         }
         ["outbox"] => outbox(app, incoming).await,
         ["deliveries"] => delivery(app, incoming).await,
+        ["incidents"] => incidents(app, incoming).await,
         _ => Err(Refusal::NotFound.into()),
     }
 }
@@ -163,6 +169,20 @@ async fn delivery(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> 
     Ok(Reply::new(replies::ADMIN_DELIVERY, data))
 }
 
+async fn incidents(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let before = query_field(incoming.request, "before");
+    let before = match before.as_deref().map(IncidentKey::parse) {
+        Some(None) => return Err(invalid("before")),
+        before => before.flatten(),
+    };
+    let current = app.sessions.incidents().await;
+    let current = current.map_err(|error| Problem::internal(&error))?;
+    let page = app.incidents.page(before.as_ref(), &current, incoming.now);
+    let page = page.await.map_err(|error| Problem::internal(&error))?;
+    let data = views::incidents(&current, &page);
+    Ok(Reply::new(replies::ADMIN_INCIDENTS, data))
+}
+
 fn invalid(field: &'static str) -> Problem {
     let message = replies::ADMIN_FIELD_WRONG.with("field", field);
     Problem::bad_request("INVALID_FIELD", message)
@@ -200,6 +220,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             Ok(match done {
                 Done::Done => Outcome::done(),
                 Done::LinkingCode(code) => Outcome::linking_code(code),
+                Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
         }
         ["outbox", key, act] => {
@@ -230,6 +251,7 @@ fn act_on_session(name: &str, posted: &Posted) -> Result<Act, Problem> {
         "logout" => Act::LogOut,
         "pairphone" => Act::PairPhone(fields::phone(posted.field("phone"), "phone")?),
         "webhook" => Act::SetWebhook,
+        "pairinglink" => Act::MakePairingLink,
         "pool" => match posted.field("sends") {
             Some("yes") => Act::TakeIntoPool,
             Some("no") => Act::TakeOutOfPool,

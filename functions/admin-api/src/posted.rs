@@ -3,12 +3,13 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::edge::admin::{self, Form, is_form};
+use shared::edge::admin::{self, CookieChange, Form, is_form, set_cookie};
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
+use shared::flows::admin::pairing_links::PairingLink;
 use shared::flows::admin::sessions::key::SessionKey;
-use shared::model::admin::AdminPath;
+use shared::model::admin::{AdminPath, AdminSecret};
 use shared::model::replies;
 
 /// The fields of a JSON body. A request without a body has none.
@@ -48,6 +49,8 @@ pub struct Outcome {
     page: Option<AdminPath>,
     /// What the page shows, as fields of its query.
     shown: Vec<(&'static str, String)>,
+    /// A pairing link that the page shows.
+    link: Option<AdminSecret>,
 }
 
 impl Outcome {
@@ -58,6 +61,7 @@ impl Outcome {
             status: StatusCode::OK,
             page: None,
             shown: vec![("done", "done".into())],
+            link: None,
         }
     }
 
@@ -70,6 +74,15 @@ impl Outcome {
         }
     }
 
+    /// Somebody has to open this link where the phone is.
+    pub fn pairing_link(link: &PairingLink) -> Self {
+        Self {
+            data: json!({ "path": link.path(), "expiresAt": link.expires_at.rfc3339() }),
+            link: Some(link.secret().clone()),
+            ..Self::done()
+        }
+    }
+
     /// There is one session more.
     pub fn added(key: &SessionKey) -> Self {
         Self {
@@ -77,6 +90,7 @@ impl Outcome {
             status: StatusCode::CREATED,
             page: AdminPath::parse(&format!("/admin/dashboard/whatsapp-sessions/{key}")),
             shown: vec![("done", "added".into())],
+            link: None,
         }
     }
 }
@@ -142,7 +156,11 @@ impl Posted {
         match done {
             Ok(outcome) => {
                 let page = outcome.page.unwrap_or(back);
-                admin::redirect(&page.with_query(&outcome.shown))
+                let mut response = admin::redirect(&page.with_query(&outcome.shown));
+                if let Some(link) = &outcome.link {
+                    set_cookie(&mut response, &CookieChange::Show(link));
+                }
+                response
             }
             Err(problem) => refused(incoming, &back, problem),
         }

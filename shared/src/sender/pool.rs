@@ -228,6 +228,8 @@ pub(super) struct Choice {
     pub(super) contact: Contact,
     /// As in [`Candidate`].
     pub(super) new_chats_max: Option<u32>,
+    /// Whether it is the first in the recipient's order, however fit it is.
+    pub(super) comes_first: bool,
 }
 
 impl Choice {
@@ -256,6 +258,7 @@ impl Choice {
             item,
             contact,
             new_chats_max,
+            comes_first: false,
         }
     }
 
@@ -315,10 +318,9 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
-        if choices.is_empty() {
-            return Err(PickError::NoSession);
-        }
+    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
+        let first = choices.first_mut().ok_or(PickError::NoSession)?;
+        first.comes_first = true;
         let (closed, mut open): (Vec<_>, Vec<_>) = choices
             .into_iter()
             .partition(|choice| choice.rank == Rank::Closed);

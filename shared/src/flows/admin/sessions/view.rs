@@ -1,6 +1,7 @@
 //! What an operator sees of one session: pure, from the session's item and its flags.
 use std::time::Duration;
 
+use super::super::incidents::Incident;
 use super::key::SessionKey;
 use crate::gateway::SessionStatus;
 use crate::model::weight::Weight;
@@ -258,6 +259,8 @@ pub struct SessionView {
     pub weight: Option<Weight>,
     /// How often it was connected within the last hour, as far as that is remembered.
     pub connects_last_hour: usize,
+    /// The time in which messages cannot be sent from it, while that goes on.
+    pub incident: Option<Incident>,
 }
 
 /// What is known of one of our sessions.
