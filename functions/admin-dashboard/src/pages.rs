@@ -187,22 +187,8 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
             link: None,
         });
     }
-    if let Some(link) = admin::shown_cookie(incoming.request) {
-        let given = words::say(
-            language,
-            "Give this link to whoever holds the phone. It shows the QR code to the first browser that opens it, for 15 minutes. It is shown here once.",
-            "Berikan tautan ini kepada pemegang ponsel. Kode QR ditampilkan di peramban pertama yang membukanya, selama 15 menit. Tautan hanya tampil di sini sekali.",
-        );
-        return Some(Notice {
-            is_problem: false,
-            text: given.to_owned(),
-            code: None,
-            link: Some(admin::public_url(
-                incoming.request,
-                public,
-                &pairing_links::path_of(&link),
-            )),
-        });
+    if let Some(link) = shown_link(incoming, public) {
+        return Some(link);
     }
     let code = field("code").filter(|code| is_linking_code(code));
     let done = field("done").map(|done| told_of(&done, language));
@@ -220,6 +206,23 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
         text,
         code,
         link: None,
+    })
+}
+
+/// A link that was just made.
+fn shown_link(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
+    let link = admin::shown_cookie(incoming.request)?;
+    let given = words::say(
+        incoming.caller.language,
+        "Give this link to whoever holds the phone. It shows the QR code to the first browser that opens it, for 15 minutes. It is shown here once.",
+        "Berikan tautan ini kepada pemegang ponsel. Kode QR ditampilkan di peramban pertama yang membukanya, selama 15 menit. Tautan hanya tampil di sini sekali.",
+    );
+    let path = pairing_links::path_of(&link);
+    Some(Notice {
+        is_problem: false,
+        text: given.to_owned(),
+        code: None,
+        link: Some(admin::public_url(incoming.request, public, &path)),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::store::deliveries::DeliveryItem;
 use crate::store::whatsapp_sessions::SeenState;
-use crate::store::whatsapp_sessions::incidents::MissedMessage;
+use crate::store::whatsapp_sessions::incident::MissedMessage;
 use crate::store::whatsapp_sessions::sends::SendRecord;
 
 /// One message to send.

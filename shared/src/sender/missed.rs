@@ -5,7 +5,7 @@ use super::pool::Choice;
 use super::queue::Place;
 use super::rank::Rank;
 use crate::store::whatsapp_sessions::SessionState;
-use crate::store::whatsapp_sessions::incidents::{MissedEnd, MissedKind, MissedMessage};
+use crate::store::whatsapp_sessions::incident::{MissedEnd, MissedKind, MissedMessage};
 
 /// A message that counts, if its session cannot send it at once.
 pub(super) struct Countable {
@@ -122,83 +122,45 @@ mod tests {
         }
     }
 
+    const BAD: (&str, bool) = ("a", true);
+    const GOOD: (&str, bool) = ("a", false);
+    const OTHER: (&str, bool) = ("b", false);
+
+    /// How a message counts for the session `a`, by name of the case.
+    #[track_caller]
+    fn check(case: &str, delivery: &Delivery, expected: Option<MissedEnd>) {
+        let counted = missed(delivery, Some(&countable(None, false)));
+        let counted = counted.map(|missed| (missed.session, missed.end));
+        let expected = expected.map(|end| ("a".to_owned(), end));
+        assert_eq!(counted, expected, "{case}");
+        assert_eq!(missed(delivery, None), None, "{case}: to nobody");
+    }
+
     #[test]
-    fn a_message_counts_where_its_session_could_not_send_it_at_once() {
-        use MissedEnd::{Elsewhere, Failed, Unconfirmed, Waited};
-        let down = Outcome::NotSent(Reason::SessionDown);
-        let (bad, good) = (("a", true), ("a", false));
-        for (case, outcome, session, tried, passed_over, expected) in [
-            ("at once", Outcome::Sent, "a", vec![good], None, None),
-            (
-                "after a recovery",
-                Outcome::Sent,
-                "a",
-                vec![bad],
-                None,
-                Some(("a", Waited)),
-            ),
-            (
-                "over another",
-                Outcome::Sent,
-                "b",
-                vec![bad, ("b", false)],
-                None,
-                Some(("a", Elsewhere)),
-            ),
-            (
-                "its queue is full",
-                Outcome::Sent,
-                "b",
-                vec![("b", false)],
-                None,
-                None,
-            ),
-            (
-                "passed over",
-                Outcome::Sent,
-                "b",
-                vec![("b", false)],
-                Some("a"),
-                Some(("a", Elsewhere)),
-            ),
-            ("not sent", down, "a", vec![bad], None, Some(("a", Failed))),
-            (
-                "no such number",
-                Outcome::NotSent(Reason::NotOnWhatsApp),
-                "a",
-                vec![bad],
-                None,
-                None,
-            ),
-            (
-                "too many",
-                Outcome::NotSent(Reason::Busy),
-                "a",
-                vec![good],
-                None,
-                None,
-            ),
-            (
-                "no answer",
-                Outcome::Unknown,
-                "a",
-                vec![good],
-                None,
-                Some(("a", Unconfirmed)),
-            ),
-        ] {
-            let delivery = delivery(outcome, session, &tried);
-            let counted = missed(&delivery, Some(&countable(passed_over, false)));
-            let counted = counted.map(|missed| (missed.session, missed.end));
-            let expected = expected.map(|(name, end)| (name.to_owned(), end));
-            assert_eq!(counted, expected, "{case}");
-            assert_eq!(missed(&delivery, None), None, "{case}: to nobody");
-        }
-        let kept = missed(&delivery(down, "a", &[bad]), Some(&countable(None, true)));
-        assert_eq!(
-            kept.map(|missed| missed.end),
-            Some(Waited),
-            "a notice is kept"
-        );
+    fn a_message_that_was_sent_counts_where_its_session_could_not_send_it_at_once() {
+        let sent = |session, tried: &[_]| delivery(Outcome::Sent, session, tried);
+        check("at once", &sent("a", &[GOOD]), None);
+        check("recovered", &sent("a", &[BAD]), Some(MissedEnd::Waited));
+        let elsewhere = Some(MissedEnd::Elsewhere);
+        check("over another", &sent("b", &[BAD, OTHER]), elsewhere);
+        check("a full queue", &sent("b", &[OTHER]), None);
+        let passed_over = countable(Some("a"), false);
+        let counted = missed(&sent("b", &[OTHER]), Some(&passed_over));
+        let counted = counted.map(|missed| (missed.session, missed.end));
+        assert_eq!(counted, Some(("a".into(), MissedEnd::Elsewhere)));
+    }
+
+    #[test]
+    fn a_message_that_was_not_sent_counts_where_its_session_is_why() {
+        let unsent = |reason, tried: &[_]| delivery(Outcome::NotSent(reason), "a", tried);
+        let failed = unsent(Reason::SessionDown, &[BAD]);
+        check("its session", &failed, Some(MissedEnd::Failed));
+        check("no number", &unsent(Reason::NotOnWhatsApp, &[BAD]), None);
+        check("too many", &unsent(Reason::Busy, &[GOOD]), None);
+        let unknown = delivery(Outcome::Unknown, "a", &[GOOD]);
+        check("no answer", &unknown, Some(MissedEnd::Unconfirmed));
+        let kept = missed(&failed, Some(&countable(None, true)));
+        let end = kept.map(|missed| missed.end);
+        assert_eq!(end, Some(MissedEnd::Waited), "a notice is kept");
     }
 }

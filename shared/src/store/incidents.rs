@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-use super::whatsapp_sessions::incidents::{Incident, Missed, MissedKind};
+use super::whatsapp_sessions::incident::{Incident, Missed, MissedKind};
 use super::{Fields, Item, StoreError, condition_failed, number, retrying_conflicts, text};
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;

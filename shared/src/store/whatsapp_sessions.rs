@@ -21,6 +21,9 @@ use crate::runtime::Backends;
 pub mod taken;
 
 /// The time in which messages could not be sent from a session.
+pub mod incident;
+
+/// When that begins and ends, and which messages count.
 pub mod incidents;
 
 /// Who has called for somebody to pair a session.

@@ -4,7 +4,7 @@ use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::incidents::Incidents;
 pub use crate::store::incidents::{IncidentKey, PastIncident};
-pub use crate::store::whatsapp_sessions::incidents::{Incident, Missed};
+pub use crate::store::whatsapp_sessions::incident::{Incident, Missed};
 
 /// How many incidents a page has at most.
 pub const INCIDENTS_PER_PAGE: usize = 50;

@@ -6,7 +6,8 @@ use crate::runtime::Backends;
 use crate::sender::Ward;
 use crate::store::StoreError;
 use crate::store::incidents::Incidents;
-use crate::store::whatsapp_sessions::incidents::{Incident, IncidentNews};
+use crate::store::whatsapp_sessions::incident::Incident;
+use crate::store::whatsapp_sessions::incidents::IncidentNews;
 use crate::store::whatsapp_sessions::{SessionItem, SessionState, WhatsAppSessions};
 
 /// Watches over the incidents.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::incidents::Incident;
+use super::incident::Incident;
 use super::taken::{self, TakenMessage};
 use crate::platform::timestamp::Timestamp;
 use crate::store::{Fields, Item, number, text};
