@@ -28,6 +28,9 @@ pub mod wuzapi;
 /// What the gateway tells by itself.
 pub mod webhook;
 
+/// Chats that somebody is called in.
+pub mod chat;
+
 /// CAPTCHAs: did somebody solve one?
 pub mod captcha;
 

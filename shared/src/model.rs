@@ -54,6 +54,9 @@ pub mod account;
 /// A chat that somebody is asked to open, so that a code can be its answer.
 pub mod open_chat;
 
+/// How large the share of a session is.
+pub mod weight;
+
 /// Key rings: the keys that derive codes and sign tokens.
 pub mod keys;
 

@@ -74,6 +74,9 @@ mod recover;
 /// What a delivery has shown, once it is over.
 mod finish;
 
+/// What a message counts as in an incident.
+mod missed;
+
 /// The loop that sends one message over one session.
 mod act;
 
@@ -248,7 +251,7 @@ impl Sender {
                 self.record_shown(delivery, shown).await;
             }
         };
-        let (story, ()) = tokio::join!(story, shown);
+        let (story, (), ()) = tokio::join!(story, shown, self.count_missed(delivery));
         match story {
             // Its receipt has waited for the record.
             Ok(Some(delivered_at)) => {
@@ -258,6 +261,18 @@ impl Sender {
             }
             Ok(None) => {}
             Err(error) => not_recorded(delivery, &delivery.session, &error),
+        }
+    }
+
+    /// Counts a message that its session could not send at once. One that it could writes nothing more.
+    async fn count_missed(&self, delivery: &Delivery) {
+        let Some(missed) = &delivery.missed else {
+            return;
+        };
+        let (sessions, id) = (&self.services.sessions, &delivery.message_id);
+        let counted = sessions.count_missed(missed, id, delivery.started).await;
+        if let Err(error) = counted {
+            not_recorded(delivery, &missed.session, &error);
         }
     }
 

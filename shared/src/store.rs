@@ -52,6 +52,12 @@ pub mod admins;
 /// What operators did.
 pub mod audit;
 
+/// The links that show the QR code of a session.
+pub mod pairing_links;
+
+/// The incidents that have ended.
+pub mod incidents;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

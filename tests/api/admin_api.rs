@@ -279,6 +279,69 @@ async fn a_paired_session_that_was_taken_out_of_the_pool_is_not_added_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_weighs_more_gets_more_new_phones_and_takes_none_away() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    submit(&browser, SESSIONS, &[("name", "branch-2")]).await;
+    let scanned = local::simulator::SessionState::Paired;
+    let simulator = system.simulator();
+    simulator.set_state("branch-2", scanned).expect("one");
+    pass(2 * MINUTE).await;
+    system.watch().await;
+    let fresh = system.with_settings(|_| {});
+    let served = async |system: &TestSystem, numbers: std::ops::Range<u32>| {
+        let mut by_branch = Vec::new();
+        for number in numbers {
+            let phone = format!("0812777{number:04}");
+            add_user(system, &phone).await;
+            let sent = ask_code(system, &phone).await;
+            assert_eq!(sent.status, 200, "{}", sent.json);
+            let messages = people::messages(system, &phone);
+            let last = messages.last().expect("a message");
+            by_branch.push(last.session == "branch-2");
+            pass(2 * SECOND).await;
+        }
+        by_branch
+    };
+    let before = served(&fresh, 0..24).await;
+    let path = format!("{SESSIONS}/branch-2/weight");
+    let weighed = submit(&browser, &path, &[("weight", "100")]).await;
+    assert_eq!(way(&weighed), format!("{SESSIONS_PAGE}?done=done"));
+    assert_eq!(session(&browser, "branch-2").await["weight"], 100);
+    pass(2 * MINUTE).await;
+    let heavier = system.with_settings(|_| {});
+    assert_eq!(served(&heavier, 0..24).await, before, "they have a session");
+    let of_new = served(&heavier, 100..124).await;
+    let branch = |served: &[bool]| served.iter().filter(|by_branch| **by_branch).count();
+    assert!(branch(&before) < 18, "half of 24: {}", branch(&before));
+    assert!(branch(&of_new) >= 18, "ten of eleven: {}", branch(&of_new));
+
+    for (path, weight, problem) in [
+        (path.as_str(), "101", "INVALID_FIELD"),
+        (path.as_str(), "heavy", "INVALID_FIELD"),
+        (&format!("{SESSIONS}/system/weight"), "20", "IN_SETTINGS"),
+    ] {
+        let refused = submit(&browser, path, &[("weight", weight)]).await;
+        let told = format!("{SESSIONS_PAGE}?problem={problem}");
+        assert_eq!(way(&refused), told, "{path} {weight}");
+    }
+    assert_eq!(session(&browser, "branch-2").await["weight"], 100);
+    let audit = Audit::new(&system.without_faults());
+    let page = audit.page(None, system.now()).await.expect("the store");
+    let told = |what: &str, whom: &str, result: &str| {
+        page.entries.iter().any(|entry| {
+            (
+                entry.what.as_str(),
+                entry.whom.as_deref(),
+                entry.result.as_str(),
+            ) == (what, Some(whom), result)
+        })
+    };
+    assert!(told("session-weight-100", "branch-2", "done"));
+    assert!(told("session-weight-20", "system", "one of the settings"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_connects_at_once_one_is_told_to_wait() {
     let system = with_gateway().await;
     let browser = operator(&system).await;

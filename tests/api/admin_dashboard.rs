@@ -7,9 +7,10 @@ use super::admin_api::{operator, with_gateway};
 use super::*;
 
 const SESSIONS: &str = "/admin/dashboard/whatsapp-sessions";
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     SESSIONS,
     "/admin/dashboard/whatsapp-sessions/system",
+    "/admin/dashboard/incidents",
     "/admin/dashboard/outbox",
     "/admin/dashboard/deliveries",
     "/admin/dashboard/audit",

@@ -1,7 +1,9 @@
 //! What a client can see of each endpoint: replies, messages on phones, and what is left in the tables.
 mod admin_api;
 mod admin_dashboard;
+mod admin_incidents;
 mod admin_login;
+mod admin_pairing;
 mod auth_jwks;
 mod auth_refresh;
 mod auth_send_otp;

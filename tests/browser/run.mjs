@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 
 const [binary, screenshots] = process.argv.slice(2);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const PAGES = ['whatsapp-sessions', 'whatsapp-sessions/system', 'outbox', 'outbox?state=dead', 'deliveries', 'audit'];
+const PAGES = ['whatsapp-sessions', 'whatsapp-sessions/system', 'incidents', 'outbox', 'outbox?state=dead', 'deliveries', 'audit'];
 const SESSIONS = '/admin/dashboard/whatsapp-sessions';
 const WIDTHS = [360, 1440];
 const BYTES_MAX = 60 * 1024;
@@ -120,6 +120,53 @@ async function addSession(page) {
   await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
   await page.goto(`${api}${SESSIONS}`);
   await page.locator('#row-branch-3').getByText('Ready').waitFor();
+  await page.locator('#open-branch-3').click();
+  await page.getByLabel('Weight').fill('30');
+  await page.getByRole('button', { name: 'Set the weight' }).click();
+  await page.locator('#facts').getByText('30').waitFor();
+  await check(page, 'a session that was weighed');
+}
+
+/** Somebody without an account scans by a link, in both themes and widths; without script the page fetches itself again. */
+async function pairByLink(page) {
+  await play('session/session-2', { state: 'logged_out' });
+  await page.goto(`${api}${SESSIONS}/session-2`);
+  const connect = page.getByRole('button', { name: 'Connect to pair' });
+  if (await connect.isVisible()) await connect.click();
+  await page.getByText('The phone is with somebody else').click();
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  await check(page, 'a link that was made');
+  await shoot(page, 'link');
+  const link = await page.locator('.link a').getAttribute('href');
+  await page.reload();
+  assert.equal(await page.locator('.link a').count(), 0, 'the link is shown once');
+  const phone = await browser.newContext({ javaScriptEnabled: false, locale: 'id-ID', viewport: { width: 360, height: 740 } });
+  const plain = await phone.newPage();
+  await plain.goto(link);
+  await plain.getByRole('button', { name: 'Tampilkan kode QR' }).click();
+  await plain.getByRole('img').waitFor({ timeout: 30_000 });
+  const state = await phone.storageState();
+  for (const colorScheme of ['light', 'dark']) for (const width of WIDTHS) {
+    const locale = width === 360 ? 'id-ID' : 'en-GB';
+    const context = await browser.newContext({ colorScheme, locale, storageState: state, viewport: { width, height: 740 } });
+    const shown = await context.newPage();
+    await shown.goto(link);
+    await shown.getByRole('img').waitFor();
+    await check(shown, `pairing-${colorScheme}-${width}`);
+    await shoot(shown, `pairing-${colorScheme}-${width}`);
+    await context.close();
+    const other = await browser.newContext({ colorScheme, locale, viewport: { width, height: 740 } });
+    const used = await other.newPage();
+    await used.goto(link);
+    await used.getByRole('alert').waitFor();
+    await check(used, `pairing-used-${colorScheme}-${width}`);
+    await other.close();
+  }
+  await scan('session-2');
+  await plain.getByText('Tertaut.').waitFor({ timeout: 30_000 });
+  await phone.close();
+  await page.goto(`${api}${SESSIONS}/session-2`);
+  await page.locator('#state').getByText('Ready').waitFor({ timeout: 30_000 });
 }
 
 /** A notice that waits is shown, its message is found, and it is let be. */
@@ -228,6 +275,7 @@ try {
     'the weight of a page': () => weigh(login),
     'unpaired and paired again': () => pairAgain(page),
     'a session added': () => addSession(page),
+    'paired by a link': () => pairByLink(page),
     'a notice discarded': () => discard(page),
     'live': () => stayLive(page),
     'by keyboard': () => byKeyboard(page),

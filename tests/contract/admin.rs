@@ -1,8 +1,10 @@
 //! Everything that the pages of operators do to a table.
 use std::time::Duration;
 
-use local::simulator::Scenario;
+use local::simulator::{Scenario, SessionState};
 use serde_json::json;
+use shared::flows::admin::audit::Who;
+use shared::flows::admin::pairing_links::PairingLinks;
 use shared::model::admin::{AdminPhones, AdminSecret};
 use shared::model::caller::Caller;
 use tests::TestSystem;
@@ -117,8 +119,35 @@ async fn meet_troubles(asker: &mut Asker) {
     asker.watch(&system, PAGES);
 }
 
+/// Opens pairing links: of a session that is closed, one that waits, and one that is paired.
+async fn pair(asker: &mut Asker) {
+    let system = TestSystem::start().await;
+    system.simulator().play(&Scenario::Unpaired);
+    let links = PairingLinks::new(&system.without_faults());
+    let caller = Caller::with_iam("test", system.now().plus(MINUTE));
+    let from = (&caller, system.now());
+    let made = links.make("system", Who::Monitor, from).await;
+    let path = made.expect("the store").path();
+    system.database().forget_calls();
+    let (browser, second) = (Browser::new(&system), Browser::new(&system));
+    let waiting = second.get(&path).await;
+    let page = browser.get(&path).await;
+    browser.submit(&page, &path, &[]).await;
+    for state in [SessionState::LoggedOut, SessionState::Paired] {
+        browser.get(&path).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        browser.get(&path).await;
+        second.submit(&waiting, &path, &[]).await;
+        system.simulator().set_state("system", state).expect("one");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    browser.get(&path).await;
+    asker.watch(&system, "admin-pairing");
+}
+
 /// Does all of it.
 pub async fn use_pages(asker: &mut Asker) {
     Box::pin(sign_in_and_out(asker)).await;
     Box::pin(meet_troubles(asker)).await;
+    Box::pin(pair(asker)).await;
 }

@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::simulator::Scenario;
+use local::simulator::{Scenario, SessionState};
 use serde_json::json;
 use serde_yaml_ng::Value;
+use shared::gateway::chat::ChatHook;
 use shared::runtime::custom_resource::ResourceRequest;
 use tests::{TestSystem, people};
 
@@ -120,6 +121,8 @@ const MONITOR: &str = "session-monitor";
 async fn watch_sessions(asker: &mut Asker) {
     let system = TestSystem::builder().settings(|settings| {
         settings.public_base_url = Some("https://api.example.com".into());
+        // Nobody listens there.
+        settings.pairing_hook = Some(ChatHook::new("http://127.0.0.1:1/hook"));
     });
     let system = system.build().await;
     people::add_user(&system, "08123456789").await;
@@ -127,11 +130,17 @@ async fn watch_sessions(asker: &mut Asker) {
     let app = session_monitor::App::new(system.backends());
     for scenario in [
         Scenario::Healthy,
+        Scenario::Unpaired,
+        Scenario::Healthy,
         Scenario::ColdSession,
         Scenario::WhatsappUnreachable { lasts_ms: None },
         Scenario::ColdSession,
     ] {
         system.simulator().play(&scenario);
+        if scenario == Scenario::Healthy {
+            let paired = SessionState::Online;
+            system.simulator().set_state("system", paired).expect("one");
+        }
         tokio::time::sleep(Duration::from_secs(60)).await;
         system.database().forget_calls();
         let deadline = system.now().plus(Duration::from_secs(60));

@@ -132,6 +132,7 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         whatsapp_sessions,
         admins,
         audit,
+        incidents,
     } = Tables::default();
     for (table, key) in [
         (challenges, "phone"),
@@ -146,6 +147,7 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         (whatsapp_sessions, "name"),
         (admins, "id"),
         (audit, "day"),
+        (incidents, "list"),
     ] {
         let attribute = AttributeDefinition::builder()
             .attribute_name(key)

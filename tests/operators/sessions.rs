@@ -52,9 +52,21 @@ async fn a_session_is_added_listed_changed_and_removed() {
     assert!(text.contains(expected), "{text}");
     assert!(text.starts_with("system  send"), "{text}");
 
+    let set = ["set", "sales", "--weight", "30"];
+    sessions(&system, &set).await.expect("changed");
+    let text = listed(&system).await;
+    assert!(text.contains(" new chats today, weight 30; "), "{text}");
+    for (given, fix) in [("0", "from 1 to 100"), ("101", "from 1 to 100")] {
+        let set = ["set", "sales", "--weight", given];
+        let refused = sessions(&system, &set).await.expect_err("a refusal");
+        assert!(refused.contains(fix), "{given}: {refused}");
+    }
+
     let set = [
         "set",
         "sales",
+        "--weight",
+        "10",
         "--use",
         "off",
         "--new-chats-per-day",

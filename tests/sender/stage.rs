@@ -186,6 +186,7 @@ pub fn outgoing(number: u64) -> Outgoing {
         first_contact: false,
         code_asked_at: None,
         once_unknown: OnceUnknown::GoesElsewhere,
+        is_repeat: false,
     }
 }
 

@@ -1,9 +1,11 @@
 //! What operators ask and do, as JSON; the forms of their pages post to the same routes.
 //!
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
-//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook` and `…/pool`.
+//! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool`,
+//! `…/weight` and `…/pairinglink`.
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
-//! `GET /api/admin/deliveries?messageId=` finds a message.
+//! `GET /api/admin/deliveries?messageId=` finds a message. `GET /api/admin/incidents` lists each time messages could not be sent
+//! from a session.
 //!
 //! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it. Only
 //! `pairphone` answers a form with a page of its own: what is in an address stays in the history of the browser, and anybody can
@@ -28,12 +30,14 @@ use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::{Incoming, Intake};
 use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxState};
 use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::{AdminSessions, Operator};
 use shared::model::replies;
+use shared::model::weight::Weight;
 use shared::platform::clock::Clock;
 use shared::runtime::Backends;
 use shared::store::StoreError;
@@ -47,6 +51,7 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    incidents: AdminIncidents,
     intake: Intake,
     public_base_url: Option<String>,
     clock: Clock,
@@ -60,6 +65,7 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            incidents: AdminIncidents::new(backends),
             intake: Intake::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
@@ -110,6 +116,7 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
         }
         ["outbox"] => outbox(app, incoming).await,
         ["deliveries"] => delivery(app, incoming).await,
+        ["incidents"] => incidents(app, incoming).await,
         _ => Err(Refusal::NotFound.into()),
     }
 }
@@ -169,6 +176,20 @@ async fn delivery(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> 
     Ok(Reply::new(replies::ADMIN_DELIVERY, data))
 }
 
+async fn incidents(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
+    let before = query_field(incoming.request, "before");
+    let before = match before.as_deref().map(IncidentKey::parse) {
+        Some(None) => return Err(invalid("before")),
+        before => before.flatten(),
+    };
+    let current = app.sessions.incidents().await;
+    let current = current.map_err(|error| Problem::internal(&error))?;
+    let page = app.incidents.page(before.as_ref(), &current, incoming.now);
+    let page = page.await.map_err(|error| Problem::internal(&error))?;
+    let data = views::incidents(&current, &page);
+    Ok(Reply::new(replies::ADMIN_INCIDENTS, data))
+}
+
 fn invalid(field: &'static str) -> Problem {
     let message = replies::ADMIN_FIELD_WRONG.with("field", field);
     Problem::bad_request("INVALID_FIELD", message)
@@ -207,6 +228,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             Ok(match done {
                 Done::Done => Outcome::done(),
                 Done::LinkingCode(code) => Outcome::linking_code(code),
+                Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
         }
         ["outbox", key, act] => {
@@ -237,11 +259,16 @@ fn act_on_session(name: &str, posted: &Posted) -> Result<Act, Problem> {
         "logout" => Act::LogOut,
         "pairphone" => Act::PairPhone(fields::phone(posted.field("phone"), "phone")?),
         "webhook" => Act::SetWebhook,
+        "pairinglink" => Act::MakePairingLink,
         "pool" => match posted.field("sends") {
             Some("yes") => Act::TakeIntoPool,
             Some("no") => Act::TakeOutOfPool,
             _ => return Err(invalid("sends")),
         },
+        "weight" => {
+            let weight = posted.field("weight").and_then(Weight::parse);
+            Act::SetWeight(weight.ok_or_else(|| invalid("weight"))?)
+        }
         _ => return Err(Refusal::NotFound.into()),
     })
 }

@@ -3,12 +3,13 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::edge::admin::{self, Form, is_form};
+use shared::edge::admin::{self, CookieChange, Form, is_form, set_cookie};
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
+use shared::flows::admin::pairing_links::PairingLink;
 use shared::flows::admin::sessions::key::SessionKey;
-use shared::model::admin::AdminPath;
+use shared::model::admin::{AdminPath, AdminSecret};
 use shared::model::language::Language;
 use shared::model::replies;
 
@@ -21,6 +22,7 @@ struct Fields {
     name: Option<String>,
     phone: Option<String>,
     sends: Option<bool>,
+    weight: Option<i64>,
 }
 
 /// What is posted.
@@ -34,6 +36,8 @@ pub enum Posted {
         phone: Option<String>,
         /// `yes` or `no`.
         sends: Option<&'static str>,
+        /// A number.
+        weight: Option<String>,
     },
     /// By a page.
     Form(Form),
@@ -56,6 +60,8 @@ enum Shown {
     Page(AdminPath, &'static str),
     /// A code to type on a phone, which stands in no address.
     LinkingCode(String),
+    /// The page that the form came from, with a pairing link, which stands in no address either.
+    PairingLink(AdminSecret),
 }
 
 impl Outcome {
@@ -73,6 +79,15 @@ impl Outcome {
         Self {
             data: json!({ "linkingCode": code }),
             shown: Shown::LinkingCode(code),
+            ..Self::done()
+        }
+    }
+
+    /// Somebody has to open this link where the phone is.
+    pub fn pairing_link(link: &PairingLink) -> Self {
+        Self {
+            data: json!({ "path": link.path(), "expiresAt": link.expires_at.rfc3339() }),
+            shown: Shown::PairingLink(link.secret().clone()),
             ..Self::done()
         }
     }
@@ -98,6 +113,11 @@ impl Shown {
             Self::Back(word) => Ok(to(back, word)),
             Self::Page(page, word) => Ok(to(&page, word)),
             Self::LinkingCode(code) => linking_code::page(language, &code, back),
+            Self::PairingLink(link) => {
+                let mut response = to(back, "done");
+                set_cookie(&mut response, &CookieChange::Show(&link));
+                Ok(response)
+            }
         }
     }
 }
@@ -121,6 +141,7 @@ impl Posted {
             name: fields.name,
             phone: fields.phone,
             sends: fields.sends.map(word),
+            weight: fields.weight.map(|weight| weight.to_string()),
         })
     }
 
@@ -128,10 +149,16 @@ impl Posted {
     pub fn field(&self, field: &str) -> Option<&str> {
         match self {
             Self::Form(form) => form.field(field),
-            Self::Json { name, phone, sends } => match field {
+            Self::Json {
+                name,
+                phone,
+                sends,
+                weight,
+            } => match field {
                 "name" => name.as_deref(),
                 "phone" => phone.as_deref(),
                 "sends" => *sends,
+                "weight" => weight.as_deref(),
                 _ => None,
             },
         }

@@ -1,9 +1,13 @@
 //! What is answered, as JSON.
 use serde_json::{Value, json};
+use shared::flows::admin::incidents::{
+    CurrentIncident, Incident, IncidentsPage, Missed, PastIncident,
+};
 use shared::flows::admin::outbox::{OutboxItem, OutboxPage};
 use shared::flows::admin::sessions::SessionsView;
 use shared::flows::admin::sessions::glance::{Glance, Wrong};
 use shared::flows::admin::sessions::view::{Doing, SessionView};
+use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 use shared::store::deliveries::StoredDelivery;
 
@@ -28,6 +32,7 @@ fn wrong(wrong: &Wrong) -> Value {
         "name": wrong.name,
         "health": wrong.health.as_str(),
         "doing": doing(wrong.doing),
+        "incident": wrong.incident.as_ref().map(incident),
     })
 }
 
@@ -62,7 +67,54 @@ pub fn session(view: &SessionView) -> Value {
         "deliveredAt": time(view.delivered_at),
         "newChatsToday": view.new_chats,
         "newChatsPerDay": view.new_chats_most,
+        "weight": view.weight.map(Weight::get),
         "connectsLastHour": view.connects_last_hour,
+    })
+}
+
+/// What goes on with a session.
+fn incident(incident: &Incident) -> Value {
+    json!({
+        "since": incident.began.rfc3339(),
+        "cause": incident.cause,
+        "connects": incident.connects,
+        "restarts": incident.restarts,
+        "codes": missed(incident.codes),
+        "notices": missed(incident.notices),
+    })
+}
+
+fn missed(missed: Missed) -> Value {
+    json!({
+        "failed": missed.failed,
+        "unconfirmed": missed.unconfirmed,
+        "waited": missed.waited,
+        "elsewhere": missed.elsewhere,
+    })
+}
+
+/// Each time messages could not be sent from a session.
+pub fn incidents(current: &[CurrentIncident], page: &IncidentsPage) -> Value {
+    let current: Vec<_> = current
+        .iter()
+        .map(|one| json!({ "session": one.session, "incident": incident(&one.incident) }))
+        .collect();
+    let past: Vec<_> = page.past.iter().map(past_incident).collect();
+    let older = page.older.as_ref().map(|key| key.as_str());
+    json!({ "current": current, "past": past, "older": older })
+}
+
+fn past_incident(one: &PastIncident) -> Value {
+    json!({
+        "session": one.session,
+        "since": one.began.rfc3339(),
+        "until": one.ended.rfc3339(),
+        "seconds": one.ended.since(one.began).as_secs(),
+        "cause": one.cause,
+        "connects": one.connects,
+        "restarts": one.restarts,
+        "codes": missed(one.codes),
+        "notices": missed(one.notices),
     })
 }
 

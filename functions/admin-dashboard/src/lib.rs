@@ -1,7 +1,7 @@
 //! The pages of the operators' dashboard. They show and change nothing: their forms post to `/api/admin`.
 //!
-//! `GET /admin` leads to the sessions. Below `/admin/dashboard`: `whatsapp-sessions`, `whatsapp-sessions/{name}`, `outbox`,
-//! `deliveries` and `audit`. `GET /admin/assets/{file}` has the style and the script. Each page works without the script, which
+//! `GET /admin` leads to the sessions. Below `/admin/dashboard`: `whatsapp-sessions`, `whatsapp-sessions/{name}`, `incidents`,
+//! `outbox`, `deliveries` and `audit`. `GET /admin/assets/{file}` has the style and the script. Each page works without the script, which
 //! only fetches it again from time to time.
 
 /// The style and the script.
@@ -18,11 +18,12 @@ mod when;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use shared::edge::admin::{self, query_field};
+use shared::edge::admin::{self, CookieChange, query_field, set_cookie};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::audit::{Audit, AuditKey};
 use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
 use shared::flows::admin::sessions::AdminSessions;
@@ -34,8 +35,8 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 
 use pages::{
-    AuditPage, DeliveriesPage, Frame, MissingPage, OutboxListPage, Pairing, ProblemPage,
-    SessionPage, SessionsPage, respond,
+    AuditPage, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage, Pairing,
+    ProblemPage, SessionPage, SessionsPage, respond,
 };
 
 /// What this function may touch.
@@ -45,7 +46,9 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    incidents: AdminIncidents,
     audit: Audit,
+    public_base_url: Option<String>,
     clock: Clock,
 }
 
@@ -57,7 +60,9 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            incidents: AdminIncidents::new(backends),
             audit: Audit::new(backends),
+            public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
         }
     }
@@ -79,7 +84,12 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         return assets::respond(&request, file);
     }
     let shown = incoming.in_time(show(app, &incoming)).await;
-    shown.unwrap_or_else(|problem| problem_page(&incoming, &problem))
+    let mut shown = shown.unwrap_or_else(|problem| problem_page(&incoming, &problem));
+    // A link that was just made is shown once, and a page that has it is never in a cache.
+    if admin::shown_cookie(incoming.request).is_some() {
+        set_cookie(&mut shown, &CookieChange::Shown);
+    }
+    shown
 }
 
 /// A visit of somebody who is signed in.
@@ -109,6 +119,7 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Prob
         None if path == "/admin" => Ok(admin::redirect(&sessions_path())),
         None => visit.missing(),
         Some("whatsapp-sessions") => visit.sessions().await,
+        Some("incidents") => visit.incidents().await,
         Some("outbox") => visit.outbox().await,
         Some("deliveries") => visit.deliveries().await,
         Some("audit") => visit.audit().await,
@@ -130,7 +141,8 @@ fn sessions_path() -> AdminPath {
 
 impl Visit<'_> {
     fn frame<'f>(&'f self, title: &'f str) -> Frame<'f> {
-        Frame::new(self.incoming, &self.login, title)
+        let public = self.app.public_base_url.as_deref();
+        Frame::new(self.incoming, &self.login, title, public)
     }
 
     fn say(&self, english: &'static str, indonesian: &'static str) -> &'static str {
@@ -190,6 +202,24 @@ impl Visit<'_> {
             // The session has logged in meanwhile, or the first code is not there yet.
             Ok(None) | Err(_) => Pairing::NoCodeYet,
         }
+    }
+
+    async fn incidents(&self) -> Result<Response<Body>, Problem> {
+        let (app, now) = (self.app, self.incoming.now);
+        let before = query_field(self.incoming.request, "before");
+        let before = before.as_deref().and_then(IncidentKey::parse);
+        let current = app.sessions.incidents().await;
+        let current = current.map_err(|error| Problem::internal(&error))?;
+        let page = app.incidents.page(before.as_ref(), &current, now).await;
+        let page = page.map_err(|error| Problem::internal(&error))?;
+        let frame = self.frame(self.say("Incidents", "Kejadian"));
+        let page = IncidentsListPage {
+            layout: frame.layout,
+            frame,
+            current,
+            page,
+        };
+        respond(&page, StatusCode::OK)
     }
 
     async fn outbox(&self) -> Result<Response<Body>, Problem> {

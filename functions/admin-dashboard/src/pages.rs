@@ -6,12 +6,15 @@ use shared::edge::admin::{self, Layout, query_field};
 use shared::edge::operators;
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
+use shared::flows::admin::incidents::{CurrentIncident, IncidentsPage, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
 use shared::flows::admin::outbox::{OutboxPage, OutboxState};
+use shared::flows::admin::pairing_links;
 use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, SessionView};
 use shared::flows::admin::sessions::{Customers, SessionsView};
 use shared::model::language::Language;
 use shared::model::replies;
+use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 use shared::store::deliveries::StoredDelivery;
 
@@ -41,11 +44,18 @@ pub struct Notice {
     pub is_problem: bool,
     /// What a person is told.
     pub text: String,
+    /// A link to give to somebody.
+    pub link: Option<String>,
 }
 
 impl<'a> Frame<'a> {
-    /// The frame of the page that `incoming` asks for.
-    pub fn new(incoming: &'a Incoming<'_>, login: &'a AdminLogin, title: &'a str) -> Self {
+    /// The frame of the page that `incoming` asks for, at a site that others know as `public`.
+    pub fn new(
+        incoming: &'a Incoming<'_>,
+        login: &'a AdminLogin,
+        title: &'a str,
+        public: Option<&str>,
+    ) -> Self {
         Self {
             layout: Layout {
                 language: incoming.caller.language,
@@ -54,7 +64,7 @@ impl<'a> Frame<'a> {
             who: login.who.to_string(),
             csrf: login.csrf.expose(),
             path: incoming.request.uri().path(),
-            notice: notice(incoming),
+            notice: notice(incoming, public),
             now: incoming.now,
         }
     }
@@ -126,6 +136,29 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Since when something is so: the time of the day, and how long that is ago.
+    pub fn since(&self, at: &Timestamp) -> String {
+        let when = self.when(at);
+        let clock = when.exact.get(11..16).unwrap_or_default();
+        let since = self.say("since", "sejak");
+        format!("{since} {clock} UTC ({})", when.span)
+    }
+
+    /// What was wrong with a session.
+    pub fn cause(&self, cause: &Option<String>) -> &'static str {
+        words::cause(cause.as_deref(), self.language())
+    }
+
+    /// What became of the messages of an incident.
+    pub fn missed(&self, codes: &Missed, notices: &Missed) -> String {
+        words::missed(*codes, *notices, self.language())
+    }
+
+    /// What was done for a session.
+    pub fn tried(&self, connects: &i64, restarts: &i64) -> String {
+        words::tried(*connects, *restarts, self.language())
+    }
+
     /// Milliseconds as people read them.
     pub fn took(&self, span: &std::time::Duration) -> String {
         let unit = self.say("s", "dtk");
@@ -141,19 +174,40 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn notice(incoming: &Incoming<'_>) -> Option<Notice> {
+fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
     let language = incoming.caller.language;
     let field = |name| query_field(incoming.request, name);
     if let Some(problem) = field("problem") {
         return Some(Notice {
             is_problem: true,
             text: operators::told(&problem).written(language),
+            link: None,
         });
+    }
+    if let Some(link) = shown_link(incoming, public) {
+        return Some(link);
     }
     let done = field("done")?;
     Some(Notice {
         is_problem: false,
         text: told_of(&done, language),
+        link: None,
+    })
+}
+
+/// A link that was just made.
+fn shown_link(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
+    let link = admin::shown_cookie(incoming.request)?;
+    let given = words::say(
+        incoming.caller.language,
+        "Give this link to whoever holds the phone. It shows the QR code to the first browser that opens it, for 15 minutes. It is shown here once.",
+        "Berikan tautan ini kepada pemegang ponsel. Kode QR ditampilkan di peramban pertama yang membukanya, selama 15 menit. Tautan hanya tampil di sini sekali.",
+    );
+    let path = pairing_links::path_of(&link);
+    Some(Notice {
+        is_problem: false,
+        text: given.to_owned(),
+        link: Some(admin::public_url(incoming.request, public, &path)),
     })
 }
 
@@ -206,6 +260,13 @@ impl SessionsPage<'_> {
         }
     }
 
+    /// The weight of a session, where some have another one than the others.
+    fn weight_of(&self, session: &SessionView) -> Option<Weight> {
+        let weights = || self.all.sessions.iter().filter_map(|one| one.weight);
+        let differ = weights().min() != weights().max();
+        session.weight.filter(|_| differ)
+    }
+
     fn can_add(&self) -> bool {
         self.all.customers != Customers::NotAsked
     }
@@ -238,6 +299,26 @@ pub struct SessionPage<'a> {
     pub session: &'a SessionView,
     /// What is shown to whoever wants to pair it.
     pub pairing: Pairing,
+}
+
+/// Each time messages could not be sent from a session.
+#[derive(Debug, Template)]
+#[template(path = "incidents.html")]
+pub struct IncidentsListPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// What goes on.
+    pub current: Vec<CurrentIncident>,
+    /// What has ended.
+    pub page: IncidentsPage,
+}
+
+impl IncidentsListPage<'_> {
+    fn lasted(&self, one: &PastIncident) -> String {
+        When::new(one.began, one.ended, self.frame.language()).span
+    }
 }
 
 /// Payment notices.

@@ -1,4 +1,5 @@
 //! What the pages say of states, in both languages.
+use shared::flows::admin::incidents::Missed;
 use shared::flows::admin::sessions::glance::Verdict;
 use shared::flows::admin::sessions::view::{Health, PoolPlace};
 use shared::model::language::Language;
@@ -113,6 +114,85 @@ pub const fn pool(pool: PoolPlace, language: Language) -> &'static str {
     say(language, english, indonesian)
 }
 
+/// What was wrong with a session, by the word that was kept.
+pub fn cause(cause: Option<&str>, language: Language) -> &'static str {
+    let (english, indonesian) = match cause.unwrap_or_default() {
+        "needs_pairing" | "unlinked" => ("Was not paired", "Tidak tertaut"),
+        "needs_restart" => ("Its gateway had to restart", "Gateway perlu dimulai ulang"),
+        "unreachable" => ("Its gateway did not answer", "Gateway tidak menjawab"),
+        "restricted" | "banned" => ("Restricted by WhatsApp", "Dibatasi WhatsApp"),
+        "misconfigured" => ("Its token was refused", "Token ditolak"),
+        "mute" => ("Nothing arrived", "Tidak ada yang sampai"),
+        "suspect" => ("Did not answer", "Tidak menjawab"),
+        _ => ("Was disconnected", "Terputus"),
+    };
+    say(language, english, indonesian)
+}
+
+/// What became of the messages of an incident; nothing where there were none.
+pub fn missed(codes: Missed, notices: Missed, language: Language) -> String {
+    let ends = |missed: Missed| {
+        [
+            (missed.failed, say(language, "failed", "gagal")),
+            (
+                missed.unconfirmed,
+                say(language, "unconfirmed", "belum pasti"),
+            ),
+            (missed.waited, say(language, "waited", "menunggu")),
+            (
+                missed.elsewhere,
+                say(language, "went elsewhere", "lewat sesi lain"),
+            ),
+        ]
+    };
+    let told = |missed: Missed, one: &'static str, many: &'static str| {
+        let told = ends(missed).into_iter().filter(|(count, _)| *count > 0);
+        let mut told: Vec<_> = told.map(|(count, end)| (count, end.to_owned())).collect();
+        if let Some((count, end)) = told.first_mut() {
+            let noun = if *count == 1 { one } else { many };
+            *end = format!("{noun} {end}");
+        }
+        let told = told
+            .into_iter()
+            .map(|(count, end)| format!("{count} {end}"));
+        told.collect::<Vec<_>>()
+    };
+    let codes = told(
+        codes,
+        say(language, "code", "kode"),
+        say(language, "codes", "kode"),
+    );
+    let notices = told(
+        notices,
+        say(language, "notice", "pemberitahuan"),
+        say(language, "notices", "pemberitahuan"),
+    );
+    [codes, notices].concat().join(", ")
+}
+
+/// What was done for a session.
+pub fn tried(connects: i64, restarts: i64, language: Language) -> String {
+    let count = |count: i64, one: &'static str, many: &'static str| {
+        let noun = if count == 1 { one } else { many };
+        (count > 0).then(|| format!("{count} {noun}"))
+    };
+    let connects = count(
+        connects,
+        say(language, "connect", "penyambungan"),
+        say(language, "connects", "penyambungan"),
+    );
+    let restarts = count(
+        restarts,
+        say(language, "restart of its gateway", "mulai ulang gateway"),
+        say(language, "restarts of its gateway", "mulai ulang gateway"),
+    );
+    let tried: Vec<_> = connects.into_iter().chain(restarts).collect();
+    if tried.is_empty() {
+        return say(language, "nothing", "tidak ada").to_owned();
+    }
+    tried.join(", ")
+}
+
 /// How far a notice is.
 pub const fn notice(state: State, language: Language) -> &'static str {
     let (english, indonesian) = match state {
@@ -125,4 +205,42 @@ pub const fn notice(state: State, language: Language) -> &'static str {
         State::Dead => ("Not sent", "Tidak terkirim"),
     };
     say(language, english, indonesian)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_messages_is_told_in_a_few_words() {
+        let codes = Missed {
+            failed: 12,
+            waited: 3,
+            ..Missed::default()
+        };
+        let notices = Missed {
+            elsewhere: 1,
+            ..Missed::default()
+        };
+        let told = |codes, notices| missed(codes, notices, Language::English);
+        let none = Missed::default();
+        assert_eq!(told(codes, none), "12 codes failed, 3 waited");
+        assert_eq!(
+            told(codes, notices),
+            "12 codes failed, 3 waited, 1 notice went elsewhere"
+        );
+        assert_eq!(told(none, none), "");
+        assert_eq!(
+            missed(codes, notices, Language::Indonesian),
+            "12 kode gagal, 3 menunggu, 1 pemberitahuan lewat sesi lain"
+        );
+    }
+
+    #[test]
+    fn what_was_tried_is_told_in_a_few_words() {
+        let told = |connects, restarts| tried(connects, restarts, Language::English);
+        assert_eq!(told(0, 0), "nothing");
+        assert_eq!(told(1, 0), "1 connect");
+        assert_eq!(told(4, 2), "4 connects, 2 restarts of its gateway");
+    }
 }

@@ -21,6 +21,12 @@ const LOGIN_COOKIE: &str = "__Host-admin";
 /// The cookie of whoever is about to sign in.
 const FORM_COOKIE: &str = "__Host-admin-form";
 
+/// The cookie of a browser that has opened a pairing link, or is about to.
+const PAIRING_COOKIE: &str = "__Host-pairing";
+
+/// The cookie that brings a pairing link to the page that shows it, once. In the page's address it would stay in histories.
+const SHOWN_COOKIE: &str = "__Host-admin-shown";
+
 /// What the pages may load and send: only what this site has, and no script in a page.
 const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -36,6 +42,16 @@ pub fn form_cookie(request: &Request) -> Option<AdminSecret> {
     headers::cookie(request, FORM_COOKIE).and_then(AdminSecret::parse)
 }
 
+/// The secret of the cookie of a browser that has opened a pairing link.
+pub fn pairing_cookie(request: &Request) -> Option<AdminSecret> {
+    headers::cookie(request, PAIRING_COOKIE).and_then(AdminSecret::parse)
+}
+
+/// The secret of a pairing link that was just made, for the page that shows it.
+pub fn shown_cookie(request: &Request) -> Option<AdminSecret> {
+    headers::cookie(request, SHOWN_COOKIE).and_then(AdminSecret::parse)
+}
+
 /// A change of the cookies of a browser.
 #[derive(Clone, Debug)]
 pub enum CookieChange<'a> {
@@ -45,6 +61,13 @@ pub enum CookieChange<'a> {
     SignOut,
     /// Somebody is about to sign in.
     BeginForm(&'a AdminSecret),
+    /// Somebody is about to open a pairing link. It comes from a chat, so the cookie has to come along from other sites; what
+    /// changes something needs the token of a form as well.
+    BeginPairing(&'a AdminSecret),
+    /// A pairing link was made, which the next page shows.
+    Show(&'a AdminSecret),
+    /// It was shown.
+    Shown,
 }
 
 /// Changes a cookie of the browser that gets `response`. Cookies end with the browser, and here with their time.
@@ -54,6 +77,14 @@ pub fn set_cookie(response: &mut Response<Body>, change: &CookieChange<'_>) {
         CookieChange::SignIn(secret) => format!("{LOGIN_COOKIE}={}; {RULES}", secret.expose()),
         CookieChange::SignOut => format!("{LOGIN_COOKIE}=; Max-Age=0; {RULES}"),
         CookieChange::BeginForm(secret) => format!("{FORM_COOKIE}={}; {RULES}", secret.expose()),
+        CookieChange::BeginPairing(secret) => format!(
+            "{PAIRING_COOKIE}={}; Path=/; HttpOnly; Secure; SameSite=Lax",
+            secret.expose()
+        ),
+        CookieChange::Show(secret) => {
+            format!("{SHOWN_COOKIE}={}; Max-Age=60; {RULES}", secret.expose())
+        }
+        CookieChange::Shown => format!("{SHOWN_COOKIE}=; Max-Age=0; {RULES}"),
     };
     if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
         cookie.set_sensitive(true);
@@ -177,6 +208,18 @@ impl Layout<'_> {
             Language::Indonesian => "Langsung ke isi",
         }
     }
+}
+
+/// The address of `path` of this site, for others: below `public_base_url`, or where the browser that asks is.
+pub fn public_url(request: &Request, public_base_url: Option<&str>, path: &str) -> String {
+    if let Some(base) = public_base_url {
+        return format!("{}{path}", base.trim_end_matches('/'));
+    }
+    let host = headers::header(request, "host").unwrap_or_default();
+    let name = host.split(':').next().unwrap_or_default();
+    let is_this_machine = ["127.0.0.1", "localhost"].contains(&name);
+    let scheme = if is_this_machine { "http" } else { "https" };
+    format!("{scheme}://{host}{path}")
 }
 
 /// Where somebody signs in who is not signed in, and then comes back to `back`.

@@ -135,6 +135,7 @@ impl AccountChanges {
             first_contact,
             code_asked_at: None,
             once_unknown: OnceUnknown::GoesElsewhere,
+            is_repeat: false,
         };
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         // The message is out or not, whatever becomes of its record.

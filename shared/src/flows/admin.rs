@@ -15,6 +15,15 @@ pub mod links;
 /// What operators see of the WhatsApp sessions, and what they do with them.
 pub mod sessions;
 
+/// Links that show the QR code of one session.
+pub mod pairing_links;
+
+/// What such a link shows.
+pub mod pairing;
+
+/// Each time messages could not be sent from a session.
+pub mod incidents;
+
 /// The payment notices that wait, and those that ended unsent.
 pub mod outbox;
 

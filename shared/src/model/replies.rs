@@ -215,6 +215,8 @@ texts! {
         "Pindai kode ini dengan ponsel akun tersebut. Kode berganti setiap 20 detik.";
     ADMIN_OUTBOX: "These are the payment notices.",
         "Ini daftar pemberitahuan pembayaran.";
+    ADMIN_INCIDENTS: "These are the times when messages could not be sent.",
+        "Ini saat-saat ketika pesan tidak dapat dikirim.";
     ADMIN_DELIVERY: "This is what became of the message.",
         "Ini riwayat pesan tersebut.";
     ADMIN_DONE: "Done.",

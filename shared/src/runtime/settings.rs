@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
+use crate::gateway::chat::ChatHook;
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
 use crate::model::admin::AdminPhones;
@@ -14,6 +15,7 @@ use crate::model::country::CountryCaps;
 use crate::model::limits::{DAY, Policy};
 use crate::model::test_numbers::TestNumbers;
 use crate::model::texts::Brand;
+use crate::model::weight::Weight;
 
 /// Environment variables, read one by one.
 pub mod vars;
@@ -48,6 +50,8 @@ pub struct Tables {
     pub admins: String,
     /// What operators did.
     pub audit: String,
+    /// Each time messages could not be sent from a session.
+    pub incidents: String,
 }
 
 impl Default for Tables {
@@ -65,13 +69,14 @@ impl Default for Tables {
             payments: "PaymentsTable".into(),
             admins: "AdminsTable".into(),
             audit: "AuditTable".into(),
+            incidents: "IncidentsTable".into(),
         }
     }
 }
 
 impl Tables {
     /// The names of all tables, to change each.
-    pub fn names_mut(&mut self) -> [&mut String; 12] {
+    pub fn names_mut(&mut self) -> [&mut String; 13] {
         // Without `..`, so that a table more does not compile before it is listed here.
         let Self {
             challenges,
@@ -86,6 +91,7 @@ impl Tables {
             payments,
             admins,
             audit,
+            incidents,
         } = self;
         [
             challenges,
@@ -100,6 +106,7 @@ impl Tables {
             payments,
             admins,
             audit,
+            incidents,
         ]
     }
 }
@@ -121,10 +128,12 @@ pub struct SessionSettings {
     pub restart_url: Option<RestartUrl>,
     /// How many people it may write to for the first time on one day, when that is limited.
     pub new_chats_per_day: Option<u32>,
+    /// Its share of new recipients.
+    pub weight: Weight,
 }
 
 impl SessionSettings {
-    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats.
+    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats, and with the usual share.
     pub fn new(name: impl Into<String>, token: SessionToken) -> Self {
         Self {
             name: name.into(),
@@ -132,6 +141,7 @@ impl SessionSettings {
             gateway: None,
             restart_url: None,
             new_chats_per_day: None,
+            weight: Weight::USUAL,
         }
     }
 }
@@ -177,6 +187,8 @@ pub struct Settings {
     /// An address that restarts the gateway of `WHATSAPP_SERVER_API` when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
     /// help, at most every ten minutes and three times a day.
     pub restart_url: Option<RestartUrl>,
+    /// The chat that gets a link when a session needs pairing: `PAIRING_WEBHOOK_URL`.
+    pub pairing_hook: Option<ChatHook>,
     /// What opens the list of all sessions of the gateway, customers' with ours, and lets one more be made:
     /// `WHATSAPP_ADMIN_TOKEN`. Only operators' pages use it; without it they show our own sessions.
     pub gateway_admin_token: Option<SessionToken>,
@@ -253,6 +265,7 @@ impl Default for Settings {
             gateway_url: None,
             gateway_ca_pem: None,
             restart_url: None,
+            pairing_hook: None,
             gateway_admin_token: None,
             webhook_key: None,
             check_first_contact: true,

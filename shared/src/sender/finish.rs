@@ -47,6 +47,7 @@ impl Run<'_> {
         };
         let new_state = self.new_state(outcome, reader, now);
         let refused_as_new = self.is_refused_as_new(outcome, reader);
+        let is_of_the_session = outcome.reason().is_some_and(Reason::is_of_the_session);
         End {
             outcome,
             retry_after: retry_after(outcome, self.retry_after),
@@ -54,6 +55,7 @@ impl Run<'_> {
                 new_state,
                 seen_again: self.seen_again(outcome, reader, now),
                 refused_as_new,
+                was_unusable: self.was_unusable || is_of_the_session && !refused_as_new,
                 session: self.place.session,
                 send_record,
                 rest_of_place,

@@ -120,6 +120,7 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         first_contact: false,
         code_asked_at: None,
         once_unknown: OnceUnknown::GoesElsewhere,
+        is_repeat: false,
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&Recipient::of(&message.phone)).await?;

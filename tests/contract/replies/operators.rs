@@ -20,13 +20,14 @@ const SESSIONS: &str = "/api/admin/whatsapp/sessions";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What is shown, and what is done to the first session and a notice.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 7] = [
     SESSIONS,
     "/api/admin/whatsapp/sessions/system/status",
     "/api/admin/whatsapp/sessions/system/qr",
     "/api/admin/outbox",
     "/api/admin/outbox?state=dead",
     "/api/admin/deliveries?messageId=3EB0",
+    "/api/admin/incidents",
 ];
 const DONE: [&str; 3] = [
     SESSIONS,
@@ -35,10 +36,11 @@ const DONE: [&str; 3] = [
 ];
 
 /// The pages of the dashboard.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/admin",
     "/admin/dashboard/whatsapp-sessions",
     "/admin/dashboard/whatsapp-sessions/system",
+    "/admin/dashboard/incidents",
     "/admin/dashboard/outbox",
     "/admin/dashboard/outbox?state=dead",
     "/admin/dashboard/deliveries?messageId=3EB0",
@@ -174,6 +176,7 @@ impl Asker {
             format!("/api/admin/deliveries?messageId={id}"),
             "/api/admin/deliveries?messageId=%20".into(),
             "/api/admin/outbox?state=other".into(),
+            "/api/admin/incidents?before=x".into(),
             "/api/admin/whatsapp/sessions/nobody/status".into(),
             "/api/admin/whatsapp/sessions/nobody/qr".into(),
         ] {
@@ -201,6 +204,8 @@ impl Asker {
         for (path, body) in [
             ("system/pool", json!({ "sends": false })),
             ("system/pool", json!({})),
+            ("system/weight", json!({ "weight": 30 })),
+            ("system/weight", json!({ "weight": 0 })),
             ("system/pairphone", json!({ "phone": "12" })),
             ("nobody/connect", json!({})),
             ("system/nothing", json!({})),
@@ -254,6 +259,8 @@ impl Asker {
         for (act, body) in [
             ("pool", json!({ "sends": false })),
             ("pool", json!({ "sends": true })),
+            ("weight", json!({ "weight": 30 })),
+            ("pairinglink", json!({})),
             ("webhook", json!({})),
             ("disconnect", json!({})),
             ("connect", json!({})),
@@ -280,9 +287,10 @@ impl Asker {
         let sessions = shown["data"]["sessions"].as_array().expect("sessions");
         let mut keys = sessions.iter().filter_map(|session| session["id"].as_str());
         let key = keys.find(|key| key.starts_with("customer.")).expect("one");
-        for act in ["disconnect", "connect", "webhook"] {
+        for act in ["disconnect", "connect", "webhook", "weight"] {
             let path = format!("{SESSIONS}/{key}/{act}");
-            self.act(&theirs, operator, &path, json!({})).await;
+            let body = json!({ "weight": 30 });
+            self.act(&theirs, operator, &path, body).await;
         }
     }
 

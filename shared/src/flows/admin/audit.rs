@@ -24,6 +24,10 @@ pub enum Who<'a> {
     Claimed(&'a Phone),
     /// Whoever may call the functions of the stack, or write its tables.
     Deployment,
+    /// The browser of whoever had a link, by the hash of its cookie.
+    LinkHolder(&'a AdminHash),
+    /// The monitor, which looks at the sessions each minute.
+    Monitor,
     /// Nobody knows.
     Unknown,
 }
@@ -119,6 +123,8 @@ impl Audit {
             Who::Admin(name, login) => (name.to_string(), Some(login.short().to_owned())),
             Who::Claimed(phone) => (format!("unproven {phone}"), None),
             Who::Deployment => ("deployment".to_owned(), None),
+            Who::LinkHolder(browser) => ("link".to_owned(), Some(browser.short().to_owned())),
+            Who::Monitor => ("monitor".to_owned(), None),
             Who::Unknown => ("unknown".to_owned(), None),
         };
         let caller = entry.caller;

@@ -5,7 +5,9 @@ use futures_util::stream;
 use std::time::Duration;
 
 use super::audit::Audit;
+use super::incidents::{CurrentIncident, Incident};
 use super::logins::AdminLogin;
+use super::pairing_links::PairingLinks;
 use crate::flows::watch::WebhookWatch;
 use crate::gateway::{Gateway, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken};
 use crate::model::caller::Caller;
@@ -35,6 +37,9 @@ pub mod acts;
 
 /// One session more.
 pub mod adding;
+
+/// One session, for whoever pairs it.
+pub mod pairing;
 
 use self::glance::Glance;
 use self::key::SessionKey;
@@ -103,6 +108,7 @@ pub struct AdminSessions {
     sender: Sender,
     webhooks: WebhookWatch,
     audit: Audit,
+    links: PairingLinks,
     entropy: Entropy,
 }
 
@@ -128,6 +134,7 @@ impl AdminSessions {
             sender: Sender::new(backends),
             webhooks: WebhookWatch::new(backends),
             audit: Audit::new(backends),
+            links: PairingLinks::new(backends),
             entropy: backends.entropy.clone(),
         }
     }
@@ -161,6 +168,21 @@ impl AdminSessions {
             sessions,
             customers,
         })
+    }
+
+    /// The incidents that go on now. No gateway is asked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn incidents(&self) -> Result<Vec<CurrentIncident>, StoreError> {
+        let ours = self.ours().await?;
+        let current = ours.iter().filter_map(|ours| {
+            Some(CurrentIncident {
+                session: ours.listed.session.name.clone(),
+                incident: open_incident(ours)?.clone(),
+            })
+        });
+        Ok(current.collect())
     }
 
     /// Ours, with their items: those of the settings, then those of the list.
@@ -265,7 +287,9 @@ impl AdminSessions {
             delivered_at: item.delivered_at,
             new_chats: item.new_chats_on(now),
             new_chats_most: listed.session.new_chats_per_day,
+            weight: Some(listed.session.weight),
             connects_last_hour: known.connects_last_hour(),
+            incident: open_incident(ours).cloned(),
         }
     }
 }
@@ -301,8 +325,16 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
         delivered_at: None,
         new_chats: 0,
         new_chats_most: None,
+        weight: None,
         connects_last_hour: 0,
+        incident: None,
     })
+}
+
+/// What goes on with one of ours, as far as anybody has seen.
+fn open_incident(ours: &Ours) -> Option<&Incident> {
+    let incident = ours.item.incident.as_ref();
+    incident.filter(|incident| incident.is_open())
 }
 
 fn account_of(status: &SessionStatus) -> Option<String> {

@@ -287,6 +287,7 @@ impl Codes {
             first_contact: is_first_contact(seen, order, begun_at),
             code_asked_at: Some(begun_at),
             once_unknown: OnceUnknown::GoesElsewhere,
+            is_repeat: false,
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
     }

@@ -412,6 +412,7 @@ impl Notices {
             first_contact: false,
             code_asked_at: None,
             once_unknown: OnceUnknown::Waits,
+            is_repeat: notice.attempts > 0,
         }
     }
 

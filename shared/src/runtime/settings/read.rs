@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
 use super::{BridgeSettings, NoticeSettings, SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use crate::gateway::chat::ChatHook;
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{RestartUrl, SessionToken};
 use crate::model::admin::AdminPhones;
@@ -48,6 +49,7 @@ impl Settings {
             gateway_url: gateway_url(vars)?,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
             restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl::new),
+            pairing_hook: vars.url("PAIRING_WEBHOOK_URL")?.map(ChatHook::new),
             gateway_admin_token: vars.get("WHATSAPP_ADMIN_TOKEN").map(SessionToken::new),
             webhook_key: webhook_key(vars)?,
             check_first_contact: vars
@@ -95,6 +97,7 @@ fn tables(vars: &Vars, defaults: Tables) -> Tables {
         payments: vars.text("PAYMENTS_TABLE", defaults.payments),
         admins: vars.text("ADMINS_TABLE", defaults.admins),
         audit: vars.text("AUDIT_TABLE", defaults.audit),
+        incidents: vars.text("INCIDENTS_TABLE", defaults.incidents),
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::incident::Incident;
 use super::taken::{self, TakenMessage};
 use crate::platform::timestamp::Timestamp;
 use crate::store::{Fields, Item, number, text};
@@ -38,6 +39,7 @@ const RECEIPTS_TAKE: &str = "receipt_ms";
 const TRIAL_ENDS: &str = "trial_ends";
 const REFUSED_AS_NEW: &str = "refused_new_ms";
 const TRIED_AT: &str = "tried_at";
+const PAIRING_CALLED: &str = "pairing_called";
 pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
@@ -107,6 +109,10 @@ pub struct SessionItem {
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
     pub new_chats: Option<(i64, i64)>,
+    /// The time in which messages could not be sent, until the next one begins.
+    pub incident: Option<Incident>,
+    /// When somebody was last called to pair it.
+    pub pairing_called: Option<Timestamp>,
 }
 
 impl SessionItem {
@@ -330,6 +336,8 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
+        incident: Incident::read(item),
+        pairing_called: time(PAIRING_CALLED),
     }
 }
 

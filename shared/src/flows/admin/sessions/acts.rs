@@ -1,11 +1,14 @@
 //! What an operator can do with a session. Each act is kept in the audit, also one that was refused.
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::audit::AuditEntry;
+use super::super::pairing_links::PairingLink;
 use super::key::SessionKey;
 use super::{ANSWER_MAX, AdminSessions, Operator, Ours};
 use crate::gateway::{Gateway, GatewayError, SessionToken};
 use crate::model::phone::Phone;
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::HandConnect;
 use crate::store::StoreError;
@@ -33,12 +36,16 @@ pub enum Act {
     TakeIntoPool,
     /// Send from it no more.
     TakeOutOfPool,
+    /// Give it another share of new recipients.
+    SetWeight(Weight),
+    /// Make a link that shows its QR code to whoever holds its phone.
+    MakePairingLink,
 }
 
 impl Act {
     /// The words for it in the audit.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
+    pub fn word(&self) -> Cow<'static, str> {
+        let word = match self {
             Self::Connect => "session-connect",
             Self::Disconnect => "session-disconnect",
             Self::LogOut => "session-log-out",
@@ -46,22 +53,30 @@ impl Act {
             Self::SetWebhook => "session-set-webhook",
             Self::TakeIntoPool => "session-into-pool",
             Self::TakeOutOfPool => "session-out-of-pool",
-        }
+            Self::MakePairingLink => "session-pairing-link",
+            Self::SetWeight(weight) => return format!("session-weight-{weight}").into(),
+        };
+        word.into()
     }
 
     /// Whether only somebody may do it who has just proved who they are: it links an account, or unlinks one.
     pub const fn needs_proof(&self) -> bool {
-        matches!(self, Self::LogOut | Self::PairPhone(_))
+        matches!(
+            self,
+            Self::LogOut | Self::PairPhone(_) | Self::MakePairingLink
+        )
     }
 }
 
 /// What came of an act.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Done {
     /// It was done, as far as the gateway says.
     Done,
     /// Somebody has to type this code on the phone.
     LinkingCode(String),
+    /// Somebody has to open this link where the phone is.
+    PairingLink(PairingLink),
 }
 
 /// Why an act was not done.
@@ -149,8 +164,8 @@ impl AdminSessions {
         act: &Act,
         operator: Operator<'_>,
     ) -> Result<Done, ActError> {
-        let done = self.perform(key, act, operator.now).await;
-        self.keep(act.as_str(), &key.to_string(), (&done, operator))
+        let done = self.perform(key, act, operator).await;
+        self.keep(&act.word(), &key.to_string(), (&done, operator))
             .await?;
         done
     }
@@ -187,7 +202,13 @@ impl AdminSessions {
         Ok(code.filter(|code| is_picture(code)))
     }
 
-    async fn perform(&self, key: &SessionKey, act: &Act, now: Timestamp) -> Result<Done, ActError> {
+    async fn perform(
+        &self,
+        key: &SessionKey,
+        act: &Act,
+        operator: Operator<'_>,
+    ) -> Result<Done, ActError> {
+        let now = operator.now;
         let target = self.target(key).await?;
         let (gateway, token) = (&target.gateway, &target.token);
         match act {
@@ -202,9 +223,19 @@ impl AdminSessions {
                 let code = gateway.pair_phone(token, phone, COMMAND_MAX).await;
                 return code.map(Done::LinkingCode).map_err(ActError::Gateway);
             }
+            Act::MakePairingLink => {
+                let name = target.ours()?.listed.session.name;
+                let from = (operator.caller, now);
+                let link = self
+                    .links
+                    .make(&name, operator.login.as_who(), from)
+                    .await?;
+                return Ok(Done::PairingLink(link));
+            }
             Act::SetWebhook => self.set_webhook(&target, now).await?,
             Act::TakeIntoPool => self.put_in_pool(target.ours()?, true).await?,
             Act::TakeOutOfPool => self.put_in_pool(target.ours()?, false).await?,
+            Act::SetWeight(weight) => self.weigh(target.ours()?, *weight).await?,
         }
         Ok(Done::Done)
     }
@@ -237,7 +268,7 @@ impl AdminSessions {
     }
 
     /// Opens the session: ours under the connect right that everybody takes, a customer's with its own events.
-    async fn connect(&self, target: Target, now: Timestamp) -> Result<(), ActError> {
+    pub(super) async fn connect(&self, target: Target, now: Timestamp) -> Result<(), ActError> {
         let ours = match target.kind {
             Kind::Ours(ours) => ours,
             Kind::Customers(events) => {

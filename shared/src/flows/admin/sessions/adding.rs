@@ -1,10 +1,11 @@
-//! One session more, and which of ours messages are sent from.
+//! One session more, which of ours messages are sent from, and how many of them.
 use std::time::Duration;
 
 use super::acts::{Act, ActError};
 use super::key::SessionKey;
 use super::{ANSWER_MAX, AdminSessions, Operator, Ours};
 use crate::gateway::{GatewayError, NewUser, SessionToken};
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::sender::pool::is_session_name;
@@ -54,7 +55,7 @@ impl AdminSessions {
         // Nobody has scanned it: messages take others first.
         let unlinked = SeenState::beginning(SessionState::Unlinked, now);
         self.items.record_state(name, unlinked).await?;
-        self.change(|sessions| set_sends(sessions, name, true))
+        self.change(|sessions| edit(sessions, name, |listed| listed.sends = true))
             .await
     }
 
@@ -118,7 +119,17 @@ impl AdminSessions {
             return Err(ActError::Configured);
         }
         let name = ours.listed.session.name;
-        self.change(|sessions| set_sends(sessions, &name, sends))
+        self.change(|sessions| edit(sessions, &name, |listed| listed.sends = sends))
+            .await
+    }
+
+    /// Gives one of ours another share of new recipients.
+    pub(super) async fn weigh(&self, ours: Ours, weight: Weight) -> Result<(), ActError> {
+        if ours.is_configured {
+            return Err(ActError::Configured);
+        }
+        let name = ours.listed.session.name;
+        self.change(|sessions| edit(sessions, &name, |listed| listed.session.weight = weight))
             .await
     }
 
@@ -140,11 +151,16 @@ impl AdminSessions {
     }
 }
 
-fn set_sends(sessions: &mut [ListedSession], name: &str, sends: bool) -> Result<(), ActError> {
+/// Changes the session of the list that is called `name`.
+fn edit(
+    sessions: &mut [ListedSession],
+    name: &str,
+    change: impl FnOnce(&mut ListedSession),
+) -> Result<(), ActError> {
     let mut named = sessions
         .iter_mut()
         .filter(|listed| listed.session.name == name);
     let listed = named.next().ok_or(ActError::NoSuchSession)?;
-    listed.sends = sends;
+    change(listed);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The channel in one glance: whether messages go out, since when, what is wrong, what is being done, and what somebody has to
 //! do. Pure.
+use super::super::incidents::Incident;
 use super::key::SessionKey;
 use super::view::{Doing, Health, PoolPlace, SessionView};
 use crate::platform::timestamp::Timestamp;
@@ -55,6 +56,8 @@ pub struct Wrong {
     pub health: Health,
     /// What is being done about it.
     pub doing: Doing,
+    /// What became of its messages since then.
+    pub incident: Option<Incident>,
 }
 
 impl Glance {
@@ -104,6 +107,7 @@ impl Wrong {
             name: view.name.clone(),
             health: view.health,
             doing: view.doing,
+            incident: view.incident.clone(),
         }
     }
 }
@@ -134,7 +138,9 @@ mod tests {
             delivered_at: None,
             new_chats: 0,
             new_chats_most: None,
+            weight: None,
             connects_last_hour: 0,
+            incident: None,
         }
     }
 

@@ -1,8 +1,10 @@
 //! What an operator sees of one session: pure, from the session's item and its flags.
 use std::time::Duration;
 
+use super::super::incidents::Incident;
 use super::key::SessionKey;
 use crate::gateway::SessionStatus;
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::spacing;
 use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
@@ -253,8 +255,12 @@ pub struct SessionView {
     pub new_chats: i64,
     /// How many of these it may have in a day.
     pub new_chats_most: Option<u32>,
+    /// Its share of new recipients. Customers' sessions have none.
+    pub weight: Option<Weight>,
     /// How often it was connected within the last hour, as far as that is remembered.
     pub connects_last_hour: usize,
+    /// The time in which messages cannot be sent from it, while that goes on.
+    pub incident: Option<Incident>,
 }
 
 impl SessionView {
