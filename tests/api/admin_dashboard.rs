@@ -7,11 +7,13 @@ use super::admin_api::{operator, with_gateway};
 use super::*;
 
 const SESSIONS: &str = "/admin/dashboard/whatsapp-sessions";
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 7] = [
     SESSIONS,
     "/admin/dashboard/whatsapp-sessions/system",
     "/admin/dashboard/outbox",
     "/admin/dashboard/deliveries",
+    "/admin/dashboard/explain",
+    "/admin/dashboard/people",
     "/admin/dashboard/audit",
 ];
 

@@ -3,12 +3,17 @@
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
 //! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook` and `…/pool`.
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
-//! `GET /api/admin/deliveries?messageId=` finds a message.
+//! `GET /api/admin/deliveries` finds messages, `POST /api/admin/find` the page that shows what somebody looks for.
+//! `GET /api/admin/explain?phone=&purpose=` says what would happen to a code, `GET /api/admin/people?phone=` shows a user with their
+//! logins, and `POST …/{act}` ends these or erases.
 //!
 //! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it.
 
 /// What is posted, as JSON or as a form.
 mod posted;
+
+/// What is asked of phones and their people.
+mod people;
 
 /// What is answered, as JSON.
 mod views;
@@ -22,9 +27,11 @@ use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
-use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::deliveries::AdminDeliveries;
+use shared::flows::admin::explain::AdminExplain;
 use shared::flows::admin::logins::{AdminLogin, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxState};
+use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::{AdminSessions, Operator};
@@ -42,6 +49,8 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    explain: AdminExplain,
+    people: AdminPeople,
     public_base_url: Option<String>,
     clock: Clock,
 }
@@ -54,6 +63,8 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            explain: AdminExplain::new(backends),
+            people: AdminPeople::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
         }
@@ -102,7 +113,9 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
             qr(app, session(key)?).await
         }
         ["outbox"] => outbox(app, incoming).await,
-        ["deliveries"] => delivery(app, incoming).await,
+        ["deliveries"] => people::deliveries(app, incoming).await,
+        ["explain"] => people::explain(app, incoming).await,
+        ["people"] => people::person(app, incoming).await,
         _ => Err(Refusal::NotFound.into()),
     }
 }
@@ -151,17 +164,6 @@ async fn outbox(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
     Ok(Reply::new(replies::ADMIN_OUTBOX, views::outbox(&page)))
 }
 
-async fn delivery(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let named = query_field(incoming.request, "messageId");
-    let id = named.as_deref().and_then(MessageId::parse);
-    let id = id.ok_or_else(|| invalid("messageId"))?;
-    let found = app.deliveries.find(&id).await;
-    let found = found.map_err(|error| Problem::internal(&error))?;
-    let found = found.ok_or(Refusal::NotFound)?;
-    let data = json!({ "delivery": views::delivery(&found) });
-    Ok(Reply::new(replies::ADMIN_DELIVERY, data))
-}
-
 fn invalid(field: &'static str) -> Problem {
     let message = replies::ADMIN_FIELD_WRONG.with("field", field);
     Problem::bad_request("INVALID_FIELD", message)
@@ -189,6 +191,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
         now: incoming.now,
     };
     match parts(incoming)[..] {
+        ["find"] => people::find(incoming, posted),
         ["whatsapp", "sessions"] => add(app, posted, operator).await,
         ["whatsapp", "sessions", key, act] => {
             let act = act_on_session(act, posted)?;
@@ -211,6 +214,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             app.outbox.act(&key, act, operator).await?;
             Ok(Outcome::done())
         }
+        ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),
     }
 }

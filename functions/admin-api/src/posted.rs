@@ -14,24 +14,38 @@ use shared::model::replies;
 /// The fields of a JSON body. A request without a body has none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+pub struct Fields {
     name: Option<String>,
     phone: Option<String>,
     sends: Option<bool>,
+    sought: Option<String>,
+    page: Option<String>,
+    purpose: Option<String>,
+    login: Option<String>,
+    confirm: Option<String>,
+}
+
+impl Fields {
+    fn field(&self, field: &str) -> Option<&str> {
+        match field {
+            "name" => self.name.as_deref(),
+            "phone" => self.phone.as_deref(),
+            "sends" => self.sends.map(|sends| if sends { "yes" } else { "no" }),
+            "sought" => self.sought.as_deref(),
+            "page" => self.page.as_deref(),
+            "purpose" => self.purpose.as_deref(),
+            "login" => self.login.as_deref(),
+            "confirm" => self.confirm.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What is posted.
 #[derive(Debug)]
 pub enum Posted {
     /// By a program.
-    Json {
-        /// A name.
-        name: Option<String>,
-        /// A phone.
-        phone: Option<String>,
-        /// `yes` or `no`.
-        sends: Option<&'static str>,
-    },
+    Json(Fields),
     /// By a page.
     Form(Form),
 }
@@ -67,6 +81,30 @@ impl Outcome {
         }
     }
 
+    /// A phone was erased, wholly or as far as one act goes.
+    pub fn erased(more_left: bool) -> Self {
+        let done = if more_left {
+            "erased-in-part"
+        } else {
+            "erased"
+        };
+        Self {
+            data: json!({ "moreLeft": more_left }),
+            shown: vec![("done", done.into())],
+            ..Self::done()
+        }
+    }
+
+    /// This page shows it.
+    pub fn found(page: &AdminPath) -> Self {
+        Self {
+            data: json!({ "page": page.as_str() }),
+            page: Some(page.clone()),
+            shown: Vec::new(),
+            ..Self::done()
+        }
+    }
+
     /// There is one session more.
     pub fn added(key: &SessionKey) -> Self {
         Self {
@@ -87,29 +125,17 @@ impl Posted {
         if is_form(incoming.request) {
             return Form::read(incoming.request).map(Self::Form);
         }
-        let fields: Fields = if incoming.request.body().as_ref().is_empty() {
-            Fields::default()
-        } else {
-            incoming.json()?
-        };
-        let word = |sends| if sends { "yes" } else { "no" };
-        Ok(Self::Json {
-            name: fields.name,
-            phone: fields.phone,
-            sends: fields.sends.map(word),
-        })
+        if incoming.request.body().as_ref().is_empty() {
+            return Ok(Self::Json(Fields::default()));
+        }
+        incoming.json().map(Self::Json)
     }
 
     /// A field. A program has its token in a header.
     pub fn field(&self, field: &str) -> Option<&str> {
         match self {
             Self::Form(form) => form.field(field),
-            Self::Json { name, phone, sends } => match field {
-                "name" => name.as_deref(),
-                "phone" => phone.as_deref(),
-                "sends" => *sends,
-                _ => None,
-            },
+            Self::Json(fields) => fields.field(field),
         }
     }
 
