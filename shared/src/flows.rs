@@ -44,5 +44,8 @@ pub mod watch;
 /// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;
 
+/// Erasing what is stored of a phone.
+pub mod erasure;
+
 /// Operators: signing in to the dashboard, and what is kept of what they do.
 pub mod admin;

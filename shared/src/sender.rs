@@ -14,6 +14,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::batch::Read;
+pub use crate::store::deliveries::Cause;
 use crate::store::deliveries::Deliveries;
 use crate::store::session_list::{ListedSession, SessionList, SessionNames};
 use crate::store::whatsapp_sessions::SessionItem;
@@ -96,16 +97,15 @@ mod samples;
 pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
-pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
+pub use self::pool::{ChatToOpen, PickError, Picked, Recipient, SessionForPhone};
 pub use self::queue::{Busy, Paced, Place, PlaceError};
-pub use self::rank::Urgency;
+pub use self::rank::{Contact, Rank, Urgency};
 pub use self::recover::{HandConnect, Repair};
 pub use self::services::Named;
 pub use self::watch::Ward;
 
 use self::delivery::Shown;
 use self::pool::{Candidate, Choice, Pool};
-use self::rank::Rank;
 use self::services::Services;
 
 /// Sends messages through the gateways.
@@ -188,6 +188,25 @@ impl Sender {
         Picked::new(choices, rest)
     }
 
+    /// All sessions in the order in which a message to `recipient` would try them, for whoever explains it. A read, and rarely one
+    /// more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn explain(
+        &self,
+        recipient: &Recipient<'_>,
+    ) -> Result<Vec<SessionForPhone>, StoreError> {
+        let now = self.services.clock.now();
+        let candidates = recipient.candidates(self.pool.sessions(now).await);
+        let names = candidates.iter().map(|one| one.session.name.as_str());
+        let items = self.services.read_all(names).await?.into_iter().collect();
+        let mut choices = Choice::of_each(&candidates, &items, now);
+        choices.sort_by_key(|choice| choice.rank.order());
+        let explained = choices.iter().map(|choice| choice.explained(recipient));
+        Ok(explained.collect())
+    }
+
     /// Reads the items of those of `candidates` that are not in `items`.
     async fn read_missing(
         &self,
@@ -251,7 +270,9 @@ impl Sender {
                 self.record_shown(delivery, shown).await;
             }
         };
-        let (story, (), ()) = tokio::join!(story, shown, self.count_missed(delivery));
+        let request = self.keep_request(delivery);
+        let missed = self.count_missed(delivery);
+        let (story, (), (), ()) = tokio::join!(story, shown, request, missed);
         match story {
             // Its receipt has waited for the record.
             Ok(Some(delivered_at)) => {
@@ -273,6 +294,17 @@ impl Sender {
         let counted = sessions.count_missed(missed, id, delivery.started).await;
         if let Err(error) = counted {
             not_recorded(delivery, &missed.session, &error);
+        }
+    }
+
+    /// Stores which request waited for a message, if one did.
+    async fn keep_request(&self, delivery: &Delivery) {
+        let Some(request_id) = &delivery.cause.request_id else {
+            return;
+        };
+        let message = (delivery.message_id.as_str(), delivery.started);
+        if let Err(error) = self.deliveries.keep_request(request_id, message).await {
+            not_recorded(delivery, &delivery.session, &error);
         }
     }
 

@@ -7,12 +7,14 @@ use super::admin_api::{operator, with_gateway};
 use super::*;
 
 const SESSIONS: &str = "/admin/dashboard/whatsapp-sessions";
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     SESSIONS,
     "/admin/dashboard/whatsapp-sessions/system",
     "/admin/dashboard/incidents",
     "/admin/dashboard/outbox",
     "/admin/dashboard/deliveries",
+    "/admin/dashboard/explain",
+    "/admin/dashboard/people",
     "/admin/dashboard/audit",
 ];
 

@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 
 const [binary, screenshots] = process.argv.slice(2);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const PAGES = ['whatsapp-sessions', 'whatsapp-sessions/system', 'incidents', 'outbox', 'outbox?state=dead', 'deliveries', 'audit'];
+const PAGES = ['whatsapp-sessions', 'whatsapp-sessions/system', 'incidents', 'outbox', 'outbox?state=dead', 'deliveries', 'explain', 'people', 'audit'];
 const SESSIONS = '/admin/dashboard/whatsapp-sessions';
 const WIDTHS = [360, 1440];
 const BYTES_MAX = 60 * 1024;
@@ -181,7 +181,7 @@ async function discard(page) {
   await page.setViewportSize({ width: 1440, height: 900 });
   await shoot(page, 'notice-wide');
   await page.getByRole('link', { name: /^3EB0/ }).click();
-  await page.getByText('Outcome').waitFor();
+  await page.getByText('Step by step').waitFor();
   await check(page, 'a message');
   await shoot(page, 'message');
   await page.goBack();
@@ -189,6 +189,77 @@ async function discard(page) {
   await page.getByText('Done.').waitFor();
   await page.getByText('No notice waits.').waitFor();
   for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
+}
+
+/** A user who asked for a code: they have one, and a login. */
+const SITI = '08129000111';
+const post = (path, body) => fetch(`${api}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
+/** The code in the last message to a phone. */
+async function codeOf(digits) {
+  const inbox = await (await fetch(`${sim}/sim/messages?phone=${digits}`)).json();
+  const { text } = inbox.messages.at(-1);
+  return text.match(/\d{6}/)[0];
+}
+
+async function signUp() {
+  const asked = await (await post('/api/auth/signup', { name: 'Siti <b>', phone: SITI, password: 'kuda-lari-kencang' })).json();
+  const answer = await post('/api/auth/verify-otp', { identifier: SITI, otp: await codeOf('628129000111'), challengeId: asked.data.challengeId, purpose: 'signup' });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+/** Both themes on a phone and on a large screen, of the page as it is. */
+async function everyTheme(page, name) {
+  for (const colorScheme of ['light', 'dark']) for (const width of WIDTHS) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: width === 360 ? 740 : 900 });
+    await check(page, `${name}-${colorScheme}-${width}`);
+    await shoot(page, `${name}-${colorScheme}-${width}`);
+  }
+}
+
+/** A code that never came is found by phone and explained, by keyboard alone; no address has the number. */
+async function findAndExplain(page) {
+  await signUp();
+  await page.goto(`${api}/admin/dashboard/deliveries`);
+  await page.getByLabel('Phone, message id or request id').focus();
+  await page.keyboard.type(SITI);
+  await page.keyboard.press('Enter');
+  await page.getByText('Code to sign up').first().waitFor();
+  assert.ok(!/8129000111/.test(page.url()), page.url());
+  await everyTheme(page, 'found');
+  await page.getByRole('link', { name: 'Explain a code' }).click();
+  await page.getByLabel('Phone').fill(SITI);
+  await page.getByLabel('Purpose').selectOption('sso');
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await page.getByText('If somebody asked now').waitFor();
+  assert.ok(!/8129000111/.test(page.url()), page.url());
+  await everyTheme(page, 'explained');
+}
+
+/** A user's logins are ended, and the user is erased: without script. */
+async function endAndErase(storageState) {
+  const context = await browser.newContext({ javaScriptEnabled: false, locale: 'en-GB', storageState });
+  const page = await context.newPage();
+  await page.goto(`${api}/admin/dashboard/people`);
+  await page.getByLabel('Phone').fill(SITI);
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByRole('heading', { name: 'Siti <b>' }).waitFor();
+  await shoot(page, 'person');
+  await page.locator('#end-1').click();
+  await page.getByText('None is open.').waitFor();
+  await page.locator('#end-all').click();
+  await page.getByText('Done.').waitFor();
+  await page.getByText('Erase this phone').click();
+  await page.getByLabel('Type the whole number once more').fill('08120000000');
+  await page.locator('#erase').click();
+  await page.getByText('Nothing was erased.').waitFor();
+  await page.getByText('Erase this phone').click();
+  await page.getByLabel('Type the whole number once more').fill(SITI);
+  await page.locator('#erase').click();
+  await page.getByText('Erased.').waitFor();
+  await page.getByRole('heading', { name: 'No account' }).waitFor();
+  await context.close();
 }
 
 /** What changes is swapped in, and what is typed, focused and scrolled stays. */
@@ -273,6 +344,8 @@ try {
   const steps = {
     'every page': () => look(browser, login, 'well'),
     'the weight of a page': () => weigh(login),
+    'found and explained': () => findAndExplain(page),
+    'ended and erased': () => endAndErase(login),
     'unpaired and paired again': () => pairAgain(page),
     'a session added': () => addSession(page),
     'paired by a link': () => pairByLink(page),

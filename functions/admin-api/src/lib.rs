@@ -4,8 +4,10 @@
 //! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool`,
 //! `…/weight` and `…/pairinglink`.
 //! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
-//! `GET /api/admin/deliveries?messageId=` finds a message. `GET /api/admin/incidents` lists each time messages could not be sent
-//! from a session.
+//! `GET /api/admin/incidents` lists each time messages could not be sent from a session.
+//! `GET /api/admin/deliveries` finds messages, `POST /api/admin/find` the page that shows what somebody looks for.
+//! `GET /api/admin/explain?phone=&purpose=` says what would happen to a code, `GET /api/admin/people?phone=` shows a user with their
+//! logins, and `POST …/{act}` ends these or erases.
 //!
 //! JSON is answered with JSON. A form is answered with 303, back to the page that it names, with a word for what came of it. Only
 //! `pairphone` answers a form with a page of its own: what is in an address stays in the history of the browser, and anybody can
@@ -16,6 +18,9 @@ mod linking_code;
 
 /// What is posted, as JSON or as a form.
 mod posted;
+
+/// What is asked of phones and their people.
+mod people;
 
 /// What is answered, as JSON.
 mod views;
@@ -29,10 +34,12 @@ use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::{Incoming, Intake};
-use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::deliveries::AdminDeliveries;
+use shared::flows::admin::explain::AdminExplain;
 use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxState};
+use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::{AdminSessions, Operator};
@@ -51,6 +58,8 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    explain: AdminExplain,
+    people: AdminPeople,
     incidents: AdminIncidents,
     intake: Intake,
     public_base_url: Option<String>,
@@ -65,6 +74,8 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            explain: AdminExplain::new(backends),
+            people: AdminPeople::new(backends),
             incidents: AdminIncidents::new(backends),
             intake: Intake::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
@@ -115,7 +126,9 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
             qr(app, session(key)?).await
         }
         ["outbox"] => outbox(app, incoming).await,
-        ["deliveries"] => delivery(app, incoming).await,
+        ["deliveries"] => people::deliveries(app, incoming).await,
+        ["explain"] => people::explain(app, incoming).await,
+        ["people"] => people::person(app, incoming).await,
         ["incidents"] => incidents(app, incoming).await,
         _ => Err(Refusal::NotFound.into()),
     }
@@ -165,17 +178,6 @@ async fn outbox(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
     Ok(Reply::new(replies::ADMIN_OUTBOX, views::outbox(&page)))
 }
 
-async fn delivery(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let named = query_field(incoming.request, "messageId");
-    let id = named.as_deref().and_then(MessageId::parse);
-    let id = id.ok_or_else(|| invalid("messageId"))?;
-    let found = app.deliveries.find(&id).await;
-    let found = found.map_err(|error| Problem::internal(&error))?;
-    let found = found.ok_or(Refusal::NotFound)?;
-    let data = json!({ "delivery": views::delivery(&found) });
-    Ok(Reply::new(replies::ADMIN_DELIVERY, data))
-}
-
 async fn incidents(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
     let before = query_field(incoming.request, "before");
     let before = match before.as_deref().map(IncidentKey::parse) {
@@ -218,6 +220,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
         now: incoming.now,
     };
     match parts(incoming)[..] {
+        ["find"] => people::find(incoming, posted),
         ["whatsapp", "sessions"] => add(app, posted, operator).await,
         ["whatsapp", "sessions", key, act] => {
             let act = act_on_session(act, posted)?;
@@ -241,6 +244,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             app.outbox.act(&key, act, operator).await?;
             Ok(Outcome::done())
         }
+        ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is posted, as JSON or as a form, and the answer to either.
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use shared::edge::admin::{self, CookieChange, Form, is_form, set_cookie};
 use shared::edge::problem::Problem;
@@ -18,27 +18,47 @@ use crate::linking_code;
 /// The fields of a JSON body. A request without a body has none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+pub struct Fields {
     name: Option<String>,
     phone: Option<String>,
     sends: Option<bool>,
-    weight: Option<i64>,
+    #[serde(default, deserialize_with = "in_digits")]
+    weight: Option<String>,
+    sought: Option<String>,
+    page: Option<String>,
+    purpose: Option<String>,
+    login: Option<String>,
+    confirm: Option<String>,
+}
+
+impl Fields {
+    fn field(&self, field: &str) -> Option<&str> {
+        match field {
+            "name" => self.name.as_deref(),
+            "phone" => self.phone.as_deref(),
+            "sends" => self.sends.map(|sends| if sends { "yes" } else { "no" }),
+            "weight" => self.weight.as_deref(),
+            "sought" => self.sought.as_deref(),
+            "page" => self.page.as_deref(),
+            "purpose" => self.purpose.as_deref(),
+            "login" => self.login.as_deref(),
+            "confirm" => self.confirm.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A number, as a form has it.
+fn in_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let number: Option<i64> = Option::deserialize(deserializer)?;
+    Ok(number.map(|number| number.to_string()))
 }
 
 /// What is posted.
 #[derive(Debug)]
 pub enum Posted {
     /// By a program.
-    Json {
-        /// A name.
-        name: Option<String>,
-        /// A phone.
-        phone: Option<String>,
-        /// `yes` or `no`.
-        sends: Option<&'static str>,
-        /// A number.
-        weight: Option<String>,
-    },
+    Json(Fields),
     /// By a page.
     Form(Form),
 }
@@ -58,6 +78,8 @@ enum Shown {
     Back(&'static str),
     /// Another page, with such a word.
     Page(AdminPath, &'static str),
+    /// A page that has what was looked for.
+    Found(AdminPath),
     /// A code to type on a phone, which stands in no address.
     LinkingCode(String),
     /// The page that the form came from, with a pairing link, which stands in no address either.
@@ -92,6 +114,29 @@ impl Outcome {
         }
     }
 
+    /// A phone was erased, wholly or as far as one act goes.
+    pub fn erased(more_left: bool) -> Self {
+        let done = if more_left {
+            "erased-in-part"
+        } else {
+            "erased"
+        };
+        Self {
+            data: json!({ "moreLeft": more_left }),
+            shown: Shown::Back(done),
+            ..Self::done()
+        }
+    }
+
+    /// This page shows it.
+    pub fn found(page: &AdminPath) -> Self {
+        Self {
+            data: json!({ "page": page.as_str() }),
+            shown: Shown::Found(page.clone()),
+            ..Self::done()
+        }
+    }
+
     /// There is one session more.
     pub fn added(key: &SessionKey) -> Self {
         let page = AdminPath::parse(&format!("/admin/dashboard/whatsapp-sessions/{key}"));
@@ -112,6 +157,7 @@ impl Shown {
         match self {
             Self::Back(word) => Ok(to(back, word)),
             Self::Page(page, word) => Ok(to(&page, word)),
+            Self::Found(page) => Ok(admin::redirect(&page)),
             Self::LinkingCode(code) => linking_code::page(language, &code, back),
             Self::PairingLink(link) => {
                 let mut response = to(back, "done");
@@ -131,36 +177,17 @@ impl Posted {
         if is_form(incoming.request) {
             return Form::read(incoming.request).map(Self::Form);
         }
-        let fields: Fields = if incoming.request.body().as_ref().is_empty() {
-            Fields::default()
-        } else {
-            incoming.json()?
-        };
-        let word = |sends| if sends { "yes" } else { "no" };
-        Ok(Self::Json {
-            name: fields.name,
-            phone: fields.phone,
-            sends: fields.sends.map(word),
-            weight: fields.weight.map(|weight| weight.to_string()),
-        })
+        if incoming.request.body().as_ref().is_empty() {
+            return Ok(Self::Json(Fields::default()));
+        }
+        incoming.json().map(Self::Json)
     }
 
     /// A field. A program has its token in a header.
     pub fn field(&self, field: &str) -> Option<&str> {
         match self {
             Self::Form(form) => form.field(field),
-            Self::Json {
-                name,
-                phone,
-                sends,
-                weight,
-            } => match field {
-                "name" => name.as_deref(),
-                "phone" => phone.as_deref(),
-                "sends" => *sends,
-                "weight" => weight.as_deref(),
-                _ => None,
-            },
+            Self::Json(fields) => fields.field(field),
         }
     }
 

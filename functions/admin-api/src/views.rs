@@ -1,15 +1,24 @@
 //! What is answered, as JSON.
 use serde_json::{Value, json};
+use shared::flows::admin::deliveries::{DeliveryPage, StoredDelivery};
 use shared::flows::admin::incidents::{
     CurrentIncident, Incident, IncidentsPage, Missed, PastIncident,
 };
 use shared::flows::admin::outbox::{OutboxItem, OutboxPage};
+use shared::flows::admin::people::Person;
 use shared::flows::admin::sessions::SessionsView;
 use shared::flows::admin::sessions::glance::{Glance, Wrong};
 use shared::flows::admin::sessions::view::{Doing, SessionView};
+use shared::flows::codes::explain::{Explanation, Verdict};
+use shared::model::challenge::Certainty;
+use shared::model::code::Purpose;
+use shared::model::identifier::Email;
+use shared::model::limits::Limit;
+use shared::model::phone::Phone;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
-use shared::store::deliveries::StoredDelivery;
+use shared::sender::SessionForPhone;
+use shared::store::logins::Login;
 
 /// All sessions, and the channel in one glance.
 pub fn sessions(all: &SessionsView) -> Value {
@@ -139,8 +148,15 @@ fn notice(item: &OutboxItem) -> Value {
     })
 }
 
+/// Messages.
+pub fn deliveries(page: &DeliveryPage) -> Value {
+    let deliveries: Vec<_> = page.deliveries.iter().map(delivery).collect();
+    let older = page.older.as_ref().map(ToString::to_string);
+    json!({ "deliveries": deliveries, "older": older })
+}
+
 /// One message.
-pub fn delivery(found: &StoredDelivery) -> Value {
+fn delivery(found: &StoredDelivery) -> Value {
     let steps = found.steps.iter();
     let steps: Vec<_> = steps
         .map(|(what, elapsed_ms)| json!({ "what": what, "elapsedMs": elapsed_ms }))
@@ -149,6 +165,8 @@ pub fn delivery(found: &StoredDelivery) -> Value {
         "messageId": found.message_id,
         "purpose": found.purpose,
         "phone": found.phone,
+        "paymentId": found.payment,
+        "requestId": found.request_id,
         "session": found.session,
         "outcome": found.outcome,
         "reason": found.reason,
@@ -156,6 +174,87 @@ pub fn delivery(found: &StoredDelivery) -> Value {
         "deliveredAt": time(found.delivered_at),
         "readAt": time(found.read_at),
         "steps": steps,
+    })
+}
+
+/// What would happen to a code.
+pub fn explanation(phone: &Phone, purpose: Purpose, explained: &Explanation) -> Value {
+    let live = explained.live_code.as_ref().map(|code| {
+        json!({
+            "expiresAt": code.expires_at.rfc3339(),
+            "digits": code.digits,
+            "challenges": code.ids,
+            "challengesWithTries": code.ids_with_tries,
+        })
+    });
+    let last = explained.last.as_ref().map(|last| {
+        json!({
+            "at": last.at.rfc3339(),
+            "confirmed": last.certainty == Certainty::Sent,
+            "seemsLost": last.is_silent,
+        })
+    });
+    let sessions: Vec<_> = explained.sessions.iter().map(session_for_phone).collect();
+    json!({
+        "phone": phone.to_string(),
+        "purpose": purpose.name(),
+        "accountSince": time(explained.account_since),
+        "recipient": explained.recipient.as_str(),
+        "atHome": explained.at_home.map(verdict),
+        "elsewhere": verdict(explained.elsewhere),
+        "liveCode": live,
+        "last": last,
+        "sessions": sessions,
+        "order": explained.order.as_str(),
+        "language": explained.language.tag(),
+        "text": explained.text,
+    })
+}
+
+fn verdict(verdict: Verdict) -> Value {
+    json!({
+        "answer": verdict.as_str(),
+        "limit": verdict.limit().map(Limit::name),
+        "until": time(verdict.until()),
+    })
+}
+
+fn session_for_phone(session: &SessionForPhone) -> Value {
+    json!({
+        "name": session.name,
+        "rank": session.rank.as_str(),
+        "contact": session.contact.as_str(),
+        "servedBefore": session.served_before,
+        "lastSeemsLost": session.is_silent,
+    })
+}
+
+/// A user with their logins.
+pub fn person(phone: &Phone, person: &Person) -> Value {
+    let user = person.user.as_ref().map(|user| {
+        json!({
+            "id": user.id,
+            "name": user.name.as_str(),
+            "email": user.email.as_ref().map(Email::as_str),
+            "role": user.role,
+            "hasPassword": user.password.is_some(),
+            "since": user.created_at.rfc3339(),
+        })
+    });
+    let login = |login: &Login| {
+        json!({
+            "id": login.id,
+            "openedAt": login.opened_at.rfc3339(),
+            "usedAt": login.rotated_at.rfc3339(),
+            "endsAt": login.expires_at.rfc3339(),
+        })
+    };
+    let logins: Vec<_> = person.logins.iter().map(login).collect();
+    json!({
+        "phone": phone.to_string(),
+        "user": user,
+        "logins": logins,
+        "moreLeft": person.more_left,
     })
 }
 

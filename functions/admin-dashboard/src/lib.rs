@@ -1,14 +1,20 @@
 //! The pages of the operators' dashboard. They show and change nothing: their forms post to `/api/admin`.
 //!
 //! `GET /admin` leads to the sessions. Below `/admin/dashboard`: `whatsapp-sessions`, `whatsapp-sessions/{name}`, `incidents`,
-//! `outbox`, `deliveries` and `audit`. `GET /admin/assets/{file}` has the style and the script. Each page works without the script, which
-//! only fetches it again from time to time.
+//! `outbox`, `deliveries`, `explain`, `people` and `audit`. `GET /admin/assets/{file}` has the style and the script. Each page works
+//! without the script, which only fetches it again from time to time.
 
 /// The style and the script.
 mod assets;
 
 /// The pages, as their templates need them.
 mod pages;
+
+/// What would happen to a code.
+mod explained;
+
+/// A user and their logins.
+mod people;
 
 /// What the pages say of states.
 mod words;
@@ -22,22 +28,30 @@ use shared::edge::admin::{self, CookieChange, query_field, set_cookie};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::audit::{Audit, AuditKey};
-use shared::flows::admin::deliveries::{AdminDeliveries, MessageId};
+use shared::flows::admin::deliveries::{
+    AdminDeliveries, DeliveryKey, DeliveryPage, MessageId, RequestId, Sought,
+};
+use shared::flows::admin::explain::AdminExplain;
 use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
+use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::AdminSessions;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::view::SessionView;
 use shared::model::admin::AdminPath;
+use shared::model::code::Purpose;
+use shared::model::phone::Phone;
 use shared::platform::clock::Clock;
-use shared::runtime::Backends;
+use shared::runtime::{Backends, log};
 use shared::store::StoreError;
 
+use explained::ExplainPage;
 use pages::{
     AuditPage, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage, Pairing,
     ProblemPage, SessionPage, SessionsPage, respond,
 };
+use people::{PeoplePage, Proved};
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -46,6 +60,8 @@ pub struct App {
     sessions: AdminSessions,
     outbox: AdminOutbox,
     deliveries: AdminDeliveries,
+    explain: AdminExplain,
+    people: AdminPeople,
     incidents: AdminIncidents,
     audit: Audit,
     public_base_url: Option<String>,
@@ -60,6 +76,8 @@ impl App {
             sessions: AdminSessions::new(backends),
             outbox: AdminOutbox::new(backends),
             deliveries: AdminDeliveries::new(backends),
+            explain: AdminExplain::new(backends),
+            people: AdminPeople::new(backends),
             incidents: AdminIncidents::new(backends),
             audit: Audit::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
@@ -122,6 +140,8 @@ async fn show(app: &App, incoming: &Incoming<'_>) -> Result<Response<Body>, Prob
         Some("incidents") => visit.incidents().await,
         Some("outbox") => visit.outbox().await,
         Some("deliveries") => visit.deliveries().await,
+        Some("explain") => visit.explain().await,
+        Some("people") => visit.people().await,
         Some("audit") => visit.audit().await,
         Some(other) => match other.strip_prefix("whatsapp-sessions/") {
             Some(name) => visit.session(name).await,
@@ -239,21 +259,91 @@ impl Visit<'_> {
     }
 
     async fn deliveries(&self) -> Result<Response<Body>, Problem> {
-        let typed = query_field(self.incoming.request, "messageId");
-        let id = typed.as_deref().and_then(MessageId::parse);
-        let found = match &id {
-            Some(id) => self.app.deliveries.find(id).await,
-            None => Ok(None),
+        let field = |name| query_field(self.incoming.request, name);
+        let message = field("messageId").and_then(|id| MessageId::parse(&id));
+        let request = field("requestId").and_then(|id| RequestId::parse(&id));
+        let who = self.sealed_phone();
+        let sought = match (message, request) {
+            (Some(id), _) => Some(Sought::Message(id)),
+            (None, Some(id)) => Some(Sought::Request(id)),
+            (None, None) => who.map(Sought::Phone),
         };
-        let found = found.map_err(|error| Problem::internal(&error))?;
+        let from = field("before").and_then(|before| DeliveryKey::parse(&before));
+        let page = match &sought {
+            Some(sought) => self.app.deliveries.find(sought, from.as_ref()).await,
+            None => Ok(DeliveryPage::default()),
+        };
+        let page = page.map_err(|error| Problem::internal(&error))?;
         let frame = self.frame(self.say("Deliveries", "Pengiriman"));
         let page = DeliveriesPage {
             layout: frame.layout,
             frame,
-            typed: typed.unwrap_or_default(),
-            found,
+            who: field("who").unwrap_or_default(),
+            sought,
+            page,
         };
         respond(&page, StatusCode::OK)
+    }
+
+    async fn explain(&self) -> Result<Response<Body>, Problem> {
+        let named = query_field(self.incoming.request, "purpose");
+        let purpose = named.as_deref().and_then(Purpose::named);
+        let purpose = purpose.unwrap_or(Purpose::Sso);
+        let phone = self.sealed_phone();
+        let explained = match &phone {
+            Some(phone) => {
+                let explained = self.app.explain.explain(phone, purpose, self.incoming.now);
+                Some(explained.await.map_err(|error| Problem::internal(&error))?)
+            }
+            None => None,
+        };
+        let frame = self.frame(self.say("Explain a code", "Jelaskan kode"));
+        let page = ExplainPage {
+            layout: frame.layout,
+            frame,
+            purpose,
+            whom: phone.map(|phone| self.whom(&phone)),
+            explained,
+        };
+        respond(&page, StatusCode::OK)
+    }
+
+    async fn people(&self) -> Result<Response<Body>, Problem> {
+        let phone = self.sealed_phone();
+        let person = match &phone {
+            Some(phone) => {
+                let found = self.app.people.find(phone, self.incoming.now).await;
+                Some(found.map_err(|error| Problem::internal(&error))?)
+            }
+            None => None,
+        };
+        let frame = self.frame(self.say("People", "Orang"));
+        let page = PeoplePage {
+            layout: frame.layout,
+            frame,
+            whom: phone.map(|phone| self.whom(&phone)),
+            person,
+            proved: if self.login.proved_lately(self.incoming.now) {
+                Proved::Lately
+            } else {
+                Proved::LongAgo
+            },
+        };
+        respond(&page, StatusCode::OK)
+    }
+
+    /// A phone, masked, and as the address of this page has it.
+    fn whom(&self, phone: &Phone) -> (String, String) {
+        let sealed = query_field(self.incoming.request, "who");
+        (phone.to_string(), sealed.unwrap_or_default())
+    }
+
+    /// The phone in the address of the page: sealed for this login, so that nobody reads it in the history of a browser.
+    fn sealed_phone(&self) -> Option<Phone> {
+        let cookie = admin::login_cookie(self.incoming.request)?;
+        let phone = cookie.open(&query_field(self.incoming.request, "who")?)?;
+        log::name_phone(&phone);
+        Some(phone)
     }
 
     async fn audit(&self) -> Result<Response<Body>, Problem> {

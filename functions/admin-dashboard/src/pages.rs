@@ -6,6 +6,7 @@ use shared::edge::admin::{self, Layout, query_field};
 use shared::edge::operators;
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
+use shared::flows::admin::deliveries::{DeliveryPage, Sought};
 use shared::flows::admin::incidents::{CurrentIncident, IncidentsPage, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
 use shared::flows::admin::outbox::{OutboxPage, OutboxState};
@@ -16,7 +17,6 @@ use shared::model::language::Language;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
-use shared::store::deliveries::StoredDelivery;
 
 use crate::when::When;
 use crate::words;
@@ -159,6 +159,21 @@ impl<'a> Frame<'a> {
         words::tried(*connects, *restarts, self.language())
     }
 
+    /// What a message was for.
+    pub fn purpose<'n>(&self, name: &'n str) -> &'n str {
+        words::purpose(name, self.language())
+    }
+
+    /// How a message ended.
+    pub fn outcome<'n>(&self, name: &'n str) -> &'n str {
+        words::outcome(name, self.language())
+    }
+
+    /// The shape for it.
+    pub fn outcome_shape(&self, name: &str) -> &'static str {
+        words::outcome_shape(name)
+    }
+
     /// Milliseconds as people read them.
     pub fn took(&self, span: &std::time::Duration) -> String {
         let unit = self.say("s", "dtk");
@@ -213,15 +228,22 @@ fn shown_link(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
 
 /// What a page says of what was done.
 fn told_of(done: &str, language: Language) -> String {
-    if done != "added" {
-        return replies::ADMIN_DONE.written(language);
-    }
-    let added = words::say(
-        language,
-        "The session is added. Scan its QR code, and it sends.",
-        "Sesi ditambahkan. Pindai kode QR-nya, lalu sesi mengirim.",
-    );
-    added.to_owned()
+    let (english, indonesian) = match done {
+        "added" => (
+            "The session is added. Scan its QR code, and it sends.",
+            "Sesi ditambahkan. Pindai kode QR-nya, lalu sesi mengirim.",
+        ),
+        "erased" => (
+            "Erased. What is left, and until when: docs/operations.md.",
+            "Dihapus. Yang tersisa, dan sampai kapan: docs/operations.md.",
+        ),
+        "erased-in-part" => (
+            "Erased in part: there is more than one act erases. Erase it once more.",
+            "Baru sebagian terhapus: isinya lebih banyak dari satu kali hapus. Hapus sekali lagi.",
+        ),
+        _ => return replies::ADMIN_DONE.written(language),
+    };
+    words::say(language, english, indonesian).to_owned()
 }
 
 /// All sessions.
@@ -345,7 +367,7 @@ impl OutboxListPage<'_> {
     }
 }
 
-/// What became of a message.
+/// Messages, and what became of each.
 #[derive(Debug, Template)]
 #[template(path = "deliveries.html")]
 pub struct DeliveriesPage<'a> {
@@ -353,10 +375,27 @@ pub struct DeliveriesPage<'a> {
     pub layout: Layout<'a>,
     /// What every page has.
     pub frame: Frame<'a>,
-    /// The message id as it was typed.
-    pub typed: String,
-    /// The message.
-    pub found: Option<StoredDelivery>,
+    /// The phone as the address of the page has it.
+    pub who: String,
+    /// What is looked for.
+    pub sought: Option<Sought>,
+    /// The messages.
+    pub page: DeliveryPage,
+}
+
+impl DeliveriesPage<'_> {
+    /// What is looked for, in words. A phone is masked.
+    fn sought_in_words(&self) -> Option<String> {
+        let (kind, which) = match self.sought.as_ref()? {
+            Sought::Phone(phone) => (self.frame.say("Phone", "Nomor"), phone.to_string()),
+            Sought::Message(id) => (self.frame.say("Message", "Pesan"), id.as_str().to_owned()),
+            Sought::Request(id) => (
+                self.frame.say("Request", "Permintaan"),
+                id.as_str().to_owned(),
+            ),
+        };
+        Some(format!("{kind} {which}"))
+    }
 }
 
 /// What operators did.

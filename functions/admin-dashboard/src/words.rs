@@ -207,6 +207,47 @@ pub const fn notice(state: State, language: Language) -> &'static str {
     say(language, english, indonesian)
 }
 
+/// What a message was for. One that has no words here is called as the store calls it.
+pub fn purpose(name: &str, language: Language) -> &str {
+    let (english, indonesian) = match name {
+        "sso" => ("Code to sign in", "Kode masuk"),
+        "signup" => ("Code to sign up", "Kode pendaftaran"),
+        "password-reset" => ("Code for a new password", "Kode kata sandi baru"),
+        "admin" => ("Code for an operator", "Kode pengelola"),
+        "password-changed" => ("Password was changed", "Kata sandi diganti"),
+        "phone-moved-away" => ("Account left this phone", "Akun pindah dari nomor ini"),
+        "phone-moved-here" => ("Account came to this phone", "Akun pindah ke nomor ini"),
+        "payment-created" => ("Payment is waited for", "Pembayaran ditunggu"),
+        "payment-success" => ("Payment arrived", "Pembayaran diterima"),
+        "payment-status" => ("Payment changed", "Pembayaran berubah"),
+        "payment-expiry-warning" => ("Payment ends soon", "Pembayaran segera berakhir"),
+        other => return other,
+    };
+    say(language, english, indonesian)
+}
+
+/// How a message ended.
+pub fn outcome(name: &str, language: Language) -> &str {
+    let (english, indonesian) = match name {
+        "sent" => ("Sent", "Terkirim"),
+        "not_sent" => ("Not sent", "Tidak terkirim"),
+        "unknown" => ("May have been sent", "Mungkin terkirim"),
+        "nobody" => ("Not sent: no account", "Tidak dikirim: tanpa akun"),
+        other => return other,
+    };
+    say(language, english, indonesian)
+}
+
+/// The shape for it.
+pub fn outcome_shape(name: &str) -> &'static str {
+    match name {
+        "sent" => "good",
+        "unknown" => "fair",
+        "nobody" => "idle",
+        _ => "bad",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

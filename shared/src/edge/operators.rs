@@ -4,6 +4,7 @@ use lambda_http::http::StatusCode;
 
 use super::problem::Problem;
 use crate::flows::admin::outbox::OutboxError;
+use crate::flows::admin::people::PersonError;
 use crate::flows::admin::sessions::acts::ActError;
 use crate::model::replies::{self, Text};
 
@@ -32,10 +33,14 @@ pub enum Refusal {
     GatewayRefused,
     /// The notice is being sent, or has ended.
     NoticeChanged,
+    /// What was typed is neither a phone nor an id.
+    NotRecognised,
+    /// Another phone was typed to confirm an act.
+    NotConfirmed,
 }
 
 impl Refusal {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::NotFound,
         Self::ProofNeeded,
         Self::NotOurs,
@@ -47,6 +52,8 @@ impl Refusal {
         Self::WaitsForScan,
         Self::GatewayRefused,
         Self::NoticeChanged,
+        Self::NotRecognised,
+        Self::NotConfirmed,
     ];
 
     /// Its code.
@@ -63,6 +70,8 @@ impl Refusal {
             Self::WaitsForScan => "WAITS_FOR_SCAN",
             Self::GatewayRefused => "GATEWAY_REFUSED",
             Self::NoticeChanged => "NOTICE_CHANGED",
+            Self::NotRecognised => "NOT_RECOGNISED",
+            Self::NotConfirmed => "NOT_CONFIRMED",
         }
     }
 
@@ -71,6 +80,7 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::ProofNeeded => StatusCode::FORBIDDEN,
             Self::GatewayRefused => StatusCode::BAD_GATEWAY,
+            Self::NotRecognised => StatusCode::BAD_REQUEST,
             _ => StatusCode::CONFLICT,
         }
     }
@@ -88,6 +98,8 @@ impl Refusal {
             Self::WaitsForScan => replies::ADMIN_WAITS_FOR_SCAN,
             Self::GatewayRefused => replies::ADMIN_GATEWAY_REFUSED,
             Self::NoticeChanged => replies::ADMIN_NOTICE_CHANGED,
+            Self::NotRecognised => replies::ADMIN_NOT_RECOGNISED,
+            Self::NotConfirmed => replies::ADMIN_NOT_CONFIRMED,
         }
     }
 }
@@ -120,6 +132,17 @@ impl From<ActError> for Problem {
             ActError::Gateway(error) => Self::from(Refusal::GatewayRefused).because_of(&error),
             ActError::LostRaces => Self::internal(&error),
             ActError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PersonError> for Problem {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::NotThere => Refusal::NotFound.into(),
+            PersonError::NotConfirmed => Refusal::NotConfirmed.into(),
+            PersonError::InUse => Self::internal(&error),
+            PersonError::Store(error) => Self::internal(&error),
         }
     }
 }

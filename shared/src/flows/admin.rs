@@ -27,5 +27,11 @@ pub mod incidents;
 /// The payment notices that wait, and those that ended unsent.
 pub mod outbox;
 
-/// What became of a message.
+/// What became of messages.
 pub mod deliveries;
+
+/// What would happen if somebody asked for a code now.
+pub mod explain;
+
+/// Users and their logins.
+pub mod people;

@@ -7,6 +7,9 @@ use aws_lc_rs::{constant_time, digest};
 use crate::model::phone::Phone;
 use crate::platform::entropy::Entropy;
 
+/// A phone in the address of a page.
+mod sealed;
+
 /// The phones of the operators who may sign in with a code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdminPhones(Arc<[Phone]>);
@@ -85,18 +88,7 @@ impl AdminSecret {
 
     /// Reads what [`expose`](Self::expose) wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let well_formed = bytes.len() == 64 && bytes.iter().all(u8::is_ascii_hexdigit);
-        let value = |digit: u8| {
-            char::from(digit)
-                .to_digit(16)
-                .and_then(|v| u8::try_from(v).ok())
-        };
-        let pairs = bytes
-            .chunks_exact(2)
-            .map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?));
-        let read: Option<Vec<u8>> = pairs.collect();
-        read.filter(|_| well_formed)?.try_into().ok().map(Self)
+        unhex(text)?.try_into().ok().map(Self)
     }
 
     /// The secret itself, for the cookie or the link that carries it.
@@ -222,6 +214,16 @@ impl AdminPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Reads what [`hex`] wrote; `None` when it is something else.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(value(*high)? << 4 | value(*low)?).ok();
+    pairs.iter().map(byte).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -217,8 +217,12 @@ texts! {
         "Ini daftar pemberitahuan pembayaran.";
     ADMIN_INCIDENTS: "These are the times when messages could not be sent.",
         "Ini saat-saat ketika pesan tidak dapat dikirim.";
-    ADMIN_DELIVERY: "This is what became of the message.",
-        "Ini riwayat pesan tersebut.";
+    ADMIN_DELIVERIES: "These are the messages.",
+        "Ini daftar pesan.";
+    ADMIN_EXPLAINED: "This is what would happen now. Nothing was sent.",
+        "Ini yang akan terjadi sekarang. Tidak ada yang dikirim.";
+    ADMIN_PERSON: "This is the user of the phone, with their logins.",
+        "Ini pengguna nomor tersebut, dengan sesi masuknya.";
     ADMIN_DONE: "Done.",
         "Selesai.";
     ADMIN_NOT_THERE: "There is nothing of that name. It may be gone.",
@@ -243,6 +247,10 @@ texts! {
         "Gateway tidak melakukannya. Periksa keadaan sesi, dan lognya.";
     ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",
         "Pemberitahuan ini sedang dikirim, atau sudah berakhir. Periksa lagi.";
+    ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id. Check it, and type it again.",
+        "Itu bukan nomor telepon maupun ID. Periksa, lalu ketik lagi.";
+    ADMIN_NOT_CONFIRMED: "The number that you typed is another one. Nothing was erased.",
+        "Nomor yang Anda ketik berbeda. Tidak ada yang dihapus.";
     ADMIN_NOT_DONE: "That was not done. Try again.",
         "Tindakan itu tidak dilakukan. Coba lagi.";
     ADMIN_FIELD_WRONG: "`{field}` is missing, or is nothing that it can be.",

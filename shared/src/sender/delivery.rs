@@ -6,7 +6,7 @@ use crate::model::phone::Phone;
 use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
-use crate::store::deliveries::DeliveryItem;
+use crate::store::deliveries::{Cause, DeliveryItem};
 use crate::store::whatsapp_sessions::SeenState;
 use crate::store::whatsapp_sessions::incident::MissedMessage;
 use crate::store::whatsapp_sessions::sends::SendRecord;
@@ -30,6 +30,8 @@ pub struct Outgoing {
     pub once_unknown: OnceUnknown,
     /// Whether it was tried before, so that an incident counts it no more.
     pub is_repeat: bool,
+    /// What made it go out.
+    pub cause: Cause,
 }
 
 /// What is done with a message once nobody knows whether it was sent.
@@ -81,6 +83,8 @@ pub struct Delivery {
     pub purpose: &'static str,
     /// The recipient.
     pub phone: Phone,
+    /// What made it go out.
+    pub cause: Cause,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
@@ -173,7 +177,8 @@ impl Delivery {
         DeliveryItem {
             message_id: &self.message_id,
             purpose: self.purpose,
-            phone: self.phone.to_string(),
+            phone: &self.phone,
+            cause: &self.cause,
             session: &self.session,
             tried: self.tried(),
             outcome: if self.to_nobody {

@@ -215,6 +215,7 @@ impl<'a> Relay<'a> {
             phone,
             content,
             code_asked_at,
+            cause,
             ..
         } = self.message;
         Delivery {
@@ -225,6 +226,7 @@ impl<'a> Relay<'a> {
             message_id,
             purpose,
             phone,
+            cause,
             started,
             ended: self.services.clock.now(),
             code_asked_at,

@@ -74,6 +74,7 @@ const fn is_for_want_of_a_session(reason: Reason) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Cause;
     use super::super::delivery::{Effort, Shown};
     use super::*;
     use crate::model::phone::Phone;
@@ -101,6 +102,7 @@ mod tests {
             message_id: "3EB0".into(),
             purpose: "sso",
             phone: Phone::parse("+628123456789").expect("a phone"),
+            cause: Cause::default(),
             started: now,
             ended: now,
             code_asked_at: None,

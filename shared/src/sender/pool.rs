@@ -262,6 +262,18 @@ impl Choice {
         }
     }
 
+    pub(super) fn explained(&self, recipient: &Recipient<'_>) -> SessionForPhone {
+        let name = self.session.name.as_str();
+        SessionForPhone {
+            name: name.to_owned(),
+            rank: self.rank,
+            contact: self.contact,
+            served_before: recipient.served_by == Some(name),
+            is_silent: recipient.silent == Some(name),
+            state: self.item.seen.map(|seen| seen.state),
+        }
+    }
+
     /// Whether the account writes to nobody new now, as far as is known, and would to whoever writes first.
     fn is_locked(&self) -> bool {
         let state = self.item.seen.map(|seen| seen.state);
@@ -280,6 +292,30 @@ impl Choice {
             session: self.session.name.clone(),
             number,
         })
+    }
+}
+
+/// One session for a recipient, for whoever explains what would be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionForPhone {
+    /// Its name.
+    pub name: String,
+    /// How fit it is for a message to the recipient.
+    pub rank: Rank,
+    /// How well it knows the recipient.
+    pub contact: Contact,
+    /// Whether it served the recipient before.
+    pub served_before: bool,
+    /// Whether its last message to the recipient seems not to have arrived, so that it comes after the others.
+    pub is_silent: bool,
+    /// The state in which it was last seen.
+    pub state: Option<SessionState>,
+}
+
+impl SessionForPhone {
+    /// Whether a message to the recipient may be tried on it.
+    pub fn is_open(&self) -> bool {
+        self.rank != Rank::Closed
     }
 }
 

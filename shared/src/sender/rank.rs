@@ -33,6 +33,19 @@ pub enum Contact {
     New,
 }
 
+impl Contact {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::OfAnother => "of_another",
+            Self::Unserved => "unserved",
+            Self::WroteFirst => "wrote_first",
+            Self::New => "new",
+        }
+    }
+}
+
 /// How fit a session is. The first is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
@@ -54,6 +67,19 @@ pub enum Rank {
 }
 
 impl Rank {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Trial => "trial",
+            Self::Doubtful => "doubtful",
+            Self::Mute => "mute",
+            Self::Recovering => "recovering",
+            Self::NeedsHuman => "needs_human",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether it is worth a send without a recovery.
     pub fn may_send(self) -> bool {
         self <= Self::Mute

@@ -64,7 +64,12 @@ pub struct Batches(Client);
 impl Batches {
     /// Batches over `backends`.
     pub fn new(backends: &Backends) -> Self {
-        Self(backends.dynamodb.clone())
+        Self::over(&backends.dynamodb)
+    }
+
+    /// Batches over `dynamodb`.
+    pub(super) fn over(dynamodb: &Client) -> Self {
+        Self(dynamodb.clone())
     }
 
     /// A batch without a read.

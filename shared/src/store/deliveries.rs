@@ -1,8 +1,12 @@
 //! What became of each message: one item per message id, for thirty days.
 //!
 //! Attributes of the send: `message_id` (key), `purpose`, `phone` (masked), `session`, `tried` (every session that it was tried
-//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`. Of what came back: `delivered_at` and `read_at`, each the earliest time
-//! that was told.
+//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`; and what it is found by: `phone_hash`, `request_id`, `payment`. Of what
+//! came back: `delivered_at` and `read_at`, each the earliest time that was told.
+//!
+//! The index `by_phone` lists the messages of a `phone_hash` by `at`. A receipt without a record is not in it. The messages of a
+//! request are in an item of their own: `message_id` (`request#` and the request's id), `messages` (set), `expires_at`. It is no
+//! second index because CloudFormation adds one in an update, and no more; it costs the same.
 //!
 //! A receipt can come before the record, which is written when the send has ended. Then it waits in an item of its own, with
 //! the session that told it (`told_by`), until the record is written over it, or for an hour.
@@ -12,10 +16,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use self::phone_hash::phone_hash;
 use super::batch::Read;
 use super::{Fields, Item, StoreError, condition_failed, number, text};
+use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+
+/// How the table knows a phone.
+mod phone_hash;
+
+/// Finding messages by their phone or request.
+pub mod search;
 
 const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -29,8 +41,10 @@ pub struct DeliveryItem<'a> {
     pub message_id: &'a str,
     /// What the message was for.
     pub purpose: &'a str,
-    /// The recipient, masked.
-    pub phone: String,
+    /// The recipient. What is kept is the masked number, and a hash to find it by.
+    pub phone: &'a Phone,
+    /// What made it go out.
+    pub cause: &'a Cause,
     /// The session it was sent from.
     pub session: &'a str,
     /// Every session that it was tried on: their receipts count.
@@ -43,6 +57,25 @@ pub struct DeliveryItem<'a> {
     pub steps: Vec<(&'a str, u64)>,
     /// When it began.
     pub at: Timestamp,
+}
+
+/// What made a message go out, for whoever looks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// Lambda's id of the request, where one waited for the message.
+    pub request_id: Option<String>,
+    /// The payment that it tells of.
+    pub payment: Option<String>,
+}
+
+impl Cause {
+    /// The request of that id; none where the id is empty.
+    pub fn request(id: &str) -> Self {
+        Self {
+            request_id: Some(id.to_owned()).filter(|id| !id.is_empty()),
+            payment: None,
+        }
+    }
 }
 
 /// The table of deliveries.
@@ -93,46 +126,37 @@ impl Deliveries {
     /// The update that writes the record of `delivery` and takes `forgotten` away.
     fn keeping(&self, delivery: &DeliveryItem<'_>, forgotten: &str) -> UpdateItemFluentBuilder {
         const SET: &str = "SET purpose = :purpose, phone = :phone, #session = :session, outcome = :outcome, \
-                           steps = :steps, #at = :at, expires_at = :expires_at";
-        let update = self.update(delivery.message_id);
-        let update = match delivery.reason {
-            Some(reason) => update
-                .update_expression(format!(
-                    "{SET}, reason = :reason REMOVE {forgotten} ADD tried :tried"
-                ))
-                .expression_attribute_values(":reason", text(reason)),
-            None => update
-                .update_expression(format!("{SET} REMOVE {forgotten}, reason ADD tried :tried")),
-        };
+                           steps = :steps, #at = :at, expires_at = :expires_at, phone_hash = :phone_hash";
+        let (mut set, mut removed) = (SET.to_owned(), forgotten.to_owned());
+        let mut update = self.update(delivery.message_id);
+        for (name, value) in [
+            ("reason", delivery.reason),
+            ("request_id", delivery.cause.request_id.as_deref()),
+            ("payment", delivery.cause.payment.as_deref()),
+        ] {
+            match value {
+                Some(value) => {
+                    set += &format!(", {name} = :{name}");
+                    update = update.expression_attribute_values(format!(":{name}"), text(value));
+                }
+                None => removed += &format!(", {name}"),
+            }
+        }
+        let update = update.update_expression(format!("{set} REMOVE {removed} ADD tried :tried"));
         let tried = delivery.tried.iter().map(|name| (*name).to_owned());
         let ends = delivery.at.plus(LIFE).seconds_up();
         update
             .expression_attribute_names("#session", "session")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":purpose", text(delivery.purpose))
-            .expression_attribute_values(":phone", text(&delivery.phone))
+            .expression_attribute_values(":phone", text(delivery.phone.to_string()))
+            .expression_attribute_values(":phone_hash", text(phone_hash(delivery.phone)))
             .expression_attribute_values(":session", text(delivery.session))
             .expression_attribute_values(":tried", AttributeValue::Ss(tried.collect()))
             .expression_attribute_values(":outcome", text(delivery.outcome))
             .expression_attribute_values(":steps", list_of_steps(&delivery.steps))
             .expression_attribute_values(":at", number(delivery.at.millis()))
             .expression_attribute_values(":expires_at", number(ends))
-    }
-
-    /// All that is kept of a message; `None` when nothing is.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn read(&self, message_id: &str) -> Result<Option<StoredDelivery>, StoreError> {
-        let found = self
-            .dynamodb
-            .get_item()
-            .table_name(&self.table)
-            .key("message_id", text(message_id))
-            .send()
-            .await
-            .map_err(StoreError::during("read a delivery"))?;
-        Ok(found.item.as_ref().and_then(StoredDelivery::of))
     }
 
     /// When the message was delivered, as far as its record says: a read, to be made together with others.
@@ -288,6 +312,10 @@ pub struct StoredDelivery {
     pub purpose: String,
     /// The recipient, masked.
     pub phone: String,
+    /// The payment that it tells of.
+    pub payment: Option<String>,
+    /// The request that waited for it.
+    pub request_id: Option<String>,
     /// The session that it was sent from.
     pub session: String,
     /// How it ended, in one word.
@@ -319,6 +347,8 @@ impl StoredDelivery {
             message_id: words("message_id")?,
             purpose: words("purpose")?,
             phone: words("phone")?,
+            payment: words("payment"),
+            request_id: words("request_id"),
             session: words("session")?,
             outcome: words("outcome")?,
             reason: words("reason"),

@@ -8,7 +8,8 @@ use shared::model::texts::MessageBody;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::sender::{
-    Content, Delivery, OnceUnknown, Outcome, Outgoing, PlaceError, Recipient, Sender, message_id,
+    Cause, Content, Delivery, OnceUnknown, Outcome, Outgoing, PlaceError, Recipient, Sender,
+    message_id,
 };
 use tests::TestSystem;
 use tokio::task::JoinSet;
@@ -121,6 +122,7 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         code_asked_at: None,
         once_unknown: OnceUnknown::GoesElsewhere,
         is_repeat: false,
+        cause: Cause::default(),
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&Recipient::of(&message.phone)).await?;

@@ -8,6 +8,7 @@ use shared::flows::admin::links::AdminLinks;
 use shared::gateway::SessionToken;
 use shared::model::admin::AdminSecret;
 use shared::model::caller::Caller;
+use shared::model::country::{CapMode, CountryCaps};
 use tests::TestSystem;
 use tests::browser::Browser;
 
@@ -20,7 +21,7 @@ const SESSIONS: &str = "/api/admin/whatsapp/sessions";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What is shown, and what is done to the first session and a notice.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 9] = [
     SESSIONS,
     "/api/admin/whatsapp/sessions/system/status",
     "/api/admin/whatsapp/sessions/system/qr",
@@ -28,15 +29,20 @@ const SHOWN: [&str; 7] = [
     "/api/admin/outbox?state=dead",
     "/api/admin/deliveries?messageId=3EB0",
     "/api/admin/incidents",
+    "/api/admin/explain?phone=08123456789&purpose=sso",
+    "/api/admin/people?phone=08123456789",
 ];
-const DONE: [&str; 3] = [
+const FIND: &str = "/api/admin/find";
+const DONE: [&str; 5] = [
+    "/api/admin/people/end-logins",
+    FIND,
     SESSIONS,
     "/api/admin/whatsapp/sessions/system/connect",
     "/api/admin/outbox/INV-2:success/retry",
 ];
 
 /// The pages of the dashboard.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "/admin",
     "/admin/dashboard/whatsapp-sessions",
     "/admin/dashboard/whatsapp-sessions/system",
@@ -44,6 +50,8 @@ const PAGES: [&str; 10] = [
     "/admin/dashboard/outbox",
     "/admin/dashboard/outbox?state=dead",
     "/admin/dashboard/deliveries?messageId=3EB0",
+    "/admin/dashboard/explain",
+    "/admin/dashboard/people",
     "/admin/dashboard/audit",
     "/admin/dashboard/nowhere",
     "/admin/assets/admin.css",
@@ -98,8 +106,10 @@ impl Asker {
         self.find_message(&system, &operator).await;
         self.act_on_behalf(&system, &operator).await;
         self.refused_for_what_they_are(&system, &operator).await;
+        self.explain(&system, &operator).await;
         self.act_on_notices(&system, &operator).await;
         self.act_on_sessions(&system, &operator).await;
+        self.act_on_people(&system, &operator).await;
         self.prove_too_late(&system).await;
         self.without_settings().await;
         let down = system.with_faults(Faults::down());
@@ -126,14 +136,20 @@ impl Asker {
         self.watch(system, DASHBOARD);
     }
 
-    async fn act(&mut self, system: &TestSystem, operator: &Operator, path: &str, body: Value) {
+    async fn act(
+        &mut self,
+        system: &TestSystem,
+        operator: &Operator,
+        path: &str,
+        body: Value,
+    ) -> Value {
         let headers = [
             JSON,
             ("cookie", operator.cookie.as_str()),
             ("x-csrf-token", operator.csrf.as_str()),
         ];
-        self.send(system, "POST", path, &headers, body.to_string())
-            .await;
+        let reply = self.send(system, "POST", path, &headers, body.to_string());
+        reply.await.json
     }
 
     /// Asks as nobody, without the token, and with what is no body.
@@ -174,7 +190,10 @@ impl Asker {
         let id = &messages.last().expect("a message").id;
         for path in [
             format!("/api/admin/deliveries?messageId={id}"),
+            format!("/api/admin/deliveries?phone={}", super::PHONE),
+            "/api/admin/deliveries?requestId=nothing".into(),
             "/api/admin/deliveries?messageId=%20".into(),
+            "/api/admin/deliveries?phone=0812".into(),
             "/api/admin/outbox?state=other".into(),
             "/api/admin/incidents?before=x".into(),
             "/api/admin/whatsapp/sessions/nobody/status".into(),
@@ -184,6 +203,83 @@ impl Asker {
         }
         let page = format!("/admin/dashboard/deliveries?messageId={id}");
         self.look(system, &operator.cookie, &page).await;
+        self.find_pages(system, operator).await;
+    }
+
+    /// Asks for the pages that show a phone, and loads them.
+    async fn find_pages(&mut self, system: &TestSystem, operator: &Operator) {
+        for body in [
+            json!({ "sought": "<b>" }),
+            json!({ "sought": super::PHONE, "page": "other" }),
+            json!({ "sought": super::PHONE }),
+            json!({ "sought": super::PHONE, "page": "explain", "purpose": "other" }),
+            json!({ "sought": "08120000001", "page": "explain", "purpose": "signup" }),
+            json!({ "sought": super::PHONE, "page": "people" }),
+        ] {
+            let found = self.act(system, operator, FIND, body).await;
+            if let Some(page) = found["data"]["page"].as_str() {
+                self.look(system, &operator.cookie, page).await;
+            }
+        }
+    }
+
+    /// Explains codes for a phone with an account and one without, with caps of countries that are full.
+    async fn explain(&mut self, system: &TestSystem, operator: &Operator) {
+        let capped = system.with_settings(|settings| {
+            let caps = CountryCaps::parse(r#"{"62":1}"#, CapMode::Enforce);
+            settings.country_caps = caps.expect("caps");
+        });
+        for query in [
+            "phone=08123456789&purpose=password-reset",
+            "phone=08120000001&purpose=signup",
+            "phone=08120000001&purpose=other",
+            "phone=12&purpose=sso",
+            "purpose=sso",
+        ] {
+            let path = format!("/api/admin/explain?{query}");
+            self.show(&capped, operator, &path).await;
+        }
+        self.find_pages(&capped, operator).await;
+    }
+
+    /// Ends the logins of a user, and erases them.
+    async fn act_on_people(&mut self, system: &TestSystem, operator: &Operator) {
+        let asked = json!({ "identifier": super::PHONE });
+        tokio::time::sleep(2 * MINUTE).await;
+        let sent = self.post(system, super::SSO_SIGN_IN, asked).await;
+        let code = tests::people::code_on(system, super::PHONE);
+        let answer = json!({
+            "identifier": super::PHONE, "otp": code, "challengeId": sent.json["data"]["challengeId"],
+        });
+        self.post(system, super::SSO_VERIFY, answer).await;
+        let path = format!("/api/admin/people?phone={}", super::PHONE);
+        let shown = self.show(system, operator, &path).await;
+        let login = &shown["data"]["logins"][0]["id"];
+        for path in ["/api/admin/people", "/api/admin/people?phone=12"] {
+            self.show(system, operator, path).await;
+        }
+        self.find_pages(system, operator).await;
+        let (phone, waits) = (super::PHONE, "08120000002");
+        let signs_up = super::body(super::SIGN_UP);
+        let mut signs_up = signs_up.as_object().expect("a body").clone();
+        signs_up.insert("phone".into(), waits.into());
+        self.post(system, super::SIGN_UP, signs_up.into()).await;
+        for (act, body) in [
+            ("end-logins", json!({})),
+            ("erase", json!({ "phone": waits, "confirm": waits })),
+            ("end-login", json!({ "phone": phone, "login": login })),
+            ("end-login", json!({ "phone": phone, "login": "another" })),
+            ("end-login", json!({ "phone": phone })),
+            ("end-logins", json!({ "phone": phone })),
+            ("end-logins", json!({ "phone": "12" })),
+            ("promote", json!({ "phone": phone })),
+            ("erase", json!({ "phone": phone })),
+            ("erase", json!({ "phone": phone, "confirm": phone })),
+            ("end-logins", json!({ "phone": phone })),
+        ] {
+            let path = format!("/api/admin/people/{act}");
+            self.act(system, operator, &path, body).await;
+        }
     }
 
     /// Acts on behalf of a client, with a key that nobody knows.
@@ -274,7 +370,7 @@ impl Asker {
         system
             .simulator()
             .play(&Scenario::GatewayDown { lasts_ms: 60_000 });
-        for path in [SESSIONS, DONE[1]] {
+        for path in [SESSIONS, DONE[3]] {
             let body = json!({ "name": "branch-3" });
             self.act(system, operator, path, body).await;
         }
@@ -298,8 +394,10 @@ impl Asker {
         let operator = Operator::new(system).await;
         tokio::time::sleep(11 * MINUTE).await;
         self.show(system, &operator, SHOWN[2]).await;
-        let path = format!("{SESSIONS}/system/logout");
-        self.act(system, &operator, &path, json!({})).await;
+        for path in ["whatsapp/sessions/system/logout", "people/erase"] {
+            let path = format!("/api/admin/{path}");
+            self.act(system, &operator, &path, json!({})).await;
+        }
     }
 
     async fn without_settings(&mut self) {

@@ -17,8 +17,8 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked, Place,
-    PlaceError, Reason, Recipient, Urgency,
+    Busy, Cause, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked,
+    Place, PlaceError, Reason, Recipient, Urgency,
 };
 use crate::store::StoreError;
 use crate::store::challenges::sends::TakenMessage;
@@ -64,13 +64,15 @@ pub enum Tried {
     Nothing,
 }
 
-/// The time that an attempt has.
+/// The time that an attempt has, and who waits for it.
 #[derive(Clone, Copy, Debug)]
-pub struct AttemptTime {
+pub struct AttemptTime<'a> {
     /// Its turn in the pace of a session comes before this, or it is left to later ones. Nothing is claimed while it waits.
     pub turn_by: Timestamp,
     /// It is over before this.
     pub deadline: Timestamp,
+    /// Lambda's id of the request that waits for it; empty where none does.
+    pub request_id: &'a str,
 }
 
 /// A notice that is to go out.
@@ -80,7 +82,7 @@ struct Job<'a> {
     sessions: Sessions,
     /// It was sent before, and nothing came back.
     again: bool,
-    time: AttemptTime,
+    time: AttemptTime<'a>,
 }
 
 impl Notices {
@@ -92,7 +94,7 @@ impl Notices {
         &self,
         payment: &PaymentId,
         notice: &NoticeId,
-        time: AttemptTime,
+        time: AttemptTime<'_>,
     ) -> Result<Tried, StoreError> {
         let Some(kept) = self.payments.read(payment).await? else {
             return Ok(Tried::Nothing);
@@ -178,7 +180,7 @@ impl Notices {
         &self,
         story: &Story,
         notice: &Notice,
-        time: AttemptTime,
+        time: AttemptTime<'_>,
     ) -> Result<Tried, StoreError> {
         let (Some(session), Some(sent_at)) = (&notice.session, notice.sent_at) else {
             return self.end(story, notice, State::Sent).await;
@@ -413,6 +415,10 @@ impl Notices {
             code_asked_at: None,
             once_unknown: OnceUnknown::Waits,
             is_repeat: notice.attempts > 0,
+            cause: Cause {
+                payment: Some(story.payment.id.as_str().to_owned()),
+                ..Cause::request(job.time.request_id)
+            },
         }
     }
 

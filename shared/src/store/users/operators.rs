@@ -156,6 +156,15 @@ impl Users {
         Ok(Some(writes))
     }
 
+    /// Makes the writes of a removal, in one transaction: whether they were made. Nobody may have changed what was read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove_with(&self, removal: Vec<Write>) -> Result<bool, StoreError> {
+        let removed = transact("erase a phone", &self.client, removal).await?;
+        Ok(matches!(removed, Transacted::Done))
+    }
+
     /// A delete, refused unless the item is exactly the one that was seen.
     fn delete_seen(&self, seen: &Item) -> Result<Write, StoreError> {
         let mut delete = Delete::builder().table_name(&self.table);
