@@ -163,6 +163,46 @@ async fn an_account_that_writes_to_nobody_new_serves_its_contacts_whatever_stran
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_session_without_users_speaks_for_no_phone_without_an_account() {
+    let names = ["system", "second", "third"];
+    let sessions = names.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
+    let system = TestSystem::builder().simulator(|options| {
+        options.sessions = sessions.into();
+        options.send_duration = 900 * MILLISECOND;
+    });
+    let system = system.build().await;
+    system.watch().await;
+    let user = typed_phone(1);
+    add_user(&system, &user).await;
+    check_sent(&ask_code(&system, &user).await);
+    pass(11 * MINUTE).await;
+    let (asked, users_took) = timed(ask_code(&system, &user)).await;
+    check_sent(&asked);
+    let mut strangers = (301..).map(typed_phone);
+    for typed in strangers.by_ref().take(12) {
+        pass(SECOND).await;
+        let (asked, took) = timed(ask_code(&system, &typed)).await;
+        check_sent(&asked);
+        let apart = took.abs_diff(users_took);
+        assert!(apart < 100 * MILLISECOND, "{took:?} {users_took:?}");
+    }
+
+    for number in 201..221 {
+        pass(SECOND).await;
+        check_sent(&system.post(SIGNUP, applicant(&typed_phone(number))).await);
+    }
+    pass(11 * MINUTE).await;
+    let (code, refusals) = (463, None);
+    let restricted = Scenario::Restricted { code, refusals };
+    system.simulator().play(&restricted);
+    for typed in [user].into_iter().chain(strangers.take(12)) {
+        let asked = ask_code(&system, &typed).await;
+        assert_eq!(asked.status, 503, "{}", asked.json);
+        pass(SECOND).await;
+    }
+}
+
 /// Checks the reply to whoever WhatsApp does not let the account write to.
 #[track_caller]
 fn check_refused_as_new(reply: &Reply) {

@@ -130,8 +130,10 @@ impl Run<'_> {
         }
         let is_known = matches!(self.place.contact, Contact::Known | Contact::WroteFirst);
         let refused = end == SendEnd::Restricted && !is_known;
+        let is_served = matches!(self.place.contact, Contact::Known | Contact::Unserved);
         Some(SendRecord {
             recent,
+            served_at: is_served.then_some(now),
             refused_as_new_after: refused.then_some(send.took),
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,

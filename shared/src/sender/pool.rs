@@ -24,6 +24,9 @@ use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 /// How many sessions are looked at before the others.
 pub(super) const CANDIDATES: usize = 2;
 
+/// How many more are looked at for one that has users, when none of the first has any.
+pub(super) const LOOKED_AT_FOR_NOBODY: usize = 8;
+
 /// The configured sessions, and those of the list.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {

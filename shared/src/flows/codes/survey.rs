@@ -152,12 +152,17 @@ impl Codes {
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
             ..Reached::of(order.phone)
         };
-        // Like a user's, a phone without an account is known to one session and new to the others.
-        let drawn = self.sender.first_of(&recipient);
-        if order.recipient == Recipient::Nobody {
-            recipient.served_by = recipient.served_by.or(drawn.as_deref());
+        let mut sessions = sessions.clone();
+        let home;
+        if order.recipient == Recipient::Nobody && opened.is_none() {
+            // Like a user's, a phone without an account is known to one session and new to the others.
+            home = self
+                .sender
+                .home_of_nobody(&recipient, &mut sessions)
+                .await?;
+            recipient.served_by = home.as_deref();
         }
-        let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
+        let picked = self.sender.pick_from(&recipient, sessions).await?;
         match opened {
             Some(session) => picked.only(session).map(Some),
             None => Ok(Some(picked)),
