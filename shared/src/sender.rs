@@ -144,8 +144,8 @@ impl Sender {
             .collect()
     }
 
-    /// The session that `recipient`, who has no account, is taken to be served by: the first of its order that has users, of
-    /// those in `known` and, where none of them has any, of a few more. What becomes of messages to users shows on no other.
+    /// The session that `recipient`, who has no account, is taken to be served by: its own, or the first of its order that has
+    /// users, of those in `known` and, where none of them has any, of a few more. What becomes of messages to users shows on no other.
     ///
     /// # Errors
     /// When the store fails.
@@ -158,17 +158,27 @@ impl Sender {
         let ordered = recipient.order(self.pool.last_known()).into_iter();
         let ordered: Vec<_> = ordered.map(|session| session.name).collect();
         let serves = |(_, item): &Named| item.serves(now);
+        self.read_some(&ordered[..ordered.len().min(1)], known)
+            .await?;
         if !known.iter().any(serves) {
-            let is_known = |name: &&String| known.iter().any(|(read, _)| read == *name);
-            let others = ordered.iter().filter(|name| !is_known(name));
-            let others = others.take(pool::LOOKED_AT_FOR_NOBODY);
-            let read = self.services.read_all(others.map(String::as_str)).await;
-            known.extend(read.map_err(PickError::Store)?);
+            let more = ordered.len().min(1 + pool::LOOKED_AT_FOR_NOBODY);
+            self.read_some(&ordered[..more], known).await?;
         }
         let serving: Vec<_> = known.iter().filter(|named| serves(named)).collect();
         let has_users = |name: &&String| serving.iter().any(|(read, _)| read == *name);
         let home = ordered.iter().find(has_users).or(ordered.first());
         Ok(home.cloned())
+    }
+
+    /// Reads those of `names` that are not in `known` yet.
+    async fn read_some(&self, names: &[String], known: &mut Vec<Named>) -> Result<(), PickError> {
+        let is_known = |name: &&String| known.iter().any(|(read, _)| read == *name);
+        let missing: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
+        let read = self
+            .services
+            .read_all(missing.into_iter().map(String::as_str));
+        known.extend(read.await.map_err(PickError::Store)?);
+        Ok(())
     }
 
     /// The read of the session called `name`, to be made together with others.

@@ -203,6 +203,57 @@ async fn a_session_without_users_speaks_for_no_phone_without_an_account() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_phone_without_an_account_stays_where_it_is_once_other_sessions_have_users() {
+    let names = ["system", "second", "third", "fourth"];
+    let sessions = names.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
+    let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
+    let system = system.build().await;
+    system.watch().await;
+    let user = typed_phone(1);
+    add_user(&system, &user).await;
+    let home = session_of(&system, &user).await;
+    let strangers: Vec<_> = (301..313).map(typed_phone).collect();
+    for typed in &strangers {
+        assert_eq!(session_of(&system, typed).await, home);
+    }
+    for number in 2..20 {
+        let typed = typed_phone(number);
+        add_user(&system, &typed).await;
+        session_of(&system, &typed).await;
+    }
+    pass(11 * MINUTE).await;
+    for typed in &strangers {
+        assert_eq!(session_of(&system, typed).await, home, "{typed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_up_and_asks_to_sign_in_makes_no_account_pass_for_restricted() {
+    let system = two_sessions().await;
+    let user = phone_of(&system, "system", 1, true).await;
+    let (code, refusals) = (463, None);
+    play(&system, "system", &Scenario::ColdLocked { code, refusals });
+    let sign_up = async |typed: &str| system.post(SIGNUP, applicant(typed)).await;
+    for number in 401.. {
+        sign_up(&typed_phone(number)).await;
+        if locked_until(&system, "system").await.is_some() {
+            break;
+        }
+    }
+    for typed in (501..513).map(typed_phone) {
+        check_sent(&sign_up(&typed).await);
+        pass(61 * SECOND).await;
+        check_sent(&ask_code(&system, &typed).await);
+        pass(61 * SECOND).await;
+        sign_up(&typed).await;
+    }
+    let lock = locked_until(&system, "system").await;
+    assert_eq!(lock.expect("a lock").0, "cold_locked");
+    pass(11 * MINUTE).await;
+    assert_eq!(session_of(&system, &user).await, "system");
+}
+
 /// Checks the reply to whoever WhatsApp does not let the account write to.
 #[track_caller]
 fn check_refused_as_new(reply: &Reply) {

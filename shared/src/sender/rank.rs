@@ -29,6 +29,9 @@ pub enum Contact {
     Unserved,
     /// The recipient has just written to it, whether or not it knew them before. WhatsApp may refuse the answer all the same.
     WroteFirst,
+    /// It has written to the recipient before, who signs up. What WhatsApp says to those says nothing about users: anybody can
+    /// ask for it.
+    Applicant,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }

@@ -141,9 +141,14 @@ impl Codes {
         };
         let state = &survey.state;
         let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
+        let is_for_nobody = order.recipient == Recipient::Nobody;
         let mut recipient = Reached {
             order_key: order_key(&survey.ring, survey.at),
-            served_by: opened.or(state.served_by.as_deref()),
+            served_by: opened.or_else(|| match order.recipient {
+                Recipient::Nobody => state.pretender(),
+                Recipient::User | Recipient::Applicant => state.writer(),
+            }),
+            signs_up: order.recipient == Recipient::Applicant,
             first_contact: is_first_contact(state, order, survey.at),
             wrote_first: opened.is_some(),
             unserved: order.recipient == Recipient::User
@@ -154,7 +159,7 @@ impl Codes {
         };
         let mut sessions = sessions.clone();
         let home;
-        if order.recipient == Recipient::Nobody && opened.is_none() {
+        if is_for_nobody && opened.is_none() {
             // Like a user's, a phone without an account is known to one session and new to the others.
             home = self
                 .sender
