@@ -11,6 +11,7 @@ mod process;
 mod profiles;
 mod report;
 mod runtime_api;
+mod scale;
 mod stand_ins;
 
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ struct Cli {
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
-    /// with `month` only that
+    /// with `month` only that, with `scale` only docs/scale.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -74,6 +75,8 @@ enum What {
     Outbox,
     /// What a month costs
     Month,
+    /// What so many messages a day need, held against a run
+    Scale,
 }
 
 fn main() -> ExitCode {
@@ -107,11 +110,30 @@ fn month(cli: &Cli) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Answers whether the model is near to what was measured.
+fn scale(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let scale = paused.block_on(scale::measure())?;
+    println!("{}", scale.document());
+    for sentence in &scale.check.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    if cli.write {
+        scale.write()?;
+    }
+    Ok(scale.check.exceeded.is_empty())
+}
+
 /// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
     match cli.what {
         Some(What::Month) => return month(cli),
-        Some(_) => ensure!(!cli.write, "only everything is written, or a month"),
+        Some(What::Scale) => return scale(cli),
+        Some(_) => ensure!(
+            !cli.write,
+            "only everything is written, or a month, or the scale"
+        ),
         None => {}
     }
     let always = [What::Functions, What::Endpoints];
