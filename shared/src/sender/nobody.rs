@@ -60,10 +60,7 @@ pub(super) fn speaks_for_others(
         recent.len() >= REMEMBERED && recent.iter().all(|send| send.end == SendEnd::Taken);
     match send.end {
         SendEnd::Restricted => matches!(contact, Contact::Known | Contact::Unserved),
-        SendEnd::Rejected => !matches!(
-            contact,
-            Contact::New | Contact::WroteFirst | Contact::Applicant
-        ),
+        SendEnd::Rejected => !contact.is_of_anybody(),
         SendEnd::Taken => !(contact == Contact::New && enough_taken),
         _ => true,
     }

@@ -172,6 +172,7 @@ impl<'a> Recipient<'a> {
             _ if self.wrote_first => Contact::WroteFirst,
             _ if self.first_contact => Contact::New,
             _ if self.unserved => Contact::Unserved,
+            Some(served_by) if served_by != name && self.signs_up => Contact::New,
             Some(served_by) if served_by != name => Contact::OfAnother,
             Some(_) if self.signs_up => Contact::Applicant,
             Some(_) | None => Contact::Known,
@@ -288,7 +289,7 @@ impl Choice {
             Rank::Closed => state.is_some_and(|state| {
                 matches!(state, SessionState::Usable | SessionState::ColdLocked)
             }),
-            _ => self.contact == Contact::New && state == Some(SessionState::ColdLocked),
+            _ => self.contact.signs_up() && state == Some(SessionState::ColdLocked),
         }
     }
 

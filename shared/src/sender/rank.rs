@@ -21,7 +21,7 @@ pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
 pub enum Contact {
     /// It has written to the recipient before, as far as is known.
     Known,
-    /// Another session has written to the recipient. WhatsApp may take this one's message for one to somebody new. It is not
+    /// Another session has written to the recipient, who does not sign up. WhatsApp may take this one's message for one to somebody new. It is not
     /// ranked apart: for whoever that other session cannot serve, this one is what is left.
     OfAnother,
     /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
@@ -32,7 +32,7 @@ pub enum Contact {
     /// It has written to the recipient before, who signs up. What WhatsApp says to those says nothing about users: anybody can
     /// ask for it.
     Applicant,
-    /// No session ever wrote to the recipient, who signs up.
+    /// It never wrote to the recipient, who signs up.
     New,
 }
 
@@ -47,6 +47,16 @@ impl Contact {
             Self::Applicant => "applicant",
             Self::New => "new",
         }
+    }
+
+    /// Whether anybody can have such a message sent. What WhatsApp says to it says nothing about users.
+    pub const fn is_of_anybody(self) -> bool {
+        matches!(self, Self::New | Self::Applicant | Self::WroteFirst)
+    }
+
+    /// Whether it is to somebody who signs up, and has not just written.
+    pub const fn signs_up(self) -> bool {
+        matches!(self, Self::New | Self::Applicant)
     }
 }
 
@@ -135,7 +145,7 @@ pub fn rank(
     };
     if is_refused(item, contact) {
         return match while_restricted(item, seen, now) {
-            Rank::NeedsHuman if contact == Contact::New && was_tried(item, now) => Rank::Closed,
+            Rank::NeedsHuman if contact.signs_up() && was_tried(item, now) => Rank::Closed,
             rank => rank,
         };
     }
@@ -172,13 +182,13 @@ pub fn rank(
 pub fn is_refused(item: &SessionItem, contact: Contact) -> bool {
     match item.seen.map(|seen| seen.state) {
         Some(SessionState::Restricted) => true,
-        Some(SessionState::ColdLocked) => contact == Contact::New,
+        Some(SessionState::ColdLocked) => contact.signs_up(),
         _ => false,
     }
 }
 
 fn was_tried(item: &SessionItem, now: Timestamp) -> bool {
-    let tried = item.tried_at;
+    let tried = item.tried_by_others_at;
     tried.is_some_and(|at| now.since(at) < TRIAL_PAUSE)
 }
 
@@ -300,7 +310,7 @@ mod tests {
                 (Some(-60_000), Rank::NeedsHuman),
             ] {
                 let item = SessionItem {
-                    tried_at: tried_at.map(at),
+                    tried_by_others_at: tried_at.map(at),
                     ..known(state, -90_000, -50)
                 };
                 let rank = rank_of(&item, Contact::New);
@@ -308,7 +318,7 @@ mod tests {
             }
         }
         let tried = SessionItem {
-            tried_at: Some(at(-1)),
+            tried_by_others_at: Some(at(-1)),
             ..known(SessionState::ColdLocked, -90_000, -50)
         };
         assert_eq!(rank_of(&tried, Contact::Unserved), Rank::Usable);

@@ -42,6 +42,7 @@ const TRIAL_ENDS: &str = "trial_ends";
 const REFUSED_AS_NEW: &str = "refused_new_ms";
 const TRIED_AT: &str = "tried_at";
 const PAIRING_CALLED: &str = "pairing_called";
+const TRIED_BY_OTHERS_AT: &str = "tried_by_others_at";
 pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
@@ -105,8 +106,10 @@ pub struct SessionItem {
     pub refused_as_new_after: Option<Duration>,
     /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
     pub trial_ends: Option<Timestamp>,
-    /// When a message last tried an account that WhatsApp had refused.
+    /// When a message to a user last tried an account that WhatsApp had refused.
     pub tried_at: Option<Timestamp>,
+    /// When one last did that anybody can have sent. It takes no user's turn.
+    pub tried_by_others_at: Option<Timestamp>,
     /// The digits of its account's own number.
     pub own_number: Option<String>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
@@ -344,6 +347,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         refused_as_new_after: span(REFUSED_AS_NEW),
         trial_ends: time(TRIAL_ENDS),
         tried_at: time(TRIED_AT),
+        tried_by_others_at: time(TRIED_BY_OTHERS_AT),
         own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
