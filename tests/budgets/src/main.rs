@@ -1,4 +1,5 @@
 //! Measures the functions as they are built for release, and what they ask of DynamoDB, against the budgets.
+mod admin;
 mod bootstraps;
 mod code;
 mod endpoints;
@@ -37,7 +38,7 @@ struct Cli {
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
-    /// with `month` only that
+    /// with `month` only that, and with `admin` only its table in docs/operations.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -74,6 +75,8 @@ enum What {
     Outbox,
     /// What a month costs
     Month,
+    /// The operators' pages with many sessions and messages. Takes minutes
+    Admin,
 }
 
 fn main() -> ExitCode {
@@ -108,10 +111,29 @@ fn month(cli: &Cli) -> anyhow::Result<bool> {
 }
 
 /// Answers whether the check passed, if there was to be one.
+fn admin(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let findings = paused.block_on(admin::measure())?;
+    println!("{}", findings.markdown);
+    if cli.write {
+        admin::write(&findings)?;
+    }
+    for sentence in &findings.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    Ok(!cli.check || findings.exceeded.is_empty())
+}
+
+/// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
     match cli.what {
         Some(What::Month) => return month(cli),
-        Some(_) => ensure!(!cli.write, "only everything is written, or a month"),
+        Some(What::Admin) => return admin(cli),
+        Some(_) => ensure!(
+            !cli.write,
+            "only everything is written, a month, or the operators' pages"
+        ),
         None => {}
     }
     let always = [What::Functions, What::Endpoints];
