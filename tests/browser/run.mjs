@@ -381,6 +381,7 @@ try {
   const steps = {
     'every page': () => look(browser, login, 'well'),
     'the weight of a page': () => weigh(login),
+    'by keyboard': () => byKeyboard(page),
     Lighthouse: () => lighthouse(login),
     'found and explained': () => findAndExplain(page),
     'ended and erased': () => endAndErase(login),
@@ -390,7 +391,6 @@ try {
     'a notice discarded': () => discard(page),
     'a dead notice sent again': () => retryDead(page),
     'live': () => stayLive(page),
-    'by keyboard': () => byKeyboard(page),
     'without script': () => withoutScript(login),
     'signed out': () => signOut(page),
   };
