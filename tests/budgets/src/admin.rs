@@ -139,7 +139,6 @@ async fn paths(operator: &Browser) -> anyhow::Result<Vec<(String, String)>> {
     let routes = [
         ("whatsapp/sessions".to_owned(), ""),
         ("whatsapp/sessions/session-2/status".to_owned(), ""),
-        ("whatsapp/sessions/session-2/qr".to_owned(), ""),
         ("incidents".to_owned(), ""),
         ("outbox".to_owned(), ""),
         ("outbox?state=dead".to_owned(), ""),
