@@ -147,10 +147,41 @@ impl Sender {
             .collect()
     }
 
-    /// The session that `recipient` gets while all are well, as they were known last. No call.
-    pub fn first_of(&self, recipient: &Recipient<'_>) -> Option<String> {
-        let mut ordered = recipient.order(self.pool.last_known()).into_iter();
-        ordered.next().map(|session| session.name)
+    /// The session that `recipient`, who has no account, is taken to be served by: its own, or the first of its order that has
+    /// users, of those in `known` and, where none of them has any, of a few more. What becomes of messages to users shows on no other.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn home_of_nobody(
+        &self,
+        recipient: &Recipient<'_>,
+        known: &mut Vec<Named>,
+    ) -> Result<Option<String>, PickError> {
+        let now = self.services.clock.now();
+        let ordered = recipient.order(self.pool.last_known()).into_iter();
+        let ordered: Vec<_> = ordered.map(|session| session.name).collect();
+        let serves = |(_, item): &Named| item.serves(now);
+        self.read_some(&ordered[..ordered.len().min(1)], known)
+            .await?;
+        if !known.iter().any(serves) {
+            let more = ordered.len().min(1 + pool::LOOKED_AT_FOR_NOBODY);
+            self.read_some(&ordered[..more], known).await?;
+        }
+        let serving: Vec<_> = known.iter().filter(|named| serves(named)).collect();
+        let has_users = |name: &&String| serving.iter().any(|(read, _)| read == *name);
+        let home = ordered.iter().find(has_users).or(ordered.first());
+        Ok(home.cloned())
+    }
+
+    /// Reads those of `names` that are not in `known` yet.
+    async fn read_some(&self, names: &[String], known: &mut Vec<Named>) -> Result<(), PickError> {
+        let is_known = |name: &&String| known.iter().any(|(read, _)| read == *name);
+        let missing: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
+        let read = self
+            .services
+            .read_all(missing.into_iter().map(String::as_str));
+        known.extend(read.await.map_err(PickError::Store)?);
+        Ok(())
     }
 
     /// The read of the session called `name`, to be made together with others.

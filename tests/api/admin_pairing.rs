@@ -6,8 +6,9 @@ use local::simulator::{SessionOptions, SessionState};
 use shared::flows::admin::audit::{Audit, Who};
 use shared::flows::admin::pairing_links::PairingLinks;
 use shared::gateway::chat::ChatHook;
-use shared::model::caller::Caller;
-use tests::browser::{Browser, text};
+use shared::model::caller::{Caller, TrustedCallers};
+use shared::model::payment_caller::hash_of;
+use tests::browser::{Browser, hidden_fields, text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -418,4 +419,31 @@ async fn a_chat_gets_one_link_for_a_session_that_needs_pairing_also_of_two_monit
             .await
             .contains(&"monitor: pairing-link-make system done".to_owned())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_cdn_the_audit_has_the_address_of_whoever_opened_the_link() {
+    let system = unpaired().await;
+    let key = hash_of("the key of the CDN").map(|byte| format!("{byte:02x}"));
+    let system = system.with_settings(|settings| {
+        settings.trusted_callers = TrustedCallers::parse(&key.concat()).expect("a hash");
+    });
+    let path = link(&system, "system").await;
+    pass(SECOND).await;
+    let browser = Browser::new(&system);
+    let asked = hidden_fields(&browser.get(&path).await, &path);
+    let fields: Vec<_> = asked
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let cdn = [
+        ("x-caller-key", "the key of the CDN"),
+        ("cloudfront-viewer-address", "198.51.100.7:46532"),
+    ];
+    let opened = browser.post_with(&path, &fields, &cdn).await;
+    assert_eq!(opened.status, 303, "{}", text(&opened));
+    let page = Audit::new(&system.without_faults());
+    let page = page.page(None, system.now()).await.expect("the store");
+    assert_eq!(page.entries[0].what, "pairing-link-open");
+    assert_eq!(page.entries[0].address, "198.51.100.7");
 }

@@ -142,6 +142,11 @@ async fn pair(asker: &mut Asker) {
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
     browser.get(&path).await;
+    let behind_a_cdn = [
+        ("x-caller-key", "the key of the CDN"),
+        ("cloudfront-viewer-address", "198.51.100.7:46532"),
+    ];
+    browser.post_with(&path, &[], &behind_a_cdn).await;
     asker.watch(&system, "admin-pairing");
 }
 

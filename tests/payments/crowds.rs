@@ -46,6 +46,27 @@ async fn many_notices_drain_through_deliverers_side_by_side_and_each_goes_out_on
     assert!(waited < 2 * MINUTE, "{waited:?}");
 }
 
+/// Whoever asks for codes for a customer without an account moves nothing: what is pretended has written to nobody.
+#[tokio::test(start_paused = true)]
+async fn the_account_that_writes_to_a_customer_stays_whatever_strangers_ask_for() {
+    let system = three_sessions().await;
+    system.watch().await;
+    for number in 1..=12 {
+        let (payment, phone) = (format!("INV-{number}"), people::phone(number));
+        let about = json!({ "phone": phone, "amount": 150_000, "currency": "IDR" });
+        let told = post(&system, &payment, "created", about).await;
+        assert_eq!(told.status, 200, "{}", told.json);
+        let asked = people::sign_in(&system, &phone).await;
+        assert_eq!(asked.status, 200, "{}", asked.json);
+        let told = post(&system, &payment, "success", json!({})).await;
+        assert_eq!(told.status, 200, "{}", told.json);
+        let messages = people::messages(&system, &phone);
+        let sessions: BTreeSet<_> = messages.iter().map(|message| &message.session).collect();
+        assert_eq!((messages.len(), sessions.len()), (2, 1), "{messages:?}");
+        advance(MINUTE).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_waits_for_its_pace_costs_no_more_calls_than_another_one() {
     let system = one_session().await;

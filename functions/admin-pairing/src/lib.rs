@@ -12,11 +12,12 @@ use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, CookieChange, Form, Layout, set_cookie};
 use shared::edge::problem::Problem;
-use shared::edge::request::Incoming;
+use shared::edge::request::{Incoming, Intake};
 use shared::flows::admin::pairing::{PairingPages, PairingShown};
 use shared::flows::admin::pairing_links::{PairingError, path_of};
 use shared::flows::admin::sessions::pairing::PairingNow;
 use shared::model::admin::{AdminPath, AdminSecret};
+use shared::model::caller::Caller;
 use shared::platform::clock::Clock;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
@@ -28,6 +29,7 @@ use words::Words;
 #[derive(Debug)]
 pub struct App {
     pairing: PairingPages,
+    intake: Intake,
     public_base_url: Option<String>,
     clock: Clock,
     entropy: Entropy,
@@ -38,6 +40,7 @@ impl App {
     pub fn new(backends: &Backends) -> Self {
         Self {
             pairing: PairingPages::new(backends),
+            intake: Intake::new(backends),
             public_base_url: backends.settings.public_base_url.clone(),
             clock: backends.clock.clone(),
             entropy: backends.entropy.clone(),
@@ -108,9 +111,11 @@ impl Visit<'_> {
         let Some(link) = link.and_then(AdminSecret::parse) else {
             return self.page(&Shown::Gone, StatusCode::GONE);
         };
+        // The audit has the address of the person, also where a CDN stands before the API.
+        let caller = self.app.intake.caller(self.incoming).await?;
         let answered = match *self.incoming.request.method() {
-            Method::POST => self.open(&link).await?,
-            _ => self.show(&link).await,
+            Method::POST => self.open(&link, &caller).await?,
+            _ => self.show(&link, &caller).await,
         };
         match answered {
             Ok(response) => Ok(response),
@@ -120,8 +125,12 @@ impl Visit<'_> {
         }
     }
 
-    async fn show(&self, link: &AdminSecret) -> Result<Response<Body>, PairingError> {
-        let from = (&self.incoming.caller, self.incoming.now);
+    async fn show(
+        &self,
+        link: &AdminSecret,
+        caller: &Caller,
+    ) -> Result<Response<Body>, PairingError> {
+        let from = (caller, self.incoming.now);
         let shown = self.app.pairing.show(link, self.browser.as_ref(), from);
         let shown = match shown.await? {
             PairingShown::Session(session) => Shown::Session(session),
@@ -145,13 +154,14 @@ impl Visit<'_> {
     async fn open(
         &self,
         link: &AdminSecret,
+        caller: &Caller,
     ) -> Result<Result<Response<Body>, PairingError>, Problem> {
         let form = Form::read(self.incoming.request)?;
         let browser = self.browser.as_ref().ok_or_else(admin::another_site)?;
         let public = self.app.public_base_url.as_deref();
         let token = browser.csrf();
         admin::check_csrf(self.incoming.request, &token, form.field("csrf"), public)?;
-        let from = (&self.incoming.caller, self.incoming.now);
+        let from = (caller, self.incoming.now);
         let opened = self.app.pairing.open(link, browser, from).await;
         let back = AdminPath::parse(&path_of(link)).unwrap_or_else(AdminPath::home);
         Ok(opened.map(|()| admin::redirect(&back)))

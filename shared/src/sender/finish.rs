@@ -132,8 +132,10 @@ impl Run<'_> {
         }
         let is_known = matches!(self.place.contact, Contact::Known | Contact::WroteFirst);
         let refused = end == SendEnd::Restricted && !is_known;
+        let is_served = matches!(self.place.contact, Contact::Known | Contact::Unserved);
         Some(SendRecord {
             recent,
+            served_at: is_served.then_some(now),
             refused_as_new_after: refused.then_some(send.took),
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
@@ -201,7 +203,8 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 enum Reader {
     /// Somebody that this system may never have written to.
     NewContact,
-    /// A user that no session is known to have written to, or somebody who wrote first.
+    /// A user that no session is known to have written to, somebody who wrote first, or whoever signs up with a phone that took
+    /// messages before.
     Unserved,
     /// Somebody that took messages before.
     Contact,
@@ -215,7 +218,9 @@ impl Reader {
             (Content::Nobody, _) => Self::Nobody,
             (Content::Text(_), _) if run.is_pretended => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
-            (Content::Text(_), Contact::Unserved | Contact::WroteFirst) => Self::Unserved,
+            (Content::Text(_), Contact::Unserved | Contact::WroteFirst | Contact::Applicant) => {
+                Self::Unserved
+            }
             (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }
@@ -261,7 +266,8 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
     }
 }
 
-/// The state that a message to a user shows whom no session is known to have written to, or to somebody who wrote first: refused,
+/// The state that a message to a user shows whom no session is known to have written to, to somebody who wrote first, or to
+/// whoever signs up once more: refused,
 /// it shows what one to a new contact does, and otherwise what one to a contact does.
 fn state_after_unserved(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {

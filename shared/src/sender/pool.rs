@@ -25,6 +25,9 @@ use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 /// How many sessions are looked at before the others.
 pub(super) const CANDIDATES: usize = 2;
 
+/// How many more are looked at for one that has users, when none of the first has any.
+pub(super) const LOOKED_AT_FOR_NOBODY: usize = 8;
+
 /// The configured sessions, and those of the list.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
@@ -120,6 +123,8 @@ pub struct Recipient<'a> {
     pub order_key: &'a [u8],
     /// The session that served the phone before, where that is known. For nobody, the one that would have.
     pub served_by: Option<&'a str>,
+    /// Whether the person signs up: anybody can do that with any phone.
+    pub signs_up: bool,
     /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
     /// Whether none is known to, although the person does not sign up: a user of another system.
@@ -139,6 +144,7 @@ impl<'a> Recipient<'a> {
             phone,
             order_key: &[],
             served_by: None,
+            signs_up: false,
             first_contact: false,
             unserved: false,
             wrote_first: false,
@@ -167,6 +173,7 @@ impl<'a> Recipient<'a> {
             _ if self.first_contact => Contact::New,
             _ if self.unserved => Contact::Unserved,
             Some(served_by) if served_by != name => Contact::OfAnother,
+            Some(_) if self.signs_up => Contact::Applicant,
             Some(_) | None => Contact::Known,
         }
     }

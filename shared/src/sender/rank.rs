@@ -29,6 +29,9 @@ pub enum Contact {
     Unserved,
     /// The recipient has just written to it, whether or not it knew them before. WhatsApp may refuse the answer all the same.
     WroteFirst,
+    /// It has written to the recipient before, who signs up. What WhatsApp says to those says nothing about users: anybody can
+    /// ask for it.
+    Applicant,
     /// No session ever wrote to the recipient, who signs up.
     New,
 }
@@ -41,6 +44,7 @@ impl Contact {
             Self::OfAnother => "of_another",
             Self::Unserved => "unserved",
             Self::WroteFirst => "wrote_first",
+            Self::Applicant => "applicant",
             Self::New => "new",
         }
     }

@@ -12,6 +12,7 @@ mod process;
 mod profiles;
 mod report;
 mod runtime_api;
+mod scale;
 mod stand_ins;
 
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ struct Cli {
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
-    /// with `month` only that, and with `admin` only its table in docs/operations.md
+    /// with `month` only that, with `scale` only docs/scale.md, with `admin` only its table in docs/operations.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -77,6 +78,8 @@ enum What {
     Month,
     /// The operators' pages with many sessions and messages. Takes minutes
     Admin,
+    /// What so many messages a day need, held against a run
+    Scale,
 }
 
 fn main() -> ExitCode {
@@ -110,6 +113,21 @@ fn month(cli: &Cli) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Answers whether the model is near to what was measured.
+fn scale(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let scale = paused.block_on(scale::measure())?;
+    println!("{}", scale.document());
+    for sentence in &scale.check.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    if cli.write {
+        scale.write()?;
+    }
+    Ok(scale.check.exceeded.is_empty())
+}
+
 /// Answers whether the check passed, if there was to be one.
 fn admin(cli: &Cli) -> anyhow::Result<bool> {
     let mut paused = Builder::new_current_thread();
@@ -130,9 +148,10 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
     match cli.what {
         Some(What::Month) => return month(cli),
         Some(What::Admin) => return admin(cli),
+        Some(What::Scale) => return scale(cli),
         Some(_) => ensure!(
             !cli.write,
-            "only everything is written, a month, or the operators' pages"
+            "only everything is written, a month, the scale, or the operators' pages"
         ),
         None => {}
     }

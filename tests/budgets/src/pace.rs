@@ -103,7 +103,7 @@ async fn overload(send: Duration, seed: u64) -> anyhow::Result<(f64, Ends)> {
 }
 
 /// Requests that do not know of each other: their distances follow an exponential distribution.
-fn between_requests(entropy: &Entropy, mean: Duration) -> Duration {
+pub fn between_requests(entropy: &Entropy, mean: Duration) -> Duration {
     const STEPS: u64 = 1 << 32;
     let uniform = (entropy.below(STEPS) + 1) as f64 / STEPS as f64;
     mean.mul_f64(-uniform.ln())

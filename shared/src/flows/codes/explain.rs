@@ -286,7 +286,11 @@ impl Codes {
         let state = &survey.state;
         let signs_up = recipient == Expected::Applicant;
         let reached = Reached {
-            served_by: state.served_by.as_deref(),
+            served_by: match recipient {
+                Expected::Nobody => state.pretender(),
+                _ => state.writer(),
+            },
+            signs_up,
             first_contact: signs_up && !state.took_a_message(survey.at),
             unserved: recipient == Expected::User && state.taken_at.is_none(),
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),

@@ -233,7 +233,7 @@ impl Notices {
         let sessions = sessions.into_iter().map(|read| read.from(&found));
         let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
         let recipient = Recipient {
-            served_by: first.or(phone.served_by.as_deref()),
+            served_by: first.or(phone.writer()),
             first_contact: !phone.took_a_message(now),
             ..recipient
         };

@@ -87,6 +87,9 @@ impl Change {
         if seen.served_by.is_none() && !self.values.contains_key(":served_by") {
             self = self.remove("served_by");
         }
+        if seen.pretended_by.is_none() && !self.values.contains_key(":pretended_by") {
+            self = self.remove("pretended_by");
+        }
         if seen.taken_at.is_none() && !self.values.contains_key(":taken_at") {
             self = self.remove("taken_at");
         }

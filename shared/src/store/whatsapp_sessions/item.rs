@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::incident::Incident;
 use super::taken::{self, TakenMessage};
+use crate::model::challenge::ON_WHATSAPP_FOR;
 use crate::platform::timestamp::Timestamp;
 use crate::store::{Fields, Item, number, text};
 
@@ -32,6 +33,7 @@ const UNANSWERED_SINCE: &str = "unanswered_since";
 const UNANSWERED: &str = "unanswered";
 const RECENT: &str = "recent";
 const RESTARTS: &str = "restarts";
+const SERVED_AT: &str = "served_at";
 const TAKEN: &str = "taken";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
@@ -89,6 +91,8 @@ pub struct SessionItem {
     pub unanswered: i64,
     /// How the last real sends ended, oldest first.
     pub recent: Vec<RecentSend>,
+    /// When a message to somebody who is known to it, or to a user that no session is known to have served, last ended.
+    pub served_at: Option<Timestamp>,
     /// Some of the messages that were taken in the last minutes, oldest first.
     pub taken: Vec<TakenMessage>,
     /// When the last message is known to have been delivered.
@@ -120,6 +124,12 @@ impl SessionItem {
     pub fn new_chats_on(&self, now: Timestamp) -> i64 {
         let today = self.new_chats.filter(|(day, _)| *day == now.day());
         today.map_or(0, |(_, chats)| chats)
+    }
+
+    /// Whether it has users, as far as the last thirty days tell. A phone keeps its session for so long.
+    pub fn serves(&self, now: Timestamp) -> bool {
+        let served = self.served_at;
+        served.is_some_and(|at| now < at.plus(ON_WHATSAPP_FOR))
     }
 }
 
@@ -326,6 +336,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         unanswered_since: time(UNANSWERED_SINCE),
         unanswered: item.number(UNANSWERED).unwrap_or(0),
         recent: read_recent(item),
+        served_at: time(SERVED_AT),
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
