@@ -95,6 +95,106 @@ async fn a_name_with_markup_is_shown_as_it_is_typed() {
     assert!(!html.contains("the-token-of-a-customer"), "{html}");
 }
 
+/// A system whose gateway has so many sessions, one of which is ours.
+async fn with_customers(sessions: u32) -> TestSystem {
+    let system = TestSystem::builder()
+        .settings(|settings| {
+            settings.gateway_admin_token = Some(SessionToken::new("gateway-admin-token"));
+        })
+        .simulator(|options: &mut SimulatorOptions| {
+            let further = (2..=sessions).map(|number| format!("customer-{number}"));
+            let further =
+                further.map(|name| SessionOptions::new(&name, &format!("token-of-{name}")));
+            options.sessions.extend(further);
+        });
+    let system = system.build().await;
+    system.with_settings(|settings| settings.sessions.truncate(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_come_fifty_on_a_page_and_each_is_on_one() {
+    let browser = operator(&with_customers(120).await).await;
+    let mut names = Vec::new();
+    let mut next = Some(1);
+    while let Some(page) = next {
+        let path = format!("/api/admin/whatsapp/sessions?page={page}");
+        let data = browser.get(&path).await.json["data"].clone();
+        let sessions = data["sessions"].as_array().expect("sessions").clone();
+        assert!(sessions.len() <= 50, "{}", sessions.len());
+        names.extend(sessions.iter().map(|one| one["name"].to_string()));
+        next = data["nextPage"].as_u64();
+    }
+    assert_eq!(names.len(), 120);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 120);
+
+    for (page, shown, links) in [
+        ("", "Page 1", vec!["?page=2"]),
+        ("?page=2", "Page 2", vec!["?page=1", "?page=3"]),
+        ("?page=99", "Page 3", vec!["?page=2"]),
+        ("?page=x", "Page 1", vec!["?page=2"]),
+    ] {
+        let html = text(&browser.get(&format!("{SESSIONS}{page}")).await);
+        assert!(html.contains(shown), "{page}: {html}");
+        for link in links {
+            assert!(
+                html.contains(&format!("{SESSIONS}{link}\"")),
+                "{page}: {link}"
+            );
+        }
+    }
+    let refused = browser.get("/api/admin/whatsapp/sessions?page=x").await;
+    check_problem(
+        &refused,
+        400,
+        "INVALID_FIELD",
+        json!({ "field": "page", "reason": "wrong_type" }),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_link_that_loads_a_page_again_keeps_what_it_shows_and_not_what_was_told() {
+    let browser = operator(&with_gateway().await).await;
+    for (asked, expected) in [
+        ("outbox", "outbox"),
+        ("outbox?state=dead&done=done", "outbox?state=dead"),
+        (
+            "deliveries?messageId=3EB01&problem=CSRF",
+            "deliveries?messageId=3EB01",
+        ),
+        ("outbox?other=%22%3E", "outbox"),
+    ] {
+        let html = text(&browser.get(&format!("/admin/dashboard/{asked}")).await);
+        let link = format!("<a href=\"/admin/dashboard/{expected}\" data-refresh>");
+        assert!(html.contains(&link), "{asked}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_says_how_many_of_its_last_messages_arrived() {
+    let system = with_gateway().await;
+    let phone = people::phone(1);
+    people::add_user(&system, &phone).await;
+    people::sign_in(&system, &phone).await;
+    let browser = operator(&system).await;
+    let path = format!("{SESSIONS}/system");
+    let young = text(&browser.get(&path).await);
+    assert!(!young.contains("Arrived, of the last minutes"), "{young}");
+    pass(3 * MINUTE).await;
+    let html = text(&browser.get(&path).await);
+    assert!(html.contains("Arrived, of the last minutes"), "{html}");
+    let status = browser
+        .get("/api/admin/whatsapp/sessions/system/status")
+        .await;
+    let arrivals = &status.json["data"]["session"]["arrivals"];
+    assert_eq!(
+        *arrivals,
+        json!({ "of": 1, "delivered": 0 }),
+        "nothing posts receipts here"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_path_that_climbs_finds_nothing() {
     let browser = operator(&with_gateway().await).await;

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
+import { holdScores } from './lighthouse.mjs';
 
 const [binary, screenshots] = process.argv.slice(2);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -191,6 +192,28 @@ async function discard(page) {
   for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
 }
 
+/** A notice that WhatsApp has no phone for ends unsent. Once it has, an operator sends it again, and it arrives. */
+async function retryDead(page) {
+  await play('faults', { scenario: 'not_on_whatsapp', phones: ['628123000222'] });
+  await play('payments/midtrans', { order_id: 'INV-8', custom_field1: '08123000222' });
+  await page.goto(`${api}/admin/dashboard/outbox`);
+  await page.getByRole('link', { name: 'Not sent' }).click();
+  await page.getByRole('heading', { name: 'INV-8' }).waitFor({ timeout: 70_000 });
+  await everyTheme(page, 'dead');
+  await page.getByRole('link', { name: 'Refresh' }).click();
+  assert.match(page.url(), /state=dead/, 'what is shown stays');
+  await play('faults', { scenario: 'healthy' });
+  await page.getByRole('button', { name: 'Send now' }).click();
+  await page.getByText('Done.').waitFor();
+  await page.getByText('No notice ended unsent.').waitFor();
+  await page.getByRole('link', { name: 'Waiting' }).click();
+  // Whoever delivers comes by each minute; the page refreshes itself.
+  await page.getByText('No notice waits.').waitFor({ timeout: 90_000 });
+  const inbox = await (await fetch(`${sim}/sim/messages?phone=628123000222`)).json();
+  assert.match(inbox.messages.at(-1).text, /INV-8/);
+  assert.equal(inbox.messages.length, 1);
+}
+
 /** A user who asked for a code: they have one, and a login. */
 const SITI = '08129000111';
 const post = (path, body) => fetch(`${api}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -325,14 +348,28 @@ async function signOut(page) {
   await shoot(page, 'login');
 }
 
+const LAUNCH = {
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+};
+
+/** The pages that are opened the most, as Lighthouse sees them. */
+function lighthouse(state) {
+  const page = path => ({ address: `${api}${path}`, signedIn: true });
+  return holdScores({
+    'sign-in page': { address: `${api}/admin/login`, signedIn: false },
+    sessions: page(SESSIONS),
+    'one session': page(`${SESSIONS}/system`),
+    outbox: page('/admin/dashboard/outbox?state=dead'),
+    deliveries: page('/admin/dashboard/deliveries'),
+  }, state, LAUNCH);
+}
+
 let browser;
 try {
   assert.ok(existsSync(CHROMIUM), `there is no ${CHROMIUM}: apt-get install chromium`);
   mkdirSync(screenshots, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
-  });
+  browser = await chromium.launch(LAUNCH);
   const context = await browser.newContext({ locale: 'en-GB' });
   const page = await context.newPage();
   const faults = [];
@@ -344,14 +381,16 @@ try {
   const steps = {
     'every page': () => look(browser, login, 'well'),
     'the weight of a page': () => weigh(login),
+    'by keyboard': () => byKeyboard(page),
+    Lighthouse: () => lighthouse(login),
     'found and explained': () => findAndExplain(page),
     'ended and erased': () => endAndErase(login),
     'unpaired and paired again': () => pairAgain(page),
     'a session added': () => addSession(page),
     'paired by a link': () => pairByLink(page),
     'a notice discarded': () => discard(page),
+    'a dead notice sent again': () => retryDead(page),
     'live': () => stayLive(page),
-    'by keyboard': () => byKeyboard(page),
     'without script': () => withoutScript(login),
     'signed out': () => signOut(page),
   };

@@ -147,18 +147,21 @@ fn prove(login: &AdminLogin, incoming: &Incoming<'_>) -> Result<(), Problem> {
 }
 
 async fn list(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
-    let all = app.sessions.all(incoming.now).await;
+    let page = match query_field(incoming.request, "page").map(|number| number.parse()) {
+        None => 1,
+        Some(Ok(number)) => number,
+        Some(Err(_)) => return Err(invalid("page")),
+    };
+    let all = app.sessions.page(page, incoming.now).await;
     let all = all.map_err(|error| Problem::internal(&error))?;
     Ok(Reply::new(replies::ADMIN_SESSIONS, views::sessions(&all)))
 }
 
 async fn status(app: &App, incoming: &Incoming<'_>, key: SessionKey) -> Result<Reply, Problem> {
-    let all = app.sessions.all(incoming.now).await;
-    let all = all.map_err(|error| Problem::internal(&error))?;
-    let mut sessions = all.sessions.iter();
-    let found = sessions.find(|view| view.key == key);
+    let found = app.sessions.one(&key, incoming.now).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or(Refusal::NotFound)?;
-    let data = json!({ "session": views::session(found) });
+    let data = json!({ "session": views::session(&found) });
     Ok(Reply::new(replies::ADMIN_SESSION, data))
 }
 

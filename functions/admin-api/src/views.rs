@@ -27,12 +27,18 @@ pub fn sessions(all: &SessionsView) -> Value {
         "channel": glance(&all.glance),
         "sessions": sessions,
         "customers": all.customers.as_str(),
+        "nextPage": all.next,
     })
 }
 
 fn glance(glance: &Glance) -> Value {
     let wrong: Vec<_> = glance.wrong.iter().map(wrong).collect();
-    json!({ "verdict": glance.verdict.as_str(), "since": time(glance.since), "wrong": wrong })
+    json!({
+        "verdict": glance.verdict.as_str(),
+        "since": time(glance.since),
+        "wrong": wrong,
+        "moreWrong": glance.more_wrong,
+    })
 }
 
 fn wrong(wrong: &Wrong) -> Value {
@@ -74,6 +80,7 @@ pub fn session(view: &SessionView) -> Value {
             "failedAt": time(last.failed.map(|(_, at)| at)),
         },
         "deliveredAt": time(view.delivered_at),
+        "arrivals": view.arrivals.map(|counts| json!({ "of": counts.taken, "delivered": counts.delivered })),
         "newChatsToday": view.new_chats,
         "newChatsPerDay": view.new_chats_most,
         "weight": view.weight.map(Weight::get),

@@ -27,7 +27,14 @@ pub struct ExplainPage<'a> {
     pub explained: Option<Explanation>,
 }
 
+/// How many sessions are shown. A send tries fewer.
+const SESSIONS_MAX: usize = 20;
+
 impl ExplainPage<'_> {
+    const fn sessions_max(&self) -> usize {
+        SESSIONS_MAX
+    }
+
     const fn language(&self) -> Language {
         self.frame.layout.language
     }

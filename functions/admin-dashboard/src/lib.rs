@@ -170,7 +170,9 @@ impl Visit<'_> {
     }
 
     async fn sessions(&self) -> Result<Response<Body>, Problem> {
-        let all = self.app.sessions.all(self.incoming.now).await;
+        let page = query_field(self.incoming.request, "page");
+        let page = page.and_then(|number| number.parse().ok()).unwrap_or(1);
+        let all = self.app.sessions.page(page, self.incoming.now).await;
         let all = all.map_err(|error| Problem::internal(&error))?;
         let frame = self.frame(self.say("WhatsApp sessions", "Sesi WhatsApp"));
         respond(
@@ -187,20 +189,19 @@ impl Visit<'_> {
         let Some(key) = SessionKey::parse(name) else {
             return self.missing();
         };
-        let all = self.app.sessions.all(self.incoming.now).await;
-        let all = all.map_err(|error| Problem::internal(&error))?;
-        let mut sessions = all.sessions.iter();
-        let Some(session) = sessions.find(|session| session.key == key) else {
+        let session = self.app.sessions.one(&key, self.incoming.now).await;
+        let session = session.map_err(|error| Problem::internal(&error))?;
+        let Some(session) = session else {
             return self.missing();
         };
-        let pairing = self.pairing(session).await;
+        let pairing = self.pairing(&session).await;
         let kind = self.say("WhatsApp session", "Sesi WhatsApp");
         let title = format!("{}, {kind}", session.name);
         let frame = self.frame(&title);
         let page = SessionPage {
             layout: frame.layout,
             frame,
-            session,
+            session: &session,
             pairing,
         };
         respond(&page, StatusCode::OK)

@@ -32,6 +32,8 @@ pub struct Frame<'a> {
     pub csrf: &'a str,
     /// Its own path, which forms come back to.
     pub path: &'a str,
+    /// Its address: its path, and what it shows of all that it could.
+    pub here: String,
     /// What became of the last form.
     pub notice: Option<Notice>,
     now: Timestamp,
@@ -64,6 +66,7 @@ impl<'a> Frame<'a> {
             who: login.who.to_string(),
             csrf: login.csrf.expose(),
             path: incoming.request.uri().path(),
+            here: here(incoming),
             notice: notice(incoming, public),
             now: incoming.now,
         }
@@ -186,6 +189,30 @@ impl<'a> Frame<'a> {
             0..1_000 => format!("{millis} ms"),
             _ => self.took(&std::time::Duration::from_millis(*millis)),
         }
+    }
+}
+
+/// What the addresses of pages say of what they show. What a form has left there is not among it.
+const SHOWN_BY: [&str; 7] = [
+    "before",
+    "messageId",
+    "page",
+    "purpose",
+    "requestId",
+    "state",
+    "who",
+];
+
+/// The address of the page, for its link that loads it again.
+fn here(incoming: &Incoming<'_>) -> String {
+    let uri = incoming.request.uri();
+    let fields = uri.query().unwrap_or_default().split('&');
+    let shown: Vec<_> = fields
+        .filter(|field| SHOWN_BY.contains(&field.split('=').next().unwrap_or_default()))
+        .collect();
+    match &shown[..] {
+        [] => uri.path().to_owned(),
+        shown => format!("{}?{}", uri.path(), shown.join("&")),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Measures the functions as they are built for release, and what they ask of DynamoDB, against the budgets.
+mod admin;
 mod bootstraps;
 mod code;
 mod endpoints;
@@ -38,7 +39,7 @@ struct Cli {
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
-    /// with `month` only that, with `scale` only docs/scale.md
+    /// with `month` only that, with `scale` only docs/scale.md, with `admin` only its table in docs/operations.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -75,6 +76,8 @@ enum What {
     Outbox,
     /// What a month costs
     Month,
+    /// The operators' pages with many sessions and messages. Takes minutes
+    Admin,
     /// What so many messages a day need, held against a run
     Scale,
 }
@@ -126,13 +129,29 @@ fn scale(cli: &Cli) -> anyhow::Result<bool> {
 }
 
 /// Answers whether the check passed, if there was to be one.
+fn admin(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let findings = paused.block_on(admin::measure())?;
+    println!("{}", findings.markdown);
+    if cli.write {
+        admin::write(&findings)?;
+    }
+    for sentence in &findings.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    Ok(!cli.check || findings.exceeded.is_empty())
+}
+
+/// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
     match cli.what {
         Some(What::Month) => return month(cli),
+        Some(What::Admin) => return admin(cli),
         Some(What::Scale) => return scale(cli),
         Some(_) => ensure!(
             !cli.write,
-            "only everything is written, or a month, or the scale"
+            "only everything is written, a month, the scale, or the operators' pages"
         ),
         None => {}
     }

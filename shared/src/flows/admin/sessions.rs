@@ -1,13 +1,17 @@
 //! The WhatsApp sessions, as operators see them and act on them: ours, and those of the gateway's other customers. No token
 //! leaves this file and those in its folder.
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use futures_util::stream;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::audit::Audit;
 use super::incidents::{CurrentIncident, Incident};
 use super::logins::AdminLogin;
 use super::pairing_links::PairingLinks;
+use crate::flows::receipts::Receipts;
 use crate::flows::watch::WebhookWatch;
 use crate::gateway::{Gateway, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken};
 use crate::model::caller::Caller;
@@ -32,6 +36,9 @@ pub mod view;
 /// The channel in one glance.
 pub mod glance;
 
+/// One session, with what only its own page shows.
+pub mod one;
+
 /// What can be done with a session.
 pub mod acts;
 
@@ -47,8 +54,8 @@ use self::view::{Doing, Flags, Known, LastSends, Owner, PoolPlace, SessionView, 
 
 /// The longest wait for the gateway, for each question of a page. A page is of use without its answer.
 const ANSWER_MAX: Duration = Duration::from_millis(2_500);
-/// How many sessions are asked at a time for their flags.
-const SIDE_BY_SIDE: usize = 16;
+/// How many sessions a page has at most. So many are asked at a time for their flags.
+pub const SESSIONS_PER_PAGE: usize = 50;
 /// How many items one call of the store can read.
 const ITEMS_MAX: usize = 100;
 
@@ -63,15 +70,27 @@ pub struct Operator<'a> {
     pub now: Timestamp,
 }
 
-/// What an operator sees of all sessions.
+/// A page of the sessions, as an operator sees them.
 #[derive(Clone, Debug)]
 pub struct SessionsView {
     /// The channel in one glance.
     pub glance: Glance,
-    /// Ours, then those of customers.
+    /// Those of the page: ours, then those of customers.
     pub sessions: Vec<SessionView>,
     /// Whether those of customers are among them.
     pub customers: Customers,
+    /// Which page it is, from 1 on.
+    pub number: usize,
+    /// The number of the next page, if there is one.
+    pub next: Option<usize>,
+}
+
+/// What the gateway said of its sessions, and who is asked beside that.
+struct Asked<'a> {
+    users: &'a [GatewayUser],
+    customers: &'a Customers,
+    /// The places of the page among all sessions.
+    places: Range<usize>,
 }
 
 /// Whether the sessions of customers are known.
@@ -105,6 +124,7 @@ pub struct AdminSessions {
     list: SessionListChanges,
     items: WhatsAppSessions,
     batches: Batches,
+    receipts: Receipts,
     sender: Sender,
     webhooks: WebhookWatch,
     audit: Audit,
@@ -131,6 +151,7 @@ impl AdminSessions {
             list: SessionListChanges::new(backends),
             items: WhatsAppSessions::of(backends),
             batches: Batches::new(backends),
+            receipts: Receipts::new(backends),
             sender: Sender::new(backends),
             webhooks: WebhookWatch::new(backends),
             audit: Audit::new(backends),
@@ -139,12 +160,13 @@ impl AdminSessions {
         }
     }
 
-    /// Every session as it is now. Two reads of the store, and a question to each gateway; a gateway that does not answer in
-    /// time leaves out what only it knows.
+    /// A page of the sessions as they are now, and the glance over all of them. One read of the list, one of each hundred
+    /// items, and a question to the gateway for all sessions, or to each session of the page; a gateway that does not answer in
+    /// time leaves out what only it knows. A number behind the last page is that of the last one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn all(&self, now: Timestamp) -> Result<SessionsView, StoreError> {
+    pub async fn page(&self, number: usize, now: Timestamp) -> Result<SessionsView, StoreError> {
         let (ours, users) = tokio::join!(self.ours(), self.users());
         let ours = ours?;
         let (users, customers) = match users {
@@ -155,18 +177,27 @@ impl AdminSessions {
                 (Vec::new(), Customers::Failed(error))
             }
         };
-        let flags = self.flags_of(&ours, &users, &customers).await;
+        let theirs = customers_views(&ours, &users);
+        let pages = (ours.len() + theirs.len()).div_ceil(SESSIONS_PER_PAGE);
+        let number = number.clamp(1, pages.max(1));
+        let first = (number - 1) * SESSIONS_PER_PAGE;
+        let asked = Asked {
+            users: &users,
+            customers: &customers,
+            places: first..first + SESSIONS_PER_PAGE,
+        };
+        let flags = self.flags_of(&ours, &asked).await;
         let of_ours = ours.iter().zip(flags);
-        let mut sessions: Vec<_> = of_ours
-            .map(|(ours, flags)| self.view(ours, flags, now))
-            .collect();
-        let is_ours = |user: &&GatewayUser| ours.iter().any(|ours| is_user(ours, user));
-        let theirs = users.iter().filter(|user| !is_ours(user));
-        sessions.extend(theirs.filter_map(customers_view));
+        let of_ours = of_ours.map(|(ours, flags)| self.view(ours, flags, now));
+        let sessions: Vec<_> = of_ours.chain(theirs).collect();
+        let glance = Glance::new(&sessions);
+        let sessions = sessions.into_iter().skip(first).take(SESSIONS_PER_PAGE);
         Ok(SessionsView {
-            glance: Glance::new(&sessions),
-            sessions,
+            glance,
+            sessions: sessions.collect(),
             customers,
+            number,
+            next: (number < pages).then_some(number + 1),
         })
     }
 
@@ -185,35 +216,63 @@ impl AdminSessions {
         Ok(current.collect())
     }
 
-    /// Ours, with their items: those of the settings, then those of the list.
+    /// Ours, with their items, which may lag a moment behind.
     async fn ours(&self) -> Result<Vec<Ours>, StoreError> {
+        let listed = self.listed().await?;
+        let chunks = listed.chunks(ITEMS_MAX).map(|some| self.with_items(some));
+        let ours = try_join_all(chunks).await?;
+        Ok(ours.into_iter().flatten().collect())
+    }
+
+    async fn with_items(&self, listed: &[ListedSession]) -> Result<Vec<Ours>, StoreError> {
+        let mut batch = self.batches.begin().at_half_price();
+        let reads = listed
+            .iter()
+            .map(|listed| batch.add(self.items.reading(&listed.session.name)));
+        let reads: Vec<_> = reads.collect();
+        let found = batch.read("read the sessions").await?;
+        let ours = listed
+            .iter()
+            .zip(reads)
+            .map(|(listed, read)| Ok(self.with_item(listed.clone(), read.from(&found)?)));
+        ours.collect()
+    }
+
+    /// The one of ours that is called `name`, with its item as it is now.
+    async fn our(&self, name: &str) -> Result<Option<Ours>, StoreError> {
+        let mut listed = self.listed().await?.into_iter();
+        let Some(listed) = listed.find(|listed| listed.session.name == name) else {
+            return Ok(None);
+        };
+        let mut batch = self.batches.begin();
+        let read = batch.add(self.items.reading(name));
+        let found = batch.read("read a session").await?;
+        Ok(Some(self.with_item(listed, read.from(&found)?)))
+    }
+
+    fn with_item(&self, listed: ListedSession, item: SessionItem) -> Ours {
+        Ours {
+            is_configured: self.is_configured(&listed.session.name),
+            listed,
+            item,
+        }
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.configured.iter().any(|one| one.name == name)
+    }
+
+    /// Ours: those of the settings, then those of the list.
+    async fn listed(&self) -> Result<Vec<ListedSession>, StoreError> {
         let listed = self.list.read().await?.sessions;
         let configured = self.configured.iter().map(|session| ListedSession {
             session: session.clone(),
             sends: true,
         });
-        let is_configured = |name: &str| self.configured.iter().any(|one| one.name == name);
         let others = listed
             .into_iter()
-            .filter(|other| !is_configured(&other.session.name));
-        let all: Vec<_> = configured.chain(others).collect();
-        let mut ours = Vec::new();
-        for some in all.chunks(ITEMS_MAX) {
-            let mut batch = self.batches.begin();
-            let reads = some
-                .iter()
-                .map(|listed| batch.add(self.items.reading(&listed.session.name)));
-            let reads: Vec<_> = reads.collect();
-            let found = batch.read("read the sessions").await?;
-            for (listed, read) in some.iter().zip(reads) {
-                ours.push(Ours {
-                    listed: listed.clone(),
-                    item: read.from(&found)?,
-                    is_configured: is_configured(&listed.session.name),
-                });
-            }
-        }
-        Ok(ours)
+            .filter(|other| !self.is_configured(&other.session.name));
+        Ok(configured.chain(others).collect())
     }
 
     /// Every session of the gateway, where it may be asked for them.
@@ -222,30 +281,40 @@ impl AdminSessions {
         Some(self.gateway.users(admin_token, ANSWER_MAX).await)
     }
 
-    /// The flags of each of `ours`: from the gateway's list, or from the session itself. A gateway that has just not answered is
-    /// not asked again.
-    async fn flags_of(
-        &self,
-        ours: &[Ours],
-        users: &[GatewayUser],
-        customers: &Customers,
-    ) -> Vec<Option<Flags>> {
-        let asked = ours.iter().map(|ours| async move {
-            let listed = users.iter().find(|user| is_user(ours, user));
-            if let Some(user) = listed {
-                return Some(Flags::from(&user.status));
-            }
-            let is_silent = matches!(customers, Customers::Failed(_));
-            if is_silent && ours.listed.session.gateway.is_none() {
-                return None;
-            }
+    /// The flags of each of `ours`: from the gateway's list, or from the session itself where it is on the page. A gateway that
+    /// has just not answered is not asked again.
+    async fn flags_of(&self, ours: &[Ours], asked: &Asked<'_>) -> Vec<Option<Flags>> {
+        let listed: HashMap<_, _> = asked
+            .users
+            .iter()
+            .map(|user| (&user.token, &user.status))
+            .collect();
+        let is_silent = matches!(asked.customers, Customers::Failed(_));
+        let flags = ours.iter().enumerate().map(|(place, ours)| {
             let session = &ours.listed.session;
-            let gateway = self.gateway_of(session);
-            let status = gateway.status(&session.token, ANSWER_MAX);
-            status.await.ok().as_ref().map(Flags::from)
+            let is_elsewhere = session.gateway.is_some();
+            let listed = listed.get(&session.token).filter(|_| !is_elsewhere);
+            let may_ask = asked.places.contains(&place) && (is_elsewhere || !is_silent);
+            async move {
+                match listed {
+                    Some(status) => Some(Flags::from(*status)),
+                    None if may_ask => self.flags(session).await,
+                    None => None,
+                }
+            }
         });
-        let asked: Vec<_> = asked.collect();
-        stream::iter(asked).buffered(SIDE_BY_SIDE).collect().await
+        let flags: Vec<_> = flags.collect();
+        stream::iter(flags)
+            .buffered(SESSIONS_PER_PAGE)
+            .collect()
+            .await
+    }
+
+    /// The flags of a session, as it says itself. Nothing where it does not answer in time.
+    async fn flags(&self, session: &SessionSettings) -> Option<Flags> {
+        let gateway = self.gateway_of(session);
+        let status = gateway.status(&session.token, ANSWER_MAX).await;
+        status.ok().as_ref().map(Flags::from)
     }
 
     fn gateway_of(&self, session: &SessionSettings) -> Gateway {
@@ -285,6 +354,7 @@ impl AdminSessions {
             number: number.and_then(masked),
             last_sends: known.last_sends(),
             delivered_at: item.delivered_at,
+            arrivals: None,
             new_chats: item.new_chats_on(now),
             new_chats_most: listed.session.new_chats_per_day,
             weight: Some(listed.session.weight),
@@ -294,10 +364,13 @@ impl AdminSessions {
     }
 }
 
-/// Whether `user` of the gateway of the settings is `ours`.
-fn is_user(ours: &Ours, user: &GatewayUser) -> bool {
-    let session = &ours.listed.session;
-    session.gateway.is_none() && session.token == user.token
+/// The sessions of the gateway of the settings that are not among `ours`.
+fn customers_views(ours: &[Ours], users: &[GatewayUser]) -> Vec<SessionView> {
+    let at_home = ours.iter().map(|ours| &ours.listed.session);
+    let at_home = at_home.filter(|session| session.gateway.is_none());
+    let tokens: HashSet<_> = at_home.map(|session| &session.token).collect();
+    let theirs = users.iter().filter(|user| !tokens.contains(&user.token));
+    theirs.filter_map(customers_view).collect()
 }
 
 /// A customer's session. One whose id cannot stand in a path is left out and named in the log.
@@ -323,6 +396,7 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
         number: account_of(&user.status).as_deref().and_then(masked),
         last_sends: LastSends::default(),
         delivered_at: None,
+        arrivals: None,
         new_chats: 0,
         new_chats_most: None,
         weight: None,

@@ -244,9 +244,8 @@ impl AdminSessions {
     pub(super) async fn target(&self, key: &SessionKey) -> Result<Target, ActError> {
         match key {
             SessionKey::Ours(name) => {
-                let ours = self.ours().await?.into_iter();
-                let mut named = ours.filter(|ours| ours.listed.session.name == *name);
-                let ours = named.next().ok_or(ActError::NoSuchSession)?;
+                let ours = self.our(name).await?;
+                let ours = ours.ok_or(ActError::NoSuchSession)?;
                 Ok(Target {
                     gateway: self.gateway_of(&ours.listed.session),
                     token: ours.listed.session.token.clone(),

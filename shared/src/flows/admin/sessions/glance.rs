@@ -33,6 +33,9 @@ impl Verdict {
     }
 }
 
+/// How many sessions that are not well are named at most.
+pub const WRONG_MAX: usize = 20;
+
 /// The channel in one glance.
 #[derive(Clone, Debug)]
 pub struct Glance {
@@ -41,8 +44,10 @@ pub struct Glance {
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
     /// The sessions that are not well and that we send from: each with how it is, and what is being done. Those that need
-    /// a person come first.
+    /// a person come first. At most [`WRONG_MAX`].
     pub wrong: Vec<Wrong>,
+    /// How many others are not well.
+    pub more_wrong: usize,
 }
 
 /// A session that is not well.
@@ -92,10 +97,13 @@ impl Glance {
             Verdict::Stopped => pool().filter_map(|view| view.since).max(),
             Verdict::Unknown | Verdict::NoSession => None,
         };
+        let more_wrong = wrong.len().saturating_sub(WRONG_MAX);
+        wrong.truncate(WRONG_MAX);
         Self {
             verdict,
             since,
             wrong,
+            more_wrong,
         }
     }
 }
@@ -136,6 +144,7 @@ mod tests {
             number: None,
             last_sends: LastSends::default(),
             delivered_at: None,
+            arrivals: None,
             new_chats: 0,
             new_chats_most: None,
             weight: None,
@@ -180,6 +189,14 @@ mod tests {
             let glance = Glance::new(&sessions);
             assert_eq!((glance.verdict, glance.since), (verdict, since), "{case}");
         }
+    }
+
+    #[test]
+    fn a_glance_names_some_and_counts_the_others() {
+        let down = |number| view(&format!("s{number}"), Health::Down, 5);
+        let sessions: Vec<_> = (0..WRONG_MAX + 3).map(down).collect();
+        let glance = Glance::new(&sessions);
+        assert_eq!((glance.wrong.len(), glance.more_wrong), (WRONG_MAX, 3));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::key::SessionKey;
 use crate::gateway::SessionStatus;
 use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
+use crate::sender::mute::Counts;
 use crate::sender::spacing;
 use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
 
@@ -251,6 +252,8 @@ pub struct SessionView {
     pub last_sends: LastSends,
     /// When a message of it is known to have arrived last.
     pub delivered_at: Option<Timestamp>,
+    /// How many of its last messages arrived, where that was read: for the session's own page only.
+    pub arrivals: Option<Counts>,
     /// People that it was given to write to for the first time today.
     pub new_chats: i64,
     /// How many of these it may have in a day.
