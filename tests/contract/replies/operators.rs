@@ -194,6 +194,7 @@ impl Asker {
             "/api/admin/deliveries?requestId=nothing".into(),
             "/api/admin/deliveries?messageId=%20".into(),
             "/api/admin/deliveries?phone=0812".into(),
+            "/api/admin/whatsapp/sessions?page=x".into(),
             "/api/admin/outbox?state=other".into(),
             "/api/admin/incidents?before=x".into(),
             "/api/admin/whatsapp/sessions/nobody/status".into(),
