@@ -3,7 +3,7 @@
 //! the table of incidents.
 //!
 //! Messages count themselves, and only those that failed, waited or went elsewhere. The monitor says when it begins and ends.
-//! Whoever comes late, twice or beside another one does no harm: a session that fails again within [`SAME_WITHIN`](super::incident::SAME_WITHIN) of the end is in
+//! Whoever comes late, twice or beside another one does no harm: a session that fails again within `SAME_WITHIN` of the end is in
 //! the same incident, and so is a message that is counted only then.
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
