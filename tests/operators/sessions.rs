@@ -58,7 +58,7 @@ async fn a_session_is_added_listed_changed_and_removed() {
     assert!(text.contains(" new chats today, weight 30; "), "{text}");
     for given in ["0", "101"] {
         let set = ["local", "sessions", "set", "sales", "--weight", given];
-        let refused = local::cli::Cli::try_parse_from(set)
+        let refused = <local::cli::Cli as clap::Parser>::try_parse_from(set)
             .expect_err("a refusal")
             .to_string();
         assert!(refused.contains("from 1 to 100"), "{given}: {refused}");
