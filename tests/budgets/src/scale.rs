@@ -322,7 +322,10 @@ fn limits(run: &Run, sessions_max: f64) -> anyhow::Result<Findings> {
             "nothing: another deployment",
         ),
         (
-            format!("reads of that item, {} units a second", rounded(ITEM_READS)),
+            format!(
+                "reads of the list of sessions, {} units a second",
+                rounded(ITEM_READS)
+            ),
             a_day((ITEM_READS / list_reads).sqrt()),
             "nothing: another deployment",
         ),
