@@ -155,33 +155,22 @@ impl Sender {
     pub async fn home_of_nobody(
         &self,
         recipient: &Recipient<'_>,
-        known: &mut Vec<Named>,
+        known: &mut HashMap<String, SessionItem>,
     ) -> Result<Option<String>, PickError> {
         let now = self.services.clock.now();
         let ordered = recipient.order(self.pool.last_known()).into_iter();
         let ordered: Vec<_> = ordered.map(|session| session.name).collect();
-        let serves = |(_, item): &Named| item.serves(now);
-        self.read_some(&ordered[..ordered.len().min(1)], known)
-            .await?;
-        if !known.iter().any(serves) {
-            let more = ordered.len().min(1 + pool::LOOKED_AT_FOR_NOBODY);
-            self.read_some(&ordered[..more], known).await?;
+        let has_users = |known: &HashMap<String, SessionItem>, name: &str| {
+            known.get(name).is_some_and(|item| item.serves(now))
+        };
+        let names = || ordered.iter().map(String::as_str);
+        self.read_missing(names().take(1), known).await?;
+        if !names().any(|name| has_users(known, name)) {
+            let more = names().take(1 + pool::LOOKED_AT_FOR_NOBODY);
+            self.read_missing(more, known).await?;
         }
-        let serving: Vec<_> = known.iter().filter(|named| serves(named)).collect();
-        let has_users = |name: &&String| serving.iter().any(|(read, _)| read == *name);
-        let home = ordered.iter().find(has_users).or(ordered.first());
-        Ok(home.cloned())
-    }
-
-    /// Reads those of `names` that are not in `known` yet.
-    async fn read_some(&self, names: &[String], known: &mut Vec<Named>) -> Result<(), PickError> {
-        let is_known = |name: &&String| known.iter().any(|(read, _)| read == *name);
-        let missing: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
-        let read = self
-            .services
-            .read_all(missing.into_iter().map(String::as_str));
-        known.extend(read.await.map_err(PickError::Store)?);
-        Ok(())
+        let home = names().find(|name| has_users(known, name));
+        Ok(home.or(names().next()).map(str::to_owned))
     }
 
     /// The read of the session called `name`, to be made together with others.
@@ -203,16 +192,16 @@ impl Sender {
     pub async fn pick_from(
         &self,
         recipient: &Recipient<'_>,
-        known: Vec<Named>,
+        known: impl IntoIterator<Item = Named>,
     ) -> Result<Picked, PickError> {
         let now = self.services.clock.now();
         let candidates = recipient.candidates(self.pool.sessions(now).await);
         let mut items: HashMap<_, _> = known.into_iter().collect();
         let (likely, mut rest) = candidates.split_at(candidates.len().min(pool::CANDIDATES));
-        self.read_missing(likely, &mut items).await?;
+        self.read_missing(names(likely), &mut items).await?;
         let mut choices = Choice::of_each(likely, &items, now);
         if !choices.iter().any(|choice| choice.rank == Rank::Usable) {
-            self.read_missing(rest, &mut items).await?;
+            self.read_missing(names(rest), &mut items).await?;
             choices.extend(Choice::of_each(rest, &items, now));
             rest = &[];
         }
@@ -238,13 +227,12 @@ impl Sender {
         Ok(explained.collect())
     }
 
-    /// Reads the items of those of `candidates` that are not in `items`.
-    async fn read_missing(
+    /// Reads the items of those of `names` that are not in `items`.
+    async fn read_missing<'a>(
         &self,
-        candidates: &[Candidate],
+        names: impl Iterator<Item = &'a str>,
         items: &mut HashMap<String, SessionItem>,
     ) -> Result<(), PickError> {
-        let names = candidates.iter().map(|one| one.session.name.as_str());
         let missing: Vec<_> = names.filter(|name| !items.contains_key(*name)).collect();
         let read = self.services.read_all(missing).await;
         items.extend(read.map_err(PickError::Store)?);
@@ -434,4 +422,8 @@ fn not_recorded(delivery: &Delivery, session: &str, error: &StoreError) {
         error = error as &dyn std::error::Error,
         "[WhatsApp System] a delivery is not wholly recorded"
     );
+}
+
+fn names(candidates: &[Candidate]) -> impl Iterator<Item = &str> {
+    candidates.iter().map(|one| one.session.name.as_str())
 }

@@ -1,7 +1,7 @@
 //! Over which session a message to a phone without an account would go tells nobody that it has none.
 use super::*;
 use aws_lc_rs::digest;
-use local::simulator::{SessionOptions, SessionState};
+use local::simulator::{SessionOptions, SessionState, SimulatorOptions};
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::WhatsAppSessions;
 
@@ -9,8 +9,16 @@ const NAMES: [&str; 2] = ["system", "second"];
 
 /// A system with two sessions.
 async fn two_sessions() -> TestSystem {
-    let sessions = NAMES.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
-    let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
+    sessions(&NAMES, |_| ()).await
+}
+
+/// A system with sessions of these names, which the monitor has looked at.
+async fn sessions(names: &[&str], change: impl FnOnce(&mut SimulatorOptions)) -> TestSystem {
+    let session = |name: &&str| SessionOptions::new(name, &format!("token-of-{name}"));
+    let system = TestSystem::builder().simulator(|options| {
+        options.sessions = names.iter().map(session).collect();
+        change(options);
+    });
     let system = system.build().await;
     system.watch().await;
     system
@@ -166,14 +174,8 @@ async fn an_account_that_writes_to_nobody_new_serves_its_contacts_whatever_stran
 
 #[tokio::test(start_paused = true)]
 async fn a_session_without_users_speaks_for_no_phone_without_an_account() {
-    let names = ["system", "second", "third"];
-    let sessions = names.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
-    let system = TestSystem::builder().simulator(|options| {
-        options.sessions = sessions.into();
-        options.send_duration = 900 * MILLISECOND;
-    });
-    let system = system.build().await;
-    system.watch().await;
+    let slowly = |options: &mut SimulatorOptions| options.send_duration = 900 * MILLISECOND;
+    let system = sessions(&["system", "second", "third"], slowly).await;
     let user = typed_phone(1);
     add_user(&system, &user).await;
     check_sent(&ask_code(&system, &user).await);
@@ -206,11 +208,7 @@ async fn a_session_without_users_speaks_for_no_phone_without_an_account() {
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_without_an_account_stays_where_it_is_once_other_sessions_have_users() {
-    let names = ["system", "second", "third", "fourth"];
-    let sessions = names.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
-    let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
-    let system = system.build().await;
-    system.watch().await;
+    let system = sessions(&["system", "second", "third", "fourth"], |_| ()).await;
     let user = typed_phone(1);
     add_user(&system, &user).await;
     let home = session_of(&system, &user).await;

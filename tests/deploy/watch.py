@@ -23,6 +23,8 @@ ANSWERS = {
     "admin-api": 401,
     "admin-dashboard": 303,
     "admin-login": 200,
+    # The link of the sample is none.
+    "admin-pairing": 410,
     "auth-jwks": 200,
     "auth-refresh": 401,
     "auth-send-otp": 429,

@@ -132,10 +132,9 @@ impl Run<'_> {
         }
         let is_known = matches!(self.place.contact, Contact::Known | Contact::WroteFirst);
         let refused = end == SendEnd::Restricted && !is_known;
-        let is_served = matches!(self.place.contact, Contact::Known | Contact::Unserved);
         Some(SendRecord {
             recent,
-            served_at: is_served.then_some(now),
+            served_at: self.place.contact.is_of_its_user().then_some(now),
             refused_as_new_after: refused.then_some(send.took),
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
@@ -267,8 +266,7 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
 }
 
 /// The state that a message to a user shows whom no session is known to have written to, to somebody who wrote first, or to
-/// whoever signs up once more: refused,
-/// it shows what one to a new contact does, and otherwise what one to a contact does.
+/// whoever signs up once more: refused, it shows what one to a new contact does, and otherwise what one to a contact does.
 fn state_after_unserved(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),

@@ -21,8 +21,8 @@ pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
 pub enum Contact {
     /// It has written to the recipient before, as far as is known.
     Known,
-    /// Another session has written to the recipient, who does not sign up. WhatsApp may take this one's message for one to somebody new. It is not
-    /// ranked apart: for whoever that other session cannot serve, this one is what is left.
+    /// Another session has written to the recipient, who does not sign up. WhatsApp may take this one's message for one to
+    /// somebody new. It is not ranked apart: for whoever that other session cannot serve, this one is what is left.
     OfAnother,
     /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
     /// would tell, since a phone without an account has a session of its own.
@@ -47,6 +47,11 @@ impl Contact {
             Self::Applicant => "applicant",
             Self::New => "new",
         }
+    }
+
+    /// Whether it is to a user whose session this is, as far as is known.
+    pub const fn is_of_its_user(self) -> bool {
+        matches!(self, Self::Known | Self::Unserved)
     }
 
     /// Whether anybody can have such a message sent. What WhatsApp says to it says nothing about users.

@@ -53,10 +53,10 @@ struct Usage {
     #[arg(long, default_value_t = 100_000)]
     messages: u32,
     /// How many seconds the gateway takes for one
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = month::GATEWAY_SECONDS)]
     gateway_seconds: f64,
     /// How often the tokens of each login are refreshed
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = month::REFRESHES)]
     refreshes: u32,
 }
 

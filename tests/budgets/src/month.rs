@@ -81,6 +81,10 @@ const TICK_LOG_BYTES: f64 = 1_500.0;
 /// The sessions that are priced.
 const SESSIONS: f64 = 1.0;
 
+/// How long the gateway takes for one send, and how often the tokens of a login are refreshed, where nobody says otherwise.
+pub const GATEWAY_SECONDS: f64 = 1.0;
+pub const REFRESHES: u32 = 10;
+
 /// What is asked for in a month.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
@@ -96,8 +100,8 @@ impl Default for Usage {
     fn default() -> Self {
         Self {
             messages: 100_000.0,
-            gateway_seconds: 1.0,
-            refreshes: 10.0,
+            gateway_seconds: GATEWAY_SECONDS,
+            refreshes: REFRESHES.into(),
         }
     }
 }
@@ -194,7 +198,7 @@ impl Watching {
     }
 
     fn sum(&self) -> f64 {
-        self.0.iter().map(|(_, amount, price)| amount * price).sum()
+        sum(&self.0)
     }
 
     fn findings(&self) -> Findings {
@@ -268,8 +272,13 @@ fn price_list(findings: &mut Findings, rows: &[Row]) {
         let (amount, costs) = (rounded(*amount), format!("{:.2}", amount * price));
         findings.row(&[(*what).to_owned(), amount, costs]);
     }
-    let sum: f64 = rows.iter().map(|(_, amount, price)| amount * price).sum();
-    findings.row(&["altogether".to_owned(), String::new(), format!("{sum:.2}")]);
+    let sum = format!("{:.2}", sum(rows));
+    findings.row(&["altogether".to_owned(), String::new(), sum]);
+}
+
+/// What all of it costs.
+fn sum(rows: &[Row]) -> f64 {
+    rows.iter().map(|(_, amount, price)| amount * price).sum()
 }
 
 const MILLION: f64 = 1_000_000.0;
@@ -286,8 +295,7 @@ struct Bill {
 
 impl Bill {
     fn dollars(&self, usage: Usage, watching: &Watching) -> f64 {
-        let rows = self.rows(usage, watching);
-        rows.iter().map(|(_, amount, price)| amount * price).sum()
+        sum(&self.rows(usage, watching))
     }
 
     fn rows(&self, usage: Usage, watching: &Watching) -> [Row; 10] {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use local::database::Faults;
-use local::simulator::SessionOptions;
 use shared::gateway::{GatewayAddress, SessionToken};
 use shared::platform::entropy::Entropy;
 use shared::runtime::settings::SessionSettings;
@@ -15,7 +14,7 @@ use tests::{TestSystem, people};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::month::{self, Usage, repository, rounded};
+use crate::month::{self, GATEWAY_SECONDS, REFRESHES, Usage, repository, rounded};
 use crate::pace::between_requests;
 use crate::report::Findings;
 
@@ -25,12 +24,8 @@ const DAYS: [f64; 3] = [1_000.0, 1_000_000.0, 100_000_000.0];
 const PEAK: f64 = 2.4;
 const DAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 const MONTH_DAYS: f64 = 30.0;
-/// How long a gateway takes for one send.
-const SEND_SECONDS: f64 = 1.0;
 /// How busy sessions are in the busiest time, so that a code waits for the one before it for less than a send.
 const LOAD: f64 = 0.7;
-/// How often the tokens of each login are refreshed.
-const REFRESHES: f64 = 10.0;
 
 /// Requests that a region of an account serves, and functions that it runs at a time, unless Amazon raises that.
 /// docs.aws.amazon.com: "Amazon API Gateway quotas", "Lambda quotas".
@@ -51,7 +46,7 @@ const LIST_LIFE: f64 = 60.0;
 const ITEM_BYTES: f64 = 400.0 * 1_024.0;
 
 /// The run that the model is held against: sessions, how long a send takes, how far away the tables are.
-const SESSIONS: u32 = 3;
+const SESSIONS: u8 = 3;
 const SEND: Duration = Duration::from_millis(500);
 const STORE: Duration = Duration::from_millis(5);
 /// The round trips to the tables for a code that is sent and answered.
@@ -98,7 +93,7 @@ impl Scale {
             .replace("{load}", &LOAD.to_string())
             .replace("{seconds}", &LASTS.as_secs().to_string())
             .replace("{peak}", &PEAK.to_string())
-            .replace("{send_seconds}", &SEND_SECONDS.to_string())
+            .replace("{send_seconds}", &GATEWAY_SECONDS.to_string())
             .replace("{refreshes}", &REFRESHES.to_string())
     }
 
@@ -119,7 +114,6 @@ struct Run {
     /// Codes that were asked for, and those that reached phones.
     asked: f64,
     sent: f64,
-    seconds: f64,
     /// The seconds of all requests, added up.
     busy_seconds: f64,
     /// The write units of each table for one code. A transaction counts for each of its tables in full.
@@ -130,16 +124,9 @@ struct Run {
 impl Run {
     /// People sign in at random times over three sessions.
     async fn measure() -> anyhow::Result<Self> {
-        let names = (1..=SESSIONS).map(|number| format!("session-{number}"));
-        let names: Vec<_> = std::iter::once("system".to_owned())
-            .chain(names.skip(1))
-            .collect();
         let builder = TestSystem::builder().simulator(|options| {
             options.send_duration = SEND;
-            options.sessions = names
-                .iter()
-                .map(|name| SessionOptions::new(name, &format!("token-of-{name}")))
-                .collect();
+            *options = options.clone().with_sessions(SESSIONS);
         });
         let builder = builder.settings(|settings| {
             settings.policy.codes_per_address.places = usize::MAX;
@@ -182,7 +169,6 @@ impl Run {
         Ok(Self {
             asked,
             sent: system.simulator().messages(None).len() as f64,
-            seconds: LASTS.as_secs_f64(),
             busy_seconds: took.iter().map(Duration::as_secs_f64).sum(),
             writes,
             units: calls.iter().map(|call| call.units).sum::<f64>() / asked,
@@ -197,26 +183,26 @@ impl Run {
 
     /// How busy the sessions were.
     fn load(&self) -> f64 {
-        self.asked / self.seconds * SEND.as_secs_f64() / f64::from(SESSIONS)
+        self.asked / LASTS.as_secs_f64() * SEND.as_secs_f64() / f64::from(SESSIONS)
     }
 
     /// The model beside what was measured.
     fn check(&self) -> anyhow::Result<Findings> {
         let mut findings = Findings::default();
         findings.table("what, model, measured, measured / model");
-        let rate = self.asked / self.seconds;
+        let rate = self.asked / LASTS.as_secs_f64();
         let busy = rate * busy_seconds(SEND.as_secs_f64(), self.load());
         let units = month::units_of_a_code()?;
         for (what, model, measured) in [
             (
                 "codes that reach phones, a second",
                 rate,
-                self.sent / self.seconds,
+                self.sent / LASTS.as_secs_f64(),
             ),
             (
                 "functions at work on codes, on the mean",
                 busy,
-                self.busy_seconds / self.seconds,
+                self.busy_seconds / LASTS.as_secs_f64(),
             ),
             (
                 "units of DynamoDB for a code that is sent and answered",
@@ -254,8 +240,7 @@ fn days(run: &Run) -> anyhow::Result<Findings> {
         let need = Need::of(codes, run);
         let usage = Usage {
             messages: codes * MONTH_DAYS,
-            gateway_seconds: SEND_SECONDS,
-            refreshes: REFRESHES,
+            ..Usage::default()
         };
         findings.row(&[
             rounded(codes),
@@ -283,8 +268,8 @@ impl Need {
         let rate = codes * PEAK / DAY_SECONDS;
         Self {
             rate,
-            sessions: (rate * SEND_SECONDS / LOAD).ceil(),
-            functions: (rate * run.busy_seconds_at(SEND_SECONDS)).ceil(),
+            sessions: (rate * GATEWAY_SECONDS / LOAD).ceil(),
+            functions: (rate * run.busy_seconds_at(GATEWAY_SECONDS)).ceil(),
         }
     }
 }
@@ -294,15 +279,15 @@ fn limits(run: &Run, sessions_max: f64) -> anyhow::Result<Findings> {
     let a_day = |rate: f64| rate / PEAK * DAY_SECONDS;
     let busiest = run.writes.iter().max_by(|a, b| a.1.total_cmp(b.1));
     let (table, writes) = busiest.context("a table is written to")?;
-    let busy = run.busy_seconds_at(SEND_SECONDS);
+    let busy = run.busy_seconds_at(GATEWAY_SECONDS);
     // As many environments as functions at work read the list, which grows with the sessions.
     let list_reads =
-        busy / LIST_LIFE * (SEND_SECONDS / LOAD) * (ITEM_BYTES / sessions_max) / READ_BYTES;
+        busy / LIST_LIFE * (GATEWAY_SECONDS / LOAD) * (ITEM_BYTES / sessions_max) / READ_BYTES;
     let route = month::parameter(ROUTE_REQUESTS)?;
     let mut rows = [
         (
             "one session".to_owned(),
-            a_day(LOAD / SEND_SECONDS),
+            a_day(LOAD / GATEWAY_SECONDS),
             "sessions: `sessions add`",
         ),
         (
@@ -317,7 +302,7 @@ fn limits(run: &Run, sessions_max: f64) -> anyhow::Result<Findings> {
         ),
         (
             format!("requests of an account, {} a second", rounded(API_REQUESTS)),
-            a_day(API_REQUESTS / (2.0 + REFRESHES)),
+            a_day(API_REQUESTS / (2.0 + f64::from(REFRESHES))),
             "the quota of API Gateway",
         ),
         (
@@ -333,11 +318,14 @@ fn limits(run: &Run, sessions_max: f64) -> anyhow::Result<Findings> {
                 "the list of sessions, {} of them in one item",
                 rounded(sessions_max)
             ),
-            a_day(sessions_max * LOAD / SEND_SECONDS),
+            a_day(sessions_max * LOAD / GATEWAY_SECONDS),
             "nothing: another deployment",
         ),
         (
-            format!("reads of that item, {} units a second", rounded(ITEM_READS)),
+            format!(
+                "reads of the list of sessions, {} units a second",
+                rounded(ITEM_READS)
+            ),
             a_day((ITEM_READS / list_reads).sqrt()),
             "nothing: another deployment",
         ),
@@ -356,7 +344,7 @@ fn limits(run: &Run, sessions_max: f64) -> anyhow::Result<Findings> {
     findings.markdown.push_str(&format!(
         "\nThe item of one session takes {} codes a second, and a session sends {}.\n",
         rounded(per_session),
-        rounded(1.0 / SEND_SECONDS)
+        rounded(1.0 / GATEWAY_SECONDS)
     ));
     Ok(findings)
 }

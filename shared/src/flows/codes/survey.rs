@@ -1,4 +1,5 @@
 //! Round trip 1: what a send is decided on.
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::order::{Order, Recipient};
@@ -141,7 +142,6 @@ impl Codes {
         };
         let state = &survey.state;
         let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
-        let is_for_nobody = order.recipient == Recipient::Nobody;
         let mut recipient = Reached {
             order_key: order_key(&survey.ring, survey.at),
             served_by: opened.or_else(|| match order.recipient {
@@ -157,9 +157,9 @@ impl Codes {
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
             ..Reached::of(order.phone)
         };
-        let mut sessions = sessions.clone();
+        let mut sessions: HashMap<_, _> = sessions.iter().cloned().collect();
         let home;
-        if is_for_nobody && opened.is_none() {
+        if order.recipient == Recipient::Nobody && opened.is_none() {
             // Like a user's, a phone without an account is known to one session and new to the others.
             home = self
                 .sender

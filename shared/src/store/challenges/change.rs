@@ -81,14 +81,14 @@ impl Change {
         if seen.not_on_whatsapp.is_none() {
             self = self.remove(NOT_ON_WHATSAPP);
         }
-        if seen.served_by.is_none() && !self.values.contains_key(":served_by") {
-            self = self.remove("served_by");
-        }
-        if seen.pretended_by.is_none() && !self.values.contains_key(":pretended_by") {
-            self = self.remove("pretended_by");
-        }
-        if seen.taken_at.is_none() && !self.values.contains_key(":taken_at") {
-            self = self.remove("taken_at");
+        for (attribute, is_unseen) in [
+            ("served_by", seen.served_by.is_none()),
+            ("pretended_by", seen.pretended_by.is_none()),
+            ("taken_at", seen.taken_at.is_none()),
+        ] {
+            if is_unseen && !self.values.contains_key(&format!(":{attribute}")) {
+                self = self.remove(attribute);
+            }
         }
         self
     }

@@ -34,8 +34,8 @@ impl Turns {
 }
 
 impl WhatsAppSessions {
-    /// Lets the caller try the account of `name`, unless a message of the same `turns` did within `pause` before `now`. One conditional update. A
-    /// repeat after a lost reply is refused, and the next message tries.
+    /// Lets the caller try the account of `name`, unless a message of the same `turns` did within `pause` before `now`. One
+    /// conditional update. A repeat after a lost reply is refused, and the next message tries.
     ///
     /// # Errors
     /// When the store fails.
