@@ -130,7 +130,7 @@ async fn every_metric_is_written_as_cloudwatch_reads_it() {
     let written: BTreeSet<_> = lines.iter().flat_map(names).collect();
     // `tests/api/payments_midtrans.rs` has the one that needs an account at a payment gateway.
     let all = Metric::ALL.into_iter();
-    let all = all.filter(|metric| *metric != Metric::AmountMismatch);
+    let all = all.filter(|metric| *metric != Metric::PaymentMismatch);
     let all: BTreeSet<_> = all.map(Metric::name).collect();
     assert_eq!(written, all);
     for line in &lines {

@@ -143,9 +143,22 @@ async fn another_amount_than_is_stored_is_told_to_nobody_but_the_operator() {
         let reply = notify(&system, signed("settlement", &changes).to_string()).await;
         check_webhook(&reply, "", "another_amount");
     }
-    assert!(log.says("AmountMismatch"), "measured");
+    assert!(log.says("PaymentMismatch"), "measured");
     assert_eq!(states(&system, "INV-0042").await, ["created sent"]);
     assert_eq!(inbox(&system, SITI).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_cancelled_payment_was_paid_is_told_to_the_operator() {
+    let system = with_bill().await;
+    let (log, _guard) = Log::of_thread();
+    let cancelled = ("cancel", json!({ "status_code": "202" }), "");
+    let paid = ("settlement", json!({}), "no_move");
+    notify_all(&system, &[cancelled, paid]).await;
+    assert!(log.says("told as cancelled"), "logged");
+    assert!(log.says("PaymentMismatch"), "measured");
+    let told = ["created sent", "status.cancelled sent"];
+    assert_eq!(states(&system, "INV-0042").await, told);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,7 +254,7 @@ async fn no_more_than_was_paid_is_told_as_given_back() {
         let webhook = ("partial-refund", refund(id, amount), ignored);
         notify_all(&system, &[webhook]).await;
     }
-    assert!(log.says("AmountMismatch"), "measured");
+    assert!(log.says("PaymentMismatch"), "measured");
     let told = ["status.refunded.3 sent", "status.refunded.5 sent"];
     assert_eq!(states(&system, "INV-0042").await[2..], told);
 }

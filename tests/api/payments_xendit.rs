@@ -116,7 +116,7 @@ async fn another_amount_than_is_stored_is_told_to_nobody_but_the_operator() {
     ] {
         check_webhook(&notify(&system, body).await, "", "another_amount");
     }
-    assert!(log.says("AmountMismatch"), "measured");
+    assert!(log.says("PaymentMismatch"), "measured");
     assert_eq!(states(&system, "INV-0042").await, ["created sent"]);
 }
 

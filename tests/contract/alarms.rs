@@ -281,7 +281,7 @@ fn cases_of_notices() -> Vec<Case> {
             once_missing: State::Alarm,
         },
         counted("NoticesDeadAlarm"),
-        counted("AmountMismatchAlarm"),
+        counted("PaymentMismatchAlarm"),
         Case {
             name: "DeliverySilentAlarm",
             bad: minutes(4, &[]),

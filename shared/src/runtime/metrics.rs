@@ -76,8 +76,8 @@ pub enum Metric {
     NoticesDead,
     /// How far the oldest notice that is due is through its time, in hundredths.
     NoticesOldest,
-    /// Webhooks of payment gateways that tell another amount than is stored.
-    AmountMismatch,
+    /// Webhooks of payment gateways that tell something else than is stored: another amount, or that a cancelled payment was paid.
+    PaymentMismatch,
     /// Of each session: whether it can send.
     SessionUp,
 }
@@ -114,7 +114,7 @@ impl Metric {
         Self::Silent,
         Self::NoticesDead,
         Self::NoticesOldest,
-        Self::AmountMismatch,
+        Self::PaymentMismatch,
         Self::SessionUp,
     ];
 
@@ -147,7 +147,7 @@ impl Metric {
             Self::Silent => "Silent",
             Self::NoticesDead => "NoticesDead",
             Self::NoticesOldest => "NoticesOldest",
-            Self::AmountMismatch => "AmountMismatch",
+            Self::PaymentMismatch => "PaymentMismatch",
             Self::SessionUp => "SessionUp",
         }
     }

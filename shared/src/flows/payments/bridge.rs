@@ -9,7 +9,7 @@ use crate::model::keys::RingName;
 use crate::model::notice::{Details, NoticeId, Payment, Phase, Said, Story};
 use crate::model::payment::money::Money;
 use crate::model::payment::zone::Zone;
-use crate::model::payment::{Kind, Status};
+use crate::model::payment::{Kind, PaymentId, Status};
 use crate::model::payment_caller::PaymentCaller;
 use crate::model::webhook;
 use crate::platform::timestamp::Timestamp;
@@ -165,7 +165,12 @@ impl Bridge {
         };
         match self.notices.take(&event, sent).await {
             Ok(Taken::Noted(_)) => Ok(Bridged::Noted),
-            Ok(Taken::NoMove(_)) => Ok(Bridged::Ignored("no_move")),
+            Ok(Taken::NoMove(phase)) => {
+                if event.kind == Kind::Success && phase == Phase::Is(Status::Cancelled) {
+                    self.report_untold_success(&event.payment, now);
+                }
+                Ok(Bridged::Ignored("no_move"))
+            }
             // Success is announced twice, with different times. It is one.
             Err(EventError::NoticeExists(_) | EventError::KeyReused(_)) => Ok(Bridged::Noted),
             Err(EventError::UnknownPayment | EventError::Limited(_)) => {
@@ -173,6 +178,21 @@ impl Bridge {
             }
             Err(EventError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Whoever has paid and was told that the payment is cancelled needs a person.
+    fn report_untold_success(&self, payment: &PaymentId, now: Timestamp) {
+        tracing::error!(
+            bridge = self.name.name(),
+            payment = payment.as_str(),
+            "[WhatsApp System] a payment was paid that was told as cancelled: nobody is told"
+        );
+        self.count_mismatch(now);
+    }
+
+    fn count_mismatch(&self, now: Timestamp) {
+        let line = self.notices.meter.line(now);
+        line.count(Metric::PaymentMismatch, 1).write();
     }
 
     /// Whether the event is about as much money as the stored payment, and gives back no more than that. Where it is not, somebody
@@ -195,8 +215,7 @@ impl Bridge {
                 stored = ?payment.details.amount,
                 "[WhatsApp System] a payment gateway tells another amount than is stored: nobody is told"
             );
-            let line = self.notices.meter.line(now);
-            line.count(Metric::AmountMismatch, 1).write();
+            self.count_mismatch(now);
         }
         same
     }

@@ -1,7 +1,8 @@
 //! Midtrans' notifications of payments: whether one is genuine, and what it says.
 //!
 //! The signature covers the order, the code and the amount, as they are written in the body, with nothing between them. So
-//! all three must have their form, or the border between two of them could be moved. Status, times and phone are unsigned.
+//! all three must have their form, or the border between two of them could be moved: the code is one that Midtrans documents,
+//! and the amount begins with no zero too many. Status, times and phone are unsigned.
 use std::fmt::Write;
 
 use aws_lc_rs::{constant_time, digest};
@@ -141,11 +142,11 @@ impl Body {
         let gross_amount = self.gross_amount.as_deref().unwrap_or_default();
         let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let two_decimals = |(whole, fraction): (&str, &str)| {
-            is_digits(whole) && is_digits(fraction) && fraction.len() == 2
+            let plain = is_digits(whole) && (whole == "0" || !whole.starts_with('0'));
+            plain && is_digits(fraction) && fraction.len() == 2
         };
         let well_formed = !order_id.is_empty()
-            && status_code.len() == 3
-            && is_digits(status_code)
+            && is_a_code(status_code)
             && gross_amount.split_once('.').is_some_and(two_decimals);
         let signed = Signed {
             order_id,
@@ -279,6 +280,11 @@ impl Body {
             .filter_map(|(name, value)| Echo::new(name, &text_of(value)?));
         fields.chain(Echo::of_metadata(&self.metadata)).collect()
     }
+}
+
+/// Whether Midtrans has such a status code: <https://docs.midtrans.com/reference/code-statuses>.
+fn is_a_code(text: &str) -> bool {
+    text.len() == 3 && matches!(text.parse(), Ok(200..=202 | 300 | 400..=414 | 500..=505))
 }
 
 /// A text, or a number as one.
