@@ -36,7 +36,8 @@ struct Cli {
     /// How often each function is started in each way
     #[arg(long, default_value_t = 20)]
     runs: usize,
-    /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
+    /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them; for `soak`, the
+    /// program `local` in it
     #[arg(long)]
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
@@ -141,8 +142,11 @@ fn scale(cli: &Cli) -> anyhow::Result<bool> {
 
 /// Answers whether every rule was held.
 fn soak(cli: &Cli) -> anyhow::Result<bool> {
-    let program = bootstraps::build_local()?;
-    let target = program.parent().context("the target folder")?;
+    let program = match &cli.bootstraps {
+        Some(folder) => folder.join("local"),
+        None => bootstraps::build_local()?,
+    };
+    let target = program.parent().context("the program's folder")?;
     let plan = soak::Plan {
         folder: soak::folder(target, cli.seed),
         program: program.clone(),

@@ -34,8 +34,6 @@ const PEOPLE: Duration = Duration::from_millis(300);
 const PAYMENTS: Duration = Duration::from_millis(2_500);
 const STATES: Duration = Duration::from_secs(2);
 const OPERATOR: Duration = Duration::from_secs(10);
-/// A new key counts within a minute.
-const KEY_COUNTS: Duration = Duration::from_secs(65);
 /// How long what was begun may take to its end once nobody begins anything.
 const LAST_ACTS: Duration = Duration::from_secs(120);
 
@@ -59,7 +57,6 @@ pub struct Plan {
 pub async fn measure(plan: &Plan) -> anyhow::Result<Report> {
     let mut system = System::start(&plan.program, &plan.folder).await?;
     println!("seed {}, log {}", plan.seed, system.log().display());
-    tokio::time::sleep(KEY_COUNTS).await;
     let rows = Rows::of(system.data())?;
     let stretches = faults::plan(plan.lasts, plan.seed);
     let book = Arc::new(Book::begin());

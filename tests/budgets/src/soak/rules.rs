@@ -21,7 +21,9 @@ const MORE_MAX: f64 = 16.0;
 const SLOWER_MAX: f64 = 1.5;
 const SLOWER_MS: f64 = 150.0;
 /// How far apart questions for a payment's notices are: the route takes fifty a second.
-const BETWEEN: Duration = Duration::from_millis(30);
+const BETWEEN: Duration = Duration::from_millis(22);
+/// How late a notice may be: one that is due goes out with the schedule of the next minute, which takes up to a minute.
+const LATE_MAX: Duration = Duration::from_secs(120);
 /// The routes that answer once a code is sent.
 const SENDING: [&str; 3] = [
     "POST /api/auth/signup",
@@ -37,7 +39,7 @@ pub const HEAD: &str = "minute requests codes arrived 5xx p50_ms p99_ms rss_MiB 
 pub struct Ended {
     /// How many notices have which state, and reason where they were not sent.
     states: BTreeMap<String, u64>,
-    /// Those that neither ended nor wait for a time that is to come.
+    /// Those that neither ended nor wait for their time.
     stuck: Vec<String>,
     /// Those that were sent and are on no phone.
     missing: Vec<String>,
@@ -87,7 +89,7 @@ impl Ended {
         let (state, reason, next) = (text("state"), text("reason"), text("nextAttemptAt"));
         let name = format!("{payment} {} {state} {reason} {next}", text("notice"));
         // Texts of this form are ordered as the times are.
-        let is_to_come = next > Clock::system().now().rfc3339().as_str();
+        let is_to_come = next > Clock::system().now().minus(LATE_MAX).rfc3339().as_str();
         match state {
             "sent" if !book.has_notice(text("messageId")) => self.missing.push(name),
             "sent" | "superseded" | "expired" | "unchanged" => {}
@@ -331,7 +333,7 @@ fn hold_replies(rules: &mut Rules, book: &Book) {
 
 fn hold_notices(rules: &mut Rules, book: &Book, ended: &Ended) {
     rules.hold(
-        "notices that neither ended nor wait for a time to come",
+        "notices that neither ended nor wait for their time",
         ended.stuck.len() as f64,
         0.0,
     );
