@@ -68,7 +68,9 @@ pub async fn measure(plan: &Plan) -> anyhow::Result<Report> {
     acts?;
     played?;
     let minutes = minutes?;
-    let ended = Ended::read(&shared_system, &book, &rows).await?;
+    let mut ended = Ended::read(&shared_system, &book, &rows).await?;
+    read_notices(&shared_system, &book).await;
+    ended.find_missing(&book);
     system = Arc::try_unwrap(shared_system).map_err(|_| anyhow::anyhow!("an act goes on"))?;
     let log = std::fs::read_to_string(system.log()).unwrap_or_default();
     let end = system.end().await;
@@ -114,7 +116,15 @@ async fn watch(
     while at < lasts {
         at += Duration::from_secs(60).min(lasts - at);
         sleep_until(book.began() + at).await;
-        let minute = minute::look(system, rows, at).await?;
+        let minute = match minute::look(system, rows, at).await {
+            Ok(minute) => minute,
+            Err(error) if system.proc().is_ok() => {
+                println!("{:>4} s  cannot be read: {error:#}", at.as_secs());
+                book.add_oddity("a minute of the system could not be read");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         read_notices(system, book).await;
         let from = minutes.last().map_or(Duration::ZERO, |minute| minute.at);
         println!("{}", rules::line(book, &minute, from));

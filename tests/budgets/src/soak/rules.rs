@@ -41,6 +41,8 @@ pub struct Ended {
     states: BTreeMap<String, u64>,
     /// Those that neither ended nor wait for their time.
     stuck: Vec<String>,
+    /// Those that were sent, with the ids of their messages.
+    sent: Vec<(String, String)>,
     /// Those that were sent and are on no phone.
     missing: Vec<String>,
     /// Rows whose time was over, by table.
@@ -59,6 +61,7 @@ impl Ended {
         let mut ended = Self {
             states: BTreeMap::new(),
             stuck: Vec::new(),
+            sent: Vec::new(),
             missing: Vec::new(),
             overdue: rows.overdue().await?,
             held: rows.held().await?,
@@ -72,7 +75,7 @@ impl Ended {
             match answer.json["data"]["notices"].as_array() {
                 Some(notices) => notices
                     .iter()
-                    .for_each(|notice| ended.add(book, (&payment, notice))),
+                    .for_each(|notice| ended.add(&payment, notice)),
                 None => {
                     ended
                         .stuck
@@ -84,15 +87,21 @@ impl Ended {
         Ok(ended)
     }
 
-    fn add(&mut self, book: &Book, (payment, notice): (&str, &Value)) {
+    /// Finds the notices that are on no phone, once all phones were read.
+    pub fn find_missing(&mut self, book: &Book) {
+        let missing = self.sent.iter().filter(|(id, _)| !book.has_notice(id));
+        self.missing = missing.map(|(_, name)| name.clone()).collect();
+    }
+
+    fn add(&mut self, payment: &str, notice: &Value) {
         let text = |name: &str| notice[name].as_str().unwrap_or_default();
         let (state, reason, next) = (text("state"), text("reason"), text("nextAttemptAt"));
         let name = format!("{payment} {} {state} {reason} {next}", text("notice"));
         // Texts of this form are ordered as the times are.
         let is_to_come = next > Clock::system().now().minus(LATE_MAX).rfc3339().as_str();
         match state {
-            "sent" if !book.has_notice(text("messageId")) => self.missing.push(name),
-            "sent" | "superseded" | "expired" | "unchanged" => {}
+            "sent" => self.sent.push((text("messageId").to_owned(), name)),
+            "superseded" | "expired" | "unchanged" => {}
             "dead" if !reason.is_empty() => {}
             "queued" | "unknown" if is_to_come => {}
             _ => self.stuck.push(name),
