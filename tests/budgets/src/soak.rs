@@ -21,7 +21,7 @@ use self::book::{Book, Weather};
 use self::faults::{Order, Stretch};
 use self::minute::{Minute, Rows};
 use self::operator::Operator;
-use self::payments::{PHONES, Payments};
+use self::payments::Payments;
 use self::people::People;
 use self::rules::Ended;
 use self::system::System;
@@ -34,6 +34,8 @@ const PEOPLE: Duration = Duration::from_millis(300);
 const PAYMENTS: Duration = Duration::from_millis(2_500);
 const STATES: Duration = Duration::from_secs(2);
 const OPERATOR: Duration = Duration::from_secs(10);
+/// After how many minutes the phones are read: before the simulated gateway has forgotten what they received.
+const PHONES_READ: usize = 15;
 /// How long what was begun may take to its end once nobody begins anything.
 const LAST_ACTS: Duration = Duration::from_secs(120);
 
@@ -125,7 +127,9 @@ async fn watch(
             }
             Err(error) => return Err(error),
         };
-        read_notices(system, book).await;
+        if minutes.len() % PHONES_READ == PHONES_READ - 1 {
+            read_notices(system, book).await;
+        }
         let from = minutes.last().map_or(Duration::ZERO, |minute| minute.at);
         println!("{}", rules::line(book, &minute, from));
         minutes.push(minute);
@@ -133,16 +137,17 @@ async fn watch(
     Ok(minutes)
 }
 
-/// Keeps which notices are on phones. The simulated gateway forgets the oldest messages.
+/// Keeps which notices are on phones. The simulated gateway forgets the oldest messages, and to ask it for all at once
+/// would be a load of its own.
 async fn read_notices(system: &System, book: &Book) {
-    let answer = system.ask_sim("/sim/messages", None).await;
-    let messages = answer.json["messages"].as_array();
-    for message in messages.into_iter().flatten() {
-        let is_notice = message["phone"]
-            .as_str()
-            .is_some_and(|phone| phone.starts_with(PHONES));
-        if let (true, Some(id)) = (is_notice, message["id"].as_str()) {
-            book.add_notice(id, message["duplicate"] == Value::Bool(true));
+    for payment in book.payments() {
+        let path = format!("/sim/messages?phone={}", payments::phone(&payment));
+        let answer = system.ask_sim(&path, None).await;
+        let messages = answer.json["messages"].as_array();
+        for message in messages.into_iter().flatten() {
+            if let Some(id) = message["id"].as_str() {
+                book.add_notice(id, message["duplicate"] == Value::Bool(true));
+            }
         }
     }
 }

@@ -10,12 +10,19 @@ use tokio::time::sleep;
 use super::book::Book;
 use super::system::{Ask, System};
 
-/// The phones of people who pay begin so; nobody signs up with one.
-pub const PHONES: &str = "62813";
 /// The amount of every payment.
 const AMOUNT: u64 = 150_000;
 /// How often an event is posted until it is taken.
 const TRIES: u32 = 8;
+
+/// Before the number of a payment.
+const ID: &str = "SOAK-";
+
+/// The phone of whoever makes a payment; nobody signs up with it.
+pub fn phone(payment: &str) -> String {
+    let number: u64 = payment.trim_start_matches(ID).parse().unwrap_or_default();
+    format!("0813{:08}", 10_000_000 + number)
+}
 
 /// The payment system.
 #[derive(Debug)]
@@ -36,11 +43,11 @@ impl Payments {
     /// One payment: it is made, and most are paid a while later.
     pub async fn act(&self, system: &System, book: &Book) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = format!("SOAK-{number}");
+        let id = format!("{ID}{number}");
         let now = Clock::system().now();
         let ends = now.plus(Duration::from_secs(60 * (18 + self.entropy.below(60))));
         let created = json!({
-            "phone": format!("0813{:08}", 10_000_000 + number), "customerName": "Siti", "amount": AMOUNT,
+            "phone": phone(&id), "customerName": "Siti", "amount": AMOUNT,
             "currency": "IDR", "method": "QRIS", "paymentUrl": "https://pay.example/i/42", "expiresAt": ends.rfc3339(),
         });
         if !post(

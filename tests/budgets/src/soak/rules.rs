@@ -15,6 +15,9 @@ use crate::report::{Findings, median};
 
 /// How much more memory the last quarter may take than the second, as a share.
 const MEMORY_GROWS_MAX: f64 = 0.05;
+/// What the simulated gateway keeps of a message, with its two calls and its post to the webhook, and of how many.
+const MESSAGE_KEPT_KIB: f64 = 1.5;
+const KEPT_MAX: f64 = 10_000.0;
 /// How many threads and files there may be more in the end than in the first calm time.
 const MORE_MAX: f64 = 16.0;
 /// How many times as long codes may take in the last calm time as in the first, and what is added for other programs' work.
@@ -386,21 +389,32 @@ fn hold_places(rules: &mut Rules, ended: &Ended) {
     );
 }
 
+/// How many messages the simulated gateway keeps. Each has two rows: its own, and that of its request or notice.
+fn messages_kept(minute: &Minute) -> f64 {
+    let rows = minute
+        .rows
+        .get("DeliveriesTable")
+        .copied()
+        .unwrap_or_default();
+    (rows as f64 / 2.0).min(KEPT_MAX)
+}
+
 fn hold_memory(rules: &mut Rules, minutes: &[Minute]) {
-    let quarter = |number: usize| {
+    let quarter = |number: usize, value: fn(&Minute) -> f64| {
         let (from, to) = (minutes.len() * (number - 1) / 4, minutes.len() * number / 4);
-        let values: Vec<_> = minutes[from..to]
-            .iter()
-            .map(|minute| minute.anonymous_kib as f64)
-            .collect();
-        median(&values)
+        median(&minutes[from..to].iter().map(value).collect::<Vec<_>>())
     };
-    let grown = quarter(4) / quarter(2) - 1.0;
-    rules.hold(
-        "growth of memory from the second quarter to the last, as a share",
-        grown,
-        MEMORY_GROWS_MAX,
+    let kib = |number| quarter(number, |minute| minute.anonymous_kib as f64);
+    let kept = |number| quarter(number, |minute| messages_kept(minute) * MESSAGE_KEPT_KIB);
+    let what = format!(
+        "growth of memory from the second quarter to the last, as a share of its {:.1} MiB: {:.1} MiB, less {:.1} MiB that the \
+         simulated gateway keeps",
+        kib(2) / 1_024.0,
+        (kib(4) - kib(2)) / 1_024.0,
+        (kept(4) - kept(2)) / 1_024.0,
     );
+    let grown = (kib(4) - kib(2) - (kept(4) - kept(2))) / kib(2);
+    rules.hold(&what, grown, MEMORY_GROWS_MAX);
     if let (Some(first), Some(last)) = (minutes.get(minutes.len() / 12), minutes.last()) {
         let more = |count: fn(&Minute) -> u64| count(last) as f64 - count(first) as f64;
         rules.hold(
