@@ -6,7 +6,7 @@ mod faults;
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
@@ -31,7 +31,8 @@ const CALLS_MAX: usize = 100_000;
 #[derive(Clone)]
 pub struct EmbeddedDynamoDb {
     engine: dynoxide::Database,
-    calls: Arc<Mutex<VecDeque<Call>>>,
+    /// The last calls; `None`: they are not kept.
+    calls: Option<Arc<Mutex<VecDeque<Call>>>>,
 }
 
 /// One attempt of the SDK to call the database.
@@ -81,7 +82,16 @@ impl EmbeddedDynamoDb {
     fn over(engine: dynoxide::Database) -> Self {
         Self {
             engine,
-            calls: Arc::default(),
+            calls: Some(Arc::default()),
+        }
+    }
+
+    /// The same database, which keeps no calls: for a process that serves for hours, where nobody counts them.
+    #[must_use]
+    pub fn without_calls(self) -> Self {
+        Self {
+            calls: None,
+            ..self
         }
     }
 
@@ -120,14 +130,16 @@ impl EmbeddedDynamoDb {
     /// The calls since the start or since [`forget_calls`](Self::forget_calls), in the order in which they ended:
     /// round trips and units can be counted.
     pub fn calls(&self) -> Vec<Call> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.iter().cloned().collect()
+        self.kept_calls()
+            .map(|calls| calls.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Forgets the calls so far.
     pub fn forget_calls(&self) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.clear();
+        if let Some(mut calls) = self.kept_calls() {
+            calls.clear();
+        }
     }
 
     /// The engine itself, to serve it over HTTP.
@@ -135,8 +147,15 @@ impl EmbeddedDynamoDb {
         self.engine.clone()
     }
 
+    fn kept_calls(&self) -> Option<MutexGuard<'_, VecDeque<Call>>> {
+        let calls = self.calls.as_ref()?;
+        Some(calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn record(&self, call: Call) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut calls) = self.kept_calls() else {
+            return;
+        };
         if calls.len() == CALLS_MAX {
             calls.pop_front();
         }

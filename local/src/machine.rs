@@ -384,7 +384,7 @@ async fn embedded(
     } else {
         EmbeddedDynamoDb::file(&cli.data)?
     };
-    Ok((Some(database), database_listener))
+    Ok((Some(database.without_calls()), database_listener))
 }
 
 /// The backends that `settings` name, with the tables and keys that every function needs. An embedded `database` is used
@@ -481,3 +481,20 @@ impl Servers {
 
 /// Ends when the servers shall.
 type Ending = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_machine_that_runs_for_hours_keeps_no_calls_of_its_database() {
+        let cli = Cli::parse_from(["local", "--memory", "--port=0", "--sim-port=0"]);
+        let machine = Machine::prepare(cli, Settings::default()).await.unwrap();
+        let database = machine.database.unwrap();
+        let tables = database.client().list_tables().send().await.unwrap();
+        assert!(!tables.table_names().is_empty());
+        assert_eq!(database.calls(), []);
+    }
+}

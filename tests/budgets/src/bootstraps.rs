@@ -24,6 +24,13 @@ pub fn build_one(function: &str) -> anyhow::Result<PathBuf> {
     build_apart(&["-p", function], &target()?, &[])
 }
 
+/// Builds the program of `cargo run`; answers its path.
+pub fn build_local() -> anyhow::Result<PathBuf> {
+    let target = target()?;
+    cargo(&["-p", "local"], &target, &[])?;
+    Ok(target.join("release/local"))
+}
+
 /// Builds the bootstrap of one function, and [`HELLO`], with some settings of the release profile replaced.
 pub fn build_with(function: &str, name: &str, profile: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let target = target()?.join("profiles").join(name);

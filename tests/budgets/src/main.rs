@@ -13,12 +13,14 @@ mod profiles;
 mod report;
 mod runtime_api;
 mod scale;
+mod soak;
 mod stand_ins;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, Parser, ValueEnum};
 use report::Measured;
 use tokio::runtime::Builder;
@@ -34,16 +36,24 @@ struct Cli {
     /// How often each function is started in each way
     #[arg(long, default_value_t = 20)]
     runs: usize,
-    /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them
+    /// Measure the bootstraps in this folder, one file per function and `hello`, instead of building them; for `soak`, the
+    /// program `local` in it
     #[arg(long)]
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
+    /// with `soak` only docs/soak.md;
     /// with `month` only that, with `scale` only docs/scale.md, with `admin` only its table in docs/operations.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
     usage: Usage,
+    /// For how many minutes the soak runs
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(3..))]
+    minutes: u32,
+    /// What the faults and the load of the soak are drawn from
+    #[arg(long, default_value_t = 16)]
+    seed: u64,
 }
 
 /// What a month is computed for.
@@ -80,6 +90,8 @@ enum What {
     Admin,
     /// What so many messages a day need, held against a run
     Scale,
+    /// The whole system under load and faults, an hour by default: whether it stays as it was
+    Soak,
 }
 
 fn main() -> ExitCode {
@@ -128,6 +140,37 @@ fn scale(cli: &Cli) -> anyhow::Result<bool> {
     Ok(scale.check.exceeded.is_empty())
 }
 
+/// Answers whether every rule was held.
+fn soak(cli: &Cli) -> anyhow::Result<bool> {
+    let program = match &cli.bootstraps {
+        Some(folder) => folder.join("local"),
+        None => bootstraps::build_local()?,
+    };
+    let target = program.parent().context("the program's folder")?;
+    let plan = soak::Plan {
+        folder: soak::folder(target, cli.seed),
+        program: program.clone(),
+        lasts: Duration::from_secs(60 * u64::from(cli.minutes)),
+        seed: cli.seed,
+    };
+    let real_time = Builder::new_multi_thread().enable_all().build()?;
+    let soak = real_time.block_on(soak::measure(&plan))?;
+    let document = soak.document(&[
+        ("{minutes_run}", cli.minutes.to_string()),
+        ("{seed}", cli.seed.to_string()),
+        ("{date}", report::date()?),
+        ("{machine}", report::machine()?),
+    ]);
+    println!("{document}");
+    for sentence in &soak.broken {
+        println!("broken: {sentence}");
+    }
+    if cli.write {
+        soak::Report::write(&document)?;
+    }
+    Ok(soak.broken.is_empty())
+}
+
 /// Answers whether the check passed, if there was to be one.
 fn admin(cli: &Cli) -> anyhow::Result<bool> {
     let mut paused = Builder::new_current_thread();
@@ -149,9 +192,10 @@ fn measure(cli: &Cli) -> anyhow::Result<bool> {
         Some(What::Month) => return month(cli),
         Some(What::Admin) => return admin(cli),
         Some(What::Scale) => return scale(cli),
+        Some(What::Soak) => return soak(cli),
         Some(_) => ensure!(
             !cli.write,
-            "only everything is written, a month, the scale, or the operators' pages"
+            "only everything is written, a month, the scale, the soak, or the operators' pages"
         ),
         None => {}
     }

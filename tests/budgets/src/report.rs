@@ -79,7 +79,7 @@ pub fn document(measured: &Measured, runs: usize) -> anyhow::Result<String> {
         exceeded.push("Everything is within its budget.".into());
     }
     Ok(include_str!("report.md")
-        .replace("{date}", &output("date", &["--utc", "+%Y-%m-%d"])?)
+        .replace("{date}", &date()?)
         .replace("{machine}", &machine()?)
         .replace("{rustc}", &output("rustc", &["--version"])?)
         .replace("{runs}", &runs.to_string())
@@ -99,7 +99,13 @@ pub fn write(document: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(docs.join("performance.md"), document)?)
 }
 
-fn machine() -> anyhow::Result<String> {
+/// Today.
+pub fn date() -> anyhow::Result<String> {
+    output("date", &["--utc", "+%Y-%m-%d"])
+}
+
+/// The processor, and how many there are.
+pub fn machine() -> anyhow::Result<String> {
     let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus
         .lines()
