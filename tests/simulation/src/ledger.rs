@@ -1,0 +1,86 @@
+//! What went over the wires, as only the simulation can know it: both what was done and what the caller saw of it.
+use std::time::Duration;
+
+/// What the caller of a send saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing: it was gone before.
+    Nothing,
+    /// The gateway has taken the message.
+    Taken,
+    /// The request certainly never left.
+    NotLeft,
+    /// An answer that says no.
+    Refused,
+    /// No answer, or one that does not tell.
+    Unclear,
+}
+
+/// One call of `/chat/send/text`.
+#[derive(Clone, Debug)]
+pub struct SendCall {
+    /// When it was made.
+    pub at: Duration,
+    /// The process that made it.
+    pub process: u32,
+    /// The session that it was for.
+    pub session: String,
+    /// The message's id.
+    pub id: String,
+    /// The phone, in digits.
+    pub phone: String,
+    /// The text.
+    pub text: String,
+    /// Whether it reached the gateway.
+    pub arrived: bool,
+    /// What the caller saw.
+    pub seen: Seen,
+}
+
+/// One call of `/session/connect`.
+#[derive(Clone, Debug)]
+pub struct ConnectCall {
+    /// When it was made.
+    pub at: Duration,
+    /// The process that made it.
+    pub process: u32,
+    /// The session.
+    pub session: String,
+}
+
+/// A request to the API and its end.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The process.
+    pub process: u32,
+    /// The function.
+    pub function: &'static str,
+    /// When it came.
+    pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it was frozen.
+    pub frozen: bool,
+    /// Whether it came to its end by itself.
+    pub ended: bool,
+}
+
+/// Everything that went over the wires.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The sends, in order.
+    pub sends: Vec<SendCall>,
+    /// The connects, in order.
+    pub connects: Vec<ConnectCall>,
+    /// The requests, in the order of their ends.
+    pub served: Vec<Served>,
+    /// What is wrong already, in the words of a person.
+    pub wrong: Vec<String>,
+}
+
+impl Ledger {
+    /// The sends of one process.
+    pub fn sends_of(&self, process: u32) -> impl Iterator<Item = &SendCall> {
+        self.sends.iter().filter(move |send| send.process == process)
+    }
+}
