@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::bench::Bench;
 use crate::mask::Mask;
 use crate::schedule::{self, Report};
+use crate::universe::Story;
 
 /// After so many seeds the progress is told.
 const TELLS_EVERY: u64 = 5_000;
@@ -96,9 +97,9 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<Done> {
 /// One schedule, some of them twice.
 fn one(bench: &Bench, seed: u64, twice: u64) -> Report {
     let mask = Mask::default();
-    let mut report = schedule::run(bench, seed, &mask, false);
+    let mut report = schedule::run(bench, seed, &mask, Story::Untold);
     if seed % 100 < twice {
-        let again = schedule::run(bench, seed, &mask, false);
+        let again = schedule::run(bench, seed, &mask, Story::Untold);
         if again.hash != report.hash {
             report.wrong.push(difference(bench, seed));
         }
@@ -108,7 +109,7 @@ fn one(bench: &Bench, seed: u64, twice: u64) -> Report {
 
 /// Where two runs of one seed part.
 fn difference(bench: &Bench, seed: u64) -> String {
-    let story = || schedule::run(bench, seed, &Mask::default(), true).story;
+    let story = || schedule::run(bench, seed, &Mask::default(), Story::Kept(Vec::new())).story;
     let (one, other) = (story(), story());
     let parts = one.iter().zip(&other).find(|(one, other)| one != other);
     format!("the same seed gave another run: {parts:?}")

@@ -106,8 +106,8 @@ impl<F: Future> Living<F> {
     fn is_frozen(&mut self, context: &mut Context<'_>) -> bool {
         let universe = Arc::clone(&self.process.universe);
         let number = self.process.number;
-        if let Some((at, life)) = self.freeze
-            && at == self.awaits
+        let awaits = self.awaits;
+        if let Some((_, life)) = self.freeze.take_if(|(at, _)| *at == awaits)
             && universe.strikes((number, 0))
         {
             universe.note(number, format_args!("FROZEN for {} ms", life.as_millis()));

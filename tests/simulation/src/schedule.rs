@@ -16,7 +16,7 @@ use crate::people;
 use crate::shop;
 use crate::plan::{Act, Plan, Step, session_name};
 use crate::stage::Stage;
-use crate::universe::Universe;
+use crate::universe::{Story, Universe};
 
 /// Processes of the quiet time after the steps have numbers from this one on.
 const QUIET: u32 = 50_000;
@@ -45,7 +45,7 @@ pub struct Report {
     pub faults: BTreeSet<FaultId>,
     /// The steps that were done.
     pub steps: Vec<u32>,
-    /// What happened, if it was asked for.
+    /// What happened, if that was kept.
     pub story: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ impl Schedule {
 ///
 /// # Panics
 /// When the database or the runtime fails, which is a defect of the simulation.
-pub fn run(bench: &Bench, seed: u64, mask: &Mask, tells: bool) -> Report {
+pub fn run(bench: &Bench, seed: u64, mask: &Mask, story: Story) -> Report {
     bench.reset().expect("an empty database");
     // The SDK draws its retries' jitter from this.
     fastrand::seed(seed);
@@ -101,7 +101,7 @@ pub fn run(bench: &Bench, seed: u64, mask: &Mask, tells: bool) -> Report {
     let mut plan = Plan::of(seed);
     plan.steps.retain(|step| !mask.steps.contains(&step.number));
     runtime.block_on(async {
-        let universe = Arc::new(Universe::new(seed, mask.clone(), plan.odds, tells));
+        let universe = Arc::new(Universe::new(seed, mask.clone(), plan.odds, story));
         let stage = Arc::new(Stage::new(bench, &universe, &plan.world));
         let schedule = Arc::new(Schedule {
             universe: Arc::clone(&universe),
@@ -201,6 +201,8 @@ impl Schedule {
         self.universe.note(number, format_args!("all gateways are well"));
         for gateway in &self.stage.gateways {
             gateway.play(&Scenario::Healthy);
+            let each_ms = self.plan.world.send.as_millis() as u64;
+            gateway.play(&Scenario::SendQueue { each_ms });
         }
     }
 

@@ -2,6 +2,7 @@
 use crate::bench::Bench;
 use crate::mask::Mask;
 use crate::schedule::{self, Report};
+use crate::universe::Story;
 
 /// What can be left out.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,7 @@ enum Part {
 /// The shortest schedule of a seed that was found, as what it leaves out.
 pub fn shortest(bench: &Bench, seed: u64, mask: &Mask) -> Mask {
     let mut best = mask.clone();
-    let first = schedule::run(bench, seed, &best, false);
+    let first = schedule::run(bench, seed, &best, Story::Untold);
     let Some(kind) = kind(&first) else {
         println!("seed {seed} does not fail");
         return best;
@@ -25,7 +26,7 @@ pub fn shortest(bench: &Bench, seed: u64, mask: &Mask) -> Mask {
         while at < left.len() {
             let end = (at + size).min(left.len());
             let mask = without(&best, &left[at..end]);
-            let report = schedule::run(bench, seed, &mask, false);
+            let report = schedule::run(bench, seed, &mask, Story::Untold);
             if self::kind(&report).as_ref() == Some(&kind) {
                 best = mask;
                 left = parts(&report);

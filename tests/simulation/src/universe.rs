@@ -58,20 +58,31 @@ pub struct Universe {
     ledger: Mutex<Ledger>,
 }
 
+/// What becomes of the lines about what happened: the millisecond, the process, and what it did.
+#[derive(Clone, Debug, Default)]
+pub enum Story {
+    /// Nobody reads them.
+    #[default]
+    Untold,
+    /// They are printed as it happens.
+    Told,
+    /// They are kept.
+    Kept(Vec<String>),
+}
+
 /// What happened so far.
 #[derive(Debug, Default)]
 struct Happened {
     hash: u64,
-    /// Kept for the story only.
-    lines: Option<Vec<String>>,
+    story: Story,
     faults: BTreeSet<FaultId>,
 }
 
 impl Universe {
-    /// A schedule in which nothing has happened. `tells`: its story is kept.
-    pub fn new(seed: u64, mask: Mask, odds: Odds, tells: bool) -> Self {
+    /// A schedule in which nothing has happened.
+    pub fn new(seed: u64, mask: Mask, odds: Odds, story: Story) -> Self {
         let happened = Happened {
-            lines: tells.then(Vec::new),
+            story,
             ..Happened::default()
         };
         Self {
@@ -112,8 +123,10 @@ impl Universe {
         for byte in line.bytes() {
             happened.hash = (happened.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        if let Some(lines) = &mut happened.lines {
-            lines.push(line);
+        match &mut happened.story {
+            Story::Untold => {}
+            Story::Told => println!("{line}"),
+            Story::Kept(lines) => lines.push(line),
         }
     }
 
@@ -136,9 +149,12 @@ impl Universe {
         self.happened().hash
     }
 
-    /// What happened, line by line: the millisecond, the process, and what it did.
+    /// What happened, where that is kept.
     pub fn story(&self) -> Vec<String> {
-        self.happened().lines.clone().unwrap_or_default()
+        match &self.happened().story {
+            Story::Kept(lines) => lines.clone(),
+            Story::Untold | Story::Told => Vec::new(),
+        }
     }
 
     /// What the wires have seen.
