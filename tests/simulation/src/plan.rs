@@ -14,7 +14,7 @@ use crate::shop::Event;
 use crate::universe::{Odds, Purpose};
 
 /// The most steps of a schedule.
-const STEPS_MAX: u64 = 34;
+const STEPS_MAX: u64 = 24;
 
 /// A schedule.
 #[derive(Clone, Debug)]
@@ -219,7 +219,7 @@ pub fn session_name(gateway: u8, session: u8) -> String {
 
 fn steps(dice: &mut Dice, world: &World) -> Vec<Step> {
     let mut at = Duration::ZERO;
-    let count = 6 + dice.below(STEPS_MAX - 5);
+    let count = 4 + dice.below(STEPS_MAX - 3);
     let mut steps = Vec::new();
     for number in 1..=count {
         at += match dice.below(10) {

@@ -211,11 +211,10 @@ impl Schedule {
         self.universe.calm_down();
         self.heal(QUIET);
         // Whoever is frozen wakes, leases pass, and the gateways send what is still in their queues.
-        for (number, minutes) in (0..).zip([1, 1, 4, 10]) {
+        for (number, minutes) in (0..).zip([5, 11]) {
             sleep(Duration::from_secs(60 * minutes)).await;
             self.heal(QUIET);
             self.stage.tick(QUIET + 10 + number, "session-monitor").await;
-            self.stage.tick(QUIET + 20 + number, "outbox-deliver").await;
         }
         for person in 0..self.plan.world.people {
             let number = QUIET + 100 + person;
