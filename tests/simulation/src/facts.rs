@@ -27,7 +27,9 @@ pub struct Asked {
     pub charged: Option<bool>,
     /// When to ask again.
     pub retry_after: Option<Duration>,
-    /// The challenge id.
+    /// The challenge id that it came with.
+    pub shown: Option<String>,
+    /// The challenge id of the answer.
     pub challenge: Option<String>,
     /// `sent` or `unconfirmed`.
     pub delivery: Option<String>,

@@ -29,6 +29,8 @@ mod facts;
 mod people;
 /// What the shop does.
 mod shop;
+/// What the gateways post.
+mod hooks;
 /// One schedule from its beginning to its end.
 mod schedule;
 /// What must hold.

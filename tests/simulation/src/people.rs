@@ -70,7 +70,7 @@ pub async fn ask_code(schedule: &Arc<Schedule>, step: u32, person: u32, reset: b
         (post("auth-sso-signin", path, address(from), &body), For::SignIn)
     };
     let answer = schedule.stage.ask(step, ask).await;
-    note_asked(schedule, (step, person, purpose), &answer);
+    note_asked(schedule, (step, person, purpose), None, &answer);
 }
 
 /// Somebody asks once more, with the challenge id of the last answer.
@@ -86,12 +86,13 @@ pub async fn ask_again(schedule: &Arc<Schedule>, step: u32, person: u32, from: u
     let body = json!({ "identifier": digits(person), "purpose": word, "challengeId": challenge });
     let ask = post("auth-send-otp", "/api/auth/send-otp", address(from), &body);
     let answer = schedule.stage.ask(step, ask).await;
-    note_asked(schedule, (step, person, purpose), &answer);
+    note_asked(schedule, (step, person, purpose), Some(challenge), &answer);
 }
 
 fn note_asked(
     schedule: &Schedule,
     (step, person, purpose): (u32, u32, For),
+    shown: Option<String>,
     answer: &Answer,
 ) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -107,6 +108,7 @@ fn note_asked(
         limit: text(&answer.json["limit"]),
         charged: answer.json["charged"].as_bool(),
         retry_after: answer.json["retryAfterSeconds"].as_u64().map(Duration::from_secs),
+        shown,
         challenge: text(&data["challengeId"]),
         delivery: text(&data["delivery"]),
     });

@@ -10,6 +10,7 @@ use shared::platform::clock::Clock;
 use shared::runtime::settings::{SessionSettings, Settings};
 
 use crate::dice::Dice;
+use crate::hooks::API;
 use crate::shop::Event;
 use crate::universe::{Odds, Purpose};
 
@@ -204,6 +205,7 @@ impl World {
         Settings {
             sessions,
             restart_url: self.restarts.then(hook),
+            public_base_url: self.webhooks.then(|| API.to_owned()),
             ..Settings::default()
         }
     }

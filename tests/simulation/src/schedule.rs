@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::bench::Bench;
 use crate::checks;
 use crate::facts::Facts;
+use crate::hooks;
 use crate::mask::{FaultId, Mask};
 use crate::people;
 use crate::shop;
@@ -110,6 +111,9 @@ pub fn run(bench: &Bench, seed: u64, mask: &Mask, story: Story) -> Report {
             facts: Mutex::default(),
         });
         schedule.add_people().await;
+        if schedule.plan.world.webhooks {
+            hooks::set(&schedule).await;
+        }
         schedule.do_steps().await;
         schedule.calm_down(bench).await;
         let mut wrong = std::mem::take(&mut universe.ledger().wrong);

@@ -15,7 +15,6 @@ use shared::platform::clock::Clock;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
-use shared::runtime::settings::Settings;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -53,7 +52,6 @@ struct Idle {
 
 /// One environment.
 struct Slot {
-    number: u32,
     clock: Clock,
     work: Work,
 }
@@ -121,11 +119,6 @@ impl Stage {
         }
     }
 
-    /// The settings of all functions.
-    pub fn settings(&self) -> &Settings {
-        &self.backends.settings
-    }
-
     /// The backends as nobody has them: with the true time.
     pub const fn backends(&self) -> &Backends {
         &self.backends
@@ -159,7 +152,6 @@ impl Stage {
             ..self.backends.clone()
         };
         Slot {
-            number,
             clock: backends.clock.clone(),
             work: start(function, &backends),
         }
