@@ -21,10 +21,13 @@ pub fn all(schedule: &Schedule, bench: &Bench) -> Vec<String> {
     codes::replies_are_in_time(schedule, &mut wrong);
     codes::one_message_per_request(schedule, &mut wrong);
     codes::guesses_are_few_and_codes_work_once(schedule, &mut wrong);
+    codes::old_codes_do_not_come_back(schedule, &mut wrong);
     codes::everybody_gets_a_code_in_the_end(schedule, &mut wrong);
     limits::are_kept(schedule, &mut wrong);
+    limits::one_at_a_time(schedule, &mut wrong);
     limits::refuse_with_reason(schedule, &mut wrong);
     payments::check(schedule, bench, &mut wrong);
     connects::are_spaced(schedule, &mut wrong);
+    connects::are_made_by_right(schedule, &mut wrong);
     wrong
 }

@@ -87,12 +87,18 @@ fn many(options: &Options) -> anyhow::Result<ExitCode> {
     let done = crowd::run(&wanted)?;
     for report in &done.failed {
         let (seed, wrong) = (report.seed, report.wrong.join("\n    "));
-        println!("seed {seed}: {wrong}\n    --seed {seed} tells its story, --shrink makes it shorter");
+        println!(
+            "seed {seed}: {wrong}\n    --seed {seed} tells its story, --shrink makes it shorter"
+        );
     }
     println!("{done}");
     Ok(exit_code(done.failed.is_empty()))
 }
 
 fn exit_code(is_well: bool) -> ExitCode {
-    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

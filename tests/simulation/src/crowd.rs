@@ -47,7 +47,10 @@ impl fmt::Display for Done {
         } = self;
         let rate = *seeds as f64 / took.as_secs_f64().max(0.001);
         let failed = failed.len();
-        write!(f, "{seeds} seeds in {took:.1?}, {rate:.0} a second, {failed} failed")
+        write!(
+            f,
+            "{seeds} seeds in {took:.1?}, {rate:.0} a second, {failed} failed"
+        )
     }
 }
 
@@ -82,7 +85,8 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<Done> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..wanted.threads).map(|_| scope.spawn(work)).collect();
         let ended = threads.into_iter().map(|thread| thread.join());
-        ended.map(|ended| ended.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked"))))
+        ended
+            .map(|ended| ended.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked"))))
             .collect::<anyhow::Result<()>>()
     })?;
     let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,8 @@ pub struct Asked {
     pub person: u32,
     /// What for.
     pub purpose: For,
+    /// From which address.
+    pub from: u8,
     /// When.
     pub at: Duration,
     /// When the answer was there.
@@ -25,8 +27,6 @@ pub struct Asked {
     pub limit: Option<String>,
     /// Whether it counts, where the answer says so.
     pub charged: Option<bool>,
-    /// When to ask again.
-    pub retry_after: Option<Duration>,
     /// The challenge id that it came with.
     pub shown: Option<String>,
     /// The challenge id of the answer.
@@ -46,14 +46,8 @@ pub struct Guessed {
     pub challenge: String,
     /// What.
     pub code: String,
-    /// When.
-    pub at: Duration,
-    /// When the answer was there.
-    pub done: Duration,
     /// The status; 0 without an answer.
     pub status: u16,
-    /// The error code.
-    pub error: Option<String>,
     /// Whether it was compared with a code, and wrong.
     pub compared: bool,
     /// The login that it opened.
@@ -69,8 +63,6 @@ pub struct Told {
     pub payment: u32,
     /// What happened to it.
     pub event: Event,
-    /// When it was told.
-    pub at: Duration,
     /// When the answer was there.
     pub done: Duration,
     /// The status; 0 without an answer.

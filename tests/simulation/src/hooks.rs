@@ -8,6 +8,7 @@ use shared::model::webhook;
 use shared::store::keys::KeyRing;
 use tokio::time::sleep;
 
+use crate::ledger::Receipt;
 use crate::people::address;
 use crate::schedule::Schedule;
 use crate::stage::Ask;
@@ -55,14 +56,19 @@ async fn take(schedule: Weak<Schedule>, first: u32, hook: Hook) -> Option<u16> {
     let number = first + 10 * u32::try_from(hook.number).ok()?;
     let universe = &schedule.universe;
     let mut dice = universe.dice(Purpose::Hook, number, 0);
-    let fault = dice.chance(universe.odds.webhook).then(|| match dice.below(4) {
-        0 => Fault::Lost,
-        1 => Fault::AnswerLost,
-        2 => Fault::Late(dice.millis(500..=25_000)),
-        _ => Fault::Doubled,
-    });
+    let fault = dice
+        .chance(universe.odds.webhook)
+        .then(|| match dice.below(4) {
+            0 => Fault::Lost,
+            1 => Fault::AnswerLost,
+            2 => Fault::Late(dice.millis(500..=25_000)),
+            _ => Fault::Doubled,
+        });
     let fault = fault.filter(|_| universe.strikes((number, WAY)));
-    universe.note(number, format_args!("{} of {}, {fault:?}", hook.kind, hook.session));
+    universe.note(
+        number,
+        format_args!("{} of {}, {fault:?}", hook.kind, hook.session),
+    );
     match fault {
         Some(Fault::Lost) => return None,
         Some(Fault::Late(by)) => sleep(by).await,
@@ -72,6 +78,20 @@ async fn take(schedule: Weak<Schedule>, first: u32, hook: Hook) -> Option<u16> {
         Some(Fault::AnswerLost) | None => {}
     }
     let answer = schedule.stage.ask(number, ask(&hook)?).await;
+    let ids = hook.event()["event"]["MessageIDs"].clone();
+    let ids: Vec<_> = ids
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|id| id.as_str())
+        .map(str::to_owned)
+        .collect();
+    if answer.status == 200 && !ids.is_empty() {
+        universe.ledger().receipts.push(Receipt {
+            at: answer.done,
+            ids,
+        });
+    }
     match fault {
         Some(Fault::AnswerLost) => None,
         _ => Some(answer.status).filter(|status| *status != 0),

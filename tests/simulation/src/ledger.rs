@@ -23,8 +23,6 @@ pub struct SendCall {
     pub at: Duration,
     /// The process that made it.
     pub process: u32,
-    /// The session that it was for.
-    pub session: String,
     /// The message's id.
     pub id: String,
     /// The phone, in digits.
@@ -48,6 +46,26 @@ pub struct ConnectCall {
     pub session: String,
 }
 
+/// A connect right that a process won, of a session.
+#[derive(Clone, Debug)]
+pub struct Right {
+    /// When.
+    pub at: Duration,
+    /// The process.
+    pub process: u32,
+    /// The session.
+    pub session: String,
+}
+
+/// A receipt that the API has taken.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// When.
+    pub at: Duration,
+    /// The messages.
+    pub ids: Vec<String>,
+}
+
 /// A request to the API and its end.
 #[derive(Clone, Debug)]
 pub struct Served {
@@ -55,8 +73,6 @@ pub struct Served {
     pub process: u32,
     /// The function.
     pub function: &'static str,
-    /// When it came.
-    pub at: Duration,
     /// How long it took.
     pub took: Duration,
     /// Whether it was frozen.
@@ -72,6 +88,10 @@ pub struct Ledger {
     pub sends: Vec<SendCall>,
     /// The connects, in order.
     pub connects: Vec<ConnectCall>,
+    /// The connect rights that were won, in order.
+    pub rights: Vec<Right>,
+    /// The receipts that were taken, in order.
+    pub receipts: Vec<Receipt>,
     /// The requests, in the order of their ends.
     pub served: Vec<Served>,
     /// What is wrong already, in the words of a person.
@@ -79,8 +99,19 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether a process was frozen for a while.
+    pub fn was_frozen(&self, process: u32) -> bool {
+        let mut own = self
+            .served
+            .iter()
+            .filter(|served| served.process == process);
+        own.any(|served| served.frozen)
+    }
+
     /// The sends of one process.
     pub fn sends_of(&self, process: u32) -> impl Iterator<Item = &SendCall> {
-        self.sends.iter().filter(move |send| send.process == process)
+        self.sends
+            .iter()
+            .filter(move |send| send.process == process)
     }
 }

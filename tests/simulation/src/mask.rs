@@ -36,7 +36,8 @@ impl FromStr for Mask {
             } else {
                 let (process, call) = part.split_once('.').ok_or_else(bad)?;
                 let process = process.parse().map_err(|_| bad())?;
-                mask.faults.insert((process, call.parse().map_err(|_| bad())?));
+                mask.faults
+                    .insert((process, call.parse().map_err(|_| bad())?));
             }
         }
         Ok(mask)

@@ -1,7 +1,6 @@
 //! What people do, and what they know: their challenge ids, and what is on their phones.
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -67,10 +66,13 @@ pub async fn ask_code(schedule: &Arc<Schedule>, step: u32, person: u32, reset: b
     } else {
         let body = json!({ "identifier": identifier, "method": "whatsapp" });
         let path = "/api/auth/sso-signin";
-        (post("auth-sso-signin", path, address(from), &body), For::SignIn)
+        (
+            post("auth-sso-signin", path, address(from), &body),
+            For::SignIn,
+        )
     };
     let answer = schedule.stage.ask(step, ask).await;
-    note_asked(schedule, (step, person, purpose), None, &answer);
+    note_asked(schedule, (step, person, purpose, from), None, &answer);
 }
 
 /// Somebody asks once more, with the challenge id of the last answer.
@@ -86,12 +88,17 @@ pub async fn ask_again(schedule: &Arc<Schedule>, step: u32, person: u32, from: u
     let body = json!({ "identifier": digits(person), "purpose": word, "challengeId": challenge });
     let ask = post("auth-send-otp", "/api/auth/send-otp", address(from), &body);
     let answer = schedule.stage.ask(step, ask).await;
-    note_asked(schedule, (step, person, purpose), Some(challenge), &answer);
+    note_asked(
+        schedule,
+        (step, person, purpose, from),
+        Some(challenge),
+        &answer,
+    );
 }
 
 fn note_asked(
     schedule: &Schedule,
-    (step, person, purpose): (u32, u32, For),
+    (step, person, purpose, from): (u32, u32, For, u8),
     shown: Option<String>,
     answer: &Answer,
 ) {
@@ -101,13 +108,13 @@ fn note_asked(
         process: step,
         person,
         purpose,
+        from,
         at: answer.at,
         done: answer.done,
         status: answer.status,
         error: text(&answer.json["error"]["code"]),
         limit: text(&answer.json["limit"]),
         charged: answer.json["charged"].as_bool(),
-        retry_after: answer.json["retryAfterSeconds"].as_u64().map(Duration::from_secs),
         shown,
         challenge: text(&data["challengeId"]),
         delivery: text(&data["delivery"]),
@@ -165,10 +172,7 @@ async fn one_guess(
         person,
         challenge,
         code,
-        at: answer.at,
-        done: answer.done,
         status: answer.status,
-        error: answer.json["error"]["code"].as_str().map(str::to_owned),
         compared: answer.json["message"]
             .as_str()
             .is_some_and(|message| message.starts_with("The code is wrong.")),

@@ -170,7 +170,8 @@ impl World {
         let mut gateways: Vec<Simulator> = Vec::new();
         for (number, sessions) in (1..).zip(&self.sessions) {
             let names = (1..=*sessions).map(|session| session_name(number, session));
-            let sessions = names.map(|name| SessionOptions::new(&name, &format!("{name}-session-token")));
+            let sessions =
+                names.map(|name| SessionOptions::new(&name, &format!("{name}-session-token")));
             let options = SimulatorOptions {
                 name: format!("gateway-{number}"),
                 profile: self.profile,
@@ -196,7 +197,8 @@ impl World {
         let mut sessions = Vec::new();
         for gateway in gateways {
             for session in &gateway.options().sessions {
-                let mut known = SessionSettings::new(&session.name, SessionToken::new(&session.token));
+                let mut known =
+                    SessionSettings::new(&session.name, SessionToken::new(&session.token));
                 known.gateway = (gateway.options().name != "gateway-1").then(|| gateway.address());
                 sessions.push(known);
             }
@@ -254,13 +256,21 @@ fn act(dice: &mut Dice, world: &World) -> Act {
         35..=40 => Act::AskAgain { person, address },
         41..=66 => Act::Guess {
             person,
-            guess: *dice.one_of(&[Guess::Newest, Guess::Newest, Guess::Any, Guess::Wrong, Guess::Wrong]),
+            guess: *dice.one_of(&[
+                Guess::Newest,
+                Guess::Newest,
+                Guess::Any,
+                Guess::Wrong,
+                Guess::Wrong,
+            ]),
             times: *dice.one_of(&[1, 1, 1, 2, 3, 8]),
         },
         67..=86 => {
             let gateway = dice.below(world.sessions.len() as u64) as usize;
             let sessions = world.sessions[gateway];
-            let session = dice.chance(0.6).then(|| 1 + dice.below(sessions.into()) as u8);
+            let session = dice
+                .chance(0.6)
+                .then(|| 1 + dice.below(sessions.into()) as u8);
             Act::Break {
                 gateway,
                 session,
@@ -300,23 +310,36 @@ fn scenario(dice: &mut Dice) -> Scenario {
         0..=3 => Scenario::ColdSession,
         4 => Scenario::NetworkBlip { lasts_ms },
         5 => Scenario::Drop,
-        6 => Scenario::WhatsappUnreachable { lasts_ms: Some(lasts_ms) },
-        7 => Scenario::WhatsappBlackHole { lasts_ms: Some(lasts_ms) },
+        6 => Scenario::WhatsappUnreachable {
+            lasts_ms: Some(lasts_ms),
+        },
+        7 => Scenario::WhatsappBlackHole {
+            lasts_ms: Some(lasts_ms),
+        },
         8 => Scenario::ReconnectFight,
         9 => Scenario::StuckObject { logged_in },
         10 => Scenario::DeadObject { logged_in },
-        11 => Scenario::HalfOpen { sends: dice.chance(0.7).then(|| some(dice)), delivered },
+        11 => Scenario::HalfOpen {
+            sends: dice.chance(0.7).then(|| some(dice)),
+            delivered,
+        },
         12 => Scenario::HalfOpenGivenUp,
         13 => Scenario::DeadQueue { delivered },
         14 => Scenario::SocketBreaks { sends: some(dice) },
         15 => Scenario::StoreBusy { rate },
-        16..=17 => Scenario::AckLost { sends: some(dice), delivered, lasts_ms },
+        16..=17 => Scenario::AckLost {
+            sends: some(dice),
+            delivered,
+            lasts_ms,
+        },
         18..=19 => Scenario::AnswerLost {
             sends: some(dice),
             how: *dice.one_of(&[LostAnswer::Closed, LostAnswer::Proxy504]),
             after_ms: dice.below(9_000),
         },
-        20 => Scenario::SendQueue { each_ms: *dice.one_of(&[1_000, 4_000, 11_000]) },
+        20 => Scenario::SendQueue {
+            each_ms: *dice.one_of(&[1_000, 4_000, 11_000]),
+        },
         21 => dice
             .one_of(&[
                 Scenario::Unlinked,
@@ -327,12 +350,17 @@ fn scenario(dice: &mut Dice) -> Scenario {
                 Scenario::Outdated,
             ])
             .clone(),
-        22 => Scenario::Restricted { code: *dice.one_of(&[463, 479, 403]), refusals: dice.chance(0.7).then(|| some(dice)) },
-        23 => Scenario::ColdLocked { code: 463, refusals: dice.chance(0.7).then(|| some(dice)) },
+        22 => Scenario::Restricted {
+            code: *dice.one_of(&[463, 479, 403]),
+            refusals: dice.chance(0.7).then(|| some(dice)),
+        },
+        23 => Scenario::ColdLocked {
+            code: 463,
+            refusals: dice.chance(0.7).then(|| some(dice)),
+        },
         24 => Scenario::CrashOnConnect { down_ms: lasts_ms },
         25 => Scenario::Zombie,
         26 => Scenario::GatewayDown { lasts_ms },
         _ => Scenario::HostDown { lasts_ms },
     }
 }
-

@@ -77,8 +77,7 @@ impl Process {
             work: Box::pin(work),
             awaits: 0,
             kill_at: killed.then_some(kill_at),
-            freeze: (frozen && !killed)
-                .then(|| (freeze_at, dice.millis(2_000..=FROZEN_MS_MAX))),
+            freeze: (frozen && !killed).then(|| (freeze_at, dice.millis(2_000..=FROZEN_MS_MAX))),
             ice: None,
             was_frozen: false,
             process: Arc::clone(&self),

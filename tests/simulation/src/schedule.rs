@@ -14,8 +14,8 @@ use crate::facts::Facts;
 use crate::hooks;
 use crate::mask::{FaultId, Mask};
 use crate::people;
-use crate::shop;
 use crate::plan::{Act, Plan, Step, session_name};
+use crate::shop;
 use crate::stage::Stage;
 use crate::universe::{Story, Universe};
 
@@ -64,7 +64,9 @@ impl Schedule {
     /// The codes on somebody's phone, the newest last.
     pub fn codes_on(&self, person: u32) -> Vec<String> {
         let messages = self.stage.gateways[0].messages(Some(&people::phone(person)));
-        let codes = messages.iter().filter_map(|message| people::code_in(&message.text));
+        let codes = messages
+            .iter()
+            .filter_map(|message| people::code_in(&message.text));
         codes.map(str::to_owned).collect()
     }
 
@@ -77,7 +79,16 @@ impl Schedule {
     pub fn died_asking(&self, person: u32, since: Duration) -> usize {
         let facts = self.facts();
         let asked = facts.asked.iter().filter(|asked| asked.person == person);
-        asked.filter(|asked| asked.status == 0 && asked.done >= since).count()
+        asked
+            .filter(|asked| asked.status == 0 && asked.done >= since)
+            .count()
+    }
+
+    /// The processes that were frozen for a while.
+    pub fn frozen(&self) -> BTreeSet<u32> {
+        let ledger = self.universe.ledger();
+        let frozen = ledger.served.iter().filter(|served| served.frozen);
+        frozen.map(|served| served.process).collect()
     }
 
     /// Whether a person has an account from the beginning.
@@ -183,7 +194,8 @@ impl Schedule {
             } => {
                 let of = session.map(|session| session_name(gateway as u8 + 1, session));
                 let of_whom = of.as_deref().unwrap_or("all");
-                self.universe.note(number, format_args!("{scenario:?} of {of_whom}"));
+                self.universe
+                    .note(number, format_args!("{scenario:?} of {of_whom}"));
                 let gateway = &self.stage.gateways[gateway];
                 match of {
                     Some(session) => gateway.play_on(&session, &scenario).expect("a session"),
@@ -202,7 +214,8 @@ impl Schedule {
     }
 
     fn heal(&self, number: u32) {
-        self.universe.note(number, format_args!("all gateways are well"));
+        self.universe
+            .note(number, format_args!("all gateways are well"));
         for gateway in &self.stage.gateways {
             gateway.play(&Scenario::Healthy);
             let each_ms = self.plan.world.send.as_millis() as u64;
@@ -218,7 +231,9 @@ impl Schedule {
         for (number, minutes) in (0..).zip([5, 11]) {
             sleep(Duration::from_secs(60 * minutes)).await;
             self.heal(QUIET);
-            self.stage.tick(QUIET + 10 + number, "session-monitor").await;
+            self.stage
+                .tick(QUIET + 10 + number, "session-monitor")
+                .await;
         }
         for person in 0..self.plan.world.people {
             let number = QUIET + 100 + person;
@@ -235,7 +250,9 @@ impl Schedule {
             if items.iter().all(|item| item["due_at"].is_null()) {
                 return;
             }
-            self.stage.tick(QUIET + 200 + number, "outbox-deliver").await;
+            self.stage
+                .tick(QUIET + 200 + number, "outbox-deliver")
+                .await;
             // The waits between attempts grow to an hour.
             let minutes = if number < 10 { 3 } else { 60 };
             sleep(Duration::from_secs(60 * minutes)).await;

@@ -36,7 +36,12 @@ pub const fn customer(payment: u32, people: u32) -> u32 {
 }
 
 /// The shop tells what happened to a payment, and perhaps does not wait for the first attempt.
-pub async fn tell(schedule: &Arc<Schedule>, step: u32, (payment, event): (u32, Event), waits: bool) {
+pub async fn tell(
+    schedule: &Arc<Schedule>,
+    step: u32,
+    (payment, event): (u32, Event),
+    waits: bool,
+) {
     let person = customer(payment, schedule.plan.world.people);
     let amount = 10_000 * u64::from(payment + 1);
     let about = json!({
@@ -46,7 +51,10 @@ pub async fn tell(schedule: &Arc<Schedule>, step: u32, (payment, event): (u32, E
         Event::Created(minutes) => {
             let mut body = about;
             if let Some(minutes) = minutes {
-                let end = schedule.stage.now().plus(Duration::from_secs(60 * u64::from(minutes)));
+                let end = schedule
+                    .stage
+                    .now()
+                    .plus(Duration::from_secs(60 * u64::from(minutes)));
                 body["expiresAt"] = json!(end.rfc3339());
             }
             ("payment-created", "created", body)
@@ -79,7 +87,6 @@ pub async fn tell(schedule: &Arc<Schedule>, step: u32, (payment, event): (u32, E
         process: step,
         payment,
         event,
-        at: answer.at,
         done: answer.done,
         status: answer.status,
         notice: text(&data["notice"]),

@@ -43,7 +43,13 @@ pub fn shortest(bench: &Bench, seed: u64, mask: &Mask) -> Mask {
 /// What a report says is wrong, without its numbers.
 fn kind(report: &Report) -> Option<String> {
     let first = report.wrong.first()?;
-    Some(first.chars().filter(|c| c.is_alphabetic() || *c == ' ').take(60).collect())
+    Some(
+        first
+            .chars()
+            .filter(|c| c.is_alphabetic() || *c == ' ')
+            .take(60)
+            .collect(),
+    )
 }
 
 fn parts(report: &Report) -> Vec<Part> {

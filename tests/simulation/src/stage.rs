@@ -164,13 +164,19 @@ impl Stage {
     }
 
     fn limit(&self, function: &str) -> Duration {
-        self.timeouts.get(function).copied().unwrap_or(INTEGRATION_TIMEOUT)
+        self.timeouts
+            .get(function)
+            .copied()
+            .unwrap_or(INTEGRATION_TIMEOUT)
     }
 
     /// Sends a request as process `number`, and waits for its answer as a client does.
     pub async fn ask(self: &Arc<Self>, number: u32, ask: Ask) -> Answer {
         let at = self.universe.time();
-        self.universe.note(number, format_args!("-> {} {}", ask.function, ask.path_of_note()));
+        self.universe.note(
+            number,
+            format_args!("-> {} {}", ask.function, ask.path_of_note()),
+        );
         let slot = self.take(ask.function);
         let Work::Requests(environment) = slot.work.clone() else {
             unreachable!("a schedule calls it");
@@ -195,7 +201,10 @@ impl Stage {
             at,
             done: self.universe.time(),
         };
-        self.universe.note(number, format_args!("<- {} {}", answer.status, said(&answer.json)));
+        self.universe.note(
+            number,
+            format_args!("<- {} {}", answer.status, said(&answer.json)),
+        );
         answer
     }
 
@@ -235,14 +244,12 @@ impl Stage {
         let limit = self.limit(function);
         tokio::spawn(async move {
             let began = Instant::now();
-            let at = stage.universe.time();
             let (ended, frozen) = process.run(timeout(limit, work)).await;
             let took = began.elapsed();
             let mut ledger = stage.universe.ledger();
             ledger.served.push(Served {
                 process: number,
                 function,
-                at,
                 took,
                 frozen,
                 ended: matches!(ended, Ended::Done(Ok(_))),

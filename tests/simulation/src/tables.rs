@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::ledger::Right;
 use crate::process::{self, Process};
 use crate::universe::Purpose;
 
@@ -127,7 +128,11 @@ impl Call {
             text[at..].split('"').next()
         };
         let is_batch = self.operation == "BatchGetItem";
-        let table = if is_batch { None } else { after("\"TableName\":\"") };
+        let table = if is_batch {
+            None
+        } else {
+            after("\"TableName\":\"")
+        };
         table.unwrap_or("several")
     }
 
@@ -140,7 +145,10 @@ impl Call {
 
     /// What may be answered as it was before: a read that does not ask for the present state. Its key among the answers.
     fn may_be_stale(&self) -> Option<String> {
-        if !matches!(self.operation.as_str(), "GetItem" | "Query" | "BatchGetItem") {
+        if !matches!(
+            self.operation.as_str(),
+            "GetItem" | "Query" | "BatchGetItem"
+        ) {
             return None;
         }
         let mut body: Value = serde_json::from_slice(&self.body).ok()?;
@@ -208,7 +216,8 @@ impl Answer {
         }
         let named = self.body.split("\"__type\":\"").nth(1);
         let name = named.and_then(|rest| rest.split('"').next());
-        name.and_then(|name| name.split('#').nth(1)).unwrap_or("refused")
+        name.and_then(|name| name.split('#').nth(1))
+            .unwrap_or("refused")
     }
 }
 
@@ -254,7 +263,10 @@ impl Tables {
         let told = |what: &str| {
             let (operation, table) = (&call.operation, call.table());
             match fault {
-                Some(fault) => universe.note(who, format_args!("{number} {operation} {table}: {what}, {fault:?}")),
+                Some(fault) => universe.note(
+                    who,
+                    format_args!("{number} {operation} {table}: {what}, {fault:?}"),
+                ),
                 None => universe.note(who, format_args!("{number} {operation} {table}: {what}")),
             }
         };
@@ -290,6 +302,7 @@ impl Tables {
         if !matches!(fault, Some(Fault::Late(_))) {
             told(answer.word());
         }
+        note_right(&call, &answer, process);
         sleep(way / 2).await;
         if fault == Some(Fault::ReplyLost) {
             return lost();
@@ -331,7 +344,9 @@ impl Tables {
     /// Runs a transaction, unless one with its token was carried out.
     fn transact(&self, call: &Call) -> Answer {
         let mut body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-        let token = body.as_object_mut().and_then(|body| body.remove("ClientRequestToken"));
+        let token = body
+            .as_object_mut()
+            .and_then(|body| body.remove("ClientRequestToken"));
         let token = token.and_then(|token| token.as_str().map(str::to_owned));
         let token = token.unwrap_or_default();
         let known = self.memory().transactions.get(&token).cloned();
@@ -388,6 +403,27 @@ fn run<Q: DeserializeOwned, A: Serialize>(
         .map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
     serde_json::to_string(&act(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// Writes a connect right that was won into the ledger.
+fn note_right(call: &Call, answer: &Answer, process: &Process) {
+    const TAKES: &[u8] = b"connect_by = :attempt";
+    let takes = call.operation == "UpdateItem"
+        && answer.status == 200
+        && call.body.windows(TAKES.len()).any(|part| part == TAKES);
+    if takes {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let session = body["Key"]["name"]["S"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let (at, process, universe) = (process.universe.time(), process.number, &process.universe);
+        universe.ledger().rights.push(Right {
+            at,
+            process,
+            session,
+        });
+    }
 }
 
 fn draw(dice: &mut crate::dice::Dice) -> Fault {

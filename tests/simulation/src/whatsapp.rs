@@ -145,7 +145,9 @@ impl Way {
         tokio::spawn(async move {
             sleep(by).await;
             let credential = Credential::Session(&token);
-            let _ = inner.exchange(call, credential, Duration::from_secs(30)).await;
+            let _ = inner
+                .exchange(call, credential, Duration::from_secs(30))
+                .await;
         });
     }
 
@@ -175,7 +177,6 @@ impl Way {
                 ledger.sends.push(SendCall {
                     at,
                     process,
-                    session,
                     id,
                     phone: phone.split('@').next().unwrap_or_default().to_owned(),
                     text,
@@ -198,19 +199,35 @@ impl Way {
 /// What an answer to a send tells its caller.
 fn seen(answer: &Result<Answer, GatewayError>) -> Seen {
     /// Of answers that say no: those after which the message may be out all the same.
-    const UNCLEAR: [&str; 3] = ["timed out waiting", "websocket disconnected", "error sending"];
+    const UNCLEAR: [&str; 5] = [
+        "timed out waiting",
+        "websocket disconnected",
+        "websocket not connected",
+        "frame socket is closed",
+        "connection reset by peer",
+    ];
+    /// How a socket refuses that is not there.
+    const SOCKET_GONE: [&str; 3] = [
+        "websocket not connected",
+        "frame socket is closed",
+        "connection reset by peer",
+    ];
     let error = match answer.as_ref().map(Answer::accepted) {
         Ok(Ok(_)) => return Seen::Taken,
         Ok(Err(error)) => error,
         Err(GatewayError::Unreachable(_)) => return Seen::NotLeft,
         Err(_) => return Seen::Unclear,
     };
-    match error {
-        GatewayError::Refused { error, .. } if !UNCLEAR.iter().any(|part| error.contains(part)) => {
-            Seen::Refused
-        }
-        _ => Seen::Unclear,
+    let GatewayError::Refused { error, .. } = error else {
+        return Seen::Unclear;
+    };
+    // With the name of an inner step it is the socket's own refusal.
+    let is_own =
+        SOCKET_GONE.iter().any(|part| error.contains(part)) && error.contains("failed to ");
+    if is_own || !UNCLEAR.iter().any(|part| error.contains(part)) {
+        return Seen::Refused;
     }
+    Seen::Unclear
 }
 
 /// An answer in a few words. Bodies have tokens and times in them.
@@ -220,7 +237,10 @@ fn word(answer: &Result<Answer, GatewayError>) -> String {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
             let data = &body["data"];
             let flag = |names: [&str; 2]| names.iter().find_map(|name| data[*name].as_bool());
-            match (flag(["connected", "Connected"]), flag(["loggedIn", "LoggedIn"])) {
+            match (
+                flag(["connected", "Connected"]),
+                flag(["loggedIn", "LoggedIn"]),
+            ) {
                 (Some(connected), Some(logged_in)) => {
                     format!("connected {connected}, logged in {logged_in}")
                 }

@@ -2,8 +2,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use local::simulator::InboxMessage;
+
 use crate::facts::Asked;
 use crate::ledger::{Seen, SendCall};
+use crate::people::code_in;
 use crate::schedule::Schedule;
 
 /// The longest that a request for a code takes, with what the tables and the way add to the 15 s that it aims at.
@@ -13,25 +16,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub fn replies_are_true(schedule: &Schedule, wrong: &mut Vec<String>) {
     let messages = schedule.messages();
     let facts = schedule.facts();
-    for asked in facts.asked.iter().filter(|asked| schedule.has_account(asked.person)) {
-        let sends: Vec<_> = schedule.universe.ledger().sends_of(asked.process).cloned().collect();
+    for asked in facts
+        .asked
+        .iter()
+        .filter(|asked| schedule.has_account(asked.person))
+    {
+        let sends: Vec<_> = schedule
+            .universe
+            .ledger()
+            .sends_of(asked.process)
+            .cloned()
+            .collect();
         let was_taken = sends.iter().any(|send| send.seen == Seen::Taken);
-        let is_unclear = sends.iter().any(|send| matches!(send.seen, Seen::Unclear | Seen::Nothing));
-        let arrived = messages.iter().any(|message| sends.iter().any(|send| send.id == message.id));
+        let is_unclear = sends
+            .iter()
+            .any(|send| matches!(send.seen, Seen::Unclear | Seen::Nothing));
+        let arrived = messages
+            .iter()
+            .any(|message| sends.iter().any(|send| send.id == message.id));
         let who = format!("process {} ({:?})", asked.process, asked.purpose);
         match (asked.status, asked.delivery.as_deref()) {
             (200, Some("sent")) if !was_taken => {
-                wrong.push(format!("{who} said `sent`, and no gateway has taken its message"));
+                wrong.push(format!(
+                    "{who} said `sent`, and no gateway has taken its message"
+                ));
             }
             (200, Some("unconfirmed")) if was_taken => {
-                wrong.push(format!("{who} said `unconfirmed`, and a gateway told it that the message was taken"));
+                wrong.push(format!(
+                    "{who} said `unconfirmed`, and a gateway told it that the message was taken"
+                ));
             }
             (200, Some("unconfirmed")) if !is_unclear => {
-                wrong.push(format!("{who} said `unconfirmed`, and every answer was clear: {sends:?}"));
+                wrong.push(format!(
+                    "{who} said `unconfirmed`, and every answer was clear: {sends:?}"
+                ));
             }
             (200, None) => wrong.push(format!("{who} said 200 and nothing of the delivery")),
-            (503 | 429 | 400, _) if asked.charged == Some(false) && arrived && is_own(asked, &sends, schedule) => {
-                wrong.push(format!("{who} said that nothing was sent, and the phone has its message"));
+            (503 | 429 | 400, _)
+                if asked.charged == Some(false) && arrived && is_own(asked, &sends, schedule) =>
+            {
+                wrong.push(format!(
+                    "{who} said that nothing was sent, and the phone has its message"
+                ));
             }
             _ => {}
         }
@@ -47,7 +73,11 @@ fn is_own(asked: &Asked, sends: &[SendCall], schedule: &Schedule) -> bool {
 /// Promise 7: every request ends in time, unless its process was killed or frozen.
 pub fn replies_are_in_time(schedule: &Schedule, wrong: &mut Vec<String>) {
     let ledger = schedule.universe.ledger();
-    for served in ledger.served.iter().filter(|served| !served.frozen && served.ended) {
+    for served in ledger
+        .served
+        .iter()
+        .filter(|served| !served.frozen && served.ended)
+    {
         let is_code = served.function.starts_with("auth-");
         if is_code && served.took > PATIENCE {
             let (function, process) = (served.function, served.process);
@@ -57,7 +87,10 @@ pub fn replies_are_in_time(schedule: &Schedule, wrong: &mut Vec<String>) {
     drop(ledger);
     for asked in &schedule.facts().asked {
         if !matches!(asked.status, 0 | 200 | 400 | 429 | 503) {
-            wrong.push(format!("process {} answered {}", asked.process, asked.status));
+            wrong.push(format!(
+                "process {} answered {}",
+                asked.process, asked.status
+            ));
         }
     }
 }
@@ -72,9 +105,11 @@ pub fn one_message_per_request(schedule: &Schedule, wrong: &mut Vec<String>) {
         known.entry(key).or_default().insert((&send.id, &send.text));
     }
     for ((process, phone), messages) in known {
-        let is_code = messages.iter().all(|(_, text)| crate::people::code_in(text).is_some());
+        let is_code = messages.iter().all(|(_, text)| code_in(text).is_some());
         if is_code && messages.len() > 1 {
-            wrong.push(format!("process {process} sent {phone} several messages: {messages:?}"));
+            wrong.push(format!(
+                "process {process} sent {phone} several messages: {messages:?}"
+            ));
         }
     }
 }
@@ -95,7 +130,10 @@ pub fn guesses_are_few_and_codes_work_once(schedule: &Schedule, wrong: &mut Vec<
             logins.entry(key).or_default().insert(login);
         }
         if !matches!(guessed.status, 0 | 200 | 400 | 429 | 503) {
-            wrong.push(format!("guess {} was answered {}", guessed.process, guessed.status));
+            wrong.push(format!(
+                "guess {} was answered {}",
+                guessed.process, guessed.status
+            ));
         }
     }
     for (challenge, compared) in compared {
@@ -105,24 +143,67 @@ pub fn guesses_are_few_and_codes_work_once(schedule: &Schedule, wrong: &mut Vec<
         });
         if compared > 5 * asks.count().max(1) {
             let challenge = &challenge[..4];
-            wrong.push(format!("under {challenge}… {compared} wrong guesses were compared"));
+            wrong.push(format!(
+                "under {challenge}… {compared} wrong guesses were compared"
+            ));
         }
     }
     for ((person, code), logins) in logins {
         if logins.len() > 1 {
-            wrong.push(format!("the code {code} of person {person} opened {} logins", logins.len()));
+            wrong.push(format!(
+                "the code {code} of person {person} opened {} logins",
+                logins.len()
+            ));
         }
     }
+}
+
+/// Once the life of a code is over, or it was used, another one comes: the same digits come back once in a million times.
+pub fn old_codes_do_not_come_back(schedule: &Schedule, wrong: &mut Vec<String>) {
+    /// A code lives for ten minutes from its acceptance, which may come late.
+    const LIFE_MS: u64 = 11 * 60 * 1_000;
+    let messages = schedule.messages();
+    for (number, last) in messages.iter().enumerate() {
+        let Some(code) = code_in(&last.text) else {
+            continue;
+        };
+        let earlier = messages[..number]
+            .iter()
+            .filter(|message| message.phone == last.phone);
+        for old in earlier.filter(|message| message.at_ms + LIFE_MS < last.at_ms) {
+            if code_in(&old.text) == Some(code)
+                && !is_repeated(&messages, (old.at_ms, last.at_ms), code)
+            {
+                wrong.push(format!(
+                    "{} got {code} at {} and again at {}",
+                    last.phone, old.at_ms, last.at_ms
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a code came in between, too: a message that a gateway holds back comes late.
+fn is_repeated(messages: &[InboxMessage], (from, to): (u64, u64), code: &str) -> bool {
+    let between = |message: &&InboxMessage| from < message.at_ms && message.at_ms < to;
+    let mut between = messages.iter().filter(between);
+    between.any(|message| code_in(&message.text) == Some(code))
 }
 
 /// Nothing that went wrong keeps anybody from a code once all is well.
 pub fn everybody_gets_a_code_in_the_end(schedule: &Schedule, wrong: &mut Vec<String>) {
     let facts = schedule.facts();
-    for asked in facts.asked.iter().filter(|asked| schedule.is_last_request(asked.process)) {
+    for asked in facts
+        .asked
+        .iter()
+        .filter(|asked| schedule.is_last_request(asked.process))
+    {
         if asked.delivery.as_deref() != Some("sent") {
             let (status, error, limit) = (asked.status, &asked.error, &asked.limit);
             let person = asked.person;
-            wrong.push(format!("person {person} got no code in the end: {status} {error:?} {limit:?}"));
+            wrong.push(format!(
+                "person {person} got no code in the end: {status} {error:?} {limit:?}"
+            ));
         }
     }
 }

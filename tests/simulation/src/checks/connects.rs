@@ -21,8 +21,33 @@ pub fn are_spaced(schedule: &Schedule, wrong: &mut Vec<String>) {
         times.sort();
         for several in times.windows(CONNECTS_MAX) {
             if several[CONNECTS_MAX - 1] - several[0] < WITHIN {
-                wrong.push(format!("{session} was connected {CONNECTS_MAX} times within {WITHIN:?}: {several:?}"));
+                wrong.push(format!(
+                    "{session} was connected {CONNECTS_MAX} times within {WITHIN:?}: {several:?}"
+                ));
             }
+        }
+    }
+}
+
+/// Whoever wins the right connects within seconds, or not at all: so long with a disconnect before, and a second try.
+const OF_USE: Duration = Duration::from_secs(16);
+
+/// Whoever connects a session has won the right to.
+pub fn are_made_by_right(schedule: &Schedule, wrong: &mut Vec<String>) {
+    let ledger = schedule.universe.ledger();
+    for connect in &ledger.connects {
+        let (session, process) = (&connect.session, connect.process);
+        let mut own = ledger
+            .rights
+            .iter()
+            .filter(|right| right.process == process);
+        let won = own.any(|right| {
+            right.session == *session && right.at <= connect.at && connect.at <= right.at + OF_USE
+        });
+        if !won {
+            wrong.push(format!(
+                "{session} was connected by process {process}, which has not won the right"
+            ));
         }
     }
 }

@@ -14,7 +14,11 @@ const SLACK: Duration = Duration::from_secs(40);
 
 /// What the first words of a code's message tell: what it is for.
 fn purpose(text: &str) -> &str {
-    if text.contains("sandi") || text.contains("password") { "reset" } else { "sign in" }
+    if text.contains("sandi") || text.contains("password") {
+        "reset"
+    } else {
+        "sign in"
+    }
 }
 
 /// No phone gets more codes than the limit says.
@@ -39,7 +43,36 @@ pub fn are_kept(schedule: &Schedule, wrong: &mut Vec<String>) {
         times.sort();
         for several in times.windows(CODES + 1) {
             if several[CODES] - several[0] + SLACK < WINDOW {
-                wrong.push(format!("{phone} got {} codes to {purpose} within {:?}", CODES + 1, several[CODES] - several[0]));
+                wrong.push(format!(
+                    "{phone} got {} codes to {purpose} within {:?}",
+                    CODES + 1,
+                    several[CODES] - several[0]
+                ));
+            }
+        }
+    }
+}
+
+/// While a request for a code is under way, no other one from the same address is answered with a code, unless a process was
+/// frozen.
+pub fn one_at_a_time(schedule: &Schedule, wrong: &mut Vec<String>) {
+    let all = schedule.facts().asked.clone();
+    let sent: Vec<_> = all
+        .iter()
+        .filter(|asked| asked.delivery.as_deref() == Some("sent"))
+        .collect();
+    let frozen = schedule.frozen();
+    for (number, one) in sent.iter().enumerate() {
+        for other in &sent[number + 1..] {
+            let same =
+                (one.person, one.purpose, one.from) == (other.person, other.purpose, other.from);
+            let side_by_side = one.at < other.done && other.at < one.done;
+            let awake = !frozen.contains(&one.process) && !frozen.contains(&other.process);
+            if same && side_by_side && awake {
+                let (one, other) = (one.process, other.process);
+                wrong.push(format!(
+                    "processes {one} and {other} sent a code to one phone at the same time"
+                ));
             }
         }
     }
@@ -53,7 +86,9 @@ fn may_be_out(send: &SendCall) -> bool {
 /// Whoever is refused by the phone's own limits is refused because of messages that can have been sent, or that are under way.
 pub fn refuse_with_reason(schedule: &Schedule, wrong: &mut Vec<String>) {
     let all = schedule.facts().asked.clone();
-    let refused = all.iter().filter(|asked| schedule.has_account(asked.person));
+    let refused = all
+        .iter()
+        .filter(|asked| schedule.has_account(asked.person));
     for asked in refused.filter(|asked| asked.status == 429) {
         let phone = digits(asked.person);
         let ledger = schedule.universe.ledger();
@@ -68,7 +103,11 @@ pub fn refuse_with_reason(schedule: &Schedule, wrong: &mut Vec<String>) {
         let since = asked.at.saturating_sub(since + SLACK);
         let reasons = sends.filter(|send| send.at <= asked.done && send.at >= since);
         let reasons = reasons.filter(|send| may_be_out(send) || send.seen == Seen::Nothing);
-        let needed = if asked.limit.as_deref() == Some("window") { 3 } else { 1 };
+        let needed = if asked.limit.as_deref() == Some("window") {
+            3
+        } else {
+            1
+        };
         let found = reasons.count() + schedule.died_asking(asked.person, since);
         if found < needed {
             let (process, limit) = (asked.process, &asked.limit);

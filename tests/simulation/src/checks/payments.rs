@@ -33,7 +33,8 @@ pub fn check(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     let told = schedule.facts().told.clone();
     accepted_is_kept(&told, &stored, wrong);
     ends_are_true(schedule, &stored, &messages, wrong);
-    replies_are_true(schedule, &told, wrong);
+    replies_are_true(schedule, &told, &messages, wrong);
+    receipts_are_heeded(schedule, &stored, wrong);
     nobody_pays_twice(&told, &messages, wrong);
     nothing_comes_too_late(schedule, &items, &stored, wrong);
     nothing_goes_out_after_what_ends_it(schedule, (&told, &stored), wrong);
@@ -41,7 +42,9 @@ pub fn check(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
 
 fn notices(items: &[Value]) -> Vec<Stored> {
     let text = |item: &Value, name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
-    let notices = items.iter().filter(|item| text(item, "item").starts_with("notice#"));
+    let notices = items
+        .iter()
+        .filter(|item| text(item, "item").starts_with("notice#"));
     notices
         .map(|item| Stored {
             payment: text(item, "payment_id"),
@@ -57,20 +60,32 @@ fn notices(items: &[Value]) -> Vec<Stored> {
 fn accepted_is_kept(told: &[Told], stored: &[Stored], wrong: &mut Vec<String>) {
     for told in told {
         if !matches!(told.status, 0 | 200 | 202 | 404 | 409 | 429 | 503) {
-            wrong.push(format!("event {} was answered {}", told.process, told.status));
+            wrong.push(format!(
+                "event {} was answered {}",
+                told.process, told.status
+            ));
         }
         let (Some(notice), 200 | 202) = (&told.notice, told.status) else {
             continue;
         };
         let name = shop::name(told.payment);
-        if !stored.iter().any(|one| one.payment == name && one.id == *notice) {
+        if !stored
+            .iter()
+            .any(|one| one.payment == name && one.id == *notice)
+        {
             wrong.push(format!("{name} {notice} was accepted and is not kept"));
         }
     }
     for one in stored {
-        let is_end = matches!(one.state.as_str(), "sent" | "superseded" | "expired" | "dead");
+        let is_end = matches!(
+            one.state.as_str(),
+            "sent" | "superseded" | "expired" | "dead"
+        );
         if !is_end || one.due {
-            wrong.push(format!("{} {} does not end: {}", one.payment, one.id, one.state));
+            wrong.push(format!(
+                "{} {} does not end: {}",
+                one.payment, one.id, one.state
+            ));
         }
     }
 }
@@ -93,23 +108,74 @@ fn ends_are_true(
         }
     }
     // The same words under two ids may be two notices: a warning that the shop asks for, and one that comes by itself.
-    for message in messages.iter().filter(|message| payment_of(&message.text).is_some()) {
+    for message in messages
+        .iter()
+        .filter(|message| payment_of(&message.text).is_some())
+    {
         if !stored.iter().any(|one| one.message_id == message.id) {
-            wrong.push(format!("{} shows a notice under an id that is not its own: {:?}", message.phone, message.text));
+            wrong.push(format!(
+                "{} shows a notice under an id that is not its own: {:?}",
+                message.phone, message.text
+            ));
         }
     }
 }
 
 /// A reply that says `sent` is true.
-fn replies_are_true(schedule: &Schedule, told: &[Told], wrong: &mut Vec<String>) {
+fn replies_are_true(
+    schedule: &Schedule,
+    told: &[Told],
+    messages: &[InboxMessage],
+    wrong: &mut Vec<String>,
+) {
     let ledger = schedule.universe.ledger();
-    let said = told.iter().filter(|told| told.state.as_deref() == Some("sent"));
+    let said = told
+        .iter()
+        .filter(|told| told.state.as_deref() == Some("sent"));
     for told in said {
         let name = shop::name(told.payment);
-        let about = ledger.sends.iter().filter(|send| payment_of(&send.text) == Some(name.as_str()));
+        let about = ledger
+            .sends
+            .iter()
+            .filter(|send| payment_of(&send.text) == Some(name.as_str()));
         let mut before = about.filter(|send| send.at <= told.done);
-        if !before.any(|send| send.seen == Seen::Taken) {
-            wrong.push(format!("event {} said `sent`, and no gateway has taken it", told.process));
+        // Of a process that died after its message only the receipt tells.
+        let done = told.done.as_millis() as u64;
+        let arrived = |id: &str| {
+            messages
+                .iter()
+                .any(|message| message.id == id && message.at_ms <= done)
+        };
+        if !before.any(|send| send.seen == Seen::Taken || arrived(&send.id)) {
+            wrong.push(format!(
+                "event {} said `sent`, and no gateway has taken it",
+                told.process
+            ));
+        }
+    }
+}
+
+/// A notice whose receipt was taken does not go out again.
+fn receipts_are_heeded(schedule: &Schedule, stored: &[Stored], wrong: &mut Vec<String>) {
+    let ledger = schedule.universe.ledger();
+    for one in stored {
+        let mut receipts = ledger
+            .receipts
+            .iter()
+            .filter(|receipt| receipt.ids.contains(&one.message_id));
+        let Some(first) = receipts.next() else {
+            continue;
+        };
+        // Whoever has it in hand just then does not hear of the receipt.
+        let again = ledger.sends.iter().filter(|send| send.id == one.message_id);
+        for send in again.filter(|send| send.at > first.at + CLAIM) {
+            let frozen = ledger.was_frozen(send.process);
+            if !frozen {
+                wrong.push(format!(
+                    "{} {} was sent at {:?}, and its receipt was taken at {:?}",
+                    one.payment, one.id, send.at, first.at
+                ));
+            }
         }
     }
 }
@@ -147,9 +213,14 @@ fn nobody_pays_twice(told: &[Told], messages: &[InboxMessage], wrong: &mut Vec<S
         if let Some(paid) = paid.get(payment)
             && *paid < message.at_ms
         {
-            let events = told.iter().filter(|told| shop::name(told.payment) == payment);
+            let events = told
+                .iter()
+                .filter(|told| shop::name(told.payment) == payment);
             let events: Vec<_> = events.map(|told| (told.process, told.event)).collect();
-            wrong.push(format!("{payment}: \"please pay\" came at {} after \"paid\" at {paid}: {events:?}", message.at_ms));
+            wrong.push(format!(
+                "{payment}: \"please pay\" came at {} after \"paid\" at {paid}: {events:?}",
+                message.at_ms
+            ));
         }
     }
 }
@@ -173,7 +244,10 @@ fn nothing_comes_too_late(
             let late_ms = send.at.as_millis() as i64 - last;
             // Clocks differ by up to two seconds.
             if asks_to_pay(&send.text) && late_ms > CLAIM.as_millis() as i64 {
-                wrong.push(format!("{} {} was sent {late_ms} ms too late", one.payment, one.id));
+                wrong.push(format!(
+                    "{} {} was sent {late_ms} ms too late",
+                    one.payment, one.id
+                ));
             }
         }
     }
@@ -186,7 +260,10 @@ fn nothing_goes_out_after_what_ends_it(
     wrong: &mut Vec<String>,
 ) {
     let ledger = schedule.universe.ledger();
-    for over in told.iter().filter(|told| told.status == 200 || told.status == 202) {
+    for over in told
+        .iter()
+        .filter(|told| told.status == 200 || told.status == 202)
+    {
         let ends = matches!(over.event, Event::Success | Event::Status(_)) && over.notice.is_some();
         if !ends {
             continue;
@@ -196,7 +273,10 @@ fn nothing_goes_out_after_what_ends_it(
             let sends = ledger.sends.iter().filter(|send| send.id == one.message_id);
             let late = sends.filter(|send| asks_to_pay(&send.text) && send.at > over.done + CLAIM);
             for send in late {
-                wrong.push(format!("{name} {} was sent at {:?}, after {:?} at {:?}", one.id, send.at, over.event, over.done));
+                wrong.push(format!(
+                    "{name} {} was sent at {:?}, after {:?} at {:?}",
+                    one.id, send.at, over.event, over.done
+                ));
             }
         }
     }
