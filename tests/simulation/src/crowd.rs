@@ -73,6 +73,7 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<Done> {
             let report = one(&bench, seed, wanted.twice);
             if !report.wrong.is_empty() {
                 failures.fetch_add(1, Ordering::Relaxed);
+                println!("seed {seed} fails");
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push(report);
             }

@@ -29,8 +29,8 @@ pub struct SendCall {
     pub phone: String,
     /// The text.
     pub text: String,
-    /// Whether it reached the gateway.
-    pub arrived: bool,
+    /// Whether the way brought it twice. What the second one came to, nobody can say: the first one was answered.
+    pub doubled: bool,
     /// What the caller saw.
     pub seen: Seen,
 }

@@ -124,11 +124,13 @@ impl Way {
             }
             Some(Fault::RequestLost) => return std::future::pending().await,
             Some(Fault::Slow(by)) => sleep(by).await,
-            Some(Fault::Doubled(by)) => self.again(&call, credential, by),
+            Some(Fault::Doubled(by)) => {
+                if let Some(entry) = entry {
+                    self.universe.ledger().sends[entry].doubled = true;
+                }
+                self.again(&call, credential, by);
+            }
             Some(Fault::Broken | Fault::AnswerLost) | None => {}
-        }
-        if let Some(entry) = entry {
-            self.universe.ledger().sends[entry].arrived = true;
         }
         let answer = self.inner.exchange(call, credential, within).await;
         match fault {
@@ -180,7 +182,7 @@ impl Way {
                     id,
                     phone: phone.split('@').next().unwrap_or_default().to_owned(),
                     text,
-                    arrived: false,
+                    doubled: false,
                     seen: Seen::Nothing,
                 });
                 Some(ledger.sends.len() - 1)

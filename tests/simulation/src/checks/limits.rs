@@ -78,9 +78,9 @@ pub fn one_at_a_time(schedule: &Schedule, wrong: &mut Vec<String>) {
     }
 }
 
-/// Whether a message can have been sent by this call.
+/// Whether the caller of this call has to take its message for sent, whatever became of it.
 fn may_be_out(send: &SendCall) -> bool {
-    send.arrived && !matches!(send.seen, Seen::Refused | Seen::NotLeft)
+    !matches!(send.seen, Seen::Refused | Seen::NotLeft)
 }
 
 /// Whoever is refused by the phone's own limits is refused because of messages that can have been sent, or that are under way.
@@ -102,7 +102,7 @@ pub fn refuse_with_reason(schedule: &Schedule, wrong: &mut Vec<String>) {
         // A send counts as late as its request can have ended.
         let since = asked.at.saturating_sub(since + SLACK);
         let reasons = sends.filter(|send| send.at <= asked.done && send.at >= since);
-        let reasons = reasons.filter(|send| may_be_out(send) || send.seen == Seen::Nothing);
+        let reasons = reasons.filter(|send| may_be_out(send));
         let needed = if asked.limit.as_deref() == Some("window") {
             3
         } else {
