@@ -21,8 +21,6 @@ pub struct Asked {
     pub done: Duration,
     /// The status; 0 without an answer.
     pub status: u16,
-    /// The error code.
-    pub error: Option<String>,
     /// The limit that said no.
     pub limit: Option<String>,
     /// Whether it counts, where the answer says so.

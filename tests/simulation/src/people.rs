@@ -112,7 +112,6 @@ fn note_asked(
         at: answer.at,
         done: answer.done,
         status: answer.status,
-        error: text(&answer.json["error"]["code"]),
         limit: text(&answer.json["limit"]),
         charged: answer.json["charged"].as_bool(),
         shown,
