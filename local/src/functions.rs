@@ -24,6 +24,10 @@ macro_rules! functions {
 
 /// Every function.
 pub const ALL: &[(&str, Start)] = functions! {
+    "admin-api" => admin_api,
+    "admin-dashboard" => admin_dashboard,
+    "admin-login" => admin_login,
+    "admin-pairing" => admin_pairing,
     "auth-jwks" => auth_jwks,
     "auth-refresh" => auth_refresh,
     "auth-send-otp" => auth_send_otp,

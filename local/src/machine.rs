@@ -21,7 +21,7 @@ use crate::cli::Cli;
 use crate::database::EmbeddedDynamoDb;
 use crate::demo;
 use crate::lambda::Environments;
-use crate::operate::webhook_path;
+use crate::operate::{admin_link_path, webhook_path};
 use crate::payments;
 use crate::schedules;
 use crate::simulator::{self, Simulator, SimulatorOptions, is_simulated};
@@ -40,10 +40,35 @@ pub struct Machine {
     simulator: Option<(TcpListener, Simulator)>,
     database: Option<EmbeddedDynamoDb>,
     database_listener: Option<TcpListener>,
-    /// Where the gateway's first session posts its webhooks.
-    webhook_path: Option<String>,
+    secrets: SecretPaths,
     /// Whether somebody has said where the API is for others. Otherwise it is this machine's own address.
     is_address_given: bool,
+}
+
+/// Paths of the API that whoever started the machine is told.
+#[derive(Debug)]
+struct SecretPaths {
+    /// Where the gateway's first session posts its webhooks.
+    webhook: Option<String>,
+    /// The link that signs in to the dashboard, of this start.
+    admin_link: Option<String>,
+}
+
+impl SecretPaths {
+    /// Those of `backends`. A link is made only where there is an `api` on this machine to open it.
+    async fn read(
+        backends: &Backends,
+        api: Option<&(TcpListener, SocketAddr)>,
+    ) -> anyhow::Result<Self> {
+        let admin_link = match api {
+            Some(_) => Some(admin_link_path(backends).await?),
+            None => None,
+        };
+        Ok(Self {
+            webhook: first_webhook_path(backends).await?,
+            admin_link,
+        })
+    }
 }
 
 impl Machine {
@@ -70,7 +95,7 @@ impl Machine {
         let (database, database_listener) = embedded(&cli, &mut settings).await?;
         let template = Template::compiled_in()?;
         let backends = filled(settings, database.as_ref(), &template).await?;
-        let webhook_path = first_webhook_path(&backends).await?;
+        let secrets = SecretPaths::read(&backends, api.as_ref()).await?;
         let machine = Self {
             cli,
             template,
@@ -79,7 +104,7 @@ impl Machine {
             simulator,
             database,
             database_listener,
-            webhook_path,
+            secrets,
             is_address_given,
         };
         if machine.simulator.is_some() {
@@ -204,6 +229,27 @@ impl Machine {
         )
     }
 
+    fn show_addresses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SecretPaths {
+            webhook,
+            admin_link,
+        } = &self.secrets;
+        if let Some(address) = self.api_address() {
+            writeln!(f, "  API       http://{address}")?;
+        }
+        if let (Some(base_url), Some(path)) = (&self.backends.settings.public_base_url, webhook) {
+            writeln!(f, "  Webhook   {base_url}{path}")?;
+        }
+        if let (Some(address), Some(path)) = (self.api_address(), admin_link) {
+            writeln!(f, "  Operators http://{address}{path}")?;
+            writeln!(
+                f,
+                "            signs in once, within ten minutes; the next start, or `cargo run -- admin-link`, makes another"
+            )?;
+        }
+        Ok(())
+    }
+
     fn show_environment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -266,12 +312,7 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = &self.backends.settings;
         let gateway = settings.gateway_url.as_deref().unwrap_or_default();
-        if let Some(address) = self.api_address() {
-            writeln!(f, "  API       http://{address}")?;
-        }
-        if let (Some(base_url), Some(path)) = (&settings.public_base_url, &self.webhook_path) {
-            writeln!(f, "  Webhook   {base_url}{path}")?;
-        }
+        self.show_addresses(f)?;
         match &self.simulator {
             Some((_, simulator)) => {
                 writeln!(
@@ -371,6 +412,7 @@ async fn simulate(cli: &Cli, settings: &mut Settings) -> anyhow::Result<(TcpList
     };
     settings.gateway_url = Some(format!("http://{address}"));
     payments::simulate_accounts(&mut settings.bridges);
+    settings.gateway_admin_token = Some(SessionToken::new(&options.admin_token));
     let simulator = Simulator::new(options);
     settings.sessions = sessions_of(&simulator).take(1).collect();
     Ok((listener, simulator))

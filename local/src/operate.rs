@@ -1,10 +1,12 @@
-//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions and callers, check gateways. On the
+//! What operators do: import, erase and move users, make and rotate keys, list WhatsApp sessions and callers, check gateways, make links that
+//! sign in to the dashboard. On the
 //! database file of this machine, or on a deployed
 //! stack.
 //!
 //! Whatever is asked for again when it is done already changes nothing, so an act that was interrupted is simply repeated.
 //! Full phone numbers are read and never shown.
 
+mod admin_link;
 mod backends;
 mod bridge_url;
 mod callers;
@@ -30,6 +32,7 @@ use shared::runtime::Backends;
 use shared::runtime::settings::Settings;
 use shared::runtime::settings::vars::{SettingsError, Vars};
 
+pub use admin_link::path as admin_link_path;
 pub use backends::backends;
 pub use command::{AlgorithmArgument, Command, KeysCommand, RingArgument, UsersCommand};
 pub use gateway::{GatewayCommand, UsageError};
@@ -103,6 +106,7 @@ async fn act(command: &Command, work: Work<'_>) -> anyhow::Result<()> {
             };
             move_phone::run(work, &wish).await
         }
+        Command::AdminLink { .. } => admin_link::run(work).await,
         Command::BridgeUrl { gateway, .. } => bridge_url::run(work, (*gateway).into()).await,
         Command::Callers(command) => callers::run(work, command).await,
         Command::WebhookUrl { session, .. } => webhook_url::run(work, session).await,

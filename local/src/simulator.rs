@@ -117,6 +117,9 @@ mod lookups;
 /// What is asked about webhooks.
 mod webhook_calls;
 
+/// What its administrator asks.
+mod users;
+
 /// What the gateway does with a request.
 mod requests;
 

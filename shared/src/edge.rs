@@ -40,3 +40,9 @@ pub mod payments;
 
 /// Webhooks of payment gateways.
 pub mod bridge;
+
+/// Requests of operators, and the pages that answer them.
+pub mod admin;
+
+/// What operators are refused.
+pub mod operators;

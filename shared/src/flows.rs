@@ -41,5 +41,14 @@ pub mod payments;
 /// What is looked at each minute, whether or not anybody sends.
 pub mod watch;
 
+/// Which of the last messages of a session were delivered.
+pub mod receipts;
+
 /// What somebody does with a login: refresh it, ask whose it is, end it.
 pub mod session;
+
+/// Erasing what is stored of a phone.
+pub mod erasure;
+
+/// Operators: signing in to the dashboard, and what is kept of what they do.
+pub mod admin;

@@ -28,6 +28,9 @@ pub mod wuzapi;
 /// What the gateway tells by itself.
 pub mod webhook;
 
+/// Chats that somebody is called in.
+pub mod chat;
+
 /// CAPTCHAs: did somebody solve one?
 pub mod captcha;
 
@@ -35,7 +38,7 @@ use self::call::Call;
 use self::transport::Credential;
 
 pub use self::facts::{
-    Accepted, GatewayAddress, GatewayError, GatewayUser, GatewayVersion, Jid, RestartUrl,
+    Accepted, GatewayAddress, GatewayError, GatewayUser, GatewayVersion, Jid, NewUser, RestartUrl,
     SessionStatus, SessionToken, TextMessage, UserCheck, WebhookSetup,
 };
 pub use self::transport::Transport;
@@ -98,6 +101,20 @@ impl Gateway {
         within: Duration,
     ) -> Result<(), GatewayError> {
         self.command(Call::connect(), token, within).await
+    }
+
+    /// The same for a session that posts `events` to somebody else, and shall go on with that.
+    ///
+    /// # Errors
+    /// When there is no good answer.
+    pub async fn connect_with(
+        &self,
+        token: &SessionToken,
+        events: &[String],
+        within: Duration,
+    ) -> Result<(), GatewayError> {
+        self.command(Call::connect_with(events), token, within)
+            .await
     }
 
     /// Closes the session's socket and keeps its pairing: `POST /session/disconnect`.
@@ -219,6 +236,21 @@ impl Gateway {
         let credential = Credential::Admin(admin_token);
         let answer = self.transport.exchange(Call::users(), credential, within);
         answer.await?.users()
+    }
+
+    /// Makes one more session: `POST /admin/users`. It is refused with 409 where there is one with this token.
+    ///
+    /// # Errors
+    /// When there is no good answer. The session may have been made then.
+    pub async fn add_user(
+        &self,
+        admin_token: &SessionToken,
+        user: &NewUser,
+        within: Duration,
+    ) -> Result<(), GatewayError> {
+        let (call, credential) = (Call::add_user(user), Credential::Admin(admin_token));
+        let answer = self.transport.exchange(call, credential, within);
+        answer.await?.taken()
     }
 
     /// Asks whatever runs the gateway to restart its process, with every session on it, by a post to `hook`.

@@ -54,6 +54,9 @@ pub mod account;
 /// A chat that somebody is asked to open, so that a code can be its answer.
 pub mod open_chat;
 
+/// How large the share of a session is.
+pub mod weight;
+
 /// Key rings: the keys that derive codes and sign tokens.
 pub mod keys;
 
@@ -74,3 +77,6 @@ pub mod payment_caller;
 
 /// Notices about payments: what they are, when they are tried, how they end.
 pub mod notice;
+
+/// The operators: who may sign in, and what they hold.
+pub mod admin;

@@ -21,6 +21,9 @@ pub mod custom_resource;
 /// A function that a schedule calls.
 pub mod schedule;
 
+/// A function that is invoked with IAM.
+pub mod invoked;
+
 /// How this system talks to DynamoDB.
 pub mod dynamodb;
 

@@ -14,8 +14,9 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
 use crate::store::batch::Read;
+pub use crate::store::deliveries::Cause;
 use crate::store::deliveries::Deliveries;
-use crate::store::session_list::{SessionList, SessionNames};
+use crate::store::session_list::{ListedSession, SessionList, SessionNames};
 use crate::store::whatsapp_sessions::SessionItem;
 
 // In reading order: each file uses only what stands above it.
@@ -74,6 +75,9 @@ mod recover;
 /// What a delivery has shown, once it is over.
 mod finish;
 
+/// What a message counts as in an incident.
+mod missed;
+
 /// The loop that sends one message over one session.
 mod act;
 
@@ -93,16 +97,15 @@ mod samples;
 pub use self::channel::{ChannelState, ChannelStatus};
 pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
-pub use self::pool::{ChatToOpen, PickError, Picked, Recipient};
+pub use self::pool::{ChatToOpen, PickError, Picked, Recipient, SessionForPhone};
 pub use self::queue::{Busy, Paced, Place, PlaceError};
-pub use self::rank::Urgency;
-pub use self::recover::Repair;
+pub use self::rank::{Contact, Rank, Urgency};
+pub use self::recover::{HandConnect, Repair};
 pub use self::services::Named;
 pub use self::watch::Ward;
 
 use self::delivery::Shown;
 use self::pool::{Candidate, Choice, Pool};
-use self::rank::Rank;
 use self::services::Services;
 
 /// Sends messages through the gateways.
@@ -144,10 +147,30 @@ impl Sender {
             .collect()
     }
 
-    /// The session that `recipient` gets while all are well, as they were known last. No call.
-    pub fn first_of(&self, recipient: &Recipient<'_>) -> Option<String> {
-        let mut ordered = recipient.order(self.pool.last_known()).into_iter();
-        ordered.next().map(|session| session.name)
+    /// The session that `recipient`, who has no account, is taken to be served by: its own, or the first of its order that has
+    /// users, of those in `known` and, where none of them has any, of a few more. What becomes of messages to users shows on no other.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn home_of_nobody(
+        &self,
+        recipient: &Recipient<'_>,
+        known: &mut HashMap<String, SessionItem>,
+    ) -> Result<Option<String>, PickError> {
+        let now = self.services.clock.now();
+        let ordered = recipient.order(self.pool.last_known()).into_iter();
+        let ordered: Vec<_> = ordered.map(|session| session.name).collect();
+        let has_users = |known: &HashMap<String, SessionItem>, name: &str| {
+            known.get(name).is_some_and(|item| item.serves(now))
+        };
+        let names = || ordered.iter().map(String::as_str);
+        self.read_missing(names().take(1), known).await?;
+        if !names().any(|name| has_users(known, name)) {
+            let more = names().take(1 + pool::LOOKED_AT_FOR_NOBODY);
+            self.read_missing(more, known).await?;
+        }
+        let home = names().find(|name| has_users(known, name));
+        Ok(home.or(names().next()).map(str::to_owned))
     }
 
     /// The read of the session called `name`, to be made together with others.
@@ -169,29 +192,47 @@ impl Sender {
     pub async fn pick_from(
         &self,
         recipient: &Recipient<'_>,
-        known: Vec<Named>,
+        known: impl IntoIterator<Item = Named>,
     ) -> Result<Picked, PickError> {
         let now = self.services.clock.now();
         let candidates = recipient.candidates(self.pool.sessions(now).await);
         let mut items: HashMap<_, _> = known.into_iter().collect();
         let (likely, mut rest) = candidates.split_at(candidates.len().min(pool::CANDIDATES));
-        self.read_missing(likely, &mut items).await?;
+        self.read_missing(names(likely), &mut items).await?;
         let mut choices = Choice::of_each(likely, &items, now);
         if !choices.iter().any(|choice| choice.rank == Rank::Usable) {
-            self.read_missing(rest, &mut items).await?;
+            self.read_missing(names(rest), &mut items).await?;
             choices.extend(Choice::of_each(rest, &items, now));
             rest = &[];
         }
         Picked::new(choices, rest)
     }
 
-    /// Reads the items of those of `candidates` that are not in `items`.
-    async fn read_missing(
+    /// All sessions in the order in which a message to `recipient` would try them, for whoever explains it. A read, and rarely one
+    /// more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn explain(
         &self,
-        candidates: &[Candidate],
+        recipient: &Recipient<'_>,
+    ) -> Result<Vec<SessionForPhone>, StoreError> {
+        let now = self.services.clock.now();
+        let candidates = recipient.candidates(self.pool.sessions(now).await);
+        let names = candidates.iter().map(|one| one.session.name.as_str());
+        let items = self.services.read_all(names).await?.into_iter().collect();
+        let mut choices = Choice::of_each(&candidates, &items, now);
+        choices.sort_by_key(|choice| choice.rank.order());
+        let explained = choices.iter().map(|choice| choice.explained(recipient));
+        Ok(explained.collect())
+    }
+
+    /// Reads the items of those of `names` that are not in `items`.
+    async fn read_missing<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
         items: &mut HashMap<String, SessionItem>,
     ) -> Result<(), PickError> {
-        let names = candidates.iter().map(|one| one.session.name.as_str());
         let missing: Vec<_> = names.filter(|name| !items.contains_key(*name)).collect();
         let read = self.services.read_all(missing).await;
         items.extend(read.map_err(PickError::Store)?);
@@ -248,7 +289,9 @@ impl Sender {
                 self.record_shown(delivery, shown).await;
             }
         };
-        let (story, ()) = tokio::join!(story, shown);
+        let request = self.keep_request(delivery);
+        let missed = self.count_missed(delivery);
+        let (story, (), (), ()) = tokio::join!(story, shown, request, missed);
         match story {
             // Its receipt has waited for the record.
             Ok(Some(delivered_at)) => {
@@ -258,6 +301,29 @@ impl Sender {
             }
             Ok(None) => {}
             Err(error) => not_recorded(delivery, &delivery.session, &error),
+        }
+    }
+
+    /// Counts a message that its session could not send at once. One that it could writes nothing more.
+    async fn count_missed(&self, delivery: &Delivery) {
+        let Some(missed) = &delivery.missed else {
+            return;
+        };
+        let (sessions, id) = (&self.services.sessions, &delivery.message_id);
+        let counted = sessions.count_missed(missed, id, delivery.started).await;
+        if let Err(error) = counted {
+            not_recorded(delivery, &missed.session, &error);
+        }
+    }
+
+    /// Stores which request waited for a message, if one did.
+    async fn keep_request(&self, delivery: &Delivery) {
+        let Some(request_id) = &delivery.cause.request_id else {
+            return;
+        };
+        let message = (delivery.message_id.as_str(), delivery.started);
+        if let Err(error) = self.deliveries.keep_request(request_id, message).await {
+            not_recorded(delivery, &delivery.session, &error);
         }
     }
 
@@ -297,6 +363,23 @@ impl Sender {
     /// When the store fails.
     pub async fn wards(&self) -> Result<Vec<Ward>, StoreError> {
         watch::wards(&self.services, &self.pool).await
+    }
+
+    /// What is needed to do something for `listed`, whose item is `item`.
+    pub fn ward(&self, listed: &ListedSession, item: SessionItem) -> Ward {
+        watch::ward(&self.services, listed, item)
+    }
+
+    /// Connects a session for a person, under the same right as everybody: over before `until`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn connect_by_hand(
+        &self,
+        ward: &mut Ward,
+        until: Timestamp,
+    ) -> Result<HandConnect, StoreError> {
+        watch::connect_by_hand(&self.services, ward, until).await
     }
 
     /// Looks at a session that no message needs now, unless somebody has just done so, and does what can be done for it: over
@@ -339,4 +422,8 @@ fn not_recorded(delivery: &Delivery, session: &str, error: &StoreError) {
         error = error as &dyn std::error::Error,
         "[WhatsApp System] a delivery is not wholly recorded"
     );
+}
+
+fn names(candidates: &[Candidate]) -> impl Iterator<Item = &str> {
+    candidates.iter().map(|one| one.session.name.as_str())
 }

@@ -46,6 +46,18 @@ pub mod deliveries;
 /// The payments and their notices.
 pub mod payments;
 
+/// The logins of operators, and the links that open one.
+pub mod admins;
+
+/// What operators did.
+pub mod audit;
+
+/// The links that show the QR code of a session.
+pub mod pairing_links;
+
+/// The incidents that have ended.
+pub mod incidents;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -169,6 +169,53 @@ async fn an_account_that_sends_nothing_is_tried_once_a_minute_whoever_asks() {
     check_ok(&sign_in(&system, &phone(1)).await);
 }
 
+/// Sign-ups may try an account as well, and take no user's turn.
+#[tokio::test(start_paused = true)]
+async fn sign_ups_keep_no_owner_from_an_account_that_writes_to_contacts_again() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    system.simulator().play(&RESTRICTED);
+    for _ in 0..2 {
+        check_restricted(&sign_in(&system, &phone(1)).await);
+        sleep(2 * SECOND).await;
+    }
+    system.simulator().play(&Scenario::Healthy);
+    system.simulator().play(&COLD_LOCKED);
+    let began = Instant::now();
+    let stranger = tokio::spawn(async move {
+        for number in 100.. {
+            sign_up(&away, &phone(number)).await;
+            sleep(SECOND / 3).await;
+        }
+    });
+    while sign_in(&system, &phone(1)).await.status != 200 {
+        sleep(3 * SECOND).await;
+        assert!(began.elapsed() < 2 * MINUTE, "the owner is kept out");
+    }
+    stranger.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_account_writes_to_nobody_new_whoever_signs_up_again_tries_it_once_a_minute() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    // The code is taken and does not arrive, so that there is no chat.
+    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
+    check_ok(&sign_up(&away, &phone(20)).await);
+    sleep(MINUTE).await;
+    system.simulator().play(&Scenario::Healthy);
+    system.simulator().play(&COLD_LOCKED);
+    let sent = sends(&system);
+    let began = Instant::now();
+    for _ in 0..60 {
+        check_restricted(&sign_up(&away, &phone(20)).await);
+        sleep(SECOND).await;
+    }
+    let minutes = began.elapsed().as_secs() / 60;
+    let tried = sends(&system) - sent;
+    assert!(tried <= 2 + minutes, "{tried} sends");
+}
+
 #[tokio::test(start_paused = true)]
 async fn while_nothing_is_sent_known_and_unknown_phones_are_refused_and_charged_alike() {
     let mut heard = Vec::new();

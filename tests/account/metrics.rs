@@ -103,6 +103,7 @@ async fn notices(system: &TestSystem) {
         idempotency_key: None,
         first_attempt: FirstAttempt::Awaited,
         deadline: system.now().plus(Duration::from_secs(20)),
+        request_id: "",
     };
     let notices = Notices::new(system.backends());
     notices.take(&event, sent).await.unwrap();

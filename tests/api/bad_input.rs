@@ -2,6 +2,7 @@
 use local::api_gateway::BODY_MAX;
 use local::template::Template;
 use shared::edge::body::BODY_BYTES_MAX;
+use tests::contract;
 
 use super::*;
 
@@ -10,8 +11,11 @@ mod reasons;
 
 const JSON: &str = "application/json";
 
-/// Every route that takes a body. What a gateway posts is taken whatever it is, and payment systems are asked for their keys before
-/// anything is read.
+/// Routes whose bodies are read otherwise, or not before somebody is known.
+const OTHERS: [&str; 3] = ["/api/admin/", "/api/payments/", "/api/webhooks/"];
+
+/// Every route that takes JSON. What a gateway posts is taken whatever it is, payment systems and operators are known before
+/// anything is done, and pages take forms (`admin_login.rs`).
 fn posts() -> Vec<String> {
     let template = Template::compiled_in().expect("template.yaml can be read");
     let routes = template.routes.into_iter();
@@ -19,7 +23,8 @@ fn posts() -> Vec<String> {
         .filter_map(|route| route.matches)
         .filter(|(method, _)| method == "POST")
         .map(|(_, path)| path)
-        .filter(|path| !path.starts_with("/api/webhooks/") && !path.starts_with("/api/payments/"))
+        .filter(|path| !contract::leads_to_pages(path))
+        .filter(|path| !OTHERS.iter().any(|other| path.starts_with(other)))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! Over which session a message to a phone without an account would go tells nobody that it has none.
 use super::*;
 use aws_lc_rs::digest;
-use local::simulator::{SessionOptions, SessionState};
+use local::simulator::{SessionOptions, SessionState, SimulatorOptions};
 use shared::platform::timestamp::Timestamp;
 use shared::store::whatsapp_sessions::WhatsAppSessions;
 
@@ -9,8 +9,16 @@ const NAMES: [&str; 2] = ["system", "second"];
 
 /// A system with two sessions.
 async fn two_sessions() -> TestSystem {
-    let sessions = NAMES.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
-    let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
+    sessions(&NAMES, |_| ()).await
+}
+
+/// A system with sessions of these names, which the monitor has looked at.
+async fn sessions(names: &[&str], change: impl FnOnce(&mut SimulatorOptions)) -> TestSystem {
+    let session = |name: &&str| SessionOptions::new(name, &format!("token-of-{name}"));
+    let system = TestSystem::builder().simulator(|options| {
+        options.sessions = names.iter().map(session).collect();
+        change(options);
+    });
     let system = system.build().await;
     system.watch().await;
     system
@@ -21,7 +29,8 @@ async fn session_of(system: &TestSystem, typed: &str) -> String {
     let before: Vec<_> = items(system, "DeliveriesTable").await;
     check_sent(&ask_code(system, typed).await);
     let mut after = items(system, "DeliveriesTable").await;
-    after.retain(|item| !before.contains(item));
+    // Beside the record stands the item of its request, which has no session.
+    after.retain(|item| !before.contains(item) && item.contains_key("session"));
     let delivery = after.pop().expect("a delivery");
     delivery.text("session").expect("a session").to_owned()
 }
@@ -161,6 +170,87 @@ async fn an_account_that_writes_to_nobody_new_serves_its_contacts_whatever_stran
         let alike = apart < 300 * MILLISECOND;
         assert!(alike, "{round}: {took:?} {users_took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_users_speaks_for_no_phone_without_an_account() {
+    let slowly = |options: &mut SimulatorOptions| options.send_duration = 900 * MILLISECOND;
+    let system = sessions(&["system", "second", "third"], slowly).await;
+    let user = typed_phone(1);
+    add_user(&system, &user).await;
+    check_sent(&ask_code(&system, &user).await);
+    pass(11 * MINUTE).await;
+    let (asked, users_took) = timed(ask_code(&system, &user)).await;
+    check_sent(&asked);
+    let mut strangers = (301..).map(typed_phone);
+    for typed in strangers.by_ref().take(12) {
+        pass(SECOND).await;
+        let (asked, took) = timed(ask_code(&system, &typed)).await;
+        check_sent(&asked);
+        let apart = took.abs_diff(users_took);
+        assert!(apart < 100 * MILLISECOND, "{took:?} {users_took:?}");
+    }
+
+    for number in 201..221 {
+        pass(SECOND).await;
+        check_sent(&system.post(SIGNUP, applicant(&typed_phone(number))).await);
+    }
+    pass(11 * MINUTE).await;
+    let (code, refusals) = (463, None);
+    let restricted = Scenario::Restricted { code, refusals };
+    system.simulator().play(&restricted);
+    for typed in [user].into_iter().chain(strangers.take(12)) {
+        let asked = ask_code(&system, &typed).await;
+        assert_eq!(asked.status, 503, "{}", asked.json);
+        pass(SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_without_an_account_stays_where_it_is_once_other_sessions_have_users() {
+    let system = sessions(&["system", "second", "third", "fourth"], |_| ()).await;
+    let user = typed_phone(1);
+    add_user(&system, &user).await;
+    let home = session_of(&system, &user).await;
+    let strangers: Vec<_> = (301..313).map(typed_phone).collect();
+    for typed in &strangers {
+        assert_eq!(session_of(&system, typed).await, home);
+    }
+    for number in 2..20 {
+        let typed = typed_phone(number);
+        add_user(&system, &typed).await;
+        session_of(&system, &typed).await;
+    }
+    pass(11 * MINUTE).await;
+    for typed in &strangers {
+        assert_eq!(session_of(&system, typed).await, home, "{typed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_up_and_asks_to_sign_in_makes_no_account_pass_for_restricted() {
+    let system = two_sessions().await;
+    let user = phone_of(&system, "system", 1, true).await;
+    let (code, refusals) = (463, None);
+    play(&system, "system", &Scenario::ColdLocked { code, refusals });
+    let sign_up = async |typed: &str| system.post(SIGNUP, applicant(typed)).await;
+    for number in 401.. {
+        sign_up(&typed_phone(number)).await;
+        if locked_until(&system, "system").await.is_some() {
+            break;
+        }
+    }
+    for typed in (501..513).map(typed_phone) {
+        check_sent(&sign_up(&typed).await);
+        pass(61 * SECOND).await;
+        check_sent(&ask_code(&system, &typed).await);
+        pass(61 * SECOND).await;
+        sign_up(&typed).await;
+    }
+    let lock = locked_until(&system, "system").await;
+    assert_eq!(lock.expect("a lock").0, "cold_locked");
+    pass(11 * MINUTE).await;
+    assert_eq!(session_of(&system, &user).await, "system");
 }
 
 /// Checks the reply to whoever WhatsApp does not let the account write to.

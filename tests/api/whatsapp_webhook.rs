@@ -6,7 +6,7 @@ use shared::model::keys::RingName;
 use shared::model::webhook;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
-use shared::store::deliveries::{Deliveries, DeliveryItem};
+use shared::store::deliveries::{Cause, Deliveries, DeliveryItem};
 use shared::store::key_maker::{KeyMaker, Rotated, Rotation};
 use shared::store::keys::KeyRing;
 use tests::webhooks::{self, Form};
@@ -48,7 +48,8 @@ async fn keep_of(system: &TestSystem, message_id: &str, tried: &[&str]) {
     let delivery = DeliveryItem {
         message_id,
         purpose: "sso",
-        phone: "62812****789".into(),
+        phone: &phone("08123456789"),
+        cause: &Cause::default(),
         session: tried.last().expect("a session"),
         tried: tried.to_vec(),
         outcome: "sent",

@@ -19,6 +19,12 @@ DEMO = "08123456789"
 # What a function says to its sample event, once the demo account has just signed in: its next code has to wait. What a
 # schedule calls says nothing.
 ANSWERS = {
+    # Nobody is signed in as an operator.
+    "admin-api": 401,
+    "admin-dashboard": 303,
+    "admin-login": 200,
+    # The link of the sample is none.
+    "admin-pairing": 410,
     "auth-jwks": 200,
     "auth-refresh": 401,
     "auth-send-otp": 429,

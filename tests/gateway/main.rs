@@ -10,5 +10,6 @@ mod several;
 mod simulator;
 mod tls;
 mod transport;
+mod users;
 mod webhook;
 mod webhooks;

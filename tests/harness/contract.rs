@@ -98,7 +98,9 @@ fn response(method: &str, path: &str, status: u16) -> Option<Place> {
         .and_then(|route| route.get(&method.to_ascii_lowercase()));
     let shared = match (&route, &operation) {
         (_, Some(operation)) => return operation.get("responses")?.get(&status.to_string()),
-        (Some(_), None) if status == 405 => "/x-without-route/MethodNotAllowed",
+        (route, None) if status == 405 && (route.is_some() || leads_to_pages(path)) => {
+            "/x-without-route/MethodNotAllowed"
+        }
         (None, _) if status == 404 => "/x-without-route/NotFound",
         // API Gateway's own answers, which no route is needed for.
         _ => "/components/responses/Crashed",
@@ -112,13 +114,74 @@ fn response(method: &str, path: &str, status: u16) -> Option<Place> {
 /// When the document does not have such a reply.
 pub fn check(method: &str, path: &str, reply: &Reply) {
     let path = path.split('?').next().unwrap_or(path);
-    let complaints = complaints(method, path, reply);
+    let complaints = if is_page(path, reply) {
+        complaints_of_page(reply)
+    } else {
+        complaints(method, path, reply)
+    };
     assert!(
         complaints.is_empty(),
         "openapi.yaml: {method} {path} answered {status} {json}: {complaints:#?}",
         status = reply.status,
         json = reply.json,
     );
+}
+
+/// Whether a route leads to pages for people, which `openapi.yaml` does not have.
+pub fn leads_to_pages(path: &str) -> bool {
+    path == "/admin" || path.starts_with("/admin/")
+}
+
+/// Whether a page answers. Refusals for want of a route, and API Gateway's own, are JSON everywhere.
+fn is_page(path: &str, reply: &Reply) -> bool {
+    leads_to_pages(path) && reply.json.is_null()
+}
+
+/// The most that a page may do, and what no browser may do with it.
+const PAGE_HEADERS: [(&str, &str); 5] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("strict-transport-security", "max-age=63072000"),
+];
+
+/// What is wrong with a page: a header that is missing, a way that leads elsewhere, or something that runs in it.
+fn complaints_of_page(reply: &Reply) -> Vec<String> {
+    let header = |name: &str| {
+        reply
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let mut complaints = Vec::new();
+    // Stylesheets and scripts are no secret.
+    let is_page = header("content-type").is_none_or(|content| content.starts_with("text/html"));
+    for (name, value) in PAGE_HEADERS {
+        if header(name) != Some(value) && (is_page || name != "cache-control") {
+            complaints.push(format!("{name} is {:?}", header(name)));
+        }
+    }
+    let elsewhere = header("location")
+        .filter(|path| !leads_to_pages(path.split('?').next().unwrap_or_default()));
+    complaints.extend(elsewhere.map(|path| format!("the way leads to {path}")));
+    let html = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
+    let active = [
+        "<script>",
+        "style=",
+        "javascript:",
+        " onclick",
+        " onload",
+        "<iframe",
+    ];
+    let found = active
+        .into_iter()
+        .filter(|active| is_page && html.contains(active));
+    complaints.extend(found.map(|active| format!("the page has {active}")));
+    complaints
 }
 
 fn complaints(method: &str, path: &str, reply: &Reply) -> Vec<String> {
@@ -132,6 +195,21 @@ fn complaints(method: &str, path: &str, reply: &Reply) -> Vec<String> {
             .and_then(|value| value.to_str().ok())
     };
     let mut complaints = Vec::new();
+    // The answer to a form: the way back to its page.
+    if response.get("content").is_none() {
+        let to_page = header("location")
+            .is_some_and(|path| leads_to_pages(path.split('?').next().unwrap_or_default()));
+        if !to_page || !reply.body.is_empty() {
+            complaints.push("nothing but the way to a page is documented".into());
+        }
+        return complaints;
+    }
+    let has_page = response
+        .get("content")
+        .is_some_and(|content| content.get("text/html").is_some());
+    if has_page && header("content-type") == Some("text/html; charset=utf-8") {
+        return complaints_of_page(reply);
+    }
     if header("content-type") != Some("application/json") {
         complaints.push("the content type is not application/json".into());
     }

@@ -10,6 +10,7 @@
 //! | let the tables fail in the middle of a test | [`TestSystem::with_faults`] |
 //! | let a process die at any of its steps | [`deaths`] |
 //! | act as people do: ask for a code, read it on the phone, sign in | [`people`] |
+//! | be an operator in a browser | [`browser`] |
 //! | post what a gateway posts | [`webhooks`] |
 //! | look at what is stored | [`TestSystem::database`], [`TestSystem::dynamodb`], [`TestSystem::without_faults`] |
 //! | call a store, a flow or the sender directly | [`TestSystem::backends`] |
@@ -27,6 +28,9 @@ pub mod deaths;
 
 /// What people do.
 pub mod people;
+
+/// What operators do in their browsers.
+pub mod browser;
 
 /// What a gateway posts by itself.
 pub mod webhooks;
@@ -194,6 +198,9 @@ impl TestSystem {
         let body = body.into();
         let authorization = headers.iter().find(|(name, _)| *name == "authorization");
         log::keep_path(path);
+        for (_, cookie) in headers.iter().filter(|(name, _)| *name == "cookie") {
+            log::keep_cookie(cookie);
+        }
         log::keep(authorization.map(|(_, value)| *value), &body);
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -208,6 +215,9 @@ impl TestSystem {
             json: serde_json::from_slice(&body).unwrap_or_default(),
             body: body.to_vec(),
         };
+        for cookie in reply.headers.get_all("set-cookie") {
+            log::keep_cookie(cookie.to_str().unwrap_or_default());
+        }
         log::keep(None, &reply.body);
         contract::check(method, path, &reply);
         reply

@@ -41,8 +41,12 @@ pub(crate) fn read() {
 /// # Panics
 /// When one has.
 pub(crate) fn keep(authorization: Option<&str>, body: &[u8]) {
+    let form = body;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     with_known(|known| {
+        if body.is_null() {
+            keep_form(known, form);
+        }
         for data in [&body, &body["data"]] {
             for field in ["phone", "identifier"] {
                 let phone = data[field]
@@ -68,7 +72,33 @@ pub(crate) fn keep(authorization: Option<&str>, body: &[u8]) {
 /// Keeps the secret part of a path, if it has one.
 pub(crate) fn keep_path(path: &str) {
     let webhook = path.strip_prefix(webhook::PATH);
-    with_known(|known| known.keep_token(webhook));
+    let link = path.strip_prefix("/admin/link/");
+    with_known(|known| {
+        known.keep_token(webhook);
+        known.keep_token(link);
+    });
+}
+
+/// Keeps the value of a cookie, such as `name=value; Secure`.
+pub(crate) fn keep_cookie(cookie: &str) {
+    let values = cookie.split(';').filter_map(|pair| pair.split_once('='));
+    let secrets = values.map(|(_, value)| value.trim());
+    with_known(|known| secrets.for_each(|secret| known.keep_token(Some(secret))));
+}
+
+/// Keeps what a form holds.
+fn keep_form(known: &mut Known, body: &[u8]) {
+    for (name, value) in form_urlencoded::parse(body) {
+        match &*name {
+            "phone" => {
+                let phone = Phone::parse(&value).ok();
+                known.keep_word(phone.as_ref().map(Phone::digits));
+            }
+            "code" => known.keep_word(Some(&*value).filter(|code| code.len() == 8)),
+            "csrf" | "challenge" => known.keep_token(Some(&value)),
+            _ => {}
+        }
+    }
 }
 
 /// Whether a line with this in it must have it from a request: it is no ordinary word.

@@ -73,6 +73,33 @@ async fn the_first_request_delivers_a_code_and_the_end_waits_for_it() {
 }
 
 #[tokio::test]
+async fn each_start_prints_a_link_that_leads_to_the_pages_for_operators() {
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let machine = Machine::prepare(cli(&[]), Settings::default());
+        let machine = machine.await.unwrap();
+        let api = machine.api_address().unwrap();
+        let printed = machine.to_string();
+        let mut lines = printed.lines();
+        let link = lines.find_map(|line| line.trim().strip_prefix("Operators http://"));
+        let path = link.unwrap().strip_prefix(&api.to_string()).unwrap();
+        assert!(path.starts_with("/admin/link/"), "{path}");
+        links.push(path.to_owned());
+        tokio::spawn(machine.serve(std::future::pending()));
+        assert_eq!(request(api, "GET", path, &Value::Null).await.0, 200);
+    }
+    assert_ne!(links[0], links[1]);
+    let without_api = Machine::prepare(cli(&["--backends-only"]), Settings::default());
+    assert!(
+        !without_api
+            .await
+            .unwrap()
+            .to_string()
+            .contains("/admin/link/")
+    );
+}
+
+#[tokio::test]
 async fn codes_leave_through_the_sessions_beside_the_first() {
     let machine = Machine::prepare(cli(&["--sessions=3"]), Settings::default());
     let machine = machine.await.unwrap();

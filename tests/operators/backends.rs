@@ -130,6 +130,9 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         deliveries,
         payments,
         whatsapp_sessions,
+        admins,
+        audit,
+        incidents,
     } = Tables::default();
     for (table, key) in [
         (challenges, "phone"),
@@ -142,6 +145,9 @@ async fn another_dynamodb_and_the_tables_of_a_stack_are_worked_on() {
         (deliveries, "message_id"),
         (payments, "payment_id"),
         (whatsapp_sessions, "name"),
+        (admins, "id"),
+        (audit, "day"),
+        (incidents, "list"),
     ] {
         let attribute = AttributeDefinition::builder()
             .attribute_name(key)

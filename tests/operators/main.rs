@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its assumption does")]
 
 mod act;
+mod admin_link;
 mod backends;
 mod callers;
 mod erase;

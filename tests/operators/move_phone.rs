@@ -230,6 +230,7 @@ async fn a_phone_was_told_whether_or_not_the_delivery_could_be_recorded() {
             phone: &phone,
             served_by: None,
             language: None,
+            request_id: "",
         };
         let deadline = system.backends().clock.now().plus(TOLD_WITHIN);
         let told = changes.tell(&notice, deadline).await;

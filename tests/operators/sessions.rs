@@ -52,9 +52,23 @@ async fn a_session_is_added_listed_changed_and_removed() {
     assert!(text.contains(expected), "{text}");
     assert!(text.starts_with("system  send"), "{text}");
 
+    let set = ["set", "sales", "--weight", "30"];
+    sessions(&system, &set).await.expect("changed");
+    let text = listed(&system).await;
+    assert!(text.contains(" new chats today, weight 30; "), "{text}");
+    for given in ["0", "101"] {
+        let set = ["local", "sessions", "set", "sales", "--weight", given];
+        let refused = <local::cli::Cli as clap::Parser>::try_parse_from(set)
+            .expect_err("a refusal")
+            .to_string();
+        assert!(refused.contains("from 1 to 100"), "{given}: {refused}");
+    }
+
     let set = [
         "set",
         "sales",
+        "--weight",
+        "10",
         "--use",
         "off",
         "--new-chats-per-day",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use local::simulator::SessionOptions;
 use serde_json::json;
+use shared::store::whatsapp_sessions::WhatsAppSessions;
 use tests::{TestSystem, people};
 use tokio::time::advance;
 
@@ -44,6 +45,48 @@ async fn many_notices_drain_through_deliverers_side_by_side_and_each_goes_out_on
     let waited = system.now().since(began);
     // Two a second from each of three sessions.
     assert!(waited < 2 * MINUTE, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_who_was_written_to_is_no_new_chat_and_is_not_looked_up_again() {
+    let system = three_sessions().await;
+    system.watch().await;
+    let look_ups = || system.simulator().calls().count("/user/check");
+    let new_chats = async || {
+        let table = WhatsAppSessions::of(&system.without_faults());
+        let items = ["system", "second", "third"].map(|name| table.read(name));
+        let items = join_all(items).await.into_iter();
+        items
+            .map(|item| item.expect("the store").new_chats_on(system.now()))
+            .sum::<i64>()
+    };
+    for event in ["created", "success"] {
+        let told = post(&system, "INV-1", event, about()).await;
+        assert_eq!(told.status, 200, "{}", told.json);
+        advance(MINUTE).await;
+        assert_eq!((new_chats().await, look_ups()), (1, 1), "{event}");
+    }
+}
+
+/// Whoever asks for codes for a customer without an account moves nothing: what is pretended has written to nobody.
+#[tokio::test(start_paused = true)]
+async fn the_account_that_writes_to_a_customer_stays_whatever_strangers_ask_for() {
+    let system = three_sessions().await;
+    system.watch().await;
+    for number in 1..=12 {
+        let (payment, phone) = (format!("INV-{number}"), people::phone(number));
+        let about = json!({ "phone": phone, "amount": 150_000, "currency": "IDR" });
+        let told = post(&system, &payment, "created", about).await;
+        assert_eq!(told.status, 200, "{}", told.json);
+        let asked = people::sign_in(&system, &phone).await;
+        assert_eq!(asked.status, 200, "{}", asked.json);
+        let told = post(&system, &payment, "success", json!({})).await;
+        assert_eq!(told.status, 200, "{}", told.json);
+        let messages = people::messages(&system, &phone);
+        let sessions: BTreeSet<_> = messages.iter().map(|message| &message.session).collect();
+        assert_eq!((messages.len(), sessions.len()), (2, 1), "{messages:?}");
+        advance(MINUTE).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,8 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
 use shared::sender::{
-    Busy, Content, Delivery, OnceUnknown, Outgoing, PlaceError, Recipient, Sender, message_id,
+    Busy, Cause, Content, Delivery, OnceUnknown, Outgoing, PlaceError, Recipient, Sender,
+    message_id,
 };
 use shared::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use shared::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
@@ -186,6 +187,8 @@ pub fn outgoing(number: u64) -> Outgoing {
         first_contact: false,
         code_asked_at: None,
         once_unknown: OnceUnknown::GoesElsewhere,
+        is_repeat: false,
+        cause: Cause::default(),
     }
 }
 

@@ -82,7 +82,8 @@ async fn send_again(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem
             let sent = app.sign_ups.send(&request, &caller, incoming.now);
             sent.await.map_err(refused)?
         }
-        Purpose::Sso | Purpose::PasswordReset => {
+        // `purpose` names no other one.
+        Purpose::Sso | Purpose::PasswordReset | Purpose::Admin => {
             let request = CodeRequest {
                 purpose,
                 who,
@@ -97,7 +98,9 @@ async fn send_again(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem
 
 fn purpose(field: Option<&str>) -> Result<Purpose, Problem> {
     let name = fields::required(field, "purpose", "MISSING_PURPOSE")?;
+    // The pages of operators send their own.
     Purpose::named(name)
+        .filter(|purpose| *purpose != Purpose::Admin)
         .ok_or_else(|| Problem::bad_request("UNSUPPORTED_PURPOSE", replies::PURPOSE_UNKNOWN))
 }
 

@@ -65,6 +65,17 @@ pub enum Command {
         how: How,
     },
 
+    /// Make a link that signs in to the dashboard once, within ten minutes
+    ///
+    /// For when no code can arrive, or ADMIN_PHONES names nobody. It begins with PUBLIC_BASE_URL. Whoever has it is an operator, so
+    /// it is a secret. The audit keeps that it was made and used.
+    #[command(after_help = WHERE)]
+    AdminLink {
+        /// Where and whether
+        #[command(flatten)]
+        how: How,
+    },
+
     /// Print every message in both languages, with sample values
     Preview(PreviewOptions),
 }
@@ -221,6 +232,7 @@ impl Command {
                 | UsersCommand::MovePhone { how, .. },
             )
             | Self::Keys(KeysCommand::Make { how } | KeysCommand::Rotate { how, .. })
+            | Self::AdminLink { how }
             | Self::BridgeUrl { how, .. }
             | Self::WebhookUrl { how, .. } => how,
             Self::Callers(command) => command.how(),

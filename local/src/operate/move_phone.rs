@@ -154,6 +154,7 @@ async fn notify_both(
             phone,
             served_by,
             language: None,
+            request_id: "",
         };
         let deadline = backends.clock.now().plus(TOLD_WITHIN);
         let told = match changes.tell(&notice, deadline).await {

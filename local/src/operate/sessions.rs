@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, ensure};
 use clap::Subcommand;
 use shared::gateway::{GatewayAddress, SessionToken};
+use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SYSTEM_SESSION, SessionSettings};
@@ -340,7 +341,9 @@ fn facts(listed: &ListedSession, item: &SessionItem, now: Timestamp) -> String {
         let today = item.new_chats_on(now);
         format!(", {today} of {most} new chats today")
     });
-    hook.into_iter().chain(chats).collect()
+    let weight = session.weight;
+    let weight = (weight != Weight::USUAL).then(|| format!(", weight {weight}"));
+    hook.into_iter().chain(chats).chain(weight).collect()
 }
 
 /// How a session was seen last.

@@ -30,6 +30,7 @@ enum Ask {
     Status,
     Qr,
     Users,
+    AddUser,
     Health,
     ShowWebhook,
     SetWebhook,
@@ -49,6 +50,7 @@ impl Ask {
             ("GET", "/session/status") => Self::Status,
             ("GET", "/session/qr") => Self::Qr,
             ("GET", "/admin/users") => Self::Users,
+            ("POST", "/admin/users") => Self::AddUser,
             ("GET", "/health") => Self::Health,
             ("GET", "/webhook") => Self::ShowWebhook,
             ("POST", "/webhook") => Self::SetWebhook,
@@ -75,6 +77,7 @@ impl Simulator {
             Ask::Connect => self.connect(session, &request.body).await,
             Ask::Send => self.send(session, &request.body).await,
             Ask::Users => self.users().await,
+            Ask::AddUser => self.now(|world, now| world.add_user(&request.body, now)),
             Ask::Health => Reply::not_found(),
             Ask::Disconnect | Ask::Logout => self.close(session, ask).await,
             Ask::PairPhone => self.pair(session, &request.body).await,
@@ -92,11 +95,7 @@ impl Simulator {
 
     async fn users(&self) -> Reply {
         self.all_dialled().await;
-        self.now(|world, _| {
-            let profile = world.conditions.profile;
-            let users = world.sessions.iter();
-            Profile::good(users.map(|known| listing::user(profile, known)).collect())
-        })
+        self.now(|world, _| world.users())
     }
 
     /// The health page: the proxy's own, or that of the newer versions.

@@ -20,6 +20,7 @@ pub async fn take(bridge: &Bridge, incoming: &Incoming<'_>) -> Result<Reply, Pro
         body: request.body().as_ref(),
         token: header(request, "x-callback-token"),
         deadline: incoming.caller.deadline,
+        request_id: &incoming.caller.request_id,
     };
     let bridged = bridge.take(webhook, incoming.now).await?;
     let data = match bridged {

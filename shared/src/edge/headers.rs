@@ -20,3 +20,15 @@ pub fn bearer(request: &Request) -> Result<&str, Problem> {
         .filter(|token| !token.is_empty())
         .ok_or_else(Problem::missing_token)
 }
+
+/// The value of the cookie `name`. Nothing when it is missing, or there twice.
+pub(super) fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    // API Gateway hands cookies over apart from the headers; `lambda_http` has put them back into one.
+    let headers = request.headers().get_all("cookie").into_iter();
+    let pairs = headers.filter_map(|header| header.to_str().ok());
+    let pairs = pairs.flat_map(|header| header.split(';'));
+    let values = pairs.filter_map(|pair| pair.trim().split_once('='));
+    let mut found = values.filter(|(key, _)| *key == name);
+    let (_, value) = found.next()?;
+    found.next().is_none().then_some(value)
+}

@@ -97,6 +97,7 @@ impl PaymentDesk {
             idempotency_key: idempotency_key(incoming.request)?,
             first_attempt: first_attempt(incoming.request),
             deadline: incoming.caller.deadline,
+            request_id: &incoming.caller.request_id,
         };
         let taken = self.notices.take(event, sent).await?;
         Ok(reply(&event.payment, &taken))

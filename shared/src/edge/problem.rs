@@ -201,6 +201,15 @@ impl Problem {
         self
     }
 
+    /// Keeps in the log what caused it.
+    #[must_use]
+    pub fn because_of(self, error: &dyn std::error::Error) -> Self {
+        Self {
+            cause: Some(Chain(error).to_string().into()),
+            ..self
+        }
+    }
+
     /// Offers a chat, and says so instead of what was to be said.
     #[must_use]
     pub fn offering(self, chat: Box<ChatOffer>) -> Self {
@@ -245,6 +254,28 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, fault.authenticate());
         }
         response
+    }
+
+    /// The code for the client's program.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The status that it is answered with.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Logs the problem, and says what a page tells a person of it.
+    pub fn told_on_page(&self, language: Language) -> String {
+        self.log();
+        self.message.written(language)
+    }
+
+    /// When to ask again, as the header `Retry-After` says it.
+    pub fn retry_after_header(&self) -> Option<HeaderValue> {
+        let wait = self.retry_after?;
+        Some(HeaderValue::from(seconds_up(wait).max(1)))
     }
 
     /// Writes the one line that a refusal leaves in the log.

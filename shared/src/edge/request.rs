@@ -132,13 +132,20 @@ impl Intake {
         &self,
         incoming: &Incoming<'_>,
     ) -> Result<(Caller, T), Problem> {
-        let caller = match caller::key_on_behalf(incoming.request) {
+        Ok((self.caller(incoming).await?, incoming.json()?))
+    }
+
+    /// Who is counted as the caller.
+    ///
+    /// # Errors
+    /// When a trusted caller names its client wrongly, or the keys of callers cannot be read.
+    pub async fn caller(&self, incoming: &Incoming<'_>) -> Result<Caller, Problem> {
+        match caller::key_on_behalf(incoming.request) {
             Some(key) if self.is_trusted(key, incoming.now).await? => {
-                caller::on_behalf(&incoming.caller, incoming.request)?
+                caller::on_behalf(&incoming.caller, incoming.request)
             }
-            _ => incoming.caller.clone(),
-        };
-        Ok((caller, incoming.json()?))
+            _ => Ok(incoming.caller.clone()),
+        }
     }
 
     /// Whether `key` is that of somebody who may name the client.

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde_json::Value;
 
 /// Browsers use HTTPS alone for two years. They obey this only in a reply that came over HTTPS.
-const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+pub(super) const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// A JSON response that nobody may cache.
 pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {

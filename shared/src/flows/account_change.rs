@@ -15,7 +15,8 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::sender::{
-    self, Content, OnceUnknown, Outcome, Outgoing, PickError, Place, PlaceError, Recipient, Sender,
+    self, Cause, Content, OnceUnknown, Outcome, Outgoing, PickError, Place, PlaceError, Recipient,
+    Sender,
 };
 
 /// The longest that a change waits for its message.
@@ -48,6 +49,8 @@ pub struct Notice<'a> {
     pub served_by: Option<&'a str>,
     /// The language that was asked for. Without one it is that of the phone's country.
     pub language: Option<Language>,
+    /// Lambda's id of the request that made the change; empty where none did.
+    pub request_id: &'a str,
 }
 
 /// What became of the message.
@@ -135,6 +138,8 @@ impl AccountChanges {
             first_contact,
             code_asked_at: None,
             once_unknown: OnceUnknown::GoesElsewhere,
+            is_repeat: false,
+            cause: Cause::request(notice.request_id),
         };
         let delivery = self.sender.deliver(place, outgoing, sent_by).await;
         // The message is out or not, whatever becomes of its record.

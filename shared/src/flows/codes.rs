@@ -57,6 +57,9 @@ mod settle;
 /// The daily caps of countries.
 pub mod country_cap;
 
+/// What would happen if somebody asked for a code.
+pub mod explain;
+
 /// Counting a guess and comparing it.
 pub mod check;
 

@@ -183,7 +183,7 @@ fn word(written: &IncomingMessage, now: Timestamp) -> Option<ChatWord> {
 fn recipient(purpose: Purpose, survey: &Survey) -> Option<Recipient> {
     match (purpose, &survey.user) {
         (Purpose::Signup, None) => Some(Recipient::Applicant),
-        (Purpose::Signup, Some(_)) | (_, None) => None,
+        (Purpose::Signup, Some(_)) | (Purpose::Admin, _) | (_, None) => None,
         (_, Some(_)) => Some(Recipient::User),
     }
 }

@@ -117,6 +117,7 @@ impl PasswordResets {
                 phone: &phone,
                 served_by: served_by.as_deref(),
                 language: request.language,
+                request_id: &caller.request_id,
             };
             self.changes.tell(&notice, caller.deadline).await;
         }

@@ -25,11 +25,19 @@ mod webhook;
 /// Whether a session's messages arrive.
 mod silence;
 
+/// When the incidents of sessions begin and end.
+mod incidents;
+
+/// Who is called when a session needs pairing.
+mod pairing;
+
 pub use self::report::{Found, NeedsHuman, WatchReport, WatchedGateway, WatchedSession};
 pub use self::webhook::WebhookCheck;
 
+use self::incidents::IncidentWatch;
+use self::pairing::PairingCalls;
 use self::silence::Silence;
-use self::webhook::WebhookWatch;
+pub(super) use self::webhook::WebhookWatch;
 
 /// What a run leaves of its time, to report.
 const RESERVE: Duration = Duration::from_secs(2);
@@ -46,6 +54,8 @@ pub struct Watch {
     sender: Sender,
     webhooks: WebhookWatch,
     silence: Silence,
+    incidents: IncidentWatch,
+    calls: PairingCalls,
     meter: Meter,
     clock: Clock,
 }
@@ -57,6 +67,8 @@ impl Watch {
             sender: Sender::new(backends),
             webhooks: WebhookWatch::new(backends),
             silence: Silence::new(backends),
+            incidents: IncidentWatch::new(backends),
+            calls: PairingCalls::new(backends),
             meter: Meter::new(&backends.settings),
             clock: backends.clock.clone(),
         }
@@ -103,7 +115,12 @@ impl Watch {
         let work = Box::pin(self.work(&mut ward, &mut found, ends));
         let _ = tokio::time::timeout(ends.since(began), work).await;
         let now = self.clock.now();
-        WatchedSession::new(&ward, found, began, now)
+        let watched = WatchedSession::new(&ward, found, began, now);
+        tokio::join!(
+            self.incidents.check(&ward, &watched, now),
+            self.calls.check(&ward, &watched, now)
+        );
+        watched
     }
 
     async fn work(&self, ward: &mut Ward, found: &mut Found, ends: Timestamp) {

@@ -1,7 +1,7 @@
 //! What goes to the gateway: one constructor per call, the same for every transport.
 use serde_json::{Value, json};
 
-use super::facts::TextMessage;
+use super::facts::{NEEDED_EVENTS, NewUser, TextMessage};
 use crate::model::phone::Phone;
 
 /// The most bytes of an answer that holds one session's facts.
@@ -47,6 +47,14 @@ impl Call {
         Self::post(
             "/session/connect",
             json!({"Subscribe": WEBHOOK_EVENTS, "Immediate": true}),
+        )
+    }
+
+    /// Opens a session that belongs to somebody else, without waiting: the events that it posts stay as they are.
+    pub fn connect_with(events: &[String]) -> Self {
+        Self::post(
+            "/session/connect",
+            json!({"Subscribe": events, "Immediate": true}),
         )
     }
 
@@ -102,6 +110,18 @@ impl Call {
     /// Every session; needs the admin token.
     pub const fn users() -> Self {
         Self::get("/admin/users").with_long_answer()
+    }
+
+    /// Makes one more session; needs the admin token. It is given the events that every version knows: the oldest takes no list
+    /// with others. Its webhook is set once it has an address.
+    pub fn add_user(user: &NewUser) -> Self {
+        Self::post(
+            "/admin/users",
+            json!({
+                "name": user.name, "token": user.token.expose(), "webhook": "",
+                "events": NEEDED_EVENTS.join(","), "expiration": 0,
+            }),
+        )
     }
 
     const fn get(path: &'static str) -> Self {

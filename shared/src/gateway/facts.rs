@@ -289,6 +289,15 @@ impl fmt::Debug for WebhookSetup {
     }
 }
 
+/// A session that the gateway is asked to make.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Its name.
+    pub name: String,
+    /// Its secret, which whoever asks has drawn.
+    pub token: SessionToken,
+}
+
 /// A session as the gateway's administrator sees it.
 #[derive(Clone, Debug)]
 pub struct GatewayUser {

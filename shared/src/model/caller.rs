@@ -1,5 +1,5 @@
 //! Who asks, and until when an answer is of use.
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::{constant_time, digest};
 
@@ -21,6 +21,19 @@ pub struct Caller {
     pub deadline: Timestamp,
     /// The language of the reply.
     pub language: Language,
+}
+
+impl Caller {
+    /// Whoever has rights on the deployment itself. They come from no address.
+    pub fn with_iam(request_id: &str, deadline: Timestamp) -> Self {
+        Self {
+            address: IpAddr::from(Ipv4Addr::UNSPECIFIED).into(),
+            remote_ip: None,
+            request_id: request_id.to_owned(),
+            deadline,
+            language: Language::English,
+        }
+    }
 }
 
 /// The keys of callers who may say for whom they ask: a backend that calls for its users. Only hashes are kept.

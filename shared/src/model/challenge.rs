@@ -39,9 +39,11 @@ pub struct PhoneState {
     /// When the last message to the phone that the gateway took was asked for. A message that was only pretended, because the
     /// phone has no user, does not count.
     pub taken_at: Option<Timestamp>,
-    /// The WhatsApp session that the last of those messages came from. A contact keeps its sender. Of a phone without a user it
-    /// is the one that the last pretended message would have come from, since a phone that kept none would be known by that.
+    /// The WhatsApp session that the last of those messages came from. A contact keeps its sender.
     pub served_by: Option<String>,
+    /// The one that a message would have come from that was only pretended since then. A phone that kept none would be known
+    /// by that. It has never written to the phone, as far as this tells.
+    pub pretended_by: Option<String>,
     /// The networks that somebody has signed in from, the newest first.
     pub known_networks: Vec<NetworkHash>,
     /// The challenge of each purpose.
@@ -73,6 +75,11 @@ impl PhoneState {
     /// The session that is known to have written to the phone.
     pub fn writer(&self) -> Option<&str> {
         self.taken_at.and(self.served_by.as_deref())
+    }
+
+    /// The session that a message to nobody at the phone is taken to come from, if it has one.
+    pub fn pretender(&self) -> Option<&str> {
+        self.pretended_by.as_deref().or_else(|| self.writer())
     }
 
     /// The send for a purpose that is reserved and has not ended: it is under way, or its request died.

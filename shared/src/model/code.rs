@@ -18,11 +18,13 @@ pub enum Purpose {
     Signup,
     /// Setting a new password.
     PasswordReset,
+    /// Signing in as an operator. No public endpoint sends or takes one.
+    Admin,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 3] = [Self::Sso, Self::Signup, Self::PasswordReset];
+    pub const ALL: [Self; 4] = [Self::Sso, Self::Signup, Self::PasswordReset, Self::Admin];
 
     /// Its name in the store, in logs and in replies.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Sso => "sso",
             Self::Signup => "signup",
             Self::PasswordReset => "password-reset",
+            Self::Admin => "admin",
         }
     }
 
@@ -44,6 +47,11 @@ impl Purpose {
 
     /// Whether a guess counts only with the challenge id that was given to whoever asked for the code.
     pub const fn requires_challenge_id(self) -> bool {
+        matches!(self, Self::Signup | Self::Admin)
+    }
+
+    /// Whether whoever asks again keeps their challenge id, whatever became of it: a registration is found by it.
+    pub const fn keeps_challenge_id(self) -> bool {
         matches!(self, Self::Signup)
     }
 }
@@ -68,12 +76,16 @@ pub enum CodeLength {
 }
 
 impl CodeLength {
-    /// The length of a new code after so many wrong guesses in a row.
-    pub const fn after(failures: i64) -> Self {
-        if failures < FAILURES_SHORT {
-            Self::Six
-        } else {
-            Self::Eight
+    /// The length of a new code for `purpose` after so many wrong guesses in a row.
+    pub const fn new(purpose: Purpose, failures: i64) -> Self {
+        match purpose {
+            Purpose::Admin => Self::Eight,
+            Purpose::Sso | Purpose::Signup | Purpose::PasswordReset
+                if failures < FAILURES_SHORT =>
+            {
+                Self::Six
+            }
+            Purpose::Sso | Purpose::Signup | Purpose::PasswordReset => Self::Eight,
         }
     }
 
@@ -212,17 +224,23 @@ mod tests {
     }
 
     #[test]
-    fn from_the_tenth_wrong_guess_in_a_row_codes_have_eight_digits() {
+    fn codes_of_operators_and_those_after_ten_wrong_guesses_in_a_row_have_eight_digits() {
         let siti = phone("628123456789");
-        for (failures, digits) in [(0, 6), (9, 6), (10, 8), (i64::MAX, 8)] {
+        for (purpose, failures, digits) in [
+            (Purpose::Sso, 0, 6),
+            (Purpose::Sso, 9, 6),
+            (Purpose::Sso, 10, 8),
+            (Purpose::Sso, i64::MAX, 8),
+            (Purpose::Admin, 0, 8),
+        ] {
             let source = CodeSource {
                 nonce: &[9; 16],
-                length: CodeLength::after(failures),
-                purpose: Purpose::Sso,
+                length: CodeLength::new(purpose, failures),
+                purpose,
                 phone: &siti,
             };
             let code = Code::derive(&[7; 32], &source);
-            assert_eq!(code.digits().len(), digits, "{failures}");
+            assert_eq!(code.digits().len(), digits, "{purpose} after {failures}");
         }
     }
 
@@ -239,6 +257,18 @@ mod tests {
             derive(&key, &nonce, Purpose::Sso, &budi),
         ] {
             assert!(!code.matches(&other));
+        }
+    }
+
+    #[test]
+    fn whoever_signs_up_or_is_an_operator_guesses_with_a_challenge_id_only() {
+        for (purpose, required) in [
+            (Purpose::Sso, false),
+            (Purpose::Signup, true),
+            (Purpose::PasswordReset, false),
+            (Purpose::Admin, true),
+        ] {
+            assert_eq!(purpose.requires_challenge_id(), required, "{purpose}");
         }
     }
 

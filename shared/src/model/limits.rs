@@ -194,7 +194,9 @@ impl Places {
         let purpose = self.asker.purpose;
         let all = match purpose {
             Purpose::Signup => policy.messages_per_day,
-            Purpose::Sso | Purpose::PasswordReset => policy.messages_per_day_verified,
+            Purpose::Sso | Purpose::PasswordReset | Purpose::Admin => {
+                policy.messages_per_day_verified
+            }
         };
         // Whoever may sign up has no account yet: what was asked for as if there were one went out to nobody.
         let within: Vec<SendMade> = self
@@ -227,7 +229,7 @@ impl Places {
         // Nobody has signed in with a phone that signs up: what is kept for its owner would be kept for nobody.
         let of_strangers = match self.asker.purpose {
             Purpose::Signup => share.of_all,
-            Purpose::Sso | Purpose::PasswordReset => share.of_strangers,
+            Purpose::Sso | Purpose::PasswordReset | Purpose::Admin => share.of_strangers,
         };
         own.max(nth_last(all, of_strangers))
     }

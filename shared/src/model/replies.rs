@@ -199,6 +199,62 @@ texts! {
         "Rute itu tidak ada. Periksa alamatnya.";
     OTHER_METHOD: "Use {methods} for this path.",
         "Gunakan {methods} untuk alamat ini.";
+    NOT_A_FORM: "Send a form as the body, with `Content-Type: application/x-www-form-urlencoded`.",
+        "Kirim formulir sebagai isi permintaan, dengan `Content-Type: application/x-www-form-urlencoded`.";
+    ANOTHER_SITE: "This form is too old, or does not come from this site. Load the page again and send it once more.",
+        "Formulir ini terlalu lama, atau bukan dari situs ini. Muat ulang halamannya dan kirim sekali lagi.";
+    ADMIN_SIGNED_OUT: "You are not signed in as an operator. Sign in at /admin/login.",
+        "Anda belum masuk sebagai pengelola. Masuk di /admin/login.";
+    ADMIN_LINK_GONE: "This link was used or has expired. Have another one made.",
+        "Tautan ini sudah dipakai atau sudah kedaluwarsa. Minta tautan baru.";
+    ADMIN_SESSIONS: "These are the WhatsApp sessions.",
+        "Ini daftar sesi WhatsApp.";
+    ADMIN_SESSION: "This is the WhatsApp session.",
+        "Ini sesi WhatsApp tersebut.";
+    ADMIN_QR: "Scan the code with the phone of the account. It is another one every 20 seconds.",
+        "Pindai kode ini dengan ponsel akun tersebut. Kode berganti setiap 20 detik.";
+    ADMIN_OUTBOX: "These are the payment notices.",
+        "Ini daftar pemberitahuan pembayaran.";
+    ADMIN_INCIDENTS: "These are the times when messages could not be sent.",
+        "Ini saat-saat ketika pesan tidak dapat dikirim.";
+    ADMIN_DELIVERIES: "These are the messages.",
+        "Ini daftar pesan.";
+    ADMIN_EXPLAINED: "This is what would happen now. Nothing was sent.",
+        "Ini yang akan terjadi sekarang. Tidak ada yang dikirim.";
+    ADMIN_PERSON: "This is the user of the phone, with their logins.",
+        "Ini pengguna nomor tersebut, dengan sesi masuknya.";
+    ADMIN_DONE: "Done.",
+        "Selesai.";
+    ADMIN_NOT_THERE: "There is nothing of that name. It may be gone.",
+        "Tidak ada yang bernama itu. Mungkin sudah tidak ada.";
+    ADMIN_PROOF_NEEDED: "Prove again that it is you, at /admin/login, and repeat this within ten minutes.",
+        "Buktikan sekali lagi bahwa ini Anda, di /admin/login, lalu ulangi dalam sepuluh menit.";
+    ADMIN_NOT_OURS: "This session is a customer's. That can be done only with sessions of this system.",
+        "Sesi ini milik pelanggan. Tindakan itu hanya untuk sesi milik sistem ini.";
+    ADMIN_IN_SETTINGS: "This session is the one of `WHATSAPP_USER_TOKEN`: change the setting instead.",
+        "Sesi ini adalah sesi dari `WHATSAPP_USER_TOKEN`: ubah pengaturannya.";
+    ADMIN_NAME_TAKEN: "No session can be added under this name. Give another one: 1 to 32 letters, digits, `_` or `-`.",
+        "Sesi tidak dapat ditambahkan dengan nama ini. Beri nama lain: 1 sampai 32 huruf, angka, `_` atau `-`.";
+    ADMIN_NO_TOKEN: "Set `WHATSAPP_ADMIN_TOKEN` first: without it the gateway lets nobody do that.",
+        "Atur `WHATSAPP_ADMIN_TOKEN` dahulu: tanpa itu gateway tidak mengizinkannya.";
+    ADMIN_NO_ADDRESS: "Set `PUBLIC_BASE_URL` first: nobody knows where the webhooks should go.",
+        "Atur `PUBLIC_BASE_URL` dahulu: alamat tujuan webhook belum diketahui.";
+    ADMIN_TOO_SOON: "It was told to connect a few seconds ago. Give that a moment, then try again.",
+        "Sesi ini baru saja diminta tersambung. Tunggu sebentar, lalu coba lagi.";
+    ADMIN_WAITS_FOR_SCAN: "It waits for a scan, or is logging in: told to disconnect now, some gateways hang for minutes. Scan its code, or leave it, and it closes by itself.",
+        "Sesi ini menunggu pemindaian, atau sedang masuk: bila diputuskan sekarang, sebagian gateway macet beberapa menit. Pindai kodenya, atau biarkan, dan sesi menutup sendiri.";
+    ADMIN_GATEWAY_REFUSED: "The gateway did not do it. Look at the state of the session, and at the log.",
+        "Gateway tidak melakukannya. Periksa keadaan sesi, dan lognya.";
+    ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",
+        "Pemberitahuan ini sedang dikirim, atau sudah berakhir. Periksa lagi.";
+    ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id. Check it, and type it again.",
+        "Itu bukan nomor telepon maupun ID. Periksa, lalu ketik lagi.";
+    ADMIN_NOT_CONFIRMED: "The number that you typed is another one. Nothing was erased.",
+        "Nomor yang Anda ketik berbeda. Tidak ada yang dihapus.";
+    ADMIN_NOT_DONE: "That was not done. Try again.",
+        "Tindakan itu tidak dilakukan. Coba lagi.";
+    ADMIN_FIELD_WRONG: "`{field}` is missing, or is nothing that it can be.",
+        "`{field}` tidak ada, atau nilainya tidak mungkin.";
     NAME_EMPTY: "Tell your name.",
         "Isi nama Anda.";
     NAME_TOO_LONG: "Shorten the name to 100 characters.",

@@ -139,6 +139,8 @@ const fn template(purpose: Purpose, language: Language) -> &'static str {
             include_str!("texts/password-reset.id.txt")
         }
         (Purpose::PasswordReset, Language::English) => include_str!("texts/password-reset.en.txt"),
+        (Purpose::Admin, Language::Indonesian) => include_str!("texts/admin.id.txt"),
+        (Purpose::Admin, Language::English) => include_str!("texts/admin.en.txt"),
     }
 }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
 
+use crate::gateway::chat::ChatHook;
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use crate::model::admin::AdminPhones;
 use crate::model::bridge::Secret;
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::CaptchaSettings;
@@ -13,6 +15,7 @@ use crate::model::country::CountryCaps;
 use crate::model::limits::{DAY, Policy};
 use crate::model::test_numbers::TestNumbers;
 use crate::model::texts::Brand;
+use crate::model::weight::Weight;
 
 /// Environment variables, read one by one.
 pub mod vars;
@@ -43,6 +46,12 @@ pub struct Tables {
     pub deliveries: String,
     /// The payments and their notices.
     pub payments: String,
+    /// The logins of operators, and the links that open one.
+    pub admins: String,
+    /// What operators did.
+    pub audit: String,
+    /// Each time messages could not be sent from a session.
+    pub incidents: String,
 }
 
 impl Default for Tables {
@@ -58,13 +67,16 @@ impl Default for Tables {
             whatsapp_sessions: "WhatsAppSessionsTable".into(),
             deliveries: "DeliveriesTable".into(),
             payments: "PaymentsTable".into(),
+            admins: "AdminsTable".into(),
+            audit: "AuditTable".into(),
+            incidents: "IncidentsTable".into(),
         }
     }
 }
 
 impl Tables {
     /// The names of all tables, to change each.
-    pub fn names_mut(&mut self) -> [&mut String; 10] {
+    pub fn names_mut(&mut self) -> [&mut String; 13] {
         // Without `..`, so that a table more does not compile before it is listed here.
         let Self {
             challenges,
@@ -77,6 +89,9 @@ impl Tables {
             whatsapp_sessions,
             deliveries,
             payments,
+            admins,
+            audit,
+            incidents,
         } = self;
         [
             challenges,
@@ -89,6 +104,9 @@ impl Tables {
             whatsapp_sessions,
             deliveries,
             payments,
+            admins,
+            audit,
+            incidents,
         ]
     }
 }
@@ -110,10 +128,12 @@ pub struct SessionSettings {
     pub restart_url: Option<RestartUrl>,
     /// How many people it may write to for the first time on one day, when that is limited.
     pub new_chats_per_day: Option<u32>,
+    /// Its share of new recipients.
+    pub weight: Weight,
 }
 
 impl SessionSettings {
-    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats.
+    /// A session on the gateway of `WHATSAPP_SERVER_API`, without a limit of new chats, and with the usual share.
     pub fn new(name: impl Into<String>, token: SessionToken) -> Self {
         Self {
             name: name.into(),
@@ -121,6 +141,7 @@ impl SessionSettings {
             gateway: None,
             restart_url: None,
             new_chats_per_day: None,
+            weight: Weight::USUAL,
         }
     }
 }
@@ -166,6 +187,11 @@ pub struct Settings {
     /// An address that restarts the gateway of `WHATSAPP_SERVER_API` when it is posted to: `GATEWAY_RESTART_URL`. Asked only when nothing else can
     /// help, at most every ten minutes and three times a day.
     pub restart_url: Option<RestartUrl>,
+    /// The chat that gets a link when a session needs pairing: `PAIRING_WEBHOOK_URL`.
+    pub pairing_hook: Option<ChatHook>,
+    /// What opens the list of all sessions of the gateway, customers' with ours, and lets one more be made:
+    /// `WHATSAPP_ADMIN_TOKEN`. Only operators' pages use it; without it they show our own sessions.
+    pub gateway_admin_token: Option<SessionToken>,
     /// The key that the gateway signs its webhooks with: `WHATSAPP_WEBHOOK_HMAC_KEY`. With it a webhook without its signature is
     /// refused; without it only the address tells who may post. The versions A and B sign nothing.
     pub webhook_key: Option<WebhookKey>,
@@ -204,6 +230,8 @@ pub struct Settings {
     /// Callers who may say for whom they ask: `TRUSTED_CALLER_KEYS`, the SHA-256 of each key as hex, separated by commas.
     /// While a key is exchanged both are listed.
     pub trusted_callers: TrustedCallers,
+    /// The operators who may sign in to the dashboard with a code: `ADMIN_PHONES`, separated by commas. None of them has a fixed code.
+    pub admins: AdminPhones,
     /// Where this API is for others: `PUBLIC_BASE_URL`. Nothing when only API Gateway knows.
     pub public_base_url: Option<String>,
     /// The `iss` of access tokens: `TOKEN_ISSUER`, or else `PUBLIC_BASE_URL`, so that whoever has a token finds its keys.
@@ -237,6 +265,8 @@ impl Default for Settings {
             gateway_url: None,
             gateway_ca_pem: None,
             restart_url: None,
+            pairing_hook: None,
+            gateway_admin_token: None,
             webhook_key: None,
             check_first_contact: true,
             restricted_retry: Duration::from_secs(6 * 60 * 60),
@@ -250,6 +280,7 @@ impl Default for Settings {
             test_numbers: TestNumbers::default(),
             captcha: None,
             trusted_callers: TrustedCallers::default(),
+            admins: AdminPhones::default(),
             public_base_url: None,
             token_issuer: "whatsapp-auth".into(),
             token_audience: "whatsapp-auth".into(),

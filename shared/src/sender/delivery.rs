@@ -6,8 +6,9 @@ use crate::model::phone::Phone;
 use crate::model::texts::MessageBody;
 use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
-use crate::store::deliveries::DeliveryItem;
+use crate::store::deliveries::{Cause, DeliveryItem};
 use crate::store::whatsapp_sessions::SeenState;
+use crate::store::whatsapp_sessions::incident::MissedMessage;
 use crate::store::whatsapp_sessions::sends::SendRecord;
 
 /// One message to send.
@@ -27,6 +28,10 @@ pub struct Outgoing {
     pub code_asked_at: Option<Timestamp>,
     /// What is done once nobody knows whether it was sent.
     pub once_unknown: OnceUnknown,
+    /// Whether it was tried before, so that an incident counts it no more.
+    pub is_repeat: bool,
+    /// What made it go out.
+    pub cause: Cause,
 }
 
 /// What is done with a message once nobody knows whether it was sent.
@@ -52,6 +57,8 @@ pub(super) struct Shown {
     pub(super) seen_again: Option<SeenState>,
     /// Whether WhatsApp refused it as one to somebody new, or would have.
     pub(super) refused_as_new: bool,
+    /// Whether the message has found the session unusable.
+    pub(super) was_unusable: bool,
 }
 
 /// What the recipient reads.
@@ -76,6 +83,8 @@ pub struct Delivery {
     pub purpose: &'static str,
     /// The recipient.
     pub phone: Phone,
+    /// What made it go out.
+    pub cause: Cause,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
@@ -92,6 +101,8 @@ pub struct Delivery {
     pub refused_by_whatsapp: bool,
     /// It was made for an account that does not exist.
     pub(super) to_nobody: bool,
+    /// What counts in the incident of the session that should have sent it, if that could not at once.
+    pub(super) missed: Option<MissedMessage>,
     /// What it has shown about each session that it was tried on.
     pub(super) shown: Vec<Shown>,
 }
@@ -166,7 +177,8 @@ impl Delivery {
         DeliveryItem {
             message_id: &self.message_id,
             purpose: self.purpose,
-            phone: self.phone.to_string(),
+            phone: &self.phone,
+            cause: &self.cause,
             session: &self.session,
             tried: self.tried(),
             outcome: if self.to_nobody {

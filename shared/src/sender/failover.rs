@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::act::{self, Aftermath};
 use super::delivery::{Content, Delivery, Effort, OnceUnknown, Outgoing, StepTaken};
 use super::finish::{self, End};
+use super::missed::{self, Countable};
 use super::outcome::{Outcome, Reason};
 use super::pool::{Candidate, Choice};
 use super::queue::{self, Place, Taken, Wanted};
@@ -34,8 +35,10 @@ pub(super) async fn deliver(
         message,
         deadline,
     };
+    let countable = Countable::of(&relay.message, &place);
     let ends = relay.run(place).await;
-    let delivery = relay.delivery(ends, started);
+    let mut delivery = relay.delivery(ends, started);
+    delivery.missed = missed::missed(&delivery, countable.as_ref());
     finish::log(&delivery);
     delivery
 }
@@ -212,6 +215,7 @@ impl<'a> Relay<'a> {
             phone,
             content,
             code_asked_at,
+            cause,
             ..
         } = self.message;
         Delivery {
@@ -222,6 +226,7 @@ impl<'a> Relay<'a> {
             message_id,
             purpose,
             phone,
+            cause,
             started,
             ended: self.services.clock.now(),
             code_asked_at,
@@ -229,6 +234,7 @@ impl<'a> Relay<'a> {
             retry_after: speaking.and_then(|end| end.retry_after),
             refused_by_whatsapp: ends.iter().any(End::is_of_whatsapp),
             to_nobody: matches!(content, Content::Nobody),
+            missed: None,
             steps: story(&ends),
             shown: ends.into_iter().map(|end| end.shown).collect(),
         }

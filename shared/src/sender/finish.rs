@@ -47,6 +47,7 @@ impl Run<'_> {
         };
         let new_state = self.new_state(outcome, reader, now);
         let refused_as_new = self.is_refused_as_new(outcome, reader);
+        let is_of_the_session = outcome.reason().is_some_and(Reason::is_of_the_session);
         End {
             outcome,
             retry_after: retry_after(outcome, self.retry_after),
@@ -54,6 +55,7 @@ impl Run<'_> {
                 new_state,
                 seen_again: self.seen_again(outcome, reader, now),
                 refused_as_new,
+                was_unusable: self.was_unusable || is_of_the_session && !refused_as_new,
                 session: self.place.session,
                 send_record,
                 rest_of_place,
@@ -132,6 +134,7 @@ impl Run<'_> {
         let refused = end == SendEnd::Restricted && !is_known;
         Some(SendRecord {
             recent,
+            served_at: self.place.contact.is_of_its_user().then_some(now),
             refused_as_new_after: refused.then_some(send.took),
             taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
             taken,
@@ -199,7 +202,8 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 enum Reader {
     /// Somebody that this system may never have written to.
     NewContact,
-    /// A user that no session is known to have written to, or somebody who wrote first.
+    /// A user that no session is known to have written to, somebody who wrote first, or whoever signs up with a phone that took
+    /// messages before.
     Unserved,
     /// Somebody that took messages before.
     Contact,
@@ -213,7 +217,9 @@ impl Reader {
             (Content::Nobody, _) => Self::Nobody,
             (Content::Text(_), _) if run.is_pretended => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
-            (Content::Text(_), Contact::Unserved | Contact::WroteFirst) => Self::Unserved,
+            (Content::Text(_), Contact::Unserved | Contact::WroteFirst | Contact::Applicant) => {
+                Self::Unserved
+            }
             (Content::Text(_), Contact::Known) => Self::Contact,
         }
     }
@@ -259,8 +265,8 @@ fn state_after_contact(outcome: Outcome, before: Option<SessionState>) -> Option
     }
 }
 
-/// The state that a message to a user shows whom no session is known to have written to, or to somebody who wrote first: refused,
-/// it shows what one to a new contact does, and otherwise what one to a contact does.
+/// The state that a message to a user shows whom no session is known to have written to, to somebody who wrote first, or to
+/// whoever signs up once more: refused, it shows what one to a new contact does, and otherwise what one to a contact does.
 fn state_after_unserved(outcome: Outcome, before: Option<SessionState>) -> Option<SessionState> {
     match outcome {
         Outcome::NotSent(Reason::Restricted) => Some(refused_as_new(before)),

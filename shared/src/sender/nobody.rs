@@ -48,8 +48,8 @@ fn failure_of(end: SendEnd) -> Option<Outcome> {
 }
 
 /// Whether messages to nobody may end like `send`, or take its time. They stand for messages to users: what WhatsApp says
-/// to a first contact, or to somebody who opened a chat, which anybody can ask for, says nothing about those, and it takes longer. What it refuses to the contact
-/// of another session it says to those only, see [`Run::refusal_as_new`].
+/// to a first contact, to whoever signs up, or to somebody who opened a chat, which anybody can ask for, says nothing about
+/// those, and it takes longer. What it refuses to the contact of another session it says to those only, see [`Run::refusal_as_new`].
 pub(super) fn speaks_for_others(
     send: &RecentSend,
     contact: Contact,
@@ -58,8 +58,8 @@ pub(super) fn speaks_for_others(
     let enough_taken =
         recent.len() >= REMEMBERED && recent.iter().all(|send| send.end == SendEnd::Taken);
     match send.end {
-        SendEnd::Restricted => matches!(contact, Contact::Known | Contact::Unserved),
-        SendEnd::Rejected => !matches!(contact, Contact::New | Contact::WroteFirst),
+        SendEnd::Restricted => contact.is_of_its_user(),
+        SendEnd::Rejected => !contact.is_of_anybody(),
         SendEnd::Taken => !(contact == Contact::New && enough_taken),
         _ => true,
     }

@@ -83,6 +83,19 @@ impl Reason {
         !matches!(self, Self::NotOnWhatsApp | Self::WrongRecipient)
     }
 
+    /// Whether it says that the session could not send, whoever the message was for.
+    pub const fn is_of_the_session(self) -> bool {
+        matches!(
+            self,
+            Self::SessionDown
+                | Self::NeedsPairing
+                | Self::NeedsRestart
+                | Self::Restricted
+                | Self::Misconfigured
+                | Self::GatewayUnreachable
+        )
+    }
+
     /// The word for it in the store and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {

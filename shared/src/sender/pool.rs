@@ -1,8 +1,8 @@
 //! The sessions that this deployment may send from, and in which order a recipient gets them.
 //!
 //! A contact keeps its sender: first comes the session that served the phone before, then the others as their names and the
-//! phone are hashed together, so that the load spreads and each phone has an order of its own. Of these, the fittest are
-//! taken first.
+//! phone are hashed together, so that the load spreads and each phone has an order of its own. A session with a larger weight
+//! comes first for more phones. Of these, the fittest are taken first.
 //!
 //! For codes that hash has a key, and a phone without an account keeps its session as well. Otherwise whoever waits in the queue
 //! of another session than the names say would be known to have an account.
@@ -15,6 +15,7 @@ use aws_lc_rs::hmac;
 use super::delivery::Delivery;
 use super::rank::{Contact, Rank, Urgency, rank};
 use crate::model::phone::Phone;
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
 use crate::store::StoreError;
@@ -23,6 +24,9 @@ use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 /// How many sessions are looked at before the others.
 pub(super) const CANDIDATES: usize = 2;
+
+/// How many more are looked at for one that has users, when none of the first has any.
+pub(super) const LOOKED_AT_FOR_NOBODY: usize = 8;
 
 /// The configured sessions, and those of the list.
 #[derive(Clone, Debug)]
@@ -119,6 +123,8 @@ pub struct Recipient<'a> {
     pub order_key: &'a [u8],
     /// The session that served the phone before, where that is known. For nobody, the one that would have.
     pub served_by: Option<&'a str>,
+    /// Whether the person signs up: anybody can do that with any phone.
+    pub signs_up: bool,
     /// Whether no session is known to have written to the phone, whose person signs up.
     pub first_contact: bool,
     /// Whether none is known to, although the person does not sign up: a user of another system.
@@ -138,6 +144,7 @@ impl<'a> Recipient<'a> {
             phone,
             order_key: &[],
             served_by: None,
+            signs_up: false,
             first_contact: false,
             unserved: false,
             wrote_first: false,
@@ -165,7 +172,9 @@ impl<'a> Recipient<'a> {
             _ if self.wrote_first => Contact::WroteFirst,
             _ if self.first_contact => Contact::New,
             _ if self.unserved => Contact::Unserved,
+            Some(served_by) if served_by != name && self.signs_up => Contact::New,
             Some(served_by) if served_by != name => Contact::OfAnother,
+            Some(_) if self.signs_up => Contact::Applicant,
             Some(_) | None => Contact::Known,
         }
     }
@@ -175,20 +184,38 @@ impl<'a> Recipient<'a> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.order_key);
         let place = |session: &SessionSettings| {
             let is = |name: Option<&str>| name == Some(session.name.as_str());
-            let weight = weight(&key, &session.name, self.phone);
-            (is(self.silent), !is(self.served_by), weight)
+            let turn = turn(draw(&key, &session.name, self.phone), session.weight);
+            (is(self.silent), !is(self.served_by), turn)
         };
         sessions.sort_by_cached_key(place);
         sessions
     }
 }
 
-/// Rendezvous hashing: each phone has its own order of the sessions, and one that comes or goes changes no other's place.
-fn weight(key: &hmac::Key, name: &str, phone: &Phone) -> [u8; 8] {
+/// What a session draws for a phone: the same number each time, and each number as likely as any other.
+fn draw(key: &hmac::Key, name: &str, phone: &Phone) -> u64 {
     let place = format!("session-order\n{name}\n{}", phone.digits());
-    let mut weight = [0; 8];
-    weight.copy_from_slice(&hmac::sign(key, place.as_bytes()).as_ref()[..8]);
-    weight
+    let mut drawn = [0; 8];
+    drawn.copy_from_slice(&hmac::sign(key, place.as_bytes()).as_ref()[..8]);
+    u64::from_be_bytes(drawn)
+}
+
+/// Weighted rendezvous hashing: each phone has its own order of the sessions, the smallest turn first. A session that comes, goes
+/// or gets another weight changes no other's place beside the rest.
+///
+/// With `u` drawn from 0 to 1, `-ln(1 - u) / weight` is an exponential variable whose rate is the weight, and of such variables
+/// each is the smallest as often as its rate is in their sum. It only falls when the weight is raised, so no phone leaves a session
+/// that got heavier. With equal weights the order is that of the drawn numbers.
+///
+/// Source: the logarithmic method of C. Schindelhauer and G. Schomaker, Weighted Distributed Hash Tables, SPAA 2005; as
+/// rendezvous hashing in J. Resch, New Hashing Algorithms for Data Storage, Storage Developer Conference 2015.
+fn turn(drawn: u64, weight: Weight) -> u64 {
+    // As many bits as a float keeps, so that `u` is below 1.
+    const BITS: u32 = f64::MANTISSA_DIGITS;
+    let u = (drawn >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64;
+    let turn = -(-u).ln_1p() / f64::from(weight.get());
+    // The bits of floats that are not negative are in the order of the floats. Zero may be -0.
+    turn.abs().to_bits()
 }
 
 /// One session for a recipient, of which nothing was read yet.
@@ -209,6 +236,8 @@ pub(super) struct Choice {
     pub(super) contact: Contact,
     /// As in [`Candidate`].
     pub(super) new_chats_max: Option<u32>,
+    /// Whether it is the first in the recipient's order, however fit it is.
+    pub(super) comes_first: bool,
 }
 
 impl Choice {
@@ -237,6 +266,19 @@ impl Choice {
             item,
             contact,
             new_chats_max,
+            comes_first: false,
+        }
+    }
+
+    pub(super) fn explained(&self, recipient: &Recipient<'_>) -> SessionForPhone {
+        let name = self.session.name.as_str();
+        SessionForPhone {
+            name: name.to_owned(),
+            rank: self.rank,
+            contact: self.contact,
+            served_before: recipient.served_by == Some(name),
+            is_silent: recipient.silent == Some(name),
+            state: self.item.seen.map(|seen| seen.state),
         }
     }
 
@@ -247,7 +289,7 @@ impl Choice {
             Rank::Closed => state.is_some_and(|state| {
                 matches!(state, SessionState::Usable | SessionState::ColdLocked)
             }),
-            _ => self.contact == Contact::New && state == Some(SessionState::ColdLocked),
+            _ => self.contact.signs_up() && state == Some(SessionState::ColdLocked),
         }
     }
 
@@ -258,6 +300,30 @@ impl Choice {
             session: self.session.name.clone(),
             number,
         })
+    }
+}
+
+/// One session for a recipient, for whoever explains what would be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionForPhone {
+    /// Its name.
+    pub name: String,
+    /// How fit it is for a message to the recipient.
+    pub rank: Rank,
+    /// How well it knows the recipient.
+    pub contact: Contact,
+    /// Whether it served the recipient before.
+    pub served_before: bool,
+    /// Whether its last message to the recipient seems not to have arrived, so that it comes after the others.
+    pub is_silent: bool,
+    /// The state in which it was last seen.
+    pub state: Option<SessionState>,
+}
+
+impl SessionForPhone {
+    /// Whether a message to the recipient may be tried on it.
+    pub fn is_open(&self) -> bool {
+        self.rank != Rank::Closed
     }
 }
 
@@ -296,10 +362,9 @@ pub enum PickError {
 
 impl Picked {
     /// The best of `choices`, which are in the recipient's order, and the others behind it.
-    pub(super) fn new(choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
-        if choices.is_empty() {
-            return Err(PickError::NoSession);
-        }
+    pub(super) fn new(mut choices: Vec<Choice>, unread: &[Candidate]) -> Result<Self, PickError> {
+        let first = choices.first_mut().ok_or(PickError::NoSession)?;
+        first.comes_first = true;
         let (closed, mut open): (Vec<_>, Vec<_>) = choices
             .into_iter()
             .partition(|choice| choice.rank == Rank::Closed);
@@ -430,7 +495,85 @@ mod tests {
         );
     }
 
+    /// The session that a new phone gets, where the sessions weigh as much.
+    fn first(number: u64, weighed: &[(&str, i64)]) -> String {
+        let session = |(name, weight): &(&str, i64)| SessionSettings {
+            weight: Weight::new(*weight).expect("a weight"),
+            ..SessionSettings::new(*name, SessionToken::new(*name))
+        };
+        let sessions = weighed.iter().map(session).collect();
+        let phone = phone(number);
+        Recipient::of(&phone).order(sessions).remove(0).name
+    }
+
+    #[test]
+    fn each_session_gets_its_share_of_new_phones() {
+        let weighed = [("a", 1), ("b", 10), ("c", 29)];
+        let mut served = BTreeMap::new();
+        for number in 0..8_000 {
+            *served.entry(first(number, &weighed)).or_insert(0_i64) += 1;
+        }
+        for (name, weight) in weighed {
+            let (got, share) = (served[name], 200 * weight);
+            assert!(
+                (got - share).abs() < 60 + share / 20,
+                "{name}: {got}, not {share}"
+            );
+        }
+    }
+
+    #[test]
+    fn equal_weights_change_no_order() {
+        for number in 0..500 {
+            let at = |weight| first(number, &[("a", weight), ("b", weight), ("c", weight)]);
+            assert_eq!(at(1), at(10), "{number}");
+            assert_eq!(at(100), at(10), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_and_the_largest_draw_have_a_turn() {
+        let turns = |weight| [0, u64::MAX / 2, u64::MAX].map(|drawn| turn(drawn, weight));
+        for weight in [Weight::LEAST, Weight::USUAL, Weight::MOST] {
+            let turns = turns(weight);
+            assert!(turns.is_sorted() && turns[0] == 0, "{weight}: {turns:?}");
+            assert!(f64::from_bits(turns[2]).is_finite(), "{weight}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn another_weight_moves_only_phones_to_or_from_its_session(
+            number in 0_u64..90_000_000,
+            weights in [1_i64..=100, 1..=100, 1..=100],
+            other in 1_i64..=100,
+        ) {
+            let [a, b, c] = weights;
+            let before = first(number, &[("a", a), ("b", b), ("c", c)]);
+            let after = first(number, &[("a", a), ("b", b), ("c", other)]);
+            if after != before {
+                let moved = if other > c { (&after, other) } else { (&before, c) };
+                prop_assert_eq!(moved.0, "c", "{} to {}", c, other);
+                prop_assert!(other != c);
+            }
+        }
+
+        #[test]
+        fn a_phone_that_has_a_session_stays_whatever_it_weighs(
+            number in 0_u64..90_000_000,
+            weights in [1_i64..=100, 1..=100],
+        ) {
+            let phone = phone(number);
+            let mut sessions = sessions(&["a", "b"]);
+            for (session, weight) in sessions.iter_mut().zip(weights) {
+                session.weight = Weight::new(weight).expect("a weight");
+            }
+            for name in ["a", "b"] {
+                let recipient = Recipient { served_by: Some(name), ..Recipient::of(&phone) };
+                prop_assert_eq!(&recipient.order(sessions.clone())[0].name, name);
+            }
+        }
+
         #[test]
         fn a_session_that_goes_moves_nobody_else(number in 0_u64..90_000_000) {
             let phone = phone(number);

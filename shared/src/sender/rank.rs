@@ -21,16 +21,48 @@ pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
 pub enum Contact {
     /// It has written to the recipient before, as far as is known.
     Known,
-    /// Another session has written to the recipient. WhatsApp may take this one's message for one to somebody new. It is not
-    /// ranked apart: for whoever that other session cannot serve, this one is what is left.
+    /// Another session has written to the recipient, who does not sign up. WhatsApp may take this one's message for one to
+    /// somebody new. It is not ranked apart: for whoever that other session cannot serve, this one is what is left.
     OfAnother,
     /// No session is known to have written to the recipient, who does not sign up: a user of another system. To rank it apart
     /// would tell, since a phone without an account has a session of its own.
     Unserved,
     /// The recipient has just written to it, whether or not it knew them before. WhatsApp may refuse the answer all the same.
     WroteFirst,
-    /// No session ever wrote to the recipient, who signs up.
+    /// It has written to the recipient before, who signs up. What WhatsApp says to those says nothing about users: anybody can
+    /// ask for it.
+    Applicant,
+    /// It never wrote to the recipient, who signs up.
     New,
+}
+
+impl Contact {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::OfAnother => "of_another",
+            Self::Unserved => "unserved",
+            Self::WroteFirst => "wrote_first",
+            Self::Applicant => "applicant",
+            Self::New => "new",
+        }
+    }
+
+    /// Whether it is to a user whose session this is, as far as is known.
+    pub const fn is_of_its_user(self) -> bool {
+        matches!(self, Self::Known | Self::Unserved)
+    }
+
+    /// Whether anybody can have such a message sent. What WhatsApp says to it says nothing about users.
+    pub const fn is_of_anybody(self) -> bool {
+        matches!(self, Self::New | Self::Applicant | Self::WroteFirst)
+    }
+
+    /// Whether it is to somebody who signs up, and has not just written.
+    pub const fn signs_up(self) -> bool {
+        matches!(self, Self::New | Self::Applicant)
+    }
 }
 
 /// How fit a session is. The first is the best.
@@ -54,6 +86,19 @@ pub enum Rank {
 }
 
 impl Rank {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Trial => "trial",
+            Self::Doubtful => "doubtful",
+            Self::Mute => "mute",
+            Self::Recovering => "recovering",
+            Self::NeedsHuman => "needs_human",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether it is worth a send without a recovery.
     pub fn may_send(self) -> bool {
         self <= Self::Mute
@@ -105,7 +150,7 @@ pub fn rank(
     };
     if is_refused(item, contact) {
         return match while_restricted(item, seen, now) {
-            Rank::NeedsHuman if contact == Contact::New && was_tried(item, now) => Rank::Closed,
+            Rank::NeedsHuman if contact.signs_up() && was_tried(item, now) => Rank::Closed,
             rank => rank,
         };
     }
@@ -142,13 +187,13 @@ pub fn rank(
 pub fn is_refused(item: &SessionItem, contact: Contact) -> bool {
     match item.seen.map(|seen| seen.state) {
         Some(SessionState::Restricted) => true,
-        Some(SessionState::ColdLocked) => contact == Contact::New,
+        Some(SessionState::ColdLocked) => contact.signs_up(),
         _ => false,
     }
 }
 
 fn was_tried(item: &SessionItem, now: Timestamp) -> bool {
-    let tried = item.tried_at;
+    let tried = item.tried_by_others_at;
     tried.is_some_and(|at| now.since(at) < TRIAL_PAUSE)
 }
 
@@ -270,7 +315,7 @@ mod tests {
                 (Some(-60_000), Rank::NeedsHuman),
             ] {
                 let item = SessionItem {
-                    tried_at: tried_at.map(at),
+                    tried_by_others_at: tried_at.map(at),
                     ..known(state, -90_000, -50)
                 };
                 let rank = rank_of(&item, Contact::New);
@@ -278,7 +323,7 @@ mod tests {
             }
         }
         let tried = SessionItem {
-            tried_at: Some(at(-1)),
+            tried_by_others_at: Some(at(-1)),
             ..known(SessionState::ColdLocked, -90_000, -50)
         };
         assert_eq!(rank_of(&tried, Contact::Unserved), Rank::Usable);

@@ -10,6 +10,7 @@ use super::queue::Place;
 use super::run::{Run, SEND_ROOM};
 use super::services::Services;
 use super::spacing;
+use crate::gateway::GatewayError;
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
@@ -30,7 +31,7 @@ mod connect;
 
 use self::connect::Cure;
 use self::look::LOOK_EVERY;
-use self::recovery::{Patient, Recovery};
+use self::recovery::{Asker, Patient, Recovery};
 
 pub use self::repair::Repair;
 
@@ -118,6 +119,42 @@ pub(super) async fn reset(run: &mut Run<'_>, suspect: SessionItem) {
         Ok(Ok(_)) | Err(_) => {}
         Ok(Err(error)) => run.store_failed(&error),
     }
+}
+
+/// What came of a connect that a person wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandConnect {
+    /// The gateway was told to, and this is its answer.
+    Told(Result<(), GatewayError>),
+    /// Somebody has connected it a moment ago, or its gateway takes no connect yet: possible from then on.
+    NotBefore(Timestamp),
+}
+
+/// Connects the session of `place` for a person, under the same right as everybody, so that no two clients come of it.
+pub(super) async fn connect_by_hand(
+    services: &Services,
+    place: &mut Place,
+    until: Timestamp,
+) -> Result<HandConnect, StoreError> {
+    let mut steps = Vec::new();
+    let patient = Patient {
+        services,
+        place,
+        message_id: None,
+        steps: &mut steps,
+    };
+    let mut recovery = Recovery::new(patient, until, COMMAND_MAX);
+    recovery.item = recovery.patient.place.item.clone();
+    recovery.asker = Asker::Person;
+    recovery.connect(Cure::Connect).await?;
+    let (gateway_opens, now) = (recovery.gateway.connect_after, recovery.patient.now());
+    Ok(match recovery.connect_answer {
+        Some(answer) => HandConnect::Told(answer),
+        None => {
+            let opens = spacing::next_by_hand(&recovery.item, gateway_opens);
+            HandConnect::NotBefore(opens.max(now))
+        }
+    })
 }
 
 /// What may be done for a session that no message waits for.

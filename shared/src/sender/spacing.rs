@@ -97,6 +97,15 @@ pub fn stabilising(item: &SessionItem, now: Timestamp) -> bool {
         .is_some_and(|connect| now < connect.plus(STABILISES))
 }
 
+/// When a person may connect the session: once the last connect helps no more, and the gateway takes one.
+pub fn next_by_hand(item: &SessionItem, gateway_opens: Option<Timestamp>) -> Timestamp {
+    let stable = item.connect_at.map(|connect| connect.plus(STABILISES));
+    let stable = stable
+        .unwrap_or(ALWAYS)
+        .min(right_free_at(item).max(ALWAYS));
+    stable.max(gateway_opens.unwrap_or(ALWAYS))
+}
+
 /// For how long the next connect right is taken: longer each time while the session stays down.
 pub fn connect_wait(item: &SessionItem) -> Duration {
     let unpaired = item

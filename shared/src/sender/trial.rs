@@ -1,15 +1,15 @@
 //! Whether a message may try an account that WhatsApp refuses. WhatsApp takes who asks again and again for a sender of spam, so
-//! one message a minute tries it, and shows when it is over.
+//! one message to a user a minute tries it, and one that anybody can have sent, and shows when it is over.
 //!
 //! A message to nobody tries nothing and takes no turn, so that whoever asks for phones without an account keeps the others
 //! from none. It ends like the last real one; so does a message to a user whose turn it is not, and nothing tells the two apart.
 use super::classify::Observation;
 use super::delivery::Content;
 use super::outcome::{Outcome, Reason};
-use super::rank::{Contact, TRIAL_PAUSE, is_refused};
+use super::rank::{TRIAL_PAUSE, is_refused};
 use super::run::Run;
 use crate::platform::timestamp::Timestamp;
-use crate::store::whatsapp_sessions::trials::Trial;
+use crate::store::whatsapp_sessions::trials::{Trial, Turns};
 
 impl Run<'_> {
     /// Takes the turn to try the account, if WhatsApp refuses it, and looks a new recipient up. A message to a user whose turn it
@@ -20,10 +20,21 @@ impl Run<'_> {
         if let (Err(_), Some(turn)) = (&looked_up, turn) {
             // Nothing is sent, so nothing is tried: the next message does that.
             let sessions = &self.services.sessions;
-            let left = sessions.leave_trial(&self.place.session, turn).await;
+            let left = sessions
+                .leave_trial(&self.place.session, self.turns(), turn)
+                .await;
             left.unwrap_or_else(|error| self.store_failed(&error));
         }
         looked_up
+    }
+
+    /// Whose turns the message takes.
+    const fn turns(&self) -> Turns {
+        if self.place.contact.is_of_anybody() {
+            Turns::OfOthers
+        } else {
+            Turns::OfUsers
+        }
     }
 
     /// When the turn was taken, if one was needed.
@@ -35,11 +46,11 @@ impl Run<'_> {
         }
         let now = self.now();
         let sessions = &services.sessions;
-        let claim = sessions.claim_trial(&self.place.session, now, TRIAL_PAUSE);
+        let claim = sessions.claim_trial(&self.place.session, self.turns(), (now, TRIAL_PAUSE));
         match tokio::time::timeout(services.clock.until(self.deadline), claim).await {
             Ok(Ok(Trial::Ours)) => Ok(Some(now)),
             Ok(Ok(Trial::Others(item))) if is_refused(&item, contact) => {
-                if contact == Contact::New {
+                if contact.signs_up() {
                     let refused = Outcome::NotSent(Reason::Restricted);
                     return Err(Observation::LikeTheLast(refused));
                 }

@@ -6,11 +6,12 @@ use super::assess;
 use super::pool::{Candidate, Choice, Pool};
 use super::queue::Place;
 use super::rank::Contact;
-use super::recover::{Care, Repair, tend};
+use super::recover::{self, Care, HandConnect, Repair, tend};
 use super::services::Services;
 use crate::gateway::{GatewayError, WebhookSetup};
 use crate::platform::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::session_list::ListedSession;
 use crate::store::whatsapp_sessions::SessionItem;
 
 /// A session that somebody found open so lately is not asked for again.
@@ -61,6 +62,36 @@ impl Ward {
     }
 }
 
+/// What is needed to do something for `listed`, whose item is `item`.
+pub(super) fn ward(services: &Services, listed: &ListedSession, item: SessionItem) -> Ward {
+    let choice = Choice::new(candidate(listed), item, services.clock.now());
+    Ward {
+        place: Place::without_a_turn(services, &choice),
+        sends: listed.sends,
+    }
+}
+
+/// `listed` as one that no message is sent from.
+fn candidate(listed: &ListedSession) -> Candidate {
+    Candidate {
+        session: listed.session.clone(),
+        contact: Contact::Known,
+        new_chats_max: None,
+    }
+}
+
+/// Connects the session for a person. Over before `until`.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn connect_by_hand(
+    services: &Services,
+    ward: &mut Ward,
+    until: Timestamp,
+) -> Result<HandConnect, StoreError> {
+    recover::connect_by_hand(services, &mut ward.place, until).await
+}
+
 /// Every session of `pool`, those that were seen the longest ago first.
 ///
 /// # Errors
@@ -70,14 +101,9 @@ pub(super) async fn wards(services: &Services, pool: &Pool) -> Result<Vec<Ward>,
     let listed = pool.every_session(now).await?;
     let names = listed.iter().map(|listed| listed.session.name.as_str());
     let items = services.read_all(names).await?;
-    let choices = listed.iter().zip(items).map(|(listed, (_, item))| {
-        let candidate = Candidate {
-            session: listed.session.clone(),
-            contact: Contact::Known,
-            new_chats_max: None,
-        };
-        Choice::new(candidate, item, now)
-    });
+    let items = items.into_iter().map(|(_, item)| item);
+    let choices = listed.iter().zip(items);
+    let choices = choices.map(|(listed, item)| Choice::new(candidate(listed), item, now));
     let all: Arc<[Choice]> = choices.collect();
     let ward = |(choice, sends): (&Choice, bool)| Ward {
         place: Place::without_a_turn(services, choice).of(&all, &Arc::default()),

@@ -1,4 +1,4 @@
-//! Several items, of any tables, read in one call. Strongly consistent, each for itself.
+//! Several items, of any tables, read in one call. Strongly consistent, each for itself, unless a batch asks for less.
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -64,7 +64,12 @@ pub struct Batches(Client);
 impl Batches {
     /// Batches over `backends`.
     pub fn new(backends: &Backends) -> Self {
-        Self(backends.dynamodb.clone())
+        Self::over(&backends.dynamodb)
+    }
+
+    /// Batches over `dynamodb`.
+    pub(super) fn over(dynamodb: &Client) -> Self {
+        Self(dynamodb.clone())
     }
 
     /// A batch without a read.
@@ -72,6 +77,7 @@ impl Batches {
         Batch {
             client: self.0.clone(),
             keys: Vec::new(),
+            consistency: Consistency::Strong,
         }
     }
 }
@@ -81,6 +87,15 @@ impl Batches {
 pub struct Batch {
     client: Client,
     keys: Vec<Key>,
+    consistency: Consistency,
+}
+
+/// Whether a read sees all that was written before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consistency {
+    Strong,
+    /// It may miss what was written within the last moment, and costs half.
+    Eventual,
 }
 
 /// A read of a batch, to be taken from what the batch has found.
@@ -101,6 +116,15 @@ impl Batch {
         Added { key, parse }
     }
 
+    /// The same batch at half its price: it may miss what was written within the last moment. For what is only shown.
+    #[must_use]
+    pub fn at_half_price(self) -> Self {
+        Self {
+            consistency: Consistency::Eventual,
+            ..self
+        }
+    }
+
     /// Makes the reads.
     ///
     /// # Errors
@@ -116,7 +140,7 @@ impl Batch {
             let of_table: &mut Vec<Item> = missing.entry(table.clone()).or_default();
             of_table.push(Item::from([((*attribute).to_owned(), text(value))]));
         }
-        let mut missing = requests(missing, act)?;
+        let mut missing = requests(missing, self.consistency, act)?;
         let mut found = HashMap::new();
         for round in 0..ROUNDS_MAX {
             if round > 0 {
@@ -156,12 +180,13 @@ impl Batch {
 
 fn requests(
     keys: HashMap<String, Vec<Item>>,
+    consistency: Consistency,
     act: &'static str,
 ) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
     let requests = keys.into_iter().map(|(table, keys)| {
         let request = KeysAndAttributes::builder()
             .set_keys(Some(keys))
-            .consistent_read(true)
+            .consistent_read(consistency == Consistency::Strong)
             .build()
             .map_err(StoreError::building(act))?;
         Ok((table, request))

@@ -1,9 +1,9 @@
 //! The table of challenges: one item per phone.
 //!
 //! Attributes: `phone` (key), `rev`, `expires_at` (TTL, seconds), `failures`, `sends` (list of maps), `known` (list of
-//! networks, the newest first), `not_on_whatsapp_until` and `not_on_whatsapp_from` when a send has shown that, `served_by` once a
-//! code for the phone was answered as sent, `taken_at` once a gateway took a message to it, and per purpose a map named after it
-//! with `code` and `open`. Times inside are milliseconds. Every
+//! networks, the newest first), `not_on_whatsapp_until` and `not_on_whatsapp_from` when a send has shown that, `taken_at` and
+//! `served_by` once a gateway took a message to it, `pretended_by` once a message to nobody was answered as sent since then, and
+//! per purpose a map named after it with `code` and `open`. Times inside are milliseconds. Every
 //! write raises `rev`.
 //!
 //! What a send will bring stands in `open` until its message went out: a new code, or the challenge id that the live one is

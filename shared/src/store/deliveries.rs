@@ -1,8 +1,12 @@
 //! What became of each message: one item per message id, for thirty days.
 //!
 //! Attributes of the send: `message_id` (key), `purpose`, `phone` (masked), `session`, `tried` (every session that it was tried
-//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`. Of what came back: `delivered_at` and `read_at`, each the earliest time
-//! that was told.
+//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`; and what it is found by: `phone_hash`, `request_id`, `payment`. Of what
+//! came back: `delivered_at` and `read_at`, each the earliest time that was told.
+//!
+//! The index `by_phone` lists the messages of a `phone_hash` by `at`. A receipt without a record is not in it. The messages of a
+//! request are in an item of their own: `message_id` (`request#` and the request's id), `messages` (set), `expires_at`. It is no
+//! second index because CloudFormation adds one in an update, and no more; it costs the same.
 //!
 //! A receipt can come before the record, which is written when the send has ended. Then it waits in an item of its own, with
 //! the session that told it (`told_by`), until the record is written over it, or for an hour.
@@ -12,10 +16,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use self::phone_hash::phone_hash;
 use super::batch::Read;
 use super::{Fields, Item, StoreError, condition_failed, number, text};
+use crate::model::phone::Phone;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
+
+/// How the table knows a phone.
+mod phone_hash;
+
+/// Finding messages by their phone or request.
+pub mod search;
 
 const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -29,8 +41,10 @@ pub struct DeliveryItem<'a> {
     pub message_id: &'a str,
     /// What the message was for.
     pub purpose: &'a str,
-    /// The recipient, masked.
-    pub phone: String,
+    /// The recipient. What is kept is the masked number, and a hash to find it by.
+    pub phone: &'a Phone,
+    /// What made it go out.
+    pub cause: &'a Cause,
     /// The session it was sent from.
     pub session: &'a str,
     /// Every session that it was tried on: their receipts count.
@@ -43,6 +57,25 @@ pub struct DeliveryItem<'a> {
     pub steps: Vec<(&'a str, u64)>,
     /// When it began.
     pub at: Timestamp,
+}
+
+/// What made a message go out, for whoever looks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// Lambda's id of the request, where one waited for the message.
+    pub request_id: Option<String>,
+    /// The payment that it tells of.
+    pub payment: Option<String>,
+}
+
+impl Cause {
+    /// The request of that id; none where the id is empty.
+    pub fn request(id: &str) -> Self {
+        Self {
+            request_id: Some(id.to_owned()).filter(|id| !id.is_empty()),
+            payment: None,
+        }
+    }
 }
 
 /// The table of deliveries.
@@ -93,24 +126,31 @@ impl Deliveries {
     /// The update that writes the record of `delivery` and takes `forgotten` away.
     fn keeping(&self, delivery: &DeliveryItem<'_>, forgotten: &str) -> UpdateItemFluentBuilder {
         const SET: &str = "SET purpose = :purpose, phone = :phone, #session = :session, outcome = :outcome, \
-                           steps = :steps, #at = :at, expires_at = :expires_at";
-        let update = self.update(delivery.message_id);
-        let update = match delivery.reason {
-            Some(reason) => update
-                .update_expression(format!(
-                    "{SET}, reason = :reason REMOVE {forgotten} ADD tried :tried"
-                ))
-                .expression_attribute_values(":reason", text(reason)),
-            None => update
-                .update_expression(format!("{SET} REMOVE {forgotten}, reason ADD tried :tried")),
-        };
+                           steps = :steps, #at = :at, expires_at = :expires_at, phone_hash = :phone_hash";
+        let (mut set, mut removed) = (SET.to_owned(), forgotten.to_owned());
+        let mut update = self.update(delivery.message_id);
+        for (name, value) in [
+            ("reason", delivery.reason),
+            ("request_id", delivery.cause.request_id.as_deref()),
+            ("payment", delivery.cause.payment.as_deref()),
+        ] {
+            match value {
+                Some(value) => {
+                    set += &format!(", {name} = :{name}");
+                    update = update.expression_attribute_values(format!(":{name}"), text(value));
+                }
+                None => removed += &format!(", {name}"),
+            }
+        }
+        let update = update.update_expression(format!("{set} REMOVE {removed} ADD tried :tried"));
         let tried = delivery.tried.iter().map(|name| (*name).to_owned());
         let ends = delivery.at.plus(LIFE).seconds_up();
         update
             .expression_attribute_names("#session", "session")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":purpose", text(delivery.purpose))
-            .expression_attribute_values(":phone", text(&delivery.phone))
+            .expression_attribute_values(":phone", text(delivery.phone.to_string()))
+            .expression_attribute_values(":phone_hash", text(phone_hash(delivery.phone)))
             .expression_attribute_values(":session", text(delivery.session))
             .expression_attribute_values(":tried", AttributeValue::Ss(tried.collect()))
             .expression_attribute_values(":outcome", text(delivery.outcome))
@@ -261,6 +301,63 @@ pub struct Arrival {
     pub session: String,
     /// When it was delivered.
     pub delivered_at: Option<Timestamp>,
+}
+
+/// All that is kept of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDelivery {
+    /// The message id.
+    pub message_id: String,
+    /// What the message was for.
+    pub purpose: String,
+    /// The recipient, masked.
+    pub phone: String,
+    /// The payment that it tells of.
+    pub payment: Option<String>,
+    /// The request that waited for it.
+    pub request_id: Option<String>,
+    /// The session that it was sent from.
+    pub session: String,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Why it was not sent.
+    pub reason: Option<String>,
+    /// What was done, in order, and the milliseconds that it took.
+    pub steps: Vec<(String, u64)>,
+    /// When it began.
+    pub at: Timestamp,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+}
+
+impl StoredDelivery {
+    /// The record in `item`; `None` where that is a receipt without one.
+    fn of(item: &Item) -> Option<Self> {
+        let words = |name| item.text(name).map(str::to_owned);
+        let time = |name| item.number(name).map(Timestamp::from_millis);
+        let steps = item.get("steps").and_then(|steps| steps.as_l().ok());
+        let step = |step: &AttributeValue| {
+            let step = step.as_m().ok()?;
+            let elapsed_ms = u64::try_from(step.number("elapsed_ms")?).ok()?;
+            Some((step.text("what")?.to_owned(), elapsed_ms))
+        };
+        Some(Self {
+            message_id: words("message_id")?,
+            purpose: words("purpose")?,
+            phone: words("phone")?,
+            payment: words("payment"),
+            request_id: words("request_id"),
+            session: words("session")?,
+            outcome: words("outcome")?,
+            reason: words("reason"),
+            steps: steps.into_iter().flatten().filter_map(step).collect(),
+            at: time("at")?,
+            delivered_at: time("delivered_at"),
+            read_at: time("read_at"),
+        })
+    }
 }
 
 impl Arrival {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 
+use super::batch::{Batches, Read};
 use super::{Fields, Item, StoreError, Write, condition_failed, number, retrying_conflicts, text};
 use crate::model::account::User;
 use crate::model::phone::Phone;
@@ -60,6 +61,15 @@ pub enum Closed {
     Done(usize),
     /// So many, and more are left.
     MoreLeft(usize),
+}
+
+/// The logins of a phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginsOfPhone {
+    /// The logins.
+    pub logins: Vec<Login>,
+    /// Whether there may be more.
+    pub more_left: bool,
 }
 
 /// All logins.
@@ -194,6 +204,50 @@ impl LoginsTable {
                 Ok(found.map_or(Rotated::Ended, Rotated::LostRace))
             }
         }
+    }
+
+    /// The logins that were opened under `phone` and live, the last one that was used first: `most` of them at most. One read of the
+    /// index and one of the logins. The index may miss one that was opened within the last seconds.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn of_phone(
+        &self,
+        phone: &Phone,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<LoginsOfPhone, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_phone")
+            .key_condition_expression("phone = :phone")
+            .expression_attribute_values(":phone", text(phone.digits()))
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(StoreError::during("list the logins of a phone"))?;
+        let mut logins = Vec::new();
+        let ids = found.items().iter().filter_map(|item| item.text("id"));
+        let mut batch = Batches::over(&self.client).begin();
+        let reads: Vec<_> = ids.map(|id| batch.add(self.reading(id))).collect();
+        if !reads.is_empty() {
+            let read = batch.read("read the logins of a phone").await?;
+            for login in reads {
+                logins.extend(login.from(&read)?);
+            }
+        }
+        logins.retain(|login| self.lives(login, now));
+        logins.sort_by_key(|login| std::cmp::Reverse(login.rotated_at));
+        Ok(LoginsOfPhone {
+            logins,
+            more_left: found.last_evaluated_key.is_some(),
+        })
+    }
+
+    fn reading(&self, id: &str) -> Read<Option<Login>> {
+        Read::new(&self.table, "id", id, |item| Ok(item.and_then(parse)))
     }
 
     /// Ends the logins that were opened under `phone`, one after the other, `most` of them. The index may miss one that was

@@ -2,7 +2,8 @@
 //!
 //! Key: `payment_id`, and `item`, which is `payment`, `notice#…` or `key#…`. What is still to be done is in the index `due`, by
 //! `queue` (`facts` or `reminders`) and `due_at` (milliseconds); a notice that has ended leaves it. So looking for due notices
-//! costs what is due, not what is stored. The payments themselves are in the index `by_phone`, so that an operator can erase them.
+//! costs what is due, not what is stored. One that ended unsent is in the queue `dead`, by the time of its end.
+//! The payments themselves are in the index `by_phone`, so that an operator can erase them.
 //!
 //! Attributes of a payment: `phone`, `details` (a map), `pay_by`, `phase`, `in_flight`, `in_flight_until`. Of a notice: see `item.rs`. Of a
 //! caller's own key: `notice`, `body_hash`. All have `expires_at` (TTL, seconds).
@@ -31,8 +32,14 @@ pub mod claims;
 /// Erasing the payments of a phone.
 pub mod erasure;
 
+/// What operators do with notices.
+pub mod operators;
+
 /// How long a payment is kept after its last event.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The queue of notices that ended unsent. They stay in the index until an operator has them sent or lets them be.
+const DEAD: &str = "dead";
 
 /// The index of what is to be done.
 const DUE: &str = "due";

@@ -2,8 +2,8 @@
 //! items that are written together: `sessions` for whoever sends, and `session_names` for whoever only looks how they are.
 //!
 //! Attributes of `sessions`: `sessions` (list of maps: `name`, `token`, `gateway`, `restart_url`, `use`,
-//! `new_chats_per_day`) and `rev`, which
-//! counts its writes; of `session_names`: `names`.
+//! `new_chats_per_day`, `weight`) and `rev`, which counts its writes; of
+//! `session_names`: `names`.
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use super::keys::{KeyItem, ListChanged, find, optional};
 use super::{Fields, Item, StoreError, Transacted, Write, number, text, transact};
 use crate::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::runtime::settings::SessionSettings;
@@ -182,6 +183,9 @@ fn session_item(listed: &ListedSession) -> Item {
     if let Some(most) = session.new_chats_per_day {
         item.insert("new_chats_per_day".into(), number(most.into()));
     }
+    if session.weight != Weight::USUAL {
+        item.insert("weight".into(), number(session.weight.get().into()));
+    }
     item
 }
 
@@ -202,6 +206,10 @@ fn parse_session(item: &Item) -> Option<ListedSession> {
         session: SessionSettings {
             gateway,
             restart_url: item.text("restart_url").map(RestartUrl::new),
+            weight: item
+                .number("weight")
+                .and_then(Weight::new)
+                .unwrap_or_default(),
             new_chats_per_day: most.and_then(|most| u32::try_from(most).ok()),
             ..SessionSettings::new(item.text("name")?, SessionToken::new(item.text("token")?))
         },

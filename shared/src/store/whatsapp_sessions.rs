@@ -20,6 +20,15 @@ use crate::runtime::Backends;
 /// The messages of the last minutes.
 pub mod taken;
 
+/// The time in which messages could not be sent from a session.
+pub mod incident;
+
+/// When that begins and ends, and which messages count.
+pub mod incidents;
+
+/// Who has called for somebody to pair a session.
+mod calls_for_pairing;
+
 /// What is known about a session.
 mod item;
 

@@ -253,7 +253,8 @@ impl Made {
     }
 }
 
-fn is_read(call: &Call) -> bool {
+/// Whether the call only reads.
+pub fn is_read(call: &Call) -> bool {
     let operation = call.operation.as_str();
     matches!(
         operation,

@@ -1,4 +1,5 @@
 //! Measures the functions as they are built for release, and what they ask of DynamoDB, against the budgets.
+mod admin;
 mod bootstraps;
 mod code;
 mod endpoints;
@@ -11,6 +12,7 @@ mod process;
 mod profiles;
 mod report;
 mod runtime_api;
+mod scale;
 mod stand_ins;
 
 use std::path::PathBuf;
@@ -37,7 +39,7 @@ struct Cli {
     bootstraps: Option<PathBuf>,
     /// Measure everything and write docs/performance.md, and the month that follows from it into
     /// docs/deployment.md and docs/operations.md;
-    /// with `month` only that
+    /// with `month` only that, with `scale` only docs/scale.md, with `admin` only its table in docs/operations.md
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -51,10 +53,10 @@ struct Usage {
     #[arg(long, default_value_t = 100_000)]
     messages: u32,
     /// How many seconds the gateway takes for one
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = month::GATEWAY_SECONDS)]
     gateway_seconds: f64,
     /// How often the tokens of each login are refreshed
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = month::REFRESHES)]
     refreshes: u32,
 }
 
@@ -74,6 +76,10 @@ enum What {
     Outbox,
     /// What a month costs
     Month,
+    /// The operators' pages with many sessions and messages. Takes minutes
+    Admin,
+    /// What so many messages a day need, held against a run
+    Scale,
 }
 
 fn main() -> ExitCode {
@@ -107,11 +113,46 @@ fn month(cli: &Cli) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Answers whether the model is near to what was measured.
+fn scale(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let scale = paused.block_on(scale::measure())?;
+    println!("{}", scale.document());
+    for sentence in &scale.check.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    if cli.write {
+        scale.write()?;
+    }
+    Ok(scale.check.exceeded.is_empty())
+}
+
+/// Answers whether the check passed, if there was to be one.
+fn admin(cli: &Cli) -> anyhow::Result<bool> {
+    let mut paused = Builder::new_current_thread();
+    let paused = paused.enable_all().start_paused(true).build()?;
+    let findings = paused.block_on(admin::measure())?;
+    println!("{}", findings.markdown);
+    if cli.write {
+        admin::write(&findings)?;
+    }
+    for sentence in &findings.exceeded {
+        println!("exceeded: {sentence}");
+    }
+    Ok(!cli.check || findings.exceeded.is_empty())
+}
+
 /// Answers whether the check passed, if there was to be one.
 fn measure(cli: &Cli) -> anyhow::Result<bool> {
     match cli.what {
         Some(What::Month) => return month(cli),
-        Some(_) => ensure!(!cli.write, "only everything is written, or a month"),
+        Some(What::Admin) => return admin(cli),
+        Some(What::Scale) => return scale(cli),
+        Some(_) => ensure!(
+            !cli.write,
+            "only everything is written, a month, the scale, or the operators' pages"
+        ),
         None => {}
     }
     let always = [What::Functions, What::Endpoints];

@@ -81,6 +81,10 @@ const TICK_LOG_BYTES: f64 = 1_500.0;
 /// The sessions that are priced.
 const SESSIONS: f64 = 1.0;
 
+/// How long the gateway takes for one send, and how often the tokens of a login are refreshed, where nobody says otherwise.
+pub const GATEWAY_SECONDS: f64 = 1.0;
+pub const REFRESHES: u32 = 10;
+
 /// What is asked for in a month.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
@@ -96,8 +100,8 @@ impl Default for Usage {
     fn default() -> Self {
         Self {
             messages: 100_000.0,
-            gateway_seconds: 1.0,
-            refreshes: 10.0,
+            gateway_seconds: GATEWAY_SECONDS,
+            refreshes: REFRESHES.into(),
         }
     }
 }
@@ -132,13 +136,36 @@ pub fn measure(usage: Usage) -> anyhow::Result<Month> {
     }
     let watching = Watching::of(&stack)?;
     Ok(Month {
+        dollars: bill.dollars(usage, &watching),
         requests: bill.findings(usage, &watching),
         watching: watching.findings(),
     })
 }
 
+/// The read and write units of a code that is sent and answered.
+///
+/// # Errors
+/// When docs/performance.md has not what is needed.
+pub fn units_of_a_code() -> anyhow::Result<f64> {
+    let measured = Measured::read()?;
+    let (send, verify) = (measured.request(SEND.0)?, measured.request(VERIFY.0)?);
+    Ok(send.reads + send.writes + verify.reads + verify.writes)
+}
+
+/// The default of a parameter of template.yaml, which is a number.
+///
+/// # Errors
+/// When it has none.
+pub fn parameter(name: &str) -> anyhow::Result<f64> {
+    let stack = Stack::read()?;
+    let default = &stack.template["Parameters"][name]["Default"];
+    default.as_f64().with_context(|| name.to_owned())
+}
+
 /// What a month costs, as Markdown.
 pub struct Month {
+    /// In dollars, altogether.
+    pub dollars: f64,
     /// All of it.
     pub requests: Findings,
     /// What the schedules and watching cost, by their parts.
@@ -171,7 +198,7 @@ impl Watching {
     }
 
     fn sum(&self) -> f64 {
-        self.0.iter().map(|(_, amount, price)| amount * price).sum()
+        sum(&self.0)
     }
 
     fn findings(&self) -> Findings {
@@ -245,8 +272,13 @@ fn price_list(findings: &mut Findings, rows: &[Row]) {
         let (amount, costs) = (rounded(*amount), format!("{:.2}", amount * price));
         findings.row(&[(*what).to_owned(), amount, costs]);
     }
-    let sum: f64 = rows.iter().map(|(_, amount, price)| amount * price).sum();
-    findings.row(&["altogether".to_owned(), String::new(), format!("{sum:.2}")]);
+    let sum = format!("{:.2}", sum(rows));
+    findings.row(&["altogether".to_owned(), String::new(), sum]);
+}
+
+/// What all of it costs.
+fn sum(rows: &[Row]) -> f64 {
+    rows.iter().map(|(_, amount, price)| amount * price).sum()
 }
 
 const MILLION: f64 = 1_000_000.0;
@@ -262,11 +294,15 @@ struct Bill {
 }
 
 impl Bill {
-    fn findings(&self, usage: Usage, watching: &Watching) -> Findings {
+    fn dollars(&self, usage: Usage, watching: &Watching) -> f64 {
+        sum(&self.rows(usage, watching))
+    }
+
+    fn rows(&self, usage: Usage, watching: &Watching) -> [Row; 10] {
         let logged = self.requests * LOG_BYTES / GB;
         let stored = usage.messages * DELIVERY_BYTES / GB;
         let out = self.requests * REPLY_BYTES / GB;
-        let rows = [
+        [
             (
                 "API Gateway, requests",
                 self.requests,
@@ -305,9 +341,12 @@ impl Bill {
                 watching.sum(),
             ),
             ("GB to the internet", out, OUT_GB),
-        ];
+        ]
+    }
+
+    fn findings(&self, usage: Usage, watching: &Watching) -> Findings {
         let mut findings = Findings::default();
-        price_list(&mut findings, &rows);
+        price_list(&mut findings, &self.rows(usage, watching));
         let head = format!(
             "{} codes, each sent, answered, and its login refreshed {} times; the gateway takes {} s for one. Prices: {PRICES_OF}.\n\n",
             rounded(usage.messages),
@@ -325,7 +364,7 @@ impl Bill {
 }
 
 /// A number as people read it: with commas, or with two digits after the point when it is small.
-fn rounded(number: f64) -> String {
+pub fn rounded(number: f64) -> String {
     if number < 100.0 && number.fract() != 0.0 {
         return format!("{number:.2}");
     }
@@ -457,7 +496,8 @@ fn count(number: usize) -> anyhow::Result<f64> {
     Ok(f64::from(u32::try_from(number)?))
 }
 
-fn repository() -> PathBuf {
+/// Where the repository is.
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 

@@ -8,7 +8,8 @@ use shared::model::texts::MessageBody;
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::sender::{
-    Content, Delivery, OnceUnknown, Outcome, Outgoing, PlaceError, Recipient, Sender, message_id,
+    Cause, Content, Delivery, OnceUnknown, Outcome, Outgoing, PlaceError, Recipient, Sender,
+    message_id,
 };
 use tests::TestSystem;
 use tokio::task::JoinSet;
@@ -102,7 +103,7 @@ async fn overload(send: Duration, seed: u64) -> anyhow::Result<(f64, Ends)> {
 }
 
 /// Requests that do not know of each other: their distances follow an exponential distribution.
-fn between_requests(entropy: &Entropy, mean: Duration) -> Duration {
+pub fn between_requests(entropy: &Entropy, mean: Duration) -> Duration {
     const STEPS: u64 = 1 << 32;
     let uniform = (entropy.below(STEPS) + 1) as f64 / STEPS as f64;
     mean.mul_f64(-uniform.ln())
@@ -120,6 +121,8 @@ async fn one_code(backends: &Backends, number: u64) -> anyhow::Result<Option<Del
         first_contact: false,
         code_asked_at: None,
         once_unknown: OnceUnknown::GoesElsewhere,
+        is_repeat: false,
+        cause: Cause::default(),
     };
     let deadline = backends.clock.now().plus(CODE_TAKES);
     let picked = sender.pick(&Recipient::of(&message.phone)).await?;

@@ -10,6 +10,7 @@ use shared::model::bridge::{BridgeName, Secret};
 use shared::model::keys::RingName;
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use shared::model::webhook;
+use shared::runtime::settings::Settings;
 use shared::store::caller_list::CallerListChanges;
 use shared::store::keys::KeyRing;
 use shared::store::keys::ListChanged;
@@ -37,7 +38,16 @@ pub fn shop() -> PaymentCaller {
 
 /// A system with accounts at both payment gateways, and with `callers`.
 pub async fn system(callers: &[PaymentCaller]) -> TestSystem {
+    system_with(callers, |_| {}).await
+}
+
+/// The same with other settings.
+pub async fn system_with(
+    callers: &[PaymentCaller],
+    change: impl FnOnce(&mut Settings),
+) -> TestSystem {
     let system = TestSystem::builder().settings(|settings| {
+        change(settings);
         settings.bridges.midtrans_keys = vec![secret(SERVER_KEY)];
         settings.bridges.xendit_tokens = vec![secret(TOKEN)];
         settings.bridges.phone_field = Some("metadata.phone".into());

@@ -10,7 +10,7 @@ use shared::sender::classify::{Observation, classify};
 use shared::sender::message_id;
 use shared::store::StoreError;
 use shared::store::batch::Batches;
-use shared::store::deliveries::{Deliveries, DeliveryItem};
+use shared::store::deliveries::{Cause, Deliveries, DeliveryItem};
 
 use super::checkup::{Checkup, said};
 
@@ -113,7 +113,8 @@ impl Checkup<'_, '_> {
         let record = DeliveryItem {
             message_id: id,
             purpose: "trial",
-            phone: phone.to_string(),
+            phone,
+            cause: &Cause::default(),
             session,
             tried: vec![session],
             outcome,

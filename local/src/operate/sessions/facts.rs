@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use shared::gateway::{GatewayAddress, RestartUrl, SessionToken};
+use shared::model::weight::Weight;
 use shared::store::session_list::ListedSession;
 
 use super::super::secret_file;
@@ -17,6 +18,9 @@ pub struct Facts {
     /// After so many people that it wrote to for the first time on a day it serves no more sign-ups; `none` for no limit
     #[arg(long, value_name = "NUMBER", value_parser = chats, allow_negative_numbers = true)]
     new_chats_per_day: Option<Chats>,
+    /// Its share of new recipients, 1 to 100: a session with 20 gets twice as many as one with 10, which is the usual weight
+    #[arg(long, value_name = "NUMBER", value_parser = weight, allow_negative_numbers = true)]
+    weight: Option<Weight>,
     /// The URL of its gateway; `none` for that of WHATSAPP_SERVER_API. Another gateway has another restart hook
     #[arg(long, value_name = "URL", value_parser = gateway)]
     gateway: Option<Place>,
@@ -113,6 +117,9 @@ impl Change<'_> {
         if let Some(Chats(most)) = self.facts.new_chats_per_day {
             listed.session.new_chats_per_day = most;
         }
+        if let Some(weight) = self.facts.weight {
+            listed.session.weight = weight;
+        }
         if let Some(token) = &self.token {
             listed.session.token = token.clone();
         }
@@ -158,6 +165,17 @@ fn chats(text: &str) -> Result<Chats, String> {
     let most: Result<u32, _> = text.parse();
     let most = most.map_err(|_| "give a whole number, or `none`")?;
     Ok(Chats(Some(most)))
+}
+
+fn weight(text: &str) -> Result<Weight, String> {
+    let weight = Weight::parse(text);
+    weight.ok_or_else(|| {
+        format!(
+            "give a whole number from {} to {}",
+            Weight::LEAST,
+            Weight::MOST
+        )
+    })
 }
 
 fn gateway(text: &str) -> Result<Place, String> {

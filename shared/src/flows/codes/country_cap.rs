@@ -8,6 +8,7 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
+use crate::store::batch::Batches;
 use crate::store::windows::{Claim, Grant, Window, WindowKey, Windows};
 
 /// Why a code may not go to a country.
@@ -24,6 +25,7 @@ pub enum CapError {
 /// The days of all countries that have a cap.
 #[derive(Clone, Debug)]
 pub struct CountryDays {
+    batches: Batches,
     windows: Windows,
     caps: CountryCaps,
     entropy: Entropy,
@@ -33,6 +35,7 @@ impl CountryDays {
     /// The days of `backends`.
     pub fn new(backends: &Backends) -> Self {
         Self {
+            batches: Batches::new(backends),
             windows: Windows::new(backends),
             caps: backends.settings.country_caps.clone(),
             entropy: backends.entropy.clone(),
@@ -74,6 +77,41 @@ impl CountryDays {
             CapMode::Enforce => Err(refusal),
             CapMode::Record => Ok(None),
         }
+    }
+
+    /// When the day of the phone's country ends, if its cap is full and refuses codes. Nothing is taken. A read where there is a cap.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn full_until(
+        &self,
+        phone: &Phone,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(cap) = self.caps.of(phone) else {
+            return Ok(None);
+        };
+        if self.caps.mode == CapMode::Record {
+            return Ok(None);
+        }
+        let mut batch = self.batches.begin();
+        let shards = cap.shards(u64::from_be_bytes(self.entropy.bytes()));
+        let reads = shards.map(|shard| {
+            let place = WindowKey::CodesTo {
+                country: cap.country,
+                shard: shard.number,
+            };
+            (shard.places, batch.add(self.windows.reading(place, now)))
+        });
+        let reads: Vec<_> = reads.collect();
+        let found = batch.read("read the day of a country").await?;
+        for (places, read) in reads {
+            let granted = read.from(&found)?.map_or(0, |window| window.granted);
+            if granted < places {
+                return Ok(None);
+            }
+        }
+        Ok(Some(day_ends(now)))
     }
 
     /// Takes a place in the first shard that has one; `None` when all are full.

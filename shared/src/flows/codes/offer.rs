@@ -6,6 +6,7 @@ use super::order::{Companion, Order};
 use super::reserve::Attempt;
 use super::{Codes, log_store_error};
 use crate::model::challenge::{AttemptId, CODE_LIFE, ChallengeId};
+use crate::model::code::Purpose;
 use crate::model::open_chat::{ChatOffer, ChatWord, WaitingCode};
 use crate::sender::{ChatToOpen, Delivery};
 use crate::store::StoreError;
@@ -41,7 +42,8 @@ impl Codes {
         order: &Order<'_>,
         chat: Option<ChatToOpen>,
     ) -> Option<ChatToOpen> {
-        let chat = chat?;
+        // Whoever answers an opened chat does not know who is an operator. They have links.
+        let chat = chat.filter(|_| order.purpose != Purpose::Admin)?;
         // Nothing was sent that would bound how much somebody lets wait here. A place is not given back.
         let claim = Claim {
             window: WindowKey::ChatsFrom(order.caller.address),
@@ -91,7 +93,7 @@ impl Codes {
         let now = self.clock.now();
         // A sign-up keeps its id, which its registration is found by.
         let kept = order.keep.clone();
-        let kept = kept.filter(|_| order.purpose.requires_challenge_id());
+        let kept = kept.filter(|_| order.purpose.keeps_challenge_id());
         let offer = ChatOffer {
             number: chat.number,
             word: ChatWord::draw(&self.entropy),

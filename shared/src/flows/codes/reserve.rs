@@ -66,7 +66,7 @@ impl Attempt<'_> {
         }
         let spent = |shown: &ChallengeId| live.is_some_and(|code| code.is_spent(&shown.hash(who)));
         match &self.order.keep {
-            Some(shown) if purpose.requires_challenge_id() || !spent(shown) => {
+            Some(shown) if purpose.keeps_challenge_id() || !spent(shown) => {
                 (shown, shown.hash(who), Origin::Earlier)
             }
             _ => {
@@ -207,7 +207,8 @@ impl Codes {
             Some(repeated) => repeated,
             None => {
                 let key = current_key(ring, now)?;
-                let fresh = self.fresh_code(key, CodeLength::after(state.failures), &open);
+                let length = CodeLength::new(purpose, state.failures);
+                let fresh = self.fresh_code(key, length, &open);
                 let code = match live {
                     Some(live) => live.replaced_by(fresh, now),
                     None => fresh,

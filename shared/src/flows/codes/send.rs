@@ -9,8 +9,8 @@ use crate::model::challenge::{AttemptId, ChallengeId};
 use crate::model::open_chat::ChatOffer;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    ChatToOpen, Content, Delivery, HUMAN_TAKES, OnceUnknown, Outgoing, PickError, Picked, Place,
-    PlaceError, Reason,
+    Cause, ChatToOpen, Content, Delivery, HUMAN_TAKES, OnceUnknown, Outgoing, PickError, Picked,
+    Place, PlaceError, Reason,
 };
 use crate::store::windows::{Claim, Grant, WindowKey};
 
@@ -287,6 +287,8 @@ impl Codes {
             first_contact: is_first_contact(seen, order, begun_at),
             code_asked_at: Some(begun_at),
             once_unknown: OnceUnknown::GoesElsewhere,
+            is_repeat: false,
+            cause: Cause::request(&order.caller.request_id),
         };
         self.sender.deliver(place, outgoing, attempt.deadline).await
     }

@@ -12,6 +12,7 @@ use super::survey::{SilentSend, Survey};
 use super::{Codes, log_store_error};
 use crate::model::challenge::Certainty;
 use crate::model::code::Purpose;
+use crate::model::limits::Asker;
 use crate::sender::mute;
 use crate::store::StoreError;
 
@@ -19,7 +20,12 @@ impl Codes {
     /// Reads whether the last code for the purpose of `order` arrived, if a limit would say that it is too fresh and the reply may
     /// tell. One read more, then only. When the store fails, the code counts as one that did.
     pub async fn listen(&self, survey: &mut Survey, order: &Order<'_>) {
-        let Some(last) = self.last_that_may_be_silent(survey, order) else {
+        self.listen_as(survey, order.asker()).await;
+    }
+
+    /// The same for whoever asks.
+    pub(super) async fn listen_as(&self, survey: &mut Survey, asker: Asker) {
+        let Some(last) = self.last_that_may_be_silent(survey, asker) else {
             return;
         };
         match self.is_silent(&last, survey).await {
@@ -32,11 +38,11 @@ impl Codes {
         }
     }
 
-    /// The last message for the purpose of `order`, while it is too fresh for another one and not too fresh for its receipt.
-    fn last_that_may_be_silent(&self, survey: &Survey, order: &Order<'_>) -> Option<SilentSend> {
-        let Order { purpose, .. } = *order;
+    /// The last message for the purpose of `asker`, while it is too fresh for another one and not too fresh for its receipt.
+    fn last_that_may_be_silent(&self, survey: &Survey, asker: Asker) -> Option<SilentSend> {
+        let purpose = asker.purpose;
         let state = &survey.state;
-        let may_tell = purpose == Purpose::Signup || survey.is_at_home(order.asker());
+        let may_tell = purpose == Purpose::Signup || survey.is_at_home(asker);
         let idle = survey.sessions.is_some() && state.open(purpose).is_none();
         let mut sends = state.sends.iter().rev();
         let last = sends.find(|send| send.purpose == purpose)?;

@@ -1,4 +1,5 @@
 //! Round trip 1: what a send is decided on.
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::order::{Order, Recipient};
@@ -143,7 +144,11 @@ impl Codes {
         let opened = order.answers.as_ref().map(|chat| chat.session.as_str());
         let mut recipient = Reached {
             order_key: order_key(&survey.ring, survey.at),
-            served_by: opened.or(state.served_by.as_deref()),
+            served_by: opened.or_else(|| match order.recipient {
+                Recipient::Nobody => state.pretender(),
+                Recipient::User | Recipient::Applicant => state.writer(),
+            }),
+            signs_up: order.recipient == Recipient::Applicant,
             first_contact: is_first_contact(state, order, survey.at),
             wrote_first: opened.is_some(),
             unserved: order.recipient == Recipient::User
@@ -152,12 +157,17 @@ impl Codes {
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
             ..Reached::of(order.phone)
         };
-        // Like a user's, a phone without an account is known to one session and new to the others.
-        let drawn = self.sender.first_of(&recipient);
-        if order.recipient == Recipient::Nobody {
-            recipient.served_by = recipient.served_by.or(drawn.as_deref());
+        let mut sessions: HashMap<_, _> = sessions.iter().cloned().collect();
+        let home;
+        if order.recipient == Recipient::Nobody && opened.is_none() {
+            // Like a user's, a phone without an account is known to one session and new to the others.
+            home = self
+                .sender
+                .home_of_nobody(&recipient, &mut sessions)
+                .await?;
+            recipient.served_by = home.as_deref();
         }
-        let picked = self.sender.pick_from(&recipient, sessions.clone()).await?;
+        let picked = self.sender.pick_from(&recipient, sessions).await?;
         match opened {
             Some(session) => picked.only(session).map(Some),
             None => Ok(Some(picked)),

@@ -60,6 +60,8 @@ pub struct Sent<'a> {
     pub first_attempt: FirstAttempt,
     /// When the answer has to be there.
     pub deadline: Timestamp,
+    /// Lambda's id of the request.
+    pub request_id: &'a str,
 }
 
 /// Whether the answer to an event waits for its first attempt.
@@ -232,6 +234,7 @@ impl Notices {
             let time = AttemptTime {
                 turn_by: self.clock.now().plus(PLACE_WAIT_MAX),
                 deadline: self.answer_by(sent),
+                request_id: sent.request_id,
             };
             let tried = self.attempt(&event.payment, &notice.id, time);
             // It is kept: whatever fails here is tried again.

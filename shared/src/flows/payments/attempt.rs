@@ -17,8 +17,8 @@ use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::Metric;
 use crate::sender::{
-    Busy, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked, Place,
-    PlaceError, Reason, Recipient, Urgency,
+    Busy, Cause, Content, Delivery, OnceUnknown, Outcome, Outgoing, Paced, PickError, Picked,
+    Place, PlaceError, Reason, Recipient, Urgency,
 };
 use crate::store::StoreError;
 use crate::store::challenges::sends::TakenMessage;
@@ -64,13 +64,15 @@ pub enum Tried {
     Nothing,
 }
 
-/// The time that an attempt has.
+/// The time that an attempt has, and who waits for it.
 #[derive(Clone, Copy, Debug)]
-pub struct AttemptTime {
+pub struct AttemptTime<'a> {
     /// Its turn in the pace of a session comes before this, or it is left to later ones. Nothing is claimed while it waits.
     pub turn_by: Timestamp,
     /// It is over before this.
     pub deadline: Timestamp,
+    /// Lambda's id of the request that waits for it; empty where none does.
+    pub request_id: &'a str,
 }
 
 /// A notice that is to go out.
@@ -80,7 +82,7 @@ struct Job<'a> {
     sessions: Sessions,
     /// It was sent before, and nothing came back.
     again: bool,
-    time: AttemptTime,
+    time: AttemptTime<'a>,
 }
 
 impl Notices {
@@ -92,7 +94,7 @@ impl Notices {
         &self,
         payment: &PaymentId,
         notice: &NoticeId,
-        time: AttemptTime,
+        time: AttemptTime<'_>,
     ) -> Result<Tried, StoreError> {
         let Some(kept) = self.payments.read(payment).await? else {
             return Ok(Tried::Nothing);
@@ -124,7 +126,9 @@ impl Notices {
     }
 
     async fn end(&self, story: &Story, notice: &Notice, state: State) -> Result<Tried, StoreError> {
-        self.payments.end(&story.payment.id, notice, state).await?;
+        let now = self.clock.now();
+        let end = (state, now);
+        self.payments.end(&story.payment.id, notice, end).await?;
         if matches!(state, State::Dead | State::Expired) {
             self.report_end(story, notice, state);
         }
@@ -176,7 +180,7 @@ impl Notices {
         &self,
         story: &Story,
         notice: &Notice,
-        time: AttemptTime,
+        time: AttemptTime<'_>,
     ) -> Result<Tried, StoreError> {
         let (Some(session), Some(sent_at)) = (&notice.session, notice.sent_at) else {
             return self.end(story, notice, State::Sent).await;
@@ -229,7 +233,7 @@ impl Notices {
         let sessions = sessions.into_iter().map(|read| read.from(&found));
         let sessions = sessions.collect::<Result<Vec<_>, _>>()?;
         let recipient = Recipient {
-            served_by: first.or(phone.served_by.as_deref()),
+            served_by: first.or(phone.writer()),
             first_contact: !phone.took_a_message(now),
             ..recipient
         };
@@ -410,6 +414,11 @@ impl Notices {
             first_contact: false,
             code_asked_at: None,
             once_unknown: OnceUnknown::Waits,
+            is_repeat: notice.attempts > 0,
+            cause: Cause {
+                payment: Some(story.payment.id.as_str().to_owned()),
+                ..Cause::request(job.time.request_id)
+            },
         }
     }
 

@@ -40,6 +40,8 @@ pub struct BridgeWebhook<'a> {
     pub token: Option<&'a str>,
     /// When the answer has to be there.
     pub deadline: Timestamp,
+    /// Lambda's id of the request.
+    pub request_id: &'a str,
 }
 
 /// What became of a webhook.
@@ -123,7 +125,7 @@ impl Bridge {
             }
         };
         let bridged = match read {
-            Notification::Event(event) => self.note(*event, webhook.deadline, now).await?,
+            Notification::Event(event) => self.note(*event, webhook, now).await?,
             Notification::Ignored(why) => Bridged::Ignored(why.name()),
         };
         if let Bridged::Ignored(why) = bridged {
@@ -139,7 +141,7 @@ impl Bridge {
     async fn note(
         &self,
         event: BridgeEvent,
-        deadline: Timestamp,
+        webhook: BridgeWebhook<'_>,
         now: Timestamp,
     ) -> Result<Bridged, BridgeError> {
         let kept = self.notices.payments.read(&event.payment_id).await?;
@@ -158,7 +160,8 @@ impl Bridge {
             caller: &self.caller,
             idempotency_key: None,
             first_attempt: FirstAttempt::Awaited,
-            deadline,
+            deadline: webhook.deadline,
+            request_id: webhook.request_id,
         };
         match self.notices.take(&event, sent).await {
             Ok(Taken::Noted(_)) => Ok(Bridged::Noted),

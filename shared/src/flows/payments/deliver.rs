@@ -162,6 +162,7 @@ impl Notices {
         let time = AttemptTime {
             turn_by: ends.minus(ATTEMPT_MIN + PLACE_WAIT_MAX),
             deadline: ends,
+            request_id: "",
         };
         match self.attempt(&due.payment, &due.notice, time).await {
             Ok(tried) => Some(tried),

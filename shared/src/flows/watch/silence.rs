@@ -1,15 +1,13 @@
 //! Whether a session's messages arrive: what the records of those say that were taken lately.
+use crate::flows::receipts::Receipts;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::sender::Ward;
-use crate::sender::mute::{self, Checked, Counts};
+use crate::sender::mute::{self, Counts};
 use crate::store::StoreError;
-use crate::store::batch::Batches;
-use crate::store::deliveries::Deliveries;
 use crate::store::whatsapp_sessions::arrivals::Arrivals;
-use crate::store::whatsapp_sessions::taken::TAKEN_LIFE;
-use crate::store::whatsapp_sessions::{SessionItem, TakenMessage, WhatsAppSessions};
+use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
 
 /// What the messages of a session have shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,16 +19,14 @@ pub(super) struct Shown {
 /// Watches over the messages that were taken.
 #[derive(Clone, Debug)]
 pub(super) struct Silence {
-    batches: Batches,
-    deliveries: Deliveries,
+    receipts: Receipts,
     sessions: WhatsAppSessions,
 }
 
 impl Silence {
     pub(super) fn new(backends: &Backends) -> Self {
         Self {
-            batches: Batches::new(backends),
-            deliveries: Deliveries::of(backends),
+            receipts: Receipts::new(backends),
             sessions: WhatsAppSessions::of(backends),
         }
     }
@@ -62,7 +58,7 @@ impl Silence {
         item: &SessionItem,
         now: Timestamp,
     ) -> Result<Shown, StoreError> {
-        let checked = self.read(item, now).await?;
+        let checked = self.receipts.of(item, now).await?;
         let before = Arrivals::of(item);
         let arrivals = mute::arrivals(item, &checked, now);
         if arrivals != before {
@@ -78,31 +74,5 @@ impl Silence {
             counts: mute::count(&checked, now),
             mute_since: arrivals.mute_since,
         })
-    }
-
-    /// What the records say of the messages of the last minutes.
-    async fn read(&self, item: &SessionItem, now: Timestamp) -> Result<Vec<Checked>, StoreError> {
-        let recent = item
-            .taken
-            .iter()
-            .filter(|one| now.since(one.at) < TAKEN_LIFE);
-        let mut batch = self.batches.begin();
-        let reads: Vec<_> = recent
-            .map(|one: &TakenMessage| {
-                let read = self.deliveries.reading_delivered_at(&one.id);
-                (one, batch.add(read))
-            })
-            .collect();
-        if reads.is_empty() {
-            return Ok(Vec::new());
-        }
-        let found = batch.read("read whether messages arrived").await?;
-        let checked = reads.into_iter().map(|(message, read)| {
-            Ok(Checked {
-                message: message.clone(),
-                delivered_at: read.from(&found)?,
-            })
-        });
-        checked.collect()
     }
 }

@@ -38,7 +38,7 @@ impl WebhookCheck {
 
 /// Watches over the webhooks of the sessions.
 #[derive(Clone, Debug)]
-pub(super) struct WebhookWatch {
+pub(in crate::flows) struct WebhookWatch {
     ring: KeyRing,
     /// The address of the API as it was configured. Nobody here can check it: a function on AWS may have no way to the API, and
     /// does not see what is in front of it.
@@ -46,7 +46,7 @@ pub(super) struct WebhookWatch {
 }
 
 impl WebhookWatch {
-    pub(super) fn new(backends: &Backends) -> Self {
+    pub(in crate::flows) fn new(backends: &Backends) -> Self {
         Self {
             ring: KeyRing::new(backends, RingName::Webhooks),
             base_url: backends.settings.public_base_url.clone(),
@@ -88,7 +88,7 @@ impl WebhookWatch {
     }
 
     /// The address of the webhooks of `session`, where it is known.
-    async fn address(&self, session: &str, now: Timestamp) -> Option<String> {
+    pub(in crate::flows) async fn address(&self, session: &str, now: Timestamp) -> Option<String> {
         let base_url = self.base_url.as_deref()?;
         match self.ring.get(now).await {
             Ok(ring) => Some(format!("{base_url}{}", webhook::path(&ring, session, now)?)),

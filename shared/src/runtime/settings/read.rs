@@ -7,8 +7,10 @@ use aws_sdk_dynamodb::config::Credentials;
 
 use super::vars::{SettingsError, Vars};
 use super::{BridgeSettings, NoticeSettings, SYSTEM_SESSION, SessionSettings, Settings, Tables};
+use crate::gateway::chat::ChatHook;
 use crate::gateway::webhook::WebhookKey;
 use crate::gateway::{RestartUrl, SessionToken};
+use crate::model::admin::AdminPhones;
 use crate::model::bridge::Secret;
 use crate::model::caller::TrustedCallers;
 use crate::model::captcha::{CaptchaRules, CaptchaSecret, CaptchaSettings};
@@ -40,12 +42,15 @@ impl Settings {
     pub fn from_vars(vars: &Vars) -> Result<Self, SettingsError> {
         let defaults = Self::default();
         let public_base_url = vars.url("PUBLIC_BASE_URL")?;
+        let test_numbers = fixed_codes(vars)?;
         let issuer = public_base_url.clone().unwrap_or(defaults.token_issuer);
         Ok(Self {
             tables: tables(vars, defaults.tables),
             gateway_url: gateway_url(vars)?,
             gateway_ca_pem: vars.get("WHATSAPP_CA_PEM").map(Into::into),
             restart_url: vars.url("GATEWAY_RESTART_URL")?.map(RestartUrl::new),
+            pairing_hook: vars.url("PAIRING_WEBHOOK_URL")?.map(ChatHook::new),
+            gateway_admin_token: vars.get("WHATSAPP_ADMIN_TOKEN").map(SessionToken::new),
             webhook_key: webhook_key(vars)?,
             check_first_contact: vars
                 .switch("CHECK_FIRST_CONTACT", defaults.check_first_contact)?,
@@ -58,7 +63,8 @@ impl Settings {
             email_identifier: vars.switch("EMAIL_IDENTIFIER", defaults.email_identifier)?,
             unbound_guesses: vars.switch("UNBOUND_GUESSES", defaults.unbound_guesses)?,
             country_caps: country_caps(vars)?,
-            test_numbers: fixed_codes(vars)?,
+            admins: admins(vars, &test_numbers)?,
+            test_numbers,
             captcha: captcha(vars)?,
             trusted_callers: trusted_callers(vars)?,
             public_base_url,
@@ -89,6 +95,9 @@ fn tables(vars: &Vars, defaults: Tables) -> Tables {
         whatsapp_sessions: vars.text("WHATSAPP_SESSIONS_TABLE", defaults.whatsapp_sessions),
         deliveries: vars.text("DELIVERIES_TABLE", defaults.deliveries),
         payments: vars.text("PAYMENTS_TABLE", defaults.payments),
+        admins: vars.text("ADMINS_TABLE", defaults.admins),
+        audit: vars.text("AUDIT_TABLE", defaults.audit),
+        incidents: vars.text("INCIDENTS_TABLE", defaults.incidents),
     }
 }
 
@@ -232,6 +241,27 @@ fn fixed_codes(vars: &Vars) -> Result<TestNumbers, SettingsError> {
     let problem = r#"give one number with six digits, such as {"628000000002":"493027"}, that is no test number"#;
     let with_review = test_numbers.with_review_number(review);
     with_review.ok_or_else(|| SettingsError::new("REVIEW_NUMBER", problem))
+}
+
+fn admins(vars: &Vars, fixed: &TestNumbers) -> Result<AdminPhones, SettingsError> {
+    const VARIABLE: &str = "ADMIN_PHONES";
+    let refuse = |problem: String| SettingsError::new(VARIABLE, problem);
+    let Some(phones) = vars.get(VARIABLE) else {
+        return Ok(AdminPhones::default());
+    };
+    let admins = AdminPhones::parse(phones).map_err(|position| {
+        refuse(format!(
+            "give phone numbers separated by commas, such as `628123456789,628123456780`; number {position} is none"
+        ))
+    })?;
+    // Whoever knows a fixed code is its phone's owner.
+    let with_fixed_code = admins.phones().find(|phone| fixed.code(phone).is_some());
+    if let Some(phone) = with_fixed_code {
+        return Err(refuse(format!(
+            "take {phone} out, or out of TEST_NUMBERS and REVIEW_NUMBER: an operator has no fixed code"
+        )));
+    }
+    Ok(admins)
 }
 
 fn test_numbers(vars: &Vars) -> Result<TestNumbers, SettingsError> {
@@ -446,8 +476,32 @@ mod tests {
     }
 
     #[test]
+    fn operators_are_named_by_phones_without_a_fixed_code() {
+        let phone = |text| Phone::parse(text).expect("a phone number");
+        let admins = |phones| read(&[("ADMIN_PHONES", phones)]).map(|settings| settings.admins);
+        let both = admins("0812-3456-789, +62 812 3456 780").expect("phones");
+        assert!(both.contains(&phone("628123456789")) && both.contains(&phone("628123456780")));
+        assert!(!both.contains(&phone("628123456781")));
+        assert!(!admins("").expect("nobody").contains(&phone("628123456789")));
+        for (phones, position) in [("siti", "number 1"), ("628123456789,", "number 2")] {
+            let error = admins(phones).expect_err(phones);
+            assert!(error.problem.contains(position), "{error}");
+        }
+        for fixed in [
+            ("TEST_NUMBERS", r#"{"628000000001":"123456"}"#),
+            ("REVIEW_NUMBER", r#"{"628000000001":"123456"}"#),
+        ] {
+            let admin = ("ADMIN_PHONES", "628000000001");
+            let error = read(&[fixed, admin, ("STAGE", "dev")]).expect_err("a fixed code");
+            assert_eq!(error.variable, "ADMIN_PHONES", "{fixed:?}");
+            assert!(!error.problem.contains("628000000001"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named() {
         for (variable, value) in [
+            ("ADMIN_PHONES", "siti"),
             ("WHATSAPP_SERVER_API", "wa.example.com"),
             ("BRAND_NAME", "https://example.com"),
             ("WHATSAPP_WEBHOOK_HMAC_KEY", "too short"),

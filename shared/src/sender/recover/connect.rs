@@ -1,8 +1,9 @@
 //! What a recovery tells the gateway to do, once it has won the right to.
 use std::time::Duration;
 
-use super::recovery::Recovery;
+use super::recovery::{Asker, Recovery};
 use crate::gateway::GatewayError;
+use crate::platform::timestamp::Timestamp;
 use crate::sender::classify::{Observation, classify};
 use crate::sender::spacing;
 use crate::store::StoreError;
@@ -57,6 +58,7 @@ impl Recovery<'_> {
             Cure::Connect => self.command(Command::Connect).await,
             Cure::Reset => self.close_and_connect().await,
         };
+        self.connect_answer = Some(answer.clone());
         self.note_answer(cure, &answer).await?;
         Ok(true)
     }
@@ -90,7 +92,7 @@ impl Recovery<'_> {
             attempt_id: &self.attempt_id,
             now,
             wait: spacing::connect_wait(item),
-            early: spacing::may_connect_early(item, now),
+            early: self.may_connect_early(now),
             over_library: state == Some(SessionState::Reconnecting),
         };
         let right = sessions.take_connect_right(&self.patient.place.session, item, &claim);
@@ -102,6 +104,12 @@ impl Recovery<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether the connect right may be taken before it passes.
+    fn may_connect_early(&self, now: Timestamp) -> bool {
+        let by_hand = self.asker == Asker::Person && !spacing::stabilising(&self.item, now);
+        by_hand || spacing::may_connect_early(&self.item, now)
     }
 
     /// Waits for the gateway's own connect right. Whatever happens, the right of the session is used up and passes by

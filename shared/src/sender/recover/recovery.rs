@@ -1,6 +1,7 @@
 //! What one recovery knows.
 use std::time::Duration;
 
+use crate::gateway::GatewayError;
 use crate::platform::timestamp::Timestamp;
 use crate::sender::delivery::StepTaken;
 use crate::sender::queue::Place;
@@ -61,10 +62,23 @@ pub(super) struct Recovery<'r> {
     pub(super) shared_at: Option<Timestamp>,
     /// When it made the connect, which it does once.
     pub(super) connected_at: Option<Timestamp>,
+    /// Who wants the session connected.
+    pub(super) asker: Asker,
+    /// What the gateway answered to the connect.
+    pub(super) connect_answer: Option<Result<(), GatewayError>>,
     /// It looked last at a session that reconnected and now seems usable, which can be a flicker.
     pub(super) flickers: bool,
     /// It looked last at a front that answered for the gateway.
     pub(super) disturbed: bool,
+}
+
+/// Who wants a session connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A message or the schedule: connects are spaced, further apart each time.
+    Recovery,
+    /// A person, who need not wait for more than what the last connect may still bring.
+    Person,
 }
 
 impl<'r> Recovery<'r> {
@@ -81,6 +95,8 @@ impl<'r> Recovery<'r> {
             asks: false,
             shared_at: None,
             connected_at: None,
+            asker: Asker::Recovery,
+            connect_answer: None,
             flickers: false,
             disturbed: false,
         }

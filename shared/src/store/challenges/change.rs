@@ -1,5 +1,5 @@
 //! An update of one phone's item, put together from its parts.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -19,7 +19,7 @@ pub(super) struct Change {
     pub(super) act: &'static str,
     condition: String,
     sets: String,
-    removes: String,
+    removes: BTreeSet<String>,
     names: BTreeMap<String, String>,
     values: BTreeMap<String, AttributeValue>,
 }
@@ -30,7 +30,7 @@ impl Change {
             act,
             condition: String::new(),
             sets: "rev = if_not_exists(rev, :rev_0) + :rev_1".into(),
-            removes: String::new(),
+            removes: BTreeSet::new(),
             names: BTreeMap::new(),
             values: BTreeMap::from([(":rev_0".into(), number(0)), (":rev_1".into(), number(1))]),
         }
@@ -59,12 +59,9 @@ impl Change {
         self
     }
 
+    /// Removes attributes, each of which may have been named before.
     pub(super) fn remove(mut self, paths: &str) -> Self {
-        self.removes = if self.removes.is_empty() {
-            format!(" REMOVE {paths}")
-        } else {
-            format!("{}, {paths}", self.removes)
-        };
+        self.removes.extend(paths.split(", ").map(str::to_owned));
         self
     }
 
@@ -84,11 +81,14 @@ impl Change {
         if seen.not_on_whatsapp.is_none() {
             self = self.remove(NOT_ON_WHATSAPP);
         }
-        if seen.served_by.is_none() && !self.values.contains_key(":served_by") {
-            self = self.remove("served_by");
-        }
-        if seen.taken_at.is_none() && !self.values.contains_key(":taken_at") {
-            self = self.remove("taken_at");
+        for (attribute, is_unseen) in [
+            ("served_by", seen.served_by.is_none()),
+            ("pretended_by", seen.pretended_by.is_none()),
+            ("taken_at", seen.taken_at.is_none()),
+        ] {
+            if is_unseen && !self.values.contains_key(&format!(":{attribute}")) {
+                self = self.remove(attribute);
+            }
         }
         self
     }
@@ -121,7 +121,12 @@ impl Change {
     }
 
     fn expression(&self) -> String {
-        format!("SET {}{}", self.sets, self.removes)
+        let mut expression = format!("SET {}", self.sets);
+        for (number, path) in self.removes.iter().enumerate() {
+            expression += if number == 0 { " REMOVE " } else { ", " };
+            expression += path;
+        }
+        expression
     }
 
     /// The names behind the placeholders. DynamoDB takes no empty map.

@@ -24,6 +24,7 @@ impl Challenges {
             .if_seen(seen)
             .set("sends = :sends, failures = :failures, expires_at = :expires_at")
             .set("taken_at = :taken_at, served_by = :served_by")
+            .remove("pretended_by")
             .value(":sends", list_of_sends(&seen.sends))
             .value(":failures", number(seen.failures))
             .value(":expires_at", number(expires_at))

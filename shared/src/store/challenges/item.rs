@@ -133,6 +133,7 @@ pub(super) fn parse(item: &Item) -> Option<PhoneState> {
         not_on_whatsapp: parse_not_on_whatsapp(item),
         taken_at: time(item, "taken_at"),
         served_by: item.text("served_by").map(str::to_owned),
+        pretended_by: item.text("pretended_by").map(str::to_owned),
         known_networks: parse_networks(item)?,
         challenges,
     })

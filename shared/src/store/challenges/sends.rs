@@ -243,14 +243,15 @@ fn with_taken(change: Change, taken: Option<TakenMessage<'_>>) -> Change {
     let Some(TakenMessage { asked_at, session }) = taken else {
         return change;
     };
-    let change = change
-        .set("served_by = :served_by")
-        .value(":served_by", text(session));
     match asked_at {
         Some(asked_at) => change
-            .set("taken_at = :taken_at")
+            .set("served_by = :served_by, taken_at = :taken_at")
+            .remove("pretended_by")
+            .value(":served_by", text(session))
             .value(":taken_at", number(asked_at.millis())),
-        None => change,
+        None => change
+            .set("pretended_by = :pretended_by")
+            .value(":pretended_by", text(session)),
     }
 }
 

@@ -3,8 +3,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
-use super::Payments;
 use super::item::{PAYMENT, notice_item, time};
+use super::{DEAD, Payments};
 use crate::model::notice::{Notice, Phase, State};
 use crate::model::payment::PaymentId;
 use crate::platform::timestamp::Timestamp;
@@ -155,12 +155,17 @@ impl Payments {
         &self,
         payment: &PaymentId,
         notice: &Notice,
-        state: State,
+        (state, now): (State, Timestamp),
     ) -> Result<(), StoreError> {
-        let update = self
-            .single_update(payment, notice)
-            .update_expression("SET #state = :state REMOVE due_at, queue, claim")
-            .expression_attribute_values(":state", text(state.name()));
+        let update = self.single_update(payment, notice);
+        let update = match state {
+            State::Dead => update
+                .update_expression("SET #state = :state, queue = :dead, due_at = :now REMOVE claim")
+                .expression_attribute_values(":dead", text(DEAD))
+                .expression_attribute_values(":now", time(now)),
+            _ => update.update_expression("SET #state = :state REMOVE due_at, queue, claim"),
+        };
+        let update = update.expression_attribute_values(":state", text(state.name()));
         write("end a notice", update).await
     }
 
@@ -207,14 +212,17 @@ async fn write(act: &'static str, update: UpdateItemFluentBuilder) -> Result<(),
 
 /// An update of a notice with how its attempt ended. What there is not is removed.
 fn ending(update: UpdateBuilder, claim: Claim<'_>, end: &Attempted) -> UpdateBuilder {
-    let queue = claim.notice.kind.priority().name();
+    let (queue, due_at) = match end.state {
+        State::Dead => (DEAD, Some(claim.now)),
+        _ => (claim.notice.kind.priority().name(), end.due_at),
+    };
     let again = end.sent_again.then_some(AttributeValue::Bool(true));
     let mut set = "SET #state = :state, attempts = :attempts, #session = :session".to_owned();
     let mut remove = "REMOVE claim".to_owned();
     let mut update = update;
     for (name, value) in [
-        ("due_at", end.due_at.map(time)),
-        ("queue", end.due_at.map(|_| text(queue))),
+        ("due_at", due_at.map(time)),
+        ("queue", due_at.map(|_| text(queue))),
         ("unsure_at", end.unsure_at.map(time)),
         ("last_error", end.error.as_ref().map(text)),
         ("sent_at", end.sent_at.map(time)),

@@ -78,16 +78,18 @@ pub(super) fn new_notice(notice: &Notice, ends: Timestamp) -> Item {
 pub(super) fn read_notice(item: &Item) -> Option<Notice> {
     let time = |name| item.number(name).map(Timestamp::from_millis);
     let words = |name| item.text(name).map(str::to_owned);
+    let state = State::named(item.text("state")?)?;
     Some(Notice {
         id: NoticeId::stored(item.text(ITEM)?.strip_prefix(NOTICE_PREFIX)?),
         kind: read_kind(item)?,
         said: read_said(item.map("said")?)?,
         body_hash: words("body_hash")?,
-        state: State::named(item.text("state")?)?,
+        state,
         accepted_at: time("accepted_at")?,
         not_before: time("not_before")?,
         deliver_by: time("deliver_by")?,
-        due_at: time("due_at"),
+        // One that ended unsent is in the index for operators, and due no more.
+        due_at: time("due_at").filter(|_| state != State::Dead),
         attempts: u32::try_from(item.number("attempts")?).ok()?,
         message_id: words("message_id")?,
         session: words("session"),

@@ -108,7 +108,10 @@ impl Users {
             match transact(CHANGE_PHONE, &self.client, writes).await? {
                 Transacted::Done => return Ok(Moved::Done),
                 Transacted::Refused(refusals) if matches!(refusals.first(), Some(Some(_))) => {
-                    return Ok(Moved::Taken);
+                    // The reply to the first attempt may be lost: then it is this very user who is there.
+                    let there = self.by_phone(to).await?;
+                    let is_moved = there.is_some_and(|there| there.id == user.id);
+                    return Ok(if is_moved { Moved::Done } else { Moved::Taken });
                 }
                 Transacted::Refused(_) => {}
             }
@@ -154,6 +157,15 @@ impl Users {
             writes.push(Write::delete(delete));
         }
         Ok(Some(writes))
+    }
+
+    /// Makes the writes of a removal, in one transaction: whether they were made. Nobody may have changed what was read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove_with(&self, removal: Vec<Write>) -> Result<bool, StoreError> {
+        let removed = transact("erase a phone", &self.client, removal).await?;
+        Ok(matches!(removed, Transacted::Done))
     }
 
     /// A delete, refused unless the item is exactly the one that was seen.

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::incident::Incident;
 use super::taken::{self, TakenMessage};
+use crate::model::challenge::ON_WHATSAPP_FOR;
 use crate::platform::timestamp::Timestamp;
 use crate::store::{Fields, Item, number, text};
 
@@ -31,6 +33,7 @@ const UNANSWERED_SINCE: &str = "unanswered_since";
 const UNANSWERED: &str = "unanswered";
 const RECENT: &str = "recent";
 const RESTARTS: &str = "restarts";
+const SERVED_AT: &str = "served_at";
 const TAKEN: &str = "taken";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
@@ -38,6 +41,8 @@ const RECEIPTS_TAKE: &str = "receipt_ms";
 const TRIAL_ENDS: &str = "trial_ends";
 const REFUSED_AS_NEW: &str = "refused_new_ms";
 const TRIED_AT: &str = "tried_at";
+const PAIRING_CALLED: &str = "pairing_called";
+const TRIED_BY_OTHERS_AT: &str = "tried_by_others_at";
 pub(super) const OWN_NUMBER: &str = "own_number";
 /// Before the number of the day.
 const NEW_CHATS: &str = "new_chats_";
@@ -87,6 +92,8 @@ pub struct SessionItem {
     pub unanswered: i64,
     /// How the last real sends ended, oldest first.
     pub recent: Vec<RecentSend>,
+    /// When a message to somebody who is known to it, or to a user that no session is known to have served, last ended.
+    pub served_at: Option<Timestamp>,
     /// Some of the messages that were taken in the last minutes, oldest first.
     pub taken: Vec<TakenMessage>,
     /// When the last message is known to have been delivered.
@@ -99,14 +106,20 @@ pub struct SessionItem {
     pub refused_as_new_after: Option<Duration>,
     /// Until when one message has it for itself, which tries whether WhatsApp lets it send again.
     pub trial_ends: Option<Timestamp>,
-    /// When a message last tried an account that WhatsApp had refused.
+    /// When a message to a user last tried an account that WhatsApp had refused.
     pub tried_at: Option<Timestamp>,
+    /// When one last did that anybody can have sent. It takes no user's turn.
+    pub tried_by_others_at: Option<Timestamp>,
     /// The digits of its account's own number.
     pub own_number: Option<String>,
     /// When the gateway was asked to restart the last times, oldest first. Only in the gateway's own item.
     pub restarts: Vec<Timestamp>,
     /// The last day on which it was given new contacts to write to, and how many.
     pub new_chats: Option<(i64, i64)>,
+    /// The time in which messages could not be sent, until the next one begins.
+    pub incident: Option<Incident>,
+    /// When somebody was last called to pair it.
+    pub pairing_called: Option<Timestamp>,
 }
 
 impl SessionItem {
@@ -114,6 +127,12 @@ impl SessionItem {
     pub fn new_chats_on(&self, now: Timestamp) -> i64 {
         let today = self.new_chats.filter(|(day, _)| *day == now.day());
         today.map_or(0, |(_, chats)| chats)
+    }
+
+    /// Whether it has users, as far as the last thirty days tell. A phone keeps its session for so long.
+    pub fn serves(&self, now: Timestamp) -> bool {
+        let served = self.served_at;
+        served.is_some_and(|at| now < at.plus(ON_WHATSAPP_FOR))
     }
 }
 
@@ -164,8 +183,8 @@ impl SendEnd {
         Self::Late,
     ];
 
-    /// The word for it in the store.
-    const fn as_str(self) -> &'static str {
+    /// The word for it in the store and in replies to operators.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::Unknown => "unknown",
@@ -320,6 +339,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         unanswered_since: time(UNANSWERED_SINCE),
         unanswered: item.number(UNANSWERED).unwrap_or(0),
         recent: read_recent(item),
+        served_at: time(SERVED_AT),
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
@@ -327,9 +347,12 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         refused_as_new_after: span(REFUSED_AS_NEW),
         trial_ends: time(TRIAL_ENDS),
         tried_at: time(TRIED_AT),
+        tried_by_others_at: time(TRIED_BY_OTHERS_AT),
         own_number: words(OWN_NUMBER),
         restarts: read_times(item, RESTARTS),
         new_chats: read_new_chats(item),
+        incident: Incident::read(item),
+        pairing_called: time(PAIRING_CALLED),
     }
 }
 

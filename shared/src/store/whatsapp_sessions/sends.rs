@@ -39,6 +39,8 @@ pub struct WaitEnd {
 pub struct SendRecord {
     /// The last sends with this one, oldest first.
     pub recent: Vec<RecentSend>,
+    /// When it ended, if it was to somebody who is served by the session.
+    pub served_at: Option<Timestamp>,
     /// The messages of the last minutes with this one, if WhatsApp took it.
     pub taken_messages: Option<Vec<TakenMessage>>,
     /// The send, if WhatsApp took the message. It shows what a send costs, and what counted against the session is forgotten.
@@ -229,6 +231,10 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     let mut expression = Expression::default();
     expression.set.push("recent = :recent");
     expression.value(":recent", recent_sends(&record.recent));
+    if let Some(served_at) = record.served_at {
+        expression.set.push("served_at = :served_at");
+        expression.value(":served_at", time(served_at));
+    }
     if let Some(taken) = &record.taken_messages {
         expression.set.push("taken = :taken");
         expression.value(":taken", bytes(taken::packed(taken)));

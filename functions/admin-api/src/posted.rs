@@ -1,0 +1,228 @@
+//! What is posted, as JSON or as a form, and the answer to either.
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Response};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use shared::edge::admin::{self, CookieChange, Form, is_form, set_cookie};
+use shared::edge::problem::Problem;
+use shared::edge::reply::Reply;
+use shared::edge::request::Incoming;
+use shared::flows::admin::pairing_links::PairingLink;
+use shared::flows::admin::sessions::key::SessionKey;
+use shared::model::admin::{AdminPath, AdminSecret};
+use shared::model::language::Language;
+use shared::model::replies;
+
+use crate::linking_code;
+
+/// The fields of a JSON body. A request without a body has none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fields {
+    name: Option<String>,
+    phone: Option<String>,
+    sends: Option<bool>,
+    #[serde(default, deserialize_with = "in_digits")]
+    weight: Option<String>,
+    sought: Option<String>,
+    page: Option<String>,
+    purpose: Option<String>,
+    login: Option<String>,
+    confirm: Option<String>,
+}
+
+impl Fields {
+    fn field(&self, field: &str) -> Option<&str> {
+        match field {
+            "name" => self.name.as_deref(),
+            "phone" => self.phone.as_deref(),
+            "sends" => self.sends.map(|sends| if sends { "yes" } else { "no" }),
+            "weight" => self.weight.as_deref(),
+            "sought" => self.sought.as_deref(),
+            "page" => self.page.as_deref(),
+            "purpose" => self.purpose.as_deref(),
+            "login" => self.login.as_deref(),
+            "confirm" => self.confirm.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A number, as a form has it.
+fn in_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let number: Option<i64> = Option::deserialize(deserializer)?;
+    Ok(number.map(|number| number.to_string()))
+}
+
+/// What is posted.
+#[derive(Debug)]
+pub enum Posted {
+    /// By a program.
+    Json(Fields),
+    /// By a page.
+    Form(Form),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    data: Value,
+    status: StatusCode,
+    shown: Shown,
+}
+
+/// What a browser is shown of it.
+#[derive(Debug)]
+enum Shown {
+    /// The page that the form came from, with this word for what was done.
+    Back(&'static str),
+    /// Another page, with such a word.
+    Page(AdminPath, &'static str),
+    /// A page that has what was looked for.
+    Found(AdminPath),
+    /// A code to type on a phone, which stands in no address.
+    LinkingCode(String),
+    /// The page that the form came from, with a pairing link, which stands in no address either.
+    PairingLink(AdminSecret),
+}
+
+impl Outcome {
+    /// It was done.
+    pub fn done() -> Self {
+        Self {
+            data: json!({}),
+            status: StatusCode::OK,
+            shown: Shown::Back("done"),
+        }
+    }
+
+    /// Somebody has to type this code on the phone.
+    pub fn linking_code(code: String) -> Self {
+        Self {
+            data: json!({ "linkingCode": code }),
+            shown: Shown::LinkingCode(code),
+            ..Self::done()
+        }
+    }
+
+    /// Somebody has to open this link where the phone is.
+    pub fn pairing_link(link: &PairingLink) -> Self {
+        Self {
+            data: json!({ "path": link.path(), "expiresAt": link.expires_at.rfc3339() }),
+            shown: Shown::PairingLink(link.secret().clone()),
+            ..Self::done()
+        }
+    }
+
+    /// A phone was erased, wholly or as far as one act goes.
+    pub fn erased(more_left: bool) -> Self {
+        let done = if more_left {
+            "erased-in-part"
+        } else {
+            "erased"
+        };
+        Self {
+            data: json!({ "moreLeft": more_left }),
+            shown: Shown::Back(done),
+            ..Self::done()
+        }
+    }
+
+    /// This page shows it.
+    pub fn found(page: &AdminPath) -> Self {
+        Self {
+            data: json!({ "page": page.as_str() }),
+            shown: Shown::Found(page.clone()),
+            ..Self::done()
+        }
+    }
+
+    /// There is one session more.
+    pub fn added(key: &SessionKey) -> Self {
+        let page = AdminPath::parse(&format!("/admin/dashboard/whatsapp-sessions/{key}"));
+        Self {
+            data: json!({ "id": key.to_string() }),
+            status: StatusCode::CREATED,
+            shown: Shown::Page(page.unwrap_or_else(AdminPath::home), "added"),
+        }
+    }
+}
+
+impl Shown {
+    /// The answer to a form that came from `back`.
+    fn answer(self, language: Language, back: &AdminPath) -> Result<Response<Body>, Problem> {
+        let to = |page: &AdminPath, word: &str| {
+            admin::redirect(&page.with_query(&[("done", word.to_owned())]))
+        };
+        match self {
+            Self::Back(word) => Ok(to(back, word)),
+            Self::Page(page, word) => Ok(to(&page, word)),
+            Self::Found(page) => Ok(admin::redirect(&page)),
+            Self::LinkingCode(code) => linking_code::page(language, &code, back),
+            Self::PairingLink(link) => {
+                let mut response = to(back, "done");
+                set_cookie(&mut response, &CookieChange::Show(&link));
+                Ok(response)
+            }
+        }
+    }
+}
+
+impl Posted {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// When it is neither a form nor JSON, too large, or has a field of the wrong type.
+    pub fn read(incoming: &Incoming<'_>) -> Result<Self, Problem> {
+        if is_form(incoming.request) {
+            return Form::read(incoming.request).map(Self::Form);
+        }
+        if incoming.request.body().as_ref().is_empty() {
+            return Ok(Self::Json(Fields::default()));
+        }
+        incoming.json().map(Self::Json)
+    }
+
+    /// A field. A program has its token in a header.
+    pub fn field(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::Form(form) => form.field(field),
+            Self::Json(fields) => fields.field(field),
+        }
+    }
+
+    /// The answer: JSON to a program, the way back to a page.
+    pub fn answer(
+        &self,
+        incoming: &Incoming<'_>,
+        done: Result<Outcome, Problem>,
+    ) -> Response<Body> {
+        let Self::Form(form) = self else {
+            let reply = done.map(|outcome| {
+                Reply::new(replies::ADMIN_DONE, outcome.data).status(outcome.status)
+            });
+            let mut response = incoming.respond(reply);
+            admin::guard(&mut response);
+            return response;
+        };
+        let back = form.field("back").and_then(AdminPath::parse);
+        let back = back.unwrap_or_else(AdminPath::home);
+        let language = incoming.caller.language;
+        let answer = done.and_then(|outcome| outcome.shown.answer(language, &back));
+        answer.unwrap_or_else(|problem| refused(incoming, &back, problem))
+    }
+}
+
+/// The answer to a form that was refused.
+fn refused(incoming: &Incoming<'_>, back: &AdminPath, problem: Problem) -> Response<Body> {
+    match problem.code() {
+        "UNAUTHORIZED" => admin::redirect(&admin::sign_in_path(back)),
+        "SUDO_REQUIRED" => admin::redirect(&admin::prove_again_path(back)),
+        // It may come from another site, which gets nothing but this.
+        "CSRF" => incoming.respond(Err(problem)),
+        code => {
+            problem.told_on_page(incoming.caller.language);
+            admin::redirect(&back.with_query(&[("problem", code.to_owned())]))
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The page that explains what would happen to a code, and its words.
+use askama::Template;
+use shared::edge::admin::Layout;
+use shared::flows::codes::explain::{Expected, Explanation, LastSend, OrderKnown, Verdict};
+use shared::model::challenge::Certainty;
+use shared::model::code::Purpose;
+use shared::model::language::Language;
+use shared::model::limits::Limit;
+use shared::sender::{Contact, Rank, SessionForPhone};
+
+use crate::pages::Frame;
+use crate::words;
+
+/// What would happen to a code.
+#[derive(Debug, Template)]
+#[template(path = "explain.html")]
+pub struct ExplainPage<'a> {
+    /// What every page begins with.
+    pub layout: Layout<'a>,
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// The phone, masked, and as the addresses of pages have it.
+    pub whom: Option<(String, String)>,
+    /// What would happen; nothing before somebody has asked.
+    pub explained: Option<Explanation>,
+}
+
+/// How many sessions are shown. A send tries fewer.
+const SESSIONS_MAX: usize = 20;
+
+impl ExplainPage<'_> {
+    const fn sessions_max(&self) -> usize {
+        SESSIONS_MAX
+    }
+
+    const fn language(&self) -> Language {
+        self.frame.layout.language
+    }
+
+    /// The purposes to choose from, with their words.
+    fn purposes(&self) -> Vec<(Purpose, &'static str)> {
+        let named = |purpose: Purpose| (purpose, words::purpose(purpose.name(), self.language()));
+        Purpose::ALL.into_iter().map(named).collect()
+    }
+
+    /// Who would get the code.
+    const fn recipient(&self, recipient: &Expected) -> &'static str {
+        match recipient {
+            Expected::User => self.frame.say("The user of the phone gets a message.", "Pengguna nomor ini menerima pesan."),
+            Expected::Applicant => self.frame.say("Whoever signs up with this phone gets a message.", "Pendaftar dengan nomor ini menerima pesan."),
+            Expected::Nobody => self.frame.say("The phone has no account for this: no message goes out, and the answer does not tell.", "Nomor ini tidak punya akun untuk itu: tidak ada pesan yang dikirim, dan jawaban tidak memberitahukannya."),
+            Expected::HasAccount => self.frame.say("The phone has an account: nobody can sign up with it.", "Nomor ini sudah punya akun: tidak dapat dipakai mendaftar."),
+            Expected::TestNumber => self.frame.say("The phone has a fixed code: no message goes out.", "Nomor ini punya kode tetap: tidak ada pesan yang dikirim."),
+        }
+    }
+
+    /// What somebody would be answered.
+    fn verdict(&self, verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Sent => self
+                .frame
+                .say("Yes, a code is sent at once", "Ya, kode langsung dikirim"),
+            Verdict::Limited(limit, _) => self.limit(*limit),
+            Verdict::NotOnWhatsApp(_) => self.frame.say(
+                "No: the number was not on WhatsApp when it was looked up",
+                "Tidak: nomor tidak ada di WhatsApp saat diperiksa",
+            ),
+            Verdict::HasAccount => self
+                .frame
+                .say("No: there is an account", "Tidak: sudah ada akun"),
+            Verdict::NoSession => self.frame.say(
+                "No: no session takes it",
+                "Tidak: tidak ada sesi yang dapat mengirim",
+            ),
+        }
+    }
+
+    const fn limit(&self, limit: Limit) -> &'static str {
+        match limit {
+            Limit::InProgress => self.frame.say(
+                "No: one is just being sent",
+                "Tidak: satu kode sedang dikirim",
+            ),
+            Limit::Cooldown => self.frame.say(
+                "No: the last one is too fresh",
+                "Tidak: kode terakhir masih terlalu baru",
+            ),
+            Limit::Window => self.frame.say(
+                "No: too many in ten minutes",
+                "Tidak: terlalu banyak dalam sepuluh menit",
+            ),
+            Limit::Day => self.frame.say(
+                "No: too many in a day",
+                "Tidak: terlalu banyak dalam sehari",
+            ),
+            Limit::Country => self.frame.say(
+                "No: the cap of the country is full for today",
+                "Tidak: jatah negara untuk hari ini habis",
+            ),
+            _ => self.frame.say("No: a limit", "Tidak: suatu batas"),
+        }
+    }
+
+    const fn shape(&self, verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Sent => "good",
+            Verdict::Limited(..) => "fair",
+            Verdict::NotOnWhatsApp(_) | Verdict::HasAccount | Verdict::NoSession => "bad",
+        }
+    }
+
+    /// How sure the last message is.
+    const fn last(&self, last: &LastSend) -> &'static str {
+        match (last.is_silent, last.certainty) {
+            (true, _) => self.frame.say("taken, but its receipt is missing: the next one may go elsewhere at once", "diterima gateway, tetapi tanda terimanya tidak ada: yang berikut boleh segera lewat sesi lain"),
+            (false, Certainty::Sent) => self.frame.say("taken by WhatsApp", "diterima WhatsApp"),
+            (false, Certainty::Unconfirmed) => self.frame.say("may have gone out", "mungkin terkirim"),
+            (false, Certainty::Lapsed) => self.frame.say("its request broke off", "permintaannya terputus"),
+        }
+    }
+
+    const fn rank(&self, session: &SessionForPhone) -> &'static str {
+        match session.rank {
+            Rank::Usable => self.frame.say("Sends", "Mengirim"),
+            Rank::Trial => self.frame.say("Tried out", "Dicoba"),
+            Rank::Doubtful => self.frame.say("Doubtful", "Meragukan"),
+            Rank::Mute => self.frame.say("Nothing arrives", "Tidak ada yang sampai"),
+            Rank::Recovering => self.frame.say("Reconnecting", "Menyambung kembali"),
+            Rank::NeedsHuman => self.frame.say("Needs a person", "Perlu seseorang"),
+            Rank::Closed => self
+                .frame
+                .say("Takes nobody new", "Tidak menerima kontak baru"),
+        }
+    }
+
+    const fn rank_shape(&self, session: &SessionForPhone) -> &'static str {
+        match session.rank {
+            Rank::Usable | Rank::Trial => "good",
+            Rank::Doubtful | Rank::Recovering => "fair",
+            Rank::Mute | Rank::Closed => "bad",
+            Rank::NeedsHuman => "act",
+        }
+    }
+
+    /// Why a session stands where it does, for this phone.
+    const fn why(&self, session: &SessionForPhone) -> &'static str {
+        match (session.is_silent, session.served_before, session.contact) {
+            (true, ..) => self.frame.say(
+                "Its last message to this phone seems lost",
+                "Pesan terakhirnya ke nomor ini tampaknya hilang",
+            ),
+            (false, true, _) => self.frame.say(
+                "Served this phone before, so it comes first among its equals",
+                "Pernah melayani nomor ini, jadi didahulukan di antara yang setara",
+            ),
+            (_, _, Contact::New) => self
+                .frame
+                .say("Would write to somebody new", "Akan menulis ke kontak baru"),
+            (_, _, Contact::OfAnother) => self.frame.say(
+                "Another session served this phone",
+                "Sesi lain yang melayani nomor ini",
+            ),
+            _ => self.frame.say(
+                "Has not served this phone lately",
+                "Belum melayani nomor ini belakangan ini",
+            ),
+        }
+    }
+
+    fn is_drawn(&self) -> bool {
+        let order = self.explained.as_ref().map(|explained| explained.order);
+        order == Some(OrderKnown::Drawn)
+    }
+}

@@ -1,0 +1,85 @@
+//! Times, as people read them: how long ago, and exactly.
+use std::time::Duration;
+
+use shared::model::language::Language;
+use shared::platform::timestamp::Timestamp;
+
+use crate::words::say;
+
+/// What is younger is told as "just now".
+const JUST_NOW: Duration = Duration::from_secs(5);
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A time on a page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct When {
+    /// How long ago, or in how long.
+    pub relative: String,
+    /// How far away it is.
+    pub span: String,
+    /// The time to the second, in UTC.
+    pub exact: String,
+    /// The same for programs.
+    pub datetime: String,
+}
+
+impl When {
+    /// `at`, as it is read at `now`.
+    pub fn new(at: Timestamp, now: Timestamp, language: Language) -> Self {
+        let datetime = at.rfc3339();
+        let exact = datetime.replace('T', " ").replace('Z', " UTC");
+        let length = span(now.since(at).max(at.since(now)), language);
+        let relative = if now < at {
+            format!("{} {length}", say(language, "in", "dalam"))
+        } else if now.since(at) < JUST_NOW {
+            say(language, "just now", "baru saja").to_owned()
+        } else {
+            format!("{length} {}", say(language, "ago", "lalu"))
+        };
+        Self {
+            relative,
+            span: length,
+            exact,
+            datetime,
+        }
+    }
+}
+
+/// A span in its largest unit.
+fn span(span: Duration, language: Language) -> String {
+    let seconds = span.as_secs();
+    let (number, english, indonesian) = match seconds {
+        0..MINUTE => (seconds, "s", "dtk"),
+        MINUTE..HOUR => (seconds / MINUTE, "min", "mnt"),
+        HOUR..DAY => (seconds / HOUR, "h", "jam"),
+        _ => (seconds / DAY, "d", "hari"),
+    };
+    format!("{number} {}", say(language, english, indonesian))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit_and_exactly() {
+        let now = Timestamp::from_seconds(1_795_347_200);
+        for (seconds, english, indonesian) in [
+            (-2, "just now", "baru saja"),
+            (-59, "59 s ago", "59 dtk lalu"),
+            (-61, "1 min ago", "1 mnt lalu"),
+            (-7_300, "2 h ago", "2 jam lalu"),
+            (-200_000, "2 d ago", "2 hari lalu"),
+            (20, "in 20 s", "dalam 20 dtk"),
+        ] {
+            let at = Timestamp::from_seconds(now.seconds() + seconds);
+            let read = |language| When::new(at, now, language).relative;
+            assert_eq!(read(Language::English), english);
+            assert_eq!(read(Language::Indonesian), indonesian);
+        }
+        let exact = When::new(now, now, Language::English).exact;
+        assert_eq!(exact, "2026-11-22 11:33:20 UTC");
+    }
+}

@@ -1,0 +1,70 @@
+// Fetches the page again from time to time, and swaps what says `data-live` and has changed. Focus, scroll, open details and typed
+// text stay. Without this script the pages work as well: they have a link that does it.
+"use strict";
+(() => {
+  const EVERY = 5000, HIDDEN_EVERY = 60000, WITHIN = 8000;
+  const live = document.getElementById("live");
+  if (!live || !document.querySelector("[data-live]")) return;
+  let timer, failures = 0;
+
+  const say = (text, stale) => {
+    if (live.textContent !== text) live.textContent = text;
+    live.className = stale ? "stale" : "";
+  };
+
+  // Swaps the inside of a part, and gives the focus back to what had it, by its id.
+  const swap = (old, fresh) => {
+    if (old.innerHTML === fresh.innerHTML && old.className === fresh.className) return;
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    if (focused && (!focused.id || focused.matches("input, textarea, select"))) return;
+    const open = [...old.querySelectorAll("details[open][id]")].map(details => details.id);
+    old.innerHTML = fresh.innerHTML;
+    old.className = fresh.className;
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) document.getElementById(focused.id)?.focus({ preventScroll: true });
+  };
+
+  const update = page => {
+    for (const set of document.querySelectorAll("[data-set][id]")) {
+      const fresh = page.getElementById(set.id);
+      const ids = list => [...list.children].map(child => child.id).join(" ");
+      if (fresh && ids(set) !== ids(fresh)) swap(set, fresh);
+    }
+    for (const old of document.querySelectorAll("[data-live][id]")) {
+      const fresh = page.getElementById(old.id);
+      if (fresh) swap(old, fresh);
+    }
+    const [old, fresh] = [document, page].map(where => where.querySelector(".glance"));
+    if (old && fresh) old.className = fresh.className;
+  };
+
+  const refresh = async () => {
+    try {
+      const answer = await fetch(location.href, { signal: AbortSignal.timeout(WITHIN), redirect: "manual", cache: "no-store" });
+      if (answer.type === "opaqueredirect") return say(live.dataset.out, true);
+      if (!answer.ok) throw new Error(String(answer.status));
+      update(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      failures = 0;
+      say(live.dataset.on, false);
+    } catch {
+      failures += 1;
+      say(live.dataset.off, true);
+    }
+    plan();
+  };
+
+  // Slower in a hidden tab, and after failures.
+  const plan = () => {
+    clearTimeout(timer);
+    const wait = document.hidden ? HIDDEN_EVERY : EVERY * Math.min(1 + failures, 6);
+    timer = setTimeout(refresh, wait);
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return plan();
+    clearTimeout(timer);
+    refresh();
+  });
+  say(live.dataset.on, false);
+  plan();
+})();

@@ -1,0 +1,303 @@
+//! The payment notices that wait, and those that ended unsent, as operators see them and act on them.
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::audit::{Audit, AuditEntry};
+use super::sessions::Operator;
+use crate::model::notice::{Notice, NoticeId, Priority, State, Story};
+use crate::model::payment::PaymentId;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+use crate::store::StoreError;
+use crate::store::payments::operators::NoticeChanged;
+use crate::store::payments::{Due, Payments};
+
+/// How many notices are shown at most.
+pub const NOTICES_MAX: usize = 50;
+/// How many payments are read at a time.
+const SIDE_BY_SIDE: usize = 8;
+/// How far ahead a notice that waits is shown: warnings are accepted long before their time.
+const AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Which notices are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxState {
+    /// Those that wait for their next attempt.
+    Waiting,
+    /// Those that ended unsent.
+    Dead,
+}
+
+impl OutboxState {
+    /// The word for it in addresses and replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Waiting, Self::Dead];
+        all.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// Between the payment and the notice in a key. No payment's name has it.
+const BETWEEN: char = ':';
+
+/// What one notice is called by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeKey {
+    payment: PaymentId,
+    notice: NoticeId,
+}
+
+impl NoticeKey {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (payment, notice) = text.split_once(BETWEEN)?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        let can_be = (1..=128).contains(&notice.len()) && notice.bytes().all(plain);
+        Some(Self {
+            payment: PaymentId::parse(payment)?,
+            notice: can_be.then(|| NoticeId::stored(notice))?,
+        })
+    }
+}
+
+impl fmt::Display for NoticeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{BETWEEN}{}", self.payment.as_str(), self.notice)
+    }
+}
+
+/// A notice, as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct OutboxItem {
+    /// What its acts call it by.
+    pub key: NoticeKey,
+    /// Its payment.
+    pub payment: String,
+    /// What it is about, in a word.
+    pub purpose: &'static str,
+    /// Whom it is for, masked.
+    pub phone: String,
+    /// How far it is.
+    pub state: State,
+    /// When it is tried next; of one that ended unsent, when it ended.
+    pub at: Timestamp,
+    /// Until when it is of use.
+    pub deliver_by: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// Its message.
+    pub message_id: String,
+}
+
+/// Notices, and whether there are more.
+#[derive(Clone, Debug)]
+pub struct OutboxPage {
+    /// The notices: the first to be tried, or the last to have ended, first.
+    pub items: Vec<OutboxItem>,
+    /// Whether there may be others.
+    pub more_left: bool,
+}
+
+/// What an operator does with a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxAct {
+    /// Have it sent within a minute.
+    SendNow,
+    /// Let it be.
+    Discard,
+}
+
+impl OutboxAct {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SendNow => "notice-send-now",
+            Self::Discard => "notice-discard",
+        }
+    }
+}
+
+/// Why an act was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// There is no such notice.
+    #[error("there is no such notice")]
+    NoSuchNotice,
+    /// Somebody sends it just now, or it has ended.
+    #[error("the notice is being sent, or has ended")]
+    Changed,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The outbox, for operators.
+#[derive(Clone, Debug)]
+pub struct AdminOutbox {
+    payments: Payments,
+    audit: Audit,
+}
+
+impl AdminOutbox {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            payments: Payments::new(backends),
+            audit: Audit::new(backends),
+        }
+    }
+
+    /// The notices in `state`. One or two reads of the index, and one of each payment that it names.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, state: OutboxState, now: Timestamp) -> Result<OutboxPage, StoreError> {
+        let most = i32::try_from(NOTICES_MAX).unwrap_or(i32::MAX);
+        let mut found = match state {
+            OutboxState::Dead => self.payments.dead(most).await?,
+            OutboxState::Waiting => {
+                let until = now.plus(AHEAD);
+                let (facts, reminders) = tokio::try_join!(
+                    self.payments.due(Priority::Facts, until, most),
+                    self.payments.due(Priority::Reminders, until, most)
+                )?;
+                let mut both = [facts, reminders].concat();
+                both.sort_by_key(|due| due.due_at);
+                both
+            }
+        };
+        let more_left = found.len() >= NOTICES_MAX;
+        found.truncate(NOTICES_MAX);
+        let items: Vec<_> = found.iter().map(|due| self.item(due, state)).collect();
+        let items = stream::iter(items).buffered(SIDE_BY_SIDE);
+        let items: Vec<_> = items.try_collect().await?;
+        Ok(OutboxPage {
+            items: items.into_iter().flatten().collect(),
+            more_left,
+        })
+    }
+
+    /// Does `act` with a notice, and keeps that in the audit.
+    ///
+    /// # Errors
+    /// When it was not done, or the store fails. If the audit cannot be written, it may have been done.
+    pub async fn act(
+        &self,
+        key: &NoticeKey,
+        act: OutboxAct,
+        operator: Operator<'_>,
+    ) -> Result<(), OutboxError> {
+        let done = self.perform(key, act, operator.now).await;
+        let result = match &done {
+            Ok(()) => "done",
+            Err(OutboxError::NoSuchNotice) => "no such notice",
+            Err(OutboxError::Changed) => "being sent, or ended",
+            Err(OutboxError::Store(_)) => "the store failed",
+        };
+        let whom = key.to_string();
+        let entry = AuditEntry {
+            who: operator.login.as_who(),
+            what: act.as_str(),
+            whom: Some(&whom),
+            result,
+            caller: operator.caller,
+        };
+        self.audit.record(entry, operator.now).await?;
+        done
+    }
+
+    async fn perform(
+        &self,
+        key: &NoticeKey,
+        act: OutboxAct,
+        now: Timestamp,
+    ) -> Result<(), OutboxError> {
+        let story = self.story(&key.payment).await?;
+        let notice = story.as_ref().and_then(|story| story.notice(&key.notice));
+        let notice = notice.ok_or(OutboxError::NoSuchNotice)?;
+        let waits = matches!(notice.state, State::Queued | State::Unknown | State::Dead);
+        if !waits {
+            return Err(OutboxError::Changed);
+        }
+        let changed = match act {
+            OutboxAct::SendNow => self.payments.send_now(&key.payment, notice, now).await?,
+            OutboxAct::Discard => self.payments.discard(&key.payment, notice).await?,
+        };
+        match changed {
+            NoticeChanged::Done => Ok(()),
+            NoticeChanged::Lost => Err(OutboxError::Changed),
+        }
+    }
+
+    async fn story(&self, payment: &PaymentId) -> Result<Option<Story>, StoreError> {
+        Ok(self.payments.read(payment).await?.map(|kept| kept.story))
+    }
+
+    /// The notice that the index names, if it is still in `wanted`: the index may lag.
+    async fn item(&self, due: &Due, wanted: OutboxState) -> Result<Option<OutboxItem>, StoreError> {
+        let Some(story) = self.story(&due.payment).await? else {
+            return Ok(None);
+        };
+        let Some(notice) = story.notice(&due.notice) else {
+            return Ok(None);
+        };
+        let is_wanted = match wanted {
+            OutboxState::Dead => notice.state == State::Dead,
+            OutboxState::Waiting => !notice.state.is_end(),
+        };
+        Ok(is_wanted.then(|| shown(&story, notice, due)))
+    }
+}
+
+fn shown(story: &Story, notice: &Notice, due: &Due) -> OutboxItem {
+    OutboxItem {
+        key: NoticeKey {
+            payment: due.payment.clone(),
+            notice: due.notice.clone(),
+        },
+        payment: due.payment.as_str().to_owned(),
+        purpose: notice.kind.purpose(),
+        phone: story.payment.phone.to_string(),
+        state: notice.state,
+        at: notice.due_at.unwrap_or(due.due_at),
+        deliver_by: notice.deliver_by,
+        attempts: notice.attempts,
+        last_error: notice.last_error.clone(),
+        message_id: notice.message_id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_a_payment_and_a_notice_and_no_path() {
+        for text in ["INV-0042:success", "a.b~c:expiry-warning.60"] {
+            let key = NoticeKey::parse(text).map(|key| key.to_string());
+            assert_eq!(key.as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "INV-1",
+            ":success",
+            "INV-1:",
+            "../x:success",
+            "INV-1:a/b",
+            "INV-1:<b>",
+        ] {
+            assert_eq!(NoticeKey::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The WhatsApp sessions, as operators see them and act on them: ours, and those of the gateway's other customers. No token
+//! leaves this file and those in its folder.
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use futures_util::stream;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use super::audit::Audit;
+use super::incidents::{CurrentIncident, Incident};
+use super::logins::AdminLogin;
+use super::pairing_links::PairingLinks;
+use crate::flows::receipts::Receipts;
+use crate::flows::watch::WebhookWatch;
+use crate::gateway::{Gateway, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken};
+use crate::model::caller::Caller;
+use crate::model::phone::Phone;
+use crate::platform::entropy::Entropy;
+use crate::platform::report::Chain;
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+use crate::runtime::settings::SessionSettings;
+use crate::sender::Sender;
+use crate::store::StoreError;
+use crate::store::batch::Batches;
+use crate::store::session_list::{ListedSession, SessionListChanges};
+use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
+
+/// What a session is called by.
+pub mod key;
+
+/// One session, as an operator sees it.
+pub mod view;
+
+/// The channel in one glance.
+pub mod glance;
+
+/// One session, with what only its own page shows.
+pub mod one;
+
+/// What can be done with a session.
+pub mod acts;
+
+/// One session more.
+pub mod adding;
+
+/// One session, for whoever pairs it.
+pub mod pairing;
+
+use self::glance::Glance;
+use self::key::SessionKey;
+use self::view::{Doing, Flags, Known, LastSends, Owner, PoolPlace, SessionView, customers_health};
+
+/// The longest wait for the gateway, for each question of a page. A page is of use without its answer.
+const ANSWER_MAX: Duration = Duration::from_millis(2_500);
+/// How many sessions a page has at most. So many are asked at a time for their flags.
+pub const SESSIONS_PER_PAGE: usize = 50;
+/// How many items one call of the store can read.
+const ITEMS_MAX: usize = 100;
+
+/// Who acts, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator<'a> {
+    /// Their login.
+    pub login: &'a AdminLogin,
+    /// Where the request comes from.
+    pub caller: &'a Caller,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// A page of the sessions, as an operator sees them.
+#[derive(Clone, Debug)]
+pub struct SessionsView {
+    /// The channel in one glance.
+    pub glance: Glance,
+    /// Those of the page: ours, then those of customers.
+    pub sessions: Vec<SessionView>,
+    /// Whether those of customers are among them.
+    pub customers: Customers,
+    /// Which page it is, from 1 on.
+    pub number: usize,
+    /// The number of the next page, if there is one.
+    pub next: Option<usize>,
+}
+
+/// What the gateway said of its sessions, and who is asked beside that.
+struct Asked<'a> {
+    users: &'a [GatewayUser],
+    customers: &'a Customers,
+    /// The places of the page among all sessions.
+    places: Range<usize>,
+}
+
+/// Whether the sessions of customers are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Customers {
+    /// They are.
+    Shown,
+    /// They are not: `WHATSAPP_ADMIN_TOKEN` is not set.
+    NotAsked,
+    /// They are not: the gateway did not say.
+    Failed(GatewayError),
+}
+
+impl Customers {
+    /// The word for it in replies.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Shown => "shown",
+            Self::NotAsked => "not_asked",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// The WhatsApp sessions, for operators.
+#[derive(Clone, Debug)]
+pub struct AdminSessions {
+    gateway: Gateway,
+    admin_token: Option<SessionToken>,
+    configured: Vec<SessionSettings>,
+    list: SessionListChanges,
+    items: WhatsAppSessions,
+    batches: Batches,
+    receipts: Receipts,
+    sender: Sender,
+    webhooks: WebhookWatch,
+    audit: Audit,
+    links: PairingLinks,
+    entropy: Entropy,
+}
+
+/// One of ours, with what is known of it.
+#[derive(Clone, Debug)]
+struct Ours {
+    listed: ListedSession,
+    item: SessionItem,
+    is_configured: bool,
+}
+
+impl AdminSessions {
+    /// Over `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        let settings = &backends.settings;
+        Self {
+            gateway: backends.gateway.clone(),
+            admin_token: settings.gateway_admin_token.clone(),
+            configured: settings.sessions.clone(),
+            list: SessionListChanges::new(backends),
+            items: WhatsAppSessions::of(backends),
+            batches: Batches::new(backends),
+            receipts: Receipts::new(backends),
+            sender: Sender::new(backends),
+            webhooks: WebhookWatch::new(backends),
+            audit: Audit::new(backends),
+            links: PairingLinks::new(backends),
+            entropy: backends.entropy.clone(),
+        }
+    }
+
+    /// A page of the sessions as they are now, and the glance over all of them. One read of the list, one of each hundred
+    /// items, and a question to the gateway for all sessions, or to each session of the page; a gateway that does not answer in
+    /// time leaves out what only it knows. A number behind the last page is that of the last one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn page(&self, number: usize, now: Timestamp) -> Result<SessionsView, StoreError> {
+        let (ours, users) = tokio::join!(self.ours(), self.users());
+        let ours = ours?;
+        let (users, customers) = match users {
+            None => (Vec::new(), Customers::NotAsked),
+            Some(Ok(users)) => (users, Customers::Shown),
+            Some(Err(error)) => {
+                tracing::warn!(error = %Chain(&error), "the gateway did not list its sessions");
+                (Vec::new(), Customers::Failed(error))
+            }
+        };
+        let theirs = customers_views(&ours, &users);
+        let pages = (ours.len() + theirs.len()).div_ceil(SESSIONS_PER_PAGE);
+        let number = number.clamp(1, pages.max(1));
+        let first = (number - 1) * SESSIONS_PER_PAGE;
+        let asked = Asked {
+            users: &users,
+            customers: &customers,
+            places: first..first + SESSIONS_PER_PAGE,
+        };
+        let flags = self.flags_of(&ours, &asked).await;
+        let of_ours = ours.iter().zip(flags);
+        let of_ours = of_ours.map(|(ours, flags)| self.view(ours, flags, now));
+        let sessions: Vec<_> = of_ours.chain(theirs).collect();
+        let glance = Glance::new(&sessions);
+        let sessions = sessions.into_iter().skip(first).take(SESSIONS_PER_PAGE);
+        Ok(SessionsView {
+            glance,
+            sessions: sessions.collect(),
+            customers,
+            number,
+            next: (number < pages).then_some(number + 1),
+        })
+    }
+
+    /// The incidents that go on now. No gateway is asked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn incidents(&self) -> Result<Vec<CurrentIncident>, StoreError> {
+        let ours = self.ours().await?;
+        let current = ours.iter().filter_map(|ours| {
+            Some(CurrentIncident {
+                session: ours.listed.session.name.clone(),
+                incident: open_incident(ours)?.clone(),
+            })
+        });
+        Ok(current.collect())
+    }
+
+    /// Ours, with their items, which may lag a moment behind.
+    async fn ours(&self) -> Result<Vec<Ours>, StoreError> {
+        let listed = self.listed().await?;
+        let chunks = listed.chunks(ITEMS_MAX).map(|some| self.with_items(some));
+        let ours = try_join_all(chunks).await?;
+        Ok(ours.into_iter().flatten().collect())
+    }
+
+    async fn with_items(&self, listed: &[ListedSession]) -> Result<Vec<Ours>, StoreError> {
+        let mut batch = self.batches.begin().at_half_price();
+        let reads = listed
+            .iter()
+            .map(|listed| batch.add(self.items.reading(&listed.session.name)));
+        let reads: Vec<_> = reads.collect();
+        let found = batch.read("read the sessions").await?;
+        let ours = listed
+            .iter()
+            .zip(reads)
+            .map(|(listed, read)| Ok(self.with_item(listed.clone(), read.from(&found)?)));
+        ours.collect()
+    }
+
+    /// The one of ours that is called `name`, with its item as it is now.
+    async fn our(&self, name: &str) -> Result<Option<Ours>, StoreError> {
+        let mut listed = self.listed().await?.into_iter();
+        let Some(listed) = listed.find(|listed| listed.session.name == name) else {
+            return Ok(None);
+        };
+        let mut batch = self.batches.begin();
+        let read = batch.add(self.items.reading(name));
+        let found = batch.read("read a session").await?;
+        Ok(Some(self.with_item(listed, read.from(&found)?)))
+    }
+
+    fn with_item(&self, listed: ListedSession, item: SessionItem) -> Ours {
+        Ours {
+            is_configured: self.is_configured(&listed.session.name),
+            listed,
+            item,
+        }
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.configured.iter().any(|one| one.name == name)
+    }
+
+    /// Ours: those of the settings, then those of the list.
+    async fn listed(&self) -> Result<Vec<ListedSession>, StoreError> {
+        let listed = self.list.read().await?.sessions;
+        let configured = self.configured.iter().map(|session| ListedSession {
+            session: session.clone(),
+            sends: true,
+        });
+        let others = listed
+            .into_iter()
+            .filter(|other| !self.is_configured(&other.session.name));
+        Ok(configured.chain(others).collect())
+    }
+
+    /// Every session of the gateway, where it may be asked for them.
+    async fn users(&self) -> Option<Result<Vec<GatewayUser>, GatewayError>> {
+        let admin_token = self.admin_token.as_ref()?;
+        Some(self.gateway.users(admin_token, ANSWER_MAX).await)
+    }
+
+    /// The flags of each of `ours`: from the gateway's list, or from the session itself where it is on the page. A gateway that
+    /// has just not answered is not asked again.
+    async fn flags_of(&self, ours: &[Ours], asked: &Asked<'_>) -> Vec<Option<Flags>> {
+        let listed: HashMap<_, _> = asked
+            .users
+            .iter()
+            .map(|user| (&user.token, &user.status))
+            .collect();
+        let is_silent = matches!(asked.customers, Customers::Failed(_));
+        let flags = ours.iter().enumerate().map(|(place, ours)| {
+            let session = &ours.listed.session;
+            let is_elsewhere = session.gateway.is_some();
+            let listed = listed.get(&session.token).filter(|_| !is_elsewhere);
+            let may_ask = asked.places.contains(&place) && (is_elsewhere || !is_silent);
+            async move {
+                match listed {
+                    Some(status) => Some(Flags::from(*status)),
+                    None if may_ask => self.flags(session).await,
+                    None => None,
+                }
+            }
+        });
+        let flags: Vec<_> = flags.collect();
+        stream::iter(flags)
+            .buffered(SESSIONS_PER_PAGE)
+            .collect()
+            .await
+    }
+
+    /// The flags of a session, as it says itself. Nothing where it does not answer in time.
+    async fn flags(&self, session: &SessionSettings) -> Option<Flags> {
+        let gateway = self.gateway_of(session);
+        let status = gateway.status(&session.token, ANSWER_MAX).await;
+        status.ok().as_ref().map(Flags::from)
+    }
+
+    fn gateway_of(&self, session: &SessionSettings) -> Gateway {
+        match &session.gateway {
+            None => self.gateway.clone(),
+            Some(address) => self.gateway.elsewhere(address),
+        }
+    }
+
+    fn view(&self, ours: &Ours, flags: Option<Flags>, now: Timestamp) -> SessionView {
+        let Ours { listed, item, .. } = ours;
+        let known = Known { item, flags, now };
+        let number = item.own_number.as_deref();
+        SessionView {
+            key: SessionKey::Ours(listed.session.name.clone()),
+            name: listed.session.name.clone(),
+            owner: Owner::System,
+            pool: match (ours.is_configured, listed.sends) {
+                (true, _) => PoolPlace::Configured,
+                (false, true) => PoolPlace::In,
+                (false, false) => PoolPlace::Out,
+            },
+            gateway: listed
+                .session
+                .gateway
+                .as_ref()
+                .map(|address| address.host()),
+            health: known.health(),
+            since: known.since(),
+            seen_at: item.seen.map(|seen| seen.at),
+            flags,
+            doing: if listed.sends {
+                known.doing()
+            } else {
+                Doing::Nothing
+            },
+            number: number.and_then(masked),
+            last_sends: known.last_sends(),
+            delivered_at: item.delivered_at,
+            arrivals: None,
+            new_chats: item.new_chats_on(now),
+            new_chats_most: listed.session.new_chats_per_day,
+            weight: Some(listed.session.weight),
+            connects_last_hour: known.connects_last_hour(),
+            incident: open_incident(ours).cloned(),
+        }
+    }
+}
+
+/// The sessions of the gateway of the settings that are not among `ours`.
+fn customers_views(ours: &[Ours], users: &[GatewayUser]) -> Vec<SessionView> {
+    let at_home = ours.iter().map(|ours| &ours.listed.session);
+    let at_home = at_home.filter(|session| session.gateway.is_none());
+    let tokens: HashSet<_> = at_home.map(|session| &session.token).collect();
+    let theirs = users.iter().filter(|user| !tokens.contains(&user.token));
+    theirs.filter_map(customers_view).collect()
+}
+
+/// A customer's session. One whose id cannot stand in a path is left out and named in the log.
+fn customers_view(user: &GatewayUser) -> Option<SessionView> {
+    let Some(key) = SessionKey::customers(&user.id) else {
+        tracing::warn!(
+            "a session of the gateway has an id that cannot stand in a path: it is not shown"
+        );
+        return None;
+    };
+    let flags = Flags::from(&user.status);
+    Some(SessionView {
+        key,
+        name: user.name.clone(),
+        owner: Owner::Customer,
+        pool: PoolPlace::NotOurs,
+        gateway: None,
+        health: customers_health(flags),
+        since: None,
+        seen_at: None,
+        flags: Some(flags),
+        doing: Doing::Nothing,
+        number: account_of(&user.status).as_deref().and_then(masked),
+        last_sends: LastSends::default(),
+        delivered_at: None,
+        arrivals: None,
+        new_chats: 0,
+        new_chats_most: None,
+        weight: None,
+        connects_last_hour: 0,
+        incident: None,
+    })
+}
+
+/// What goes on with one of ours, as far as anybody has seen.
+fn open_incident(ours: &Ours) -> Option<&Incident> {
+    let incident = ours.item.incident.as_ref();
+    incident.filter(|incident| incident.is_open())
+}
+
+fn account_of(status: &SessionStatus) -> Option<String> {
+    let jid = Jid(status.jid.clone()?);
+    jid.digits().map(str::to_owned)
+}
+
+/// A number as it may be shown.
+fn masked(digits: &str) -> Option<String> {
+    let phone = Phone::from_digits(digits).ok()?;
+    Some(phone.to_string())
+}

@@ -1,0 +1,221 @@
+//! The channel in one glance: whether messages go out, since when, what is wrong, what is being done, and what somebody has to
+//! do. Pure.
+use super::super::incidents::Incident;
+use super::key::SessionKey;
+use super::view::{Doing, Health, PoolPlace, SessionView};
+use crate::platform::timestamp::Timestamp;
+
+/// Whether messages go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They do, over every session.
+    GoesOut,
+    /// They do, and not every session is well.
+    GoesOutOverOthers,
+    /// They do not.
+    Stopped,
+    /// Nobody has looked yet.
+    Unknown,
+    /// There is no session to send from.
+    NoSession,
+}
+
+impl Verdict {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GoesOut => "goes_out",
+            Self::GoesOutOverOthers => "goes_out_over_others",
+            Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
+            Self::NoSession => "no_session",
+        }
+    }
+}
+
+/// How many sessions that are not well are named at most.
+pub const WRONG_MAX: usize = 20;
+
+/// The channel in one glance.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// Whether messages go out.
+    pub verdict: Verdict,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+    /// The sessions that are not well and that we send from: each with how it is, and what is being done. Those that need
+    /// a person come first. At most [`WRONG_MAX`].
+    pub wrong: Vec<Wrong>,
+    /// How many others are not well.
+    pub more_wrong: usize,
+}
+
+/// A session that is not well.
+#[derive(Clone, Debug)]
+pub struct Wrong {
+    /// Which one.
+    pub key: SessionKey,
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub health: Health,
+    /// What is being done about it.
+    pub doing: Doing,
+    /// What became of its messages since then.
+    pub incident: Option<Incident>,
+}
+
+impl Glance {
+    /// The channel whose sessions are `sessions`.
+    pub fn new(sessions: &[SessionView]) -> Self {
+        let pool = || {
+            let sends =
+                |view: &&SessionView| matches!(view.pool, PoolPlace::Configured | PoolPlace::In);
+            sessions.iter().filter(sends)
+        };
+        let well = || pool().filter(|view| view.health.sends());
+        let is_wrong = |view: &&SessionView| view.health != Health::Ready;
+        let mut wrong: Vec<_> = pool().filter(is_wrong).map(Wrong::of).collect();
+        wrong.sort_by_key(|wrong| !wrong.health.needs_person());
+        let verdict = if pool().next().is_none() {
+            Verdict::NoSession
+        } else if well().next().is_some() && wrong.is_empty() {
+            Verdict::GoesOut
+        } else if well().next().is_some() {
+            Verdict::GoesOutOverOthers
+        } else if pool().all(|view| view.health == Health::Unknown) {
+            Verdict::Unknown
+        } else {
+            Verdict::Stopped
+        };
+        let since = match verdict {
+            // As long as the one that is well for the longest.
+            Verdict::GoesOut | Verdict::GoesOutOverOthers => {
+                well().filter_map(|view| view.since).min()
+            }
+            // Since the last one stopped.
+            Verdict::Stopped => pool().filter_map(|view| view.since).max(),
+            Verdict::Unknown | Verdict::NoSession => None,
+        };
+        let more_wrong = wrong.len().saturating_sub(WRONG_MAX);
+        wrong.truncate(WRONG_MAX);
+        Self {
+            verdict,
+            since,
+            wrong,
+            more_wrong,
+        }
+    }
+}
+
+impl Wrong {
+    fn of(view: &SessionView) -> Self {
+        Self {
+            key: view.key.clone(),
+            name: view.name.clone(),
+            health: view.health,
+            doing: view.doing,
+            incident: view.incident.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::view::{LastSends, Owner};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_000_000);
+
+    fn view(name: &str, health: Health, minutes: u64) -> SessionView {
+        SessionView {
+            key: SessionKey::Ours(name.into()),
+            name: name.into(),
+            owner: Owner::System,
+            pool: PoolPlace::In,
+            gateway: None,
+            health,
+            since: Some(NOW.minus(Duration::from_secs(60 * minutes))),
+            seen_at: None,
+            flags: None,
+            doing: Doing::Nothing,
+            number: None,
+            last_sends: LastSends::default(),
+            delivered_at: None,
+            arrivals: None,
+            new_chats: 0,
+            new_chats_most: None,
+            weight: None,
+            connects_last_hour: 0,
+            incident: None,
+        }
+    }
+
+    #[test]
+    fn the_channel_is_as_its_sessions_are_together() {
+        let minutes = |minutes: u64| Some(NOW.minus(Duration::from_secs(60 * minutes)));
+        for (case, sessions, verdict, since) in [
+            ("none", vec![], Verdict::NoSession, None),
+            (
+                "one",
+                vec![view("a", Health::Ready, 5)],
+                Verdict::GoesOut,
+                minutes(5),
+            ),
+            (
+                "one of two",
+                vec![
+                    view("a", Health::NeedsScan, 5),
+                    view("b", Health::Ready, 60),
+                ],
+                Verdict::GoesOutOverOthers,
+                minutes(60),
+            ),
+            (
+                "none of two",
+                vec![view("a", Health::Down, 5), view("b", Health::NeedsScan, 60)],
+                Verdict::Stopped,
+                minutes(5),
+            ),
+            (
+                "unseen",
+                vec![view("a", Health::Unknown, 5)],
+                Verdict::Unknown,
+                None,
+            ),
+        ] {
+            let glance = Glance::new(&sessions);
+            assert_eq!((glance.verdict, glance.since), (verdict, since), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_glance_names_some_and_counts_the_others() {
+        let down = |number| view(&format!("s{number}"), Health::Down, 5);
+        let sessions: Vec<_> = (0..WRONG_MAX + 3).map(down).collect();
+        let glance = Glance::new(&sessions);
+        assert_eq!((glance.wrong.len(), glance.more_wrong), (WRONG_MAX, 3));
+    }
+
+    #[test]
+    fn what_needs_a_person_comes_first_and_what_is_not_ours_is_not_there() {
+        let customers = SessionView {
+            pool: PoolPlace::NotOurs,
+            ..view("theirs", Health::Down, 5)
+        };
+        let sessions = [
+            view("a", Health::Down, 5),
+            customers,
+            view("b", Health::NeedsScan, 5),
+        ];
+        let glance = Glance::new(&sessions);
+        let names: Vec<_> = glance
+            .wrong
+            .iter()
+            .map(|wrong| wrong.name.as_str())
+            .collect();
+        assert_eq!(names, ["b", "a"]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The table of operators: their logins, and the links that open one.
+//!
+//! Attributes: `id` (key), `expires_at` (TTL, seconds; every read and condition tests it). `login#…` is a login under the hash
+//! of its cookie: `who`, `opened_at` (milliseconds). `link#…` is a link under the hash of its secret, with `used_at` (seconds) once it was used. `everywhere` has when
+//! somebody signed out everywhere, in milliseconds under their name.
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, Update};
+
+use super::batch::{Batches, Read};
+use super::{
+    Fields, Item, StoreError, Transacted, Write, condition_failed, number, retrying_conflicts,
+    text, transact,
+};
+use crate::model::admin::{AdminHash, AdminName};
+use crate::platform::timestamp::Timestamp;
+use crate::runtime::Backends;
+
+/// How long a login of an operator lives.
+pub const ADMIN_LOGIN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How long a link works.
+pub const ADMIN_LINK_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The item that says who signed out everywhere.
+const EVERYWHERE: &str = "everywhere";
+
+/// The login of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAdminLogin {
+    /// The hash of its cookie.
+    pub hash: AdminHash,
+    /// Who signed in.
+    pub who: AdminName,
+    /// When they did.
+    pub opened_at: Timestamp,
+}
+
+/// What became of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkUse {
+    /// It was used, now, by us.
+    Done,
+    /// It was used before, or has expired.
+    Over,
+    /// There is no such link, or none any more.
+    Unknown,
+}
+
+/// All logins and links of operators.
+#[derive(Clone, Debug)]
+pub struct Admins {
+    client: Client,
+    batches: Batches,
+    table: String,
+}
+
+impl Admins {
+    /// Those of `backends`.
+    pub fn new(backends: &Backends) -> Self {
+        Self {
+            client: backends.dynamodb.clone(),
+            batches: Batches::new(backends),
+            table: backends.settings.tables.admins.clone(),
+        }
+    }
+
+    /// The login of a cookie, strongly consistent; `None` when it has ended. One call reads the login and who signed out
+    /// everywhere.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn login(
+        &self,
+        hash: &AdminHash,
+        now: Timestamp,
+    ) -> Result<Option<StoredAdminLogin>, StoreError> {
+        const ACT: &str = "read the login of an operator";
+        let mut batch = self.batches.begin();
+        let wanted = hash.clone();
+        let login = Read::new(&self.table, "id", login_id(hash), move |item| {
+            let read = item.map(|item| parse(wanted, item));
+            read.map(|login| login.ok_or(StoreError::unreadable(ACT, "login")))
+                .transpose()
+        });
+        let login = batch.add(login);
+        let everywhere = Read::new(&self.table, "id", EVERYWHERE, |item| Ok(item.cloned()));
+        let everywhere = batch.add(everywhere);
+        let found = batch.read(ACT).await?;
+        let (login, everywhere) = (login.from(&found)?, everywhere.from(&found)?);
+        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(who.stored());
+        Ok(login.filter(|login| {
+            let ended = ended_at(&login.who).is_some_and(|at| login.opened_at.millis() <= at);
+            now < login.opened_at.plus(ADMIN_LOGIN_LIFE) && !ended
+        }))
+    }
+
+    /// The write that opens a login, for a transaction.
+    ///
+    /// # Errors
+    /// When the write cannot be built.
+    pub fn opening(&self, login: &StoredAdminLogin) -> Result<Write, StoreError> {
+        let ends = login.opened_at.plus(ADMIN_LOGIN_LIFE);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("id", text(login_id(&login.hash)))
+            .item("who", text(login.who.stored()))
+            .item("opened_at", number(login.opened_at.millis()))
+            .item("expires_at", number(ends.seconds_up()))
+            .condition_expression("attribute_not_exists(id)")
+            .build()
+            .map_err(StoreError::building("open the login of an operator"))?;
+        Ok(Write::put(put))
+    }
+
+    /// Ends a login. It is no error when it has ended already.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn close(&self, hash: &AdminHash) -> Result<(), StoreError> {
+        let close = self.client.delete_item().table_name(&self.table);
+        let close = close.key("id", text(login_id(hash)));
+        let closed = retrying_conflicts(|| close.clone().send()).await;
+        closed.map_err(StoreError::during("end the login of an operator"))?;
+        Ok(())
+    }
+
+    /// Ends all logins of `who` that were opened until `now`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn close_all(&self, who: &AdminName, now: Timestamp) -> Result<(), StoreError> {
+        let close = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(EVERYWHERE))
+            .update_expression("SET #who = :now")
+            // Whoever was faster with a later time has ended these, too.
+            .condition_expression("attribute_not_exists(#who) OR #who < :now")
+            .expression_attribute_names("#who", who.stored())
+            .expression_attribute_values(":now", number(now.millis()));
+        match retrying_conflicts(|| close.clone().send()).await {
+            Ok(_) => Ok(()),
+            Err(error) => condition_failed("end the logins of an operator", error).map(drop),
+        }
+    }
+
+    /// The write that makes a link, for a transaction.
+    ///
+    /// # Errors
+    /// When the write cannot be built.
+    pub fn making_link(&self, hash: &AdminHash, ends: Timestamp) -> Result<Write, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("id", text(link_id(hash)))
+            .item("expires_at", number(ends.seconds()))
+            .build()
+            .map_err(StoreError::building("make a link for an operator"))?;
+        Ok(Write::put(put))
+    }
+
+    /// Makes `writes` together, none of which has a condition that may fail.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn write(&self, act: &'static str, writes: Vec<Write>) -> Result<(), StoreError> {
+        match transact(act, &self.client, writes).await? {
+            Transacted::Done => Ok(()),
+            Transacted::Refused(_) => Err(StoreError::overtaken(act)),
+        }
+    }
+
+    /// Uses a link up and writes `also`, in one transaction: of two who use it at once, one wins.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn use_link(
+        &self,
+        hash: &AdminHash,
+        also: Vec<Write>,
+        now: Timestamp,
+    ) -> Result<LinkUse, StoreError> {
+        const ACT: &str = "use the link of an operator";
+        let mark = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(link_id(hash)))
+            .update_expression("SET used_at = :now")
+            .condition_expression("expires_at > :now AND attribute_not_exists(used_at)")
+            .expression_attribute_values(":now", number(now.seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(StoreError::building(ACT))?;
+        let writes = [vec![Write::update(mark)], also].concat();
+        match transact(ACT, &self.client, writes).await? {
+            Transacted::Done => Ok(LinkUse::Done),
+            Transacted::Refused(refusals) => {
+                let link = refusals.into_iter().next().flatten();
+                let was_there = link.is_some_and(|refusal| refusal.item.is_some());
+                Ok(if was_there {
+                    LinkUse::Over
+                } else {
+                    LinkUse::Unknown
+                })
+            }
+        }
+    }
+}
+
+fn login_id(hash: &AdminHash) -> String {
+    format!("login#{}", hash.0)
+}
+
+fn link_id(hash: &AdminHash) -> String {
+    format!("link#{}", hash.0)
+}
+
+fn parse(hash: AdminHash, item: &Item) -> Option<StoredAdminLogin> {
+    Some(StoredAdminLogin {
+        hash,
+        who: AdminName::read(item.text("who")?)?,
+        opened_at: Timestamp::from_millis(item.number("opened_at")?),
+    })
+}

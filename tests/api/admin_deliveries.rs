@@ -1,0 +1,218 @@
+//! `/api/admin/deliveries` and its page: a code that never came is found by phone, and told step by step.
+use http::header::LOCATION;
+use shared::store::deliveries::{Cause, Deliveries, DeliveryItem};
+use tests::browser::{Browser, text};
+use tests::webhooks;
+
+use super::admin_api::{csrf, operator, with_gateway};
+use super::*;
+
+const API: &str = "/api/admin/deliveries";
+const PAGE: &str = "/admin/dashboard/deliveries";
+const FIND: &str = "/api/admin/find";
+
+/// Looks for what somebody types, and answers where that leads.
+async fn find(browser: &Browser, typed: &str) -> String {
+    let page = browser.get(PAGE).await;
+    let found = browser.submit(&page, FIND, &[("sought", typed)]).await;
+    way(&found).to_owned()
+}
+
+fn way(reply: &Reply) -> &str {
+    let way = reply.headers.get(LOCATION).expect("a way");
+    way.to_str().expect("text")
+}
+
+/// The messages that a query finds.
+async fn found(browser: &Browser, query: &str) -> Vec<Value> {
+    let reply = browser.get(&format!("{API}?{query}")).await;
+    let found = check_ok(&reply)["deliveries"].as_array();
+    found.expect("a list").clone()
+}
+
+/// Keeps the record of a message to [`SITI`], as a send does.
+async fn keep(system: &TestSystem, message_id: &str) {
+    let delivery = DeliveryItem {
+        message_id,
+        purpose: "sso",
+        phone: &phone(SITI),
+        cause: &Cause::default(),
+        session: "system",
+        tried: vec!["system"],
+        outcome: "sent",
+        reason: None,
+        steps: vec![("send: sent", 412)],
+        at: system.now(),
+    };
+    let deliveries = Deliveries::of(&system.without_faults());
+    deliveries.keep(delivery).await.expect("the store works");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_found_by_its_phone_with_its_steps_and_receipts() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    let messages = system.simulator().messages(None);
+    let id = messages.last().expect("a message").id.clone();
+    let path = webhooks::path(&system).await;
+    for state in ["Delivered", "Read"] {
+        let event = webhooks::receipt(state, &[&id], system.now());
+        check_ok(&webhooks::post(&system, &path, webhooks::Form::FormOfD, &event).await);
+    }
+    let browser = operator(&system).await;
+    let address = find(&browser, SITI).await;
+    let page = browser.get(&address).await;
+    let html = text(&page);
+    for shown in [
+        "62812****789",
+        &id,
+        "Code to sign in",
+        "On the phone",
+        "Read",
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    for hidden in [phone(SITI).digits(), SITI] {
+        assert!(!address.contains(hidden), "{address}");
+        assert!(!html.contains(hidden), "{html}");
+    }
+    let told = &found(&browser, &format!("phone={SITI}")).await[0];
+    assert_eq!(
+        (&told["messageId"], &told["outcome"]),
+        (&json!(id), &json!("sent"))
+    );
+    assert!(
+        told["deliveredAt"].is_string() && told["readAt"].is_string(),
+        "{told}"
+    );
+    assert!(!told["steps"].as_array().expect("steps").is_empty());
+    assert_eq!(find(&browser, &id).await, format!("{PAGE}?messageId={id}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_did_not_go_out_is_found_by_its_request() {
+    let system = with_siti(with_gateway().await).await;
+    system.simulator().play(&Scenario::Unpaired);
+    let refused = ask_code(&system, SITI).await;
+    assert_eq!(refused.status, 503, "{}", refused.json);
+    let request = refused.json["requestId"].as_str().expect("an id");
+    let browser = operator(&system).await;
+    assert_eq!(
+        find(&browser, request).await,
+        format!("{PAGE}?requestId={request}")
+    );
+    let told = &found(&browser, &format!("requestId={request}")).await[0];
+    assert_eq!(
+        (&told["requestId"], &told["outcome"], &told["phone"]),
+        (&json!(request), &json!("not_sent"), &json!("62812****789"))
+    );
+    assert_eq!(
+        found(&browser, "requestId=another").await,
+        Vec::<Value>::new()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_for_a_phone_without_an_account_is_told_as_sent_to_nobody() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, BUDI).await);
+    let browser = operator(&system).await;
+    let told = &found(&browser, &format!("phone={BUDI}")).await[0];
+    assert_eq!(told["outcome"], "nobody");
+    let html = text(&browser.get(&find(&browser, BUDI).await).await);
+    assert!(html.contains("Not sent: no account"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_messages_of_a_phone_come_the_newest_first_on_pages() {
+    let system = with_gateway().await;
+    let ids: Vec<_> = (0..45).map(|number| format!("3EB0{number:018X}")).collect();
+    for id in &ids {
+        keep(&system, id).await;
+        pass(SECOND).await;
+    }
+    let browser = operator(&system).await;
+    let (mut read, mut pages, mut query) = (Vec::new(), 0, format!("phone={SITI}"));
+    loop {
+        let reply = browser.get(&format!("{API}?{query}")).await;
+        let data = check_ok(&reply);
+        let page = data["deliveries"].as_array().expect("a list").iter();
+        read.extend(page.map(|told| told["messageId"].as_str().expect("an id").to_owned()));
+        pages += 1;
+        match data["older"].as_str() {
+            Some(older) => query = format!("phone={SITI}&before={older}"),
+            None => break,
+        }
+    }
+    let newest_first: Vec<_> = ids.iter().rev().cloned().collect();
+    assert_eq!((read, pages), (newest_first, 3));
+    let address = find(&browser, SITI).await;
+    let html = text(&browser.get(&address).await);
+    assert!(html.contains(&format!("{address}&amp;before=")), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_one_field_is_looked_for_and_only_what_it_can_be() {
+    let browser = operator(&with_gateway().await).await;
+    for (query, error) in [
+        ("", "INVALID_FIELD"),
+        ("phone=08123456789&messageId=3EB0", "INVALID_FIELD"),
+        ("phone=0812", "INVALID_PHONE_FORMAT"),
+        ("messageId=..%2Fx", "INVALID_FIELD"),
+        ("requestId=%3Cb%3E", "INVALID_FIELD"),
+        ("phone=08123456789&before=..%2Fx", "INVALID_FIELD"),
+    ] {
+        let reply = browser.get(&format!("{API}?{query}")).await;
+        assert_eq!(
+            (reply.status, &reply.json["error"]),
+            (400, &json!(error)),
+            "{query}"
+        );
+    }
+    for typed in ["<script>", "../x", "0812", "a b"] {
+        let refused = find(&browser, typed).await;
+        assert_eq!(refused, format!("{PAGE}?problem=NOT_RECOGNISED"), "{typed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sealed_phone_opens_nothing_for_another_login_or_when_it_was_changed() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    let browser = operator(&system).await;
+    let address = find(&browser, SITI).await;
+    assert!(text(&browser.get(&address).await).contains("62812****789"));
+    let cut = &address[..address.len() - 2];
+    for (case, reply) in [
+        ("another login", operator(&system).await.get(&address).await),
+        ("cut", browser.get(cut).await),
+        ("a phone", browser.get(&format!("{PAGE}?who={SITI}")).await),
+        (
+            "markup",
+            browser.get(&format!("{PAGE}?who=%3Cscript%3E")).await,
+        ),
+    ] {
+        let html = text(&reply);
+        assert_eq!(reply.status, 200, "{case}");
+        assert!(!html.contains("62812****789"), "{case}: {html}");
+        assert!(!html.contains("<script>"), "{case}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_looks_for_a_phone_without_a_login_or_from_another_site() {
+    let system = with_gateway().await;
+    let stranger = Browser::new(&system);
+    let query = format!("{API}?phone={SITI}");
+    check_problem(&stranger.get(&query).await, 401, "UNAUTHORIZED", json!({}));
+    let browser = operator(&system).await;
+    let forged = browser.post(FIND, &[("sought", SITI), ("csrf", "0")]).await;
+    check_problem(&forged, 403, "CSRF", json!({}));
+    let token = csrf(&browser);
+    let fields = [("sought", SITI), ("csrf", token.as_str())];
+    let elsewhere = [("origin", "https://evil.example")];
+    let forged = browser.post_with(FIND, &fields, &elsewhere).await;
+    check_problem(&forged, 403, "CSRF", json!({}));
+    pass(13 * 60 * MINUTE).await;
+    check_problem(&browser.get(&query).await, 401, "UNAUTHORIZED", json!({}));
+}
