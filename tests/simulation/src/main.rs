@@ -42,6 +42,10 @@ mod universe;
 /// The way to the gateways.
 mod whatsapp;
 
+/// A schedule is half a million small allocations: this one makes them in half the time of the platform's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<std::process::ExitCode> {
     cli::run()
 }

@@ -290,7 +290,7 @@ fn trade(dice: &mut Dice) -> Act {
         8..=11 => Event::Created(*dice.one_of(&[None, Some(7), Some(12), Some(20)])),
         12..=15 => Event::Success,
         16 => Event::Warning,
-        _ => Event::Status(*dice.one_of(&["cancelled", "expired", "failed", "refunded"])),
+        _ => Event::Status(dice.one_of::<&str>(&["cancelled", "expired", "failed", "refunded"])),
     };
     Act::Tell {
         payment: dice.below(3) as u32,

@@ -1,5 +1,5 @@
 //! The way to the tables: the SDK's HTTP client, which calls the embedded database, and on which everything goes wrong now and then.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +55,10 @@ pub struct Tables {
 struct Memory {
     /// The last answers to reads that may be stale, by their requests.
     answers: HashMap<String, Vec<Answer>>,
+    /// The answers to reads, by operation and request, for as long as nothing writes to a table of theirs.
+    reads: HashMap<(String, Vec<u8>), Answer>,
+    /// The tables that something was written to.
+    written: BTreeSet<String>,
     /// The answers to transactions that were carried out, by their tokens: the same again is answered alike. The engine would keep
     /// them from schedule to schedule.
     transactions: HashMap<String, Answer>,
@@ -134,6 +138,13 @@ impl Call {
             after("\"TableName\":\"")
         };
         table.unwrap_or("several")
+    }
+
+    /// The tables that a write names.
+    fn tables(&self) -> impl Iterator<Item = &str> {
+        let text = std::str::from_utf8(&self.body).unwrap_or_default();
+        let named = text.split("\"TableName\":\"").skip(1);
+        named.filter_map(|rest| rest.split('"').next())
     }
 
     fn is_write(&self) -> bool {
@@ -234,9 +245,9 @@ impl Tables {
         }
     }
 
-    /// Forgets the schedule before.
-    pub fn forget(&self) {
-        *self.memory() = Memory::default();
+    /// Forgets the schedule before; the tables that it has written to.
+    pub fn forget(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.memory()).written
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -363,9 +374,53 @@ impl Tables {
 
     /// Runs a call to its end.
     fn run(&self, call: &Call) -> Answer {
+        let answer = if call.is_write() {
+            self.write(call)
+        } else {
+            self.read(call)
+        };
+        if let Some(key) = call.may_be_stale() {
+            let mut memory = self.memory();
+            let known = memory.answers.entry(key).or_default();
+            known.push(answer.clone());
+            // The last but one, so that it is old, and not too old.
+            if known.len() > 2 {
+                known.remove(0);
+            }
+        }
+        answer
+    }
+
+    fn write(&self, call: &Call) -> Answer {
+        let mut memory = self.memory();
+        for table in call.tables() {
+            let name = format!("\"{table}\"");
+            memory
+                .reads
+                .retain(|(_, body), _| !contains(body, name.as_bytes()));
+            if !memory.written.contains(table) {
+                memory.written.insert(table.to_owned());
+            }
+        }
+        drop(memory);
         if call.operation == "TransactWriteItems" {
             return self.transact(call);
         }
+        self.carry_out(call)
+    }
+
+    /// Most reads are of what was read before: of keys, and of the session's item that somebody waits for.
+    fn read(&self, call: &Call) -> Answer {
+        let key = (call.operation.clone(), call.body.clone());
+        if let Some(known) = self.memory().reads.get(&key) {
+            return known.clone();
+        }
+        let answer = self.carry_out(call);
+        self.memory().reads.insert(key, answer.clone());
+        answer
+    }
+
+    fn carry_out(&self, call: &Call) -> Answer {
         let engine = &self.engine;
         let body = &call.body;
         let outcome = match call.operation.as_str() {
@@ -381,18 +436,12 @@ impl Tables {
                 "{other} is not wired to the simulation"
             ))),
         };
-        let answer = Answer::of(outcome);
-        if let Some(key) = call.may_be_stale() {
-            let mut memory = self.memory();
-            let known = memory.answers.entry(key).or_default();
-            known.push(answer.clone());
-            // The last but one, so that it is old, and not too old.
-            if known.len() > 2 {
-                known.remove(0);
-            }
-        }
-        answer
+        Answer::of(outcome)
     }
+}
+
+fn contains(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|window| window == part)
 }
 
 fn run<Q: DeserializeOwned, A: Serialize>(
@@ -408,9 +457,8 @@ fn run<Q: DeserializeOwned, A: Serialize>(
 /// Writes a connect right that was won into the ledger.
 fn note_right(call: &Call, answer: &Answer, process: &Process) {
     const TAKES: &[u8] = b"connect_by = :attempt";
-    let takes = call.operation == "UpdateItem"
-        && answer.status == 200
-        && call.body.windows(TAKES.len()).any(|part| part == TAKES);
+    let takes =
+        call.operation == "UpdateItem" && answer.status == 200 && contains(&call.body, TAKES);
     if takes {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let session = body["Key"]["name"]["S"]
