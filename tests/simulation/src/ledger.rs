@@ -33,6 +33,8 @@ pub struct SendCall {
     pub doubled: bool,
     /// What the caller saw.
     pub seen: Seen,
+    /// When it saw that; none while it waits, and when it is gone.
+    pub done: Option<Duration>,
 }
 
 /// One call of `/session/connect`.

@@ -14,8 +14,12 @@ use crate::hooks::API;
 use crate::shop::Event;
 use crate::universe::{Odds, Purpose};
 
-/// The most steps of a schedule.
+/// The most steps of a long schedule.
 const STEPS_MAX: u64 = 24;
+/// The most steps of a short one.
+const STEPS_OF_SHORT: u64 = 8;
+/// One schedule in so many is long.
+const LONG_IN: f64 = 0.1;
 
 /// A schedule.
 #[derive(Clone, Debug)]
@@ -49,6 +53,10 @@ pub struct World {
     pub webhooks: bool,
     /// How many of the steps are about payments.
     pub trade: f64,
+    /// How many payments there are.
+    pub payments: u32,
+    /// Whether it has many steps. Most schedules are short, with fewer people and payments, so that as much happens to each of them.
+    pub is_long: bool,
 }
 
 /// One step.
@@ -152,10 +160,13 @@ fn odds(dice: &mut Dice) -> Odds {
 impl World {
     fn draw(dice: &mut Dice) -> Self {
         let gateways = if dice.chance(0.2) { 2 } else { 1 };
+        let is_long = dice.chance(LONG_IN);
         Self {
+            is_long,
+            payments: if is_long { 3 } else { 1 },
             profile: *dice.one_of(&[Profile::A, Profile::B, Profile::B, Profile::C, Profile::D]),
             sessions: (0..gateways).map(|_| *dice.one_of(&[1, 1, 2, 3])).collect(),
-            people: 2 + dice.below(2) as u32,
+            people: if is_long { 3 } else { 2 },
             send: dice.millis(50..=900),
             online_after: dice.millis(200..=4_000),
             time_scale: *dice.one_of(&[1.0, 0.3, 0.1]),
@@ -223,12 +234,18 @@ pub fn session_name(gateway: u8, session: u8) -> String {
 
 fn steps(dice: &mut Dice, world: &World) -> Vec<Step> {
     let mut at = Duration::ZERO;
-    let count = 4 + dice.below(STEPS_MAX - 3);
+    let count = if world.is_long {
+        STEPS_OF_SHORT + dice.below(STEPS_MAX - STEPS_OF_SHORT + 1)
+    } else {
+        3 + dice.below(STEPS_OF_SHORT - 2)
+    };
     let mut steps = Vec::new();
     for number in 1..=count {
         at += match dice.below(10) {
-            0..=3 => dice.millis(0..=400),
-            4..=6 => dice.millis(500..=20_000),
+            // At once, so that they read the same and write after each other.
+            0..=2 => dice.millis(0..=12),
+            3..=4 => dice.millis(0..=400),
+            5..=6 => dice.millis(500..=20_000),
             7..=8 => dice.millis(15_000..=90_000),
             _ => dice.millis(60_000..=300_000),
         };
@@ -245,7 +262,7 @@ fn act(dice: &mut Dice, world: &World) -> Act {
     let person = dice.below(world.people.into()) as u32;
     let address = dice.below(2) as u8;
     if dice.chance(world.trade) {
-        return trade(dice);
+        return trade(dice, world);
     }
     match dice.below(100) {
         0..=34 => Act::AskCode {
@@ -284,7 +301,7 @@ fn act(dice: &mut Dice, world: &World) -> Act {
 }
 
 /// What happens to a payment, or to the queue of notices.
-fn trade(dice: &mut Dice) -> Act {
+fn trade(dice: &mut Dice, world: &World) -> Act {
     let event = match dice.below(20) {
         0..=7 => return Act::Deliver,
         8..=11 => Event::Created(*dice.one_of(&[None, Some(7), Some(12), Some(20)])),
@@ -293,7 +310,7 @@ fn trade(dice: &mut Dice) -> Act {
         _ => Event::Status(dice.one_of::<&str>(&["cancelled", "expired", "failed", "refunded"])),
     };
     Act::Tell {
-        payment: dice.below(3) as u32,
+        payment: dice.below(world.payments.into()) as u32,
         event,
         waits: dice.chance(0.5),
     }

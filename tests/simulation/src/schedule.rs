@@ -228,7 +228,12 @@ impl Schedule {
         self.universe.calm_down();
         self.heal(QUIET);
         // Whoever is frozen wakes, leases pass, and the gateways send what is still in their queues.
-        for (number, minutes) in (0..).zip([5, 11]) {
+        let waits: &[u64] = if self.plan.world.is_long {
+            &[5, 11]
+        } else {
+            &[16]
+        };
+        for (number, minutes) in (0..).zip(waits) {
             sleep(Duration::from_secs(60 * minutes)).await;
             self.heal(QUIET);
             self.stage

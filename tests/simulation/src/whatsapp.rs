@@ -184,6 +184,7 @@ impl Way {
                     text,
                     doubled: false,
                     seen: Seen::Nothing,
+                    done: None,
                 });
                 Some(ledger.sends.len() - 1)
             }
@@ -193,7 +194,9 @@ impl Way {
 
     fn note_answer(&self, entry: Option<usize>, answer: &Result<Answer, GatewayError>) {
         if let Some(entry) = entry {
-            self.universe.ledger().sends[entry].seen = seen(answer);
+            let send = &mut self.universe.ledger().sends[entry];
+            send.seen = seen(answer);
+            send.done = Some(self.universe.time());
         }
     }
 }

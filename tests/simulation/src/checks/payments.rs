@@ -35,6 +35,7 @@ pub fn check(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     ends_are_true(schedule, &stored, &messages, wrong);
     replies_are_true(schedule, &told, &messages, wrong);
     receipts_are_heeded(schedule, &stored, wrong);
+    one_notice_at_a_time(schedule, wrong);
     nobody_pays_twice(&told, &messages, wrong);
     nothing_comes_too_late(schedule, &items, &stored, wrong);
     nothing_goes_out_after_what_ends_it(schedule, (&told, &stored), wrong);
@@ -151,6 +152,29 @@ fn replies_are_true(
                 "event {} said `sent`, and no gateway has taken it",
                 told.process
             ));
+        }
+    }
+}
+
+/// Of one payment no two notices are on their way to a gateway at the same time: who sends has the payment's claim.
+fn one_notice_at_a_time(schedule: &Schedule, wrong: &mut Vec<String>) {
+    let frozen = schedule.frozen();
+    let ledger = schedule.universe.ledger();
+    let notices: Vec<_> = ledger
+        .sends
+        .iter()
+        .filter_map(|send| Some((payment_of(&send.text)?, send, send.done?)))
+        .filter(|(_, send, _)| !frozen.contains(&send.process))
+        .collect();
+    for (number, (payment, one, done)) in notices.iter().enumerate() {
+        for (other_payment, other, other_done) in &notices[number + 1..] {
+            let same = payment == other_payment && one.process != other.process;
+            if same && one.at < *other_done && other.at < *done {
+                wrong.push(format!(
+                    "processes {} and {} sent notices of {payment} at the same time, at {:?} and {:?}",
+                    one.process, other.process, one.at, other.at
+                ));
+            }
         }
     }
 }
