@@ -79,7 +79,8 @@ impl EmbeddedDynamoDb {
         Ok(Self::over(engine))
     }
 
-    fn over(engine: dynoxide::Database) -> Self {
+    /// The database that `engine` is.
+    pub fn over(engine: dynoxide::Database) -> Self {
         Self {
             engine,
             calls: Some(Arc::default()),

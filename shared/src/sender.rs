@@ -337,10 +337,11 @@ impl Sender {
             }
         };
         let new_state = async {
-            match (shown.new_state, shown.seen_again) {
-                (Some(seen), _) => sessions.record_state(name, seen).await.map(drop),
-                (None, Some(seen)) => sessions.record_again(name, seen).await,
-                (None, None) => Ok(()),
+            match (shown.new_state, shown.ended, shown.seen_again) {
+                (Some(seen), Some(ended), _) => sessions.record_end(name, ended, seen).await,
+                (Some(seen), None, _) => sessions.record_state(name, seen).await.map(drop),
+                (None, _, Some(seen)) => sessions.record_again(name, seen).await,
+                (None, _, None) => Ok(()),
             }
         };
         // A real message gives it back with its record. That nobody's is a write of its own makes both take the same time.

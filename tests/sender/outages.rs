@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use local::simulator::{LostAnswer, Profile, Scenario, SimulatorOptions};
+use shared::platform::clock::Clock;
 use shared::sender::{ChannelState, Content, Delivery, Outcome, Outgoing, Reason, Recipient};
 use shared::store::Fields;
 use shared::store::whatsapp_sessions::SessionState;
@@ -271,6 +272,35 @@ async fn a_restricted_account_is_not_tried_again() {
 
     stage.gateway.play(&Scenario::Healthy);
     assert_eq!(stage.send().await.delivery.outcome, Outcome::Sent);
+    assert_eq!(channel(&stage).await, ChannelState::Usable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_ends_a_restriction_that_a_message_to_nobody_meets_meanwhile() {
+    let stage = check(
+        Scenario::Restricted {
+            code: 463,
+            refusals: None,
+        },
+        not_sent(Reason::Restricted, 0, ms(500)),
+    )
+    .await;
+    assert_eq!(channel(&stage).await, ChannelState::Restricted);
+
+    stage.gateway.play(&Scenario::Healthy);
+    let slow = Stage {
+        database: stage.database.clone(),
+        gateway: stage.gateway.clone(),
+        clock: Clock::following_runtime(stage.clock.now().minus(Duration::from_secs(2))),
+    };
+    // A message to nobody ends as if it had met the restriction, before the one to a user is taken and by a clock that is fast.
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        to_nobody(&stage).await.outcome
+    };
+    let (sent, pretended) = tokio::join!(slow.send(), meanwhile);
+    assert_eq!(pretended, Outcome::NotSent(Reason::Restricted));
+    assert_eq!(sent.delivery.outcome, Outcome::Sent);
     assert_eq!(channel(&stage).await, ChannelState::Usable);
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Shown {
     pub(super) rest_of_place: Option<Duration>,
     /// The session's state, when the send has shown another one than was known.
     pub(super) new_state: Option<SeenState>,
+    /// The restriction that the message has ended.
+    pub(super) ended: Option<SeenState>,
     /// The state that was known, when a message to nobody ends as if it had been met again.
     pub(super) seen_again: Option<SeenState>,
     /// Whether WhatsApp refused it as one to somebody new, or would have.

@@ -53,6 +53,9 @@ impl Run<'_> {
             retry_after: retry_after(outcome, self.retry_after),
             shown: Shown {
                 new_state,
+                ended: self
+                    .restriction()
+                    .filter(|_| outcome == Outcome::Sent && reader != Reader::Nobody),
                 seen_again: self.seen_again(outcome, reader, now),
                 refused_as_new,
                 was_unusable: self.was_unusable || is_of_the_session && !refused_as_new,
@@ -82,20 +85,20 @@ impl Run<'_> {
     /// The restriction that a message to nobody ends with. A real one would have met it now: if nobody's told nothing, the time of
     /// the last look would tell. It lasts no longer for that.
     fn seen_again(&self, outcome: Outcome, reader: Reader, now: Timestamp) -> Option<SeenState> {
+        let ends_so = reader == Reader::Nobody && outcome == Outcome::NotSent(Reason::Restricted);
+        let seen = self.restriction().filter(|_| ends_so)?;
+        Some(SeenState { at: now, ..seen })
+    }
+
+    /// The restriction of the account, as it was known when the message began.
+    fn restriction(&self) -> Option<SeenState> {
         let restricted = |seen: &SeenState| {
             matches!(
                 seen.state,
                 SessionState::Restricted | SessionState::ColdLocked
             )
         };
-        let ends_so = reader == Reader::Nobody && outcome == Outcome::NotSent(Reason::Restricted);
-        let seen = self
-            .place
-            .item
-            .seen
-            .filter(restricted)
-            .filter(|_| ends_so)?;
-        Some(SeenState { at: now, ..seen })
+        self.place.item.seen.filter(restricted)
     }
 
     /// Whether WhatsApp did not let the account write to somebody whom it may never have written to, and lets it write to others

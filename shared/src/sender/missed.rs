@@ -86,6 +86,7 @@ mod tests {
             send_record: None,
             rest_of_place: None,
             new_state: None,
+            ended: None,
             seen_again: None,
             refused_as_new: false,
             was_unusable,

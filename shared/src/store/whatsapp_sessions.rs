@@ -200,6 +200,39 @@ impl WhatsAppSessions {
         kept.map(drop)
     }
 
+    /// Keeps `seen` of `name`, which has followed on the restriction `ended`. A message to nobody meets a restriction without having
+    /// tried the account, so one that such a message has met later is ended, too; one that was given a new end is not.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn record_end(
+        &self,
+        name: &str,
+        ended: SeenState,
+        seen: SeenState,
+    ) -> Result<(), StoreError> {
+        let Some(until) = ended.until else {
+            return self.record_state(name, seen).await.map(drop);
+        };
+        let update = self
+            .update(name)
+            .condition_expression(
+                "attribute_not_exists(seen_at) OR seen_at < :at OR \
+                 (seen_state = :ended AND seen_since = :ended_since AND seen_until = :ended_until)",
+            )
+            .update_expression(
+                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at REMOVE seen_until",
+            )
+            .expression_attribute_values(":state", text(seen.state.as_str()))
+            .expression_attribute_values(":since", time(seen.since))
+            .expression_attribute_values(":at", time(seen.at))
+            .expression_attribute_values(":ended", text(ended.state.as_str()))
+            .expression_attribute_values(":ended_since", time(ended.since))
+            .expression_attribute_values(":ended_until", time(until));
+        let kept = write("keep that a restriction is over", update).await;
+        kept.map(drop)
+    }
+
     /// The same as [`record_state`](Self::record_state), with the digits of the account's own number, where the look has shown them.
     ///
     /// # Errors
