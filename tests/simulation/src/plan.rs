@@ -151,6 +151,8 @@ pub enum Act {
         event: Event,
         /// Whether it waits for the first attempt.
         waits: bool,
+        /// What it tells of the same payment so much later, whatever became of the first.
+        also: Option<(Event, Duration)>,
     },
     /// The schedule delivers notices.
     Deliver,
@@ -360,6 +362,14 @@ fn trade(dice: &mut Dice, world: &World) -> Act {
         payment: dice.below(world.payments.into()) as u32,
         event,
         waits: dice.chance(0.5),
+        also: dice.chance(0.4).then(|| {
+            let other = *dice.one_of(&[
+                Event::Success,
+                Event::Status("cancelled"),
+                Event::Created(None),
+            ]);
+            (other, dice.millis(0..=30))
+        }),
     }
 }
 

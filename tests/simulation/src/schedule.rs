@@ -207,7 +207,17 @@ impl Schedule {
                 payment,
                 event,
                 waits,
-            } => shop::tell(self, number, (payment, event), waits).await,
+                also,
+            } => {
+                let first = shop::tell(self, number, (payment, event), waits);
+                let second = async {
+                    if let Some((event, later)) = also {
+                        sleep(later).await;
+                        shop::tell(self, number + 2_000, (payment, event), true).await;
+                    }
+                };
+                tokio::join!(first, second);
+            }
             Act::Refresh { person, times } => accounts::refresh(self, number, person, times).await,
             Act::SignUp(who) => accounts::sign_up(self, number, self.last_person(), who).await,
             Act::Confirm(who) => accounts::confirm(self, number, self.last_person(), who).await,
