@@ -5,6 +5,9 @@ use crate::schedule::Schedule;
 /// What may be said of codes.
 mod codes;
 
+/// What becomes of accounts and logins.
+mod accounts;
+
 /// How many messages a phone may get.
 mod limits;
 
@@ -26,6 +29,7 @@ pub fn all(schedule: &Schedule, bench: &Bench) -> Vec<String> {
     limits::are_kept(schedule, &mut wrong);
     limits::one_at_a_time(schedule, &mut wrong);
     limits::refuse_with_reason(schedule, &mut wrong);
+    accounts::check(schedule, bench, &mut wrong);
     payments::check(schedule, bench, &mut wrong);
     connects::are_spaced(schedule, &mut wrong);
     connects::are_made_by_right(schedule, &mut wrong);

@@ -1,6 +1,7 @@
 //! What clients know: what they asked, and what they were answered.
 use std::time::Duration;
 
+use crate::accounts::Who;
 use crate::people::For;
 use crate::shop::Event;
 
@@ -50,6 +51,68 @@ pub struct Guessed {
     pub compared: bool,
     /// The login that it opened.
     pub login: Option<String>,
+    /// The login's first refresh token.
+    pub refresh: Option<String>,
+}
+
+/// A sign-up, and its answer.
+#[derive(Clone, Debug)]
+pub struct SignedUp {
+    /// The process.
+    pub process: u32,
+    /// Whose phone.
+    pub person: u32,
+    /// Who signed up with it.
+    pub who: Who,
+    /// The status; 0 without an answer.
+    pub status: u16,
+    /// The challenge id of the answer.
+    pub challenge: Option<String>,
+}
+
+/// A sign-up that was confirmed, or a password that was set, with a code.
+#[derive(Clone, Debug)]
+pub struct Confirmed {
+    /// The process.
+    pub process: u32,
+    /// Whose phone.
+    pub person: u32,
+    /// Who did it.
+    pub who: Who,
+    /// The status; 0 without an answer.
+    pub status: u16,
+}
+
+/// A sign-in with a password, and its answer.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The process.
+    pub process: u32,
+    /// Whose account.
+    pub person: u32,
+    /// Whose password.
+    pub who: Who,
+    /// The status; 0 without an answer.
+    pub status: u16,
+}
+
+/// A refresh, and its answer.
+#[derive(Clone, Debug)]
+pub struct Refreshed {
+    /// The process.
+    pub process: u32,
+    /// The login.
+    pub login: String,
+    /// The refresh token that it came with.
+    pub spent: String,
+    /// When.
+    pub at: Duration,
+    /// The status; 0 without an answer.
+    pub status: u16,
+    /// The next refresh token.
+    pub next: Option<String>,
+    /// The login of the next access token.
+    pub next_login: Option<String>,
 }
 
 /// An event of a payment, and its answer.
@@ -80,9 +143,29 @@ pub struct Facts {
     pub guessed: Vec<Guessed>,
     /// The events of payments.
     pub told: Vec<Told>,
+    /// The sign-ups.
+    pub signed_up: Vec<SignedUp>,
+    /// The sign-ups and passwords that were confirmed.
+    pub confirmed: Vec<Confirmed>,
+    /// The sign-ins with passwords.
+    pub signed_in: Vec<SignedIn>,
+    /// The refreshes.
+    pub refreshed: Vec<Refreshed>,
 }
 
 impl Facts {
+    /// The newest login of somebody and its newest refresh token.
+    pub fn refresh_token(&self, person: u32) -> Option<(String, String)> {
+        let mut guessed = self.guessed.iter().rev();
+        let opened =
+            guessed.find(|guessed| guessed.person == person && guessed.refresh.is_some())?;
+        let login = opened.login.clone()?;
+        let mut refreshed = self.refreshed.iter().rev();
+        let next = refreshed.find(|one| one.login == login && one.next.is_some());
+        let token = next.map_or(opened.refresh.clone(), |one| one.next.clone())?;
+        Some((login, token))
+    }
+
     /// The last challenge id that somebody was given, and what for.
     pub fn last_challenge(&self, person: u32) -> Option<(For, String)> {
         let mut asked = self.asked.iter().rev();

@@ -3,6 +3,8 @@
 //!
 //! In reading order:
 
+/// What people do with accounts.
+mod accounts;
 /// What all schedules of a thread use.
 mod bench;
 /// What must hold.

@@ -43,7 +43,8 @@ pub fn code_in(text: &str) -> Option<&str> {
     text.split_ascii_whitespace().find(is_code)
 }
 
-fn post(function: &'static str, path: &str, from: IpAddr, body: &Value) -> Ask {
+/// A request with a JSON body.
+pub fn post(function: &'static str, path: &str, from: IpAddr, body: &Value) -> Ask {
     Ask {
         function,
         path: path.to_owned(),
@@ -166,6 +167,7 @@ async fn one_guess(
     let ask = post("auth-sso-verify", "/api/auth/sso-verify", address(0), &body);
     let answer = schedule.stage.ask(number, ask).await;
     let token = answer.json["data"]["token"].as_str();
+    let refresh = answer.json["data"]["refreshToken"].as_str();
     schedule.facts().guessed.push(Guessed {
         process: number,
         person,
@@ -176,11 +178,12 @@ async fn one_guess(
             .as_str()
             .is_some_and(|message| message.starts_with("The code is wrong.")),
         login: token.and_then(login_of),
+        refresh: refresh.map(str::to_owned),
     });
 }
 
 /// The login that a token belongs to.
-fn login_of(token: &str) -> Option<String> {
+pub fn login_of(token: &str) -> Option<String> {
     let claims = token.split('.').nth(1)?;
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;

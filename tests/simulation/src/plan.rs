@@ -9,6 +9,7 @@ use shared::gateway::SessionToken;
 use shared::platform::clock::Clock;
 use shared::runtime::settings::{SessionSettings, Settings};
 
+use crate::accounts::Who;
 use crate::dice::Dice;
 use crate::hooks::API;
 use crate::shop::Event;
@@ -20,6 +21,8 @@ const STEPS_MAX: u64 = 24;
 const STEPS_OF_SHORT: u64 = 8;
 /// One schedule in so many is long.
 const LONG_IN: f64 = 0.1;
+/// One schedule in so many has passwords.
+const PASSWORDS_IN: f64 = 0.05;
 
 /// A schedule.
 #[derive(Clone, Debug)]
@@ -53,6 +56,8 @@ pub struct World {
     pub webhooks: bool,
     /// How many of the steps are about payments.
     pub trade: f64,
+    /// Whether people sign up and use passwords: each of these takes as long as a whole schedule without.
+    pub passwords: bool,
     /// How many payments there are.
     pub payments: u32,
     /// Whether it has many steps. Most schedules are short, with fewer people and payments, so that as much happens to each of them.
@@ -109,6 +114,24 @@ pub enum Act {
         /// How often.
         times: u32,
     },
+    /// Somebody refreshes the newest token, so many times at once.
+    Refresh {
+        /// Who.
+        person: u32,
+        /// How often.
+        times: u32,
+    },
+    /// Somebody signs up with the phone of the last person, who has no account.
+    SignUp(Who),
+    /// Somebody confirms that.
+    Confirm(Who),
+    /// Somebody signs in with a password, as the last person.
+    SignIn(Who),
+    /// Somebody sets a new password with a code.
+    SetPassword {
+        /// Who.
+        person: u32,
+    },
     /// Something begins to go wrong with a gateway, or with one session of it.
     Break {
         /// Which gateway.
@@ -128,6 +151,8 @@ pub enum Act {
         event: Event,
         /// Whether it waits for the first attempt.
         waits: bool,
+        /// What it tells of the same payment so much later, whatever became of the first.
+        also: Option<(Event, Duration)>,
     },
     /// The schedule delivers notices.
     Deliver,
@@ -163,6 +188,7 @@ impl World {
         let is_long = dice.chance(LONG_IN);
         Self {
             is_long,
+            passwords: dice.chance(PASSWORDS_IN),
             payments: if is_long { 3 } else { 1 },
             profile: *dice.one_of(&[Profile::A, Profile::B, Profile::B, Profile::C, Profile::D]),
             sessions: (0..gateways).map(|_| *dice.one_of(&[1, 1, 2, 3])).collect(),
@@ -264,8 +290,15 @@ fn act(dice: &mut Dice, world: &World) -> Act {
     if dice.chance(world.trade) {
         return trade(dice, world);
     }
+    if world.passwords && dice.chance(0.7) {
+        return account(dice, person);
+    }
     match dice.below(100) {
-        0..=34 => Act::AskCode {
+        0..=3 => Act::Refresh {
+            person,
+            times: *dice.one_of(&[1, 1, 2]),
+        },
+        4..=34 => Act::AskCode {
             person,
             reset: dice.chance(0.15),
             address,
@@ -300,6 +333,22 @@ fn act(dice: &mut Dice, world: &World) -> Act {
     }
 }
 
+/// Something that is done with an account.
+fn account(dice: &mut Dice, person: u32) -> Act {
+    let who = *dice.one_of(&[Who::Owner, Who::Owner, Who::Stranger]);
+    match dice.below(10) {
+        0..=3 => Act::SignUp(who),
+        4..=6 => Act::Confirm(who),
+        7 => Act::SignIn(who),
+        8 => Act::SetPassword { person },
+        _ => Act::AskCode {
+            person,
+            reset: true,
+            address: 0,
+        },
+    }
+}
+
 /// What happens to a payment, or to the queue of notices.
 fn trade(dice: &mut Dice, world: &World) -> Act {
     let event = match dice.below(20) {
@@ -313,6 +362,14 @@ fn trade(dice: &mut Dice, world: &World) -> Act {
         payment: dice.below(world.payments.into()) as u32,
         event,
         waits: dice.chance(0.5),
+        also: dice.chance(0.4).then(|| {
+            let other = *dice.one_of(&[
+                Event::Success,
+                Event::Status("cancelled"),
+                Event::Created(None),
+            ]);
+            (other, dice.millis(0..=30))
+        }),
     }
 }
 

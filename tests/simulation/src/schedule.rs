@@ -8,6 +8,7 @@ use shared::model::account::{PersonName, User};
 use shared::store::users::Users;
 use tokio::time::sleep;
 
+use crate::accounts::{self, Who};
 use crate::bench::Bench;
 use crate::checks;
 use crate::facts::Facts;
@@ -206,11 +207,34 @@ impl Schedule {
                 payment,
                 event,
                 waits,
-            } => shop::tell(self, number, (payment, event), waits).await,
+                also,
+            } => {
+                let first = shop::tell(self, number, (payment, event), waits);
+                let second = async {
+                    if let Some((event, later)) = also {
+                        sleep(later).await;
+                        shop::tell(self, number + 2_000, (payment, event), true).await;
+                    }
+                };
+                tokio::join!(first, second);
+            }
+            Act::Refresh { person, times } => accounts::refresh(self, number, person, times).await,
+            Act::SignUp(who) => accounts::sign_up(self, number, self.last_person(), who).await,
+            Act::Confirm(who) => accounts::confirm(self, number, self.last_person(), who).await,
+            Act::SignIn(who) => {
+                let password = (who, who.password());
+                accounts::sign_in(self, number, self.last_person(), password).await;
+            }
+            Act::SetPassword { person } => accounts::set_password(self, number, person).await,
             Act::Heal => self.heal(number),
             Act::Deliver => self.stage.tick(number, "outbox-deliver").await,
             Act::Watch => self.stage.tick(number, "session-monitor").await,
         }
+    }
+
+    /// Who has no account at the beginning.
+    const fn last_person(&self) -> u32 {
+        self.plan.world.people - 1
     }
 
     fn heal(&self, number: u32) {
@@ -243,13 +267,40 @@ impl Schedule {
         for person in 0..self.plan.world.people {
             let number = QUIET + 100 + person;
             people::ask_code(self, number, person, false, 0).await;
-            if !self.has_code(number) {
+            // Whoever asks first may be the one who finds out that all is well.
+            if person == 0 && !self.has_code(number) {
                 sleep(Duration::from_secs(65)).await;
                 people::ask_code(self, number + 10, person, false, 0).await;
             }
         }
         sleep(Duration::from_secs(10)).await;
+        self.sign_in_with_passwords().await;
         self.deliver_the_rest(bench).await;
+    }
+
+    /// Whoever has set a password signs in with it, and whoever has tried a stranger's does so again.
+    async fn sign_in_with_passwords(self: &Arc<Self>) {
+        let (owners, strangers): (BTreeSet<_>, BTreeSet<_>) = {
+            let facts = self.facts();
+            let confirmed = facts.confirmed.iter().filter(|one| one.status == 200);
+            let strangers = facts
+                .signed_up
+                .iter()
+                .filter(|one| one.who == Who::Stranger);
+            (
+                confirmed.map(|one| one.person).collect(),
+                strangers.map(|one| one.person).collect(),
+            )
+        };
+        let owners = owners.into_iter().flat_map(|person| {
+            [Who::Owner.password(), accounts::NEW_PASSWORD].map(|word| (person, (Who::Owner, word)))
+        });
+        let strangers = strangers
+            .into_iter()
+            .map(|person| (person, (Who::Stranger, Who::Stranger.password())));
+        for (number, (person, password)) in (QUIET + 150..).zip(owners.chain(strangers)) {
+            accounts::sign_in(self, number, person, password).await;
+        }
     }
 
     fn has_code(&self, process: u32) -> bool {

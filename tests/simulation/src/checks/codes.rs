@@ -195,8 +195,7 @@ fn is_repeated(messages: &[InboxMessage], (from, to): (u64, u64), code: &str) ->
 
 /// Nothing that went wrong keeps anybody from a code once all is well.
 ///
-/// A minute later, that is: a success that a slow clock has written before the last look of a fast one does not end a restriction,
-/// and of those who ask meanwhile one a minute tries the account.
+/// Whoever asks first may have to ask again a minute later, and nobody else.
 pub fn everybody_gets_a_code_in_the_end(schedule: &Schedule, wrong: &mut Vec<String>) {
     let facts = schedule.facts();
     for person in 0..schedule.plan.world.people {

@@ -16,6 +16,8 @@ const SLACK: Duration = Duration::from_secs(40);
 fn purpose(text: &str) -> &str {
     if text.contains("sandi") || text.contains("password") {
         "reset"
+    } else if text.contains("pendaftaran") || text.contains("daftar") {
+        "sign up"
     } else {
         "sign in"
     }
