@@ -1,5 +1,6 @@
 //! An hour of the whole system as `cargo run` starts it, under a mixed load and random faults: does it stay as it was.
 mod book;
+mod ended;
 mod faults;
 mod minute;
 mod operator;
@@ -7,6 +8,7 @@ mod payments;
 mod people;
 mod rules;
 mod system;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,12 +20,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use self::book::{Book, Weather};
+use self::ended::Ended;
 use self::faults::{Order, Stretch};
 use self::minute::{Minute, Rows};
 use self::operator::Operator;
 use self::payments::Payments;
 use self::people::People;
-use self::rules::Ended;
 use self::system::System;
 use crate::pace::between_requests;
 
@@ -114,7 +116,7 @@ async fn watch(
 ) -> anyhow::Result<Vec<Minute>> {
     let mut minutes: Vec<Minute> = Vec::new();
     let mut at = Duration::ZERO;
-    println!("{}", rules::HEAD);
+    println!("{}", tables::HEAD);
     while at < lasts {
         at += Duration::from_secs(60).min(lasts - at);
         sleep_until(book.began() + at).await;
@@ -131,7 +133,7 @@ async fn watch(
             read_notices(system, book).await;
         }
         let from = minutes.last().map_or(Duration::ZERO, |minute| minute.at);
-        println!("{}", rules::line(book, &minute, from));
+        println!("{}", tables::line(book, &minute, from));
         minutes.push(minute);
     }
     Ok(minutes)

@@ -5,6 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The routes that answer once a code is sent.
+const SENDING: [&str; 3] = [
+    "POST /api/auth/signup",
+    "POST /api/auth/sso-signin",
+    "POST /api/auth/send-password-reset-otp",
+];
+
 /// What the system is put through at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
@@ -33,6 +40,27 @@ pub struct Request {
     pub error: String,
     /// Whether nothing was broken from its beginning to its end.
     pub calm: bool,
+}
+
+impl Request {
+    /// No answer, or one of the server's fault. The status says 503 while no message goes out.
+    pub fn is_failure(&self) -> bool {
+        (self.status == 0 || self.status >= 500) && self.route != "GET /api/status"
+    }
+
+    /// Its status and its code.
+    pub fn failure(&self) -> String {
+        let error = match self.error.as_str() {
+            "" => "(no code)",
+            error => error,
+        };
+        format!("{} {error}", self.status)
+    }
+
+    /// Whether it was answered once a code was sent.
+    pub fn has_sent_a_code(&self) -> bool {
+        SENDING.contains(&self.route) && self.status == 200
+    }
 }
 
 /// One code that the API said it had sent.

@@ -150,3 +150,40 @@ fn one(entropy: &Entropy, about: Duration) -> Order {
         _ => Order::fault(json!({ "scenario": "receipts_doubled" })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn stretches_follow_each_other_and_end_in_silence() {
+        for lasts in [HOUR / 20, HOUR / 6, HOUR] {
+            let stretches = plan(lasts, 16);
+            let mut until = Duration::ZERO;
+            for stretch in &stretches {
+                assert_eq!(stretch.from, until, "{lasts:?}");
+                until = stretch.to;
+            }
+            assert!(lasts.abs_diff(until) < Duration::from_secs(1), "{lasts:?}");
+            let last = stretches.last().map(|stretch| stretch.weather);
+            assert_eq!(last, Some(Weather::Silence), "{lasts:?}");
+            let faults = stretches.iter().flat_map(|stretch| &stretch.orders);
+            assert!(faults.count() >= 3, "{lasts:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_faults() {
+        let drawn = |seed| {
+            let stretches = plan(HOUR, seed).into_iter();
+            let orders = stretches.flat_map(|stretch| stretch.orders);
+            orders
+                .map(|(at, order)| format!("{at:?} {order:?}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(16), drawn(16));
+        assert_ne!(drawn(16), drawn(17));
+    }
+}

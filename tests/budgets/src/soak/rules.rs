@@ -1,15 +1,11 @@
 //! What must hold in the end, and the report of what was seen.
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde_json::Value;
-use shared::platform::clock::Clock;
-use tokio::time::sleep;
-
-use super::book::{Book, Request, Weather};
+use super::book::{Book, Weather};
+use super::ended::Ended;
 use super::faults::Stretch;
-use super::minute::{Held, Minute, Rows};
-use super::system::{Ask, System};
+use super::minute::{Held, Minute};
+use super::tables::{self, millis_of, percentile};
 use crate::month::repository;
 use crate::report::{Findings, median};
 
@@ -23,181 +19,6 @@ const MORE_MAX: f64 = 16.0;
 /// How many times as long codes may take in the last calm time as in the first, and what is added for other programs' work.
 const SLOWER_MAX: f64 = 1.5;
 const SLOWER_MS: f64 = 150.0;
-/// How far apart questions for a payment's notices are: the route takes fifty a second.
-const BETWEEN: Duration = Duration::from_millis(22);
-/// How late a notice may be: one that is due goes out with the schedule of the next minute, which takes up to a minute.
-const LATE_MAX: Duration = Duration::from_secs(120);
-/// The routes that answer once a code is sent.
-const SENDING: [&str; 3] = [
-    "POST /api/auth/signup",
-    "POST /api/auth/sso-signin",
-    "POST /api/auth/send-password-reset-otp",
-];
-
-/// The head of the lines that [`line`] prints.
-pub const HEAD: &str = "minute requests codes arrived 5xx p50_ms p99_ms rss_MiB anon_MiB threads files data_MiB rows queue_ms";
-
-/// What was found after the silence.
-#[derive(Debug)]
-pub struct Ended {
-    /// How many notices have which state, and reason where they were not sent.
-    states: BTreeMap<String, u64>,
-    /// Those that neither ended nor wait for their time.
-    stuck: Vec<String>,
-    /// Those that were sent, with the ids of their messages.
-    sent: Vec<(String, String)>,
-    /// Those that were sent and are on no phone.
-    missing: Vec<String>,
-    /// Rows whose time was over, by table.
-    overdue: BTreeMap<String, i64>,
-    held: Held,
-    /// Reservations of codes: all that were left, and those whose time has not passed.
-    reservations: (usize, usize),
-}
-
-impl Ended {
-    /// Asks for everything.
-    ///
-    /// # Errors
-    /// When the system does not answer.
-    pub async fn read(system: &System, book: &Book, rows: &Rows) -> anyhow::Result<Self> {
-        let mut ended = Self {
-            states: BTreeMap::new(),
-            stuck: Vec::new(),
-            sent: Vec::new(),
-            missing: Vec::new(),
-            overdue: rows.overdue().await?,
-            held: rows.held().await?,
-            reservations: rows.reservations().await?,
-        };
-        for payment in book.payments() {
-            let mut ask = Ask::get("GET /api/payments/{paymentId}/notifications");
-            ask.path = Some(format!("/api/payments/{payment}/notifications"));
-            ask.headers.push(system.as_payment_system());
-            let answer = system.ask(book, ask).await;
-            match answer.json["data"]["notices"].as_array() {
-                Some(notices) => notices
-                    .iter()
-                    .for_each(|notice| ended.add(&payment, notice)),
-                None => {
-                    ended
-                        .stuck
-                        .push(format!("{payment}: {} {}", answer.status, answer.error()))
-                }
-            }
-            sleep(BETWEEN).await;
-        }
-        Ok(ended)
-    }
-
-    /// Finds the notices that are on no phone, once all phones were read.
-    pub fn find_missing(&mut self, book: &Book) {
-        let missing = self.sent.iter().filter(|(id, _)| !book.has_notice(id));
-        self.missing = missing.map(|(_, name)| name.clone()).collect();
-    }
-
-    fn add(&mut self, payment: &str, notice: &Value) {
-        let text = |name: &str| notice[name].as_str().unwrap_or_default();
-        let (state, reason, next) = (text("state"), text("reason"), text("nextAttemptAt"));
-        let name = format!("{payment} {} {state} {reason} {next}", text("notice"));
-        // Texts of this form are ordered as the times are.
-        let is_to_come = next > Clock::system().now().minus(LATE_MAX).rfc3339().as_str();
-        match state {
-            "sent" => self.sent.push((text("messageId").to_owned(), name)),
-            "superseded" | "expired" | "unchanged" => {}
-            "dead" if !reason.is_empty() => {}
-            "queued" | "unknown" if is_to_come => {}
-            _ => self.stuck.push(name),
-        }
-        let why = if state == "sent" { "" } else { reason };
-        *self
-            .states
-            .entry(format!("{state} {why}").trim().to_owned())
-            .or_default() += 1;
-    }
-}
-
-/// A percentile of milliseconds.
-fn percentile(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = (values.len() as f64 * part) as usize;
-    values
-        .get(at.min(values.len().saturating_sub(1)))
-        .copied()
-        .unwrap_or(f64::NAN)
-}
-
-fn millis_of<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<f64> {
-    requests
-        .map(|request| request.took.as_secs_f64() * 1e3)
-        .collect()
-}
-
-/// The cells of a minute.
-fn cells(book: &Book, minute: &Minute, from: Duration) -> Vec<String> {
-    let within = |at: Duration| from <= at && at < minute.at;
-    let requests = book.requests();
-    let requests: Vec<_> = requests
-        .iter()
-        .filter(|request| within(request.at))
-        .collect();
-    let codes = book.codes();
-    let codes: Vec<_> = codes.iter().filter(|code| within(code.at)).collect();
-    let sending = |request: &&&Request| SENDING.contains(&request.route) && request.status == 200;
-    let mut millis = millis_of(requests.iter().filter(sending).copied());
-    let mut failed: BTreeMap<String, u64> = BTreeMap::new();
-    for request in requests.iter().filter(|request| is_failure(request)) {
-        *failed.entry(failure(request)).or_default() += 1;
-    }
-    let failed: Vec<_> = failed
-        .iter()
-        .map(|(error, count)| format!("{count} {error}"))
-        .collect();
-    let mib = |kib: u64| format!("{:.1}", kib as f64 / 1_024.0);
-    vec![
-        format!("{:.0}", minute.at.as_secs_f64() / 60.0),
-        requests.len().to_string(),
-        codes.len().to_string(),
-        codes
-            .iter()
-            .filter(|code| code.arrived.is_some())
-            .count()
-            .to_string(),
-        if failed.is_empty() {
-            "0".to_owned()
-        } else {
-            failed.join(", ")
-        },
-        format!("{:.0}", percentile(&mut millis, 0.5)),
-        format!("{:.0}", percentile(&mut millis, 0.99)),
-        mib(minute.resident_kib),
-        mib(minute.anonymous_kib),
-        minute.threads.to_string(),
-        minute.files.to_string(),
-        mib(minute.data_bytes / 1_024),
-        minute.rows.values().sum::<i64>().to_string(),
-        minute.held.queue.as_millis().to_string(),
-    ]
-}
-
-/// A minute as a line.
-pub fn line(book: &Book, minute: &Minute, from: Duration) -> String {
-    cells(book, minute, from).join(" | ")
-}
-
-/// No answer, or one of the server's fault. The status says 503 while no message goes out.
-fn is_failure(request: &Request) -> bool {
-    (request.status == 0 || request.status >= 500) && request.route != "GET /api/status"
-}
-
-fn failure(request: &Request) -> String {
-    let error = if request.error.is_empty() {
-        "(no code)"
-    } else {
-        &request.error
-    };
-    format!("{} {error}", request.status)
-}
 
 /// What was seen, and which rules were broken.
 #[derive(Debug)]
@@ -277,12 +98,12 @@ impl Report {
         broken.extend(end);
         let tables = BTreeMap::from([
             ("{rules}", rules.findings.markdown.clone()),
-            ("{minutes}", minutes_table(book, &minutes)),
-            ("{faults}", faults_table(&stretches)),
-            ("{tables}", rows_table(&minutes, &ended)),
-            ("{answers}", answers_table(book)),
-            ("{notices}", notices_table(&ended)),
-            ("{odd}", oddities(book)),
+            ("{minutes}", tables::minutes(book, &minutes)),
+            ("{faults}", tables::faults(&stretches)),
+            ("{tables}", tables::rows(&minutes, &ended)),
+            ("{answers}", tables::answers(book)),
+            ("{notices}", tables::notices(&ended)),
+            ("{odd}", tables::oddities(book)),
         ]);
         Self { tables, broken }
     }
@@ -321,7 +142,7 @@ fn hold_replies(rules: &mut Rules, book: &Book) {
     rules.hold("codes of calm times that did not arrive", lost as f64, 0.0);
     let failed = requests
         .iter()
-        .filter(|request| request.calm && is_failure(request));
+        .filter(|request| request.calm && request.is_failure());
     rules.hold(
         "answers of 5xx, or none, in calm times",
         failed.count() as f64,
@@ -329,7 +150,7 @@ fn hold_replies(rules: &mut Rules, book: &Book) {
     );
     let bare = requests
         .iter()
-        .filter(|request| is_failure(request) && request.error.is_empty());
+        .filter(|request| request.is_failure() && request.error.is_empty());
     rules.hold(
         "answers of 5xx without a code, or none, at any time",
         bare.count() as f64,
@@ -440,9 +261,7 @@ fn hold_latency(rules: &mut Rules, book: &Book, stretches: &[Stretch]) {
         return;
     };
     let within = |stretch: &Stretch| {
-        let sent = requests
-            .iter()
-            .filter(|request| SENDING.contains(&request.route) && request.status == 200);
+        let sent = requests.iter().filter(|request| request.has_sent_a_code());
         millis_of(sent.filter(|request| stretch.from <= request.at && request.at < stretch.to))
     };
     for (name, part) in [("median", 0.5), ("99th percentile", 0.99)] {
@@ -454,93 +273,94 @@ fn hold_latency(rules: &mut Rules, book: &Book, stretches: &[Stretch]) {
     }
 }
 
-fn minutes_table(book: &Book, minutes: &[Minute]) -> String {
-    let mut findings = Findings::default();
-    findings.table(
-        "minute, requests, codes sent, arrived, 5xx, p50 ms, p99 ms, RSS MiB, of that no file's, threads, files, data MiB, rows, queue ms",
-    );
-    let mut from = Duration::ZERO;
-    for minute in minutes {
-        findings.row(&cells(book, minute, from));
-        from = minute.at;
-    }
-    findings.markdown
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-fn faults_table(stretches: &[Stretch]) -> String {
-    let mut findings = Findings::default();
-    findings.table("seconds, what");
-    for stretch in stretches {
-        let times = format!("{} to {}", stretch.from.as_secs(), stretch.to.as_secs());
-        findings.row(&[times, format!("{:?}", stretch.weather).to_lowercase()]);
-        for (at, order) in &stretch.orders {
-            findings.row(&[
-                format!("{}", at.as_secs()),
-                format!("`{} {}`", order.path, order.body),
-            ]);
+    use super::*;
+
+    /// The sentences about a run in which only `change` is not as it should be.
+    fn broken(change: impl FnOnce(&Book, &mut Vec<Minute>, &mut Ended)) -> Vec<String> {
+        let book = Book::begin();
+        let begun = book.now();
+        book.add_request(begun, "POST /api/auth/sso-signin", (200, ""));
+        book.add_code(begun, Some(Duration::from_secs(1)));
+        let mut minutes: Vec<_> = (1..=8).map(minute).collect();
+        let mut ended = Ended::default();
+        change(&book, &mut minutes, &mut ended);
+        let stretch = Stretch {
+            weather: Weather::Calm,
+            from: Duration::ZERO,
+            to: Duration::from_secs(60),
+            orders: Vec::new(),
+        };
+        Report::new((&book, minutes, vec![stretch]), (ended, None), "").broken
+    }
+
+    fn minute(number: u64) -> Minute {
+        Minute {
+            at: Duration::from_secs(60 * number),
+            resident_kib: 50_000,
+            anonymous_kib: 40_000,
+            threads: 5,
+            files: 40,
+            data_bytes: 1_000_000,
+            rows: BTreeMap::new(),
+            held: Held::default(),
         }
     }
-    findings.markdown.replace("---:", "---")
-}
 
-fn rows_table(minutes: &[Minute], ended: &Ended) -> String {
-    let mut findings = Findings::default();
-    findings.table("table, rows at a quarter, at half, at three quarters, in the end, of these past their time");
-    let at = |part: usize| minutes.get((minutes.len() * part / 4).saturating_sub(1));
-    let count = |minute: Option<&Minute>, table: &str| {
-        minute
-            .and_then(|minute| minute.rows.get(table))
-            .copied()
-            .unwrap_or(0)
-            .to_string()
-    };
-    for (table, overdue) in &ended.overdue {
-        let mut row = vec![format!("`{table}`")];
-        row.extend((1..=4).map(|part| count(at(part), table)));
-        row.push(overdue.to_string());
-        findings.row(&row);
+    #[test]
+    fn each_rule_can_be_broken() {
+        type Change = fn(&Book, &mut Vec<Minute>, &mut Ended);
+        let cases: [(&str, Change); 8] = [
+            ("codes of calm times that did not arrive", |book, _, _| {
+                book.add_code(book.now(), None);
+            }),
+            ("answers of 5xx, or none, in calm times", |book, _, _| {
+                let error = "WHATSAPP_TIMEOUT";
+                book.add_request(book.now(), "POST /api/auth/signup", (503, error));
+            }),
+            ("answers that should not be", |book, _, _| {
+                book.add_oddity("a wrong code opened");
+            }),
+            ("notices that neither ended", |_, _, ended| {
+                ended.stuck.push("SOAK-1 success queued".into());
+            }),
+            (
+                "notices that were sent and are on no phone",
+                |_, _, ended| {
+                    ended.missing.push("SOAK-1 success sent".into());
+                },
+            ),
+            ("seconds that a queue reaches", |_, _, ended| {
+                ended.held.queue = Duration::from_secs(1);
+            }),
+            ("growth of memory", |_, minutes, _| {
+                minutes[6..]
+                    .iter_mut()
+                    .for_each(|minute| minute.anonymous_kib += 3_000);
+            }),
+            ("open files more in the end", |_, minutes, _| {
+                minutes[7].files += 100;
+            }),
+        ];
+        assert_eq!(broken(|_, _, _| {}), Vec::<String>::new());
+        for (rule, change) in cases {
+            let broken = broken(change);
+            let is_named = broken.iter().any(|sentence| sentence.contains(rule));
+            assert!(is_named, "{rule}: {broken:?}");
+        }
     }
-    findings.markdown
-}
 
-fn answers_table(book: &Book) -> String {
-    let mut counts: BTreeMap<(&str, String), (u64, u64)> = BTreeMap::new();
-    for request in book.requests() {
-        let answer = match request.status {
-            0 => "none".to_owned(),
-            status => format!("{status} {}", request.error).trim().to_owned(),
-        };
-        let (all, calm) = counts.entry((request.route, answer)).or_default();
-        *all += 1;
-        *calm += u64::from(request.calm);
+    #[test]
+    fn what_the_simulated_gateway_keeps_is_no_growth() {
+        let broken = broken(|_, minutes, _| {
+            for minute in &mut minutes[6..] {
+                minute.anonymous_kib += 3_000;
+                minute.rows.insert("DeliveriesTable".into(), 4_000);
+            }
+        });
+        assert_eq!(broken, Vec::<String>::new());
     }
-    let mut findings = Findings::default();
-    findings.table("route, answer, how often, in calm times");
-    for ((route, answer), (all, calm)) in counts {
-        findings.row(&[
-            format!("`{route}`"),
-            answer,
-            all.to_string(),
-            calm.to_string(),
-        ]);
-    }
-    findings.markdown
-}
-
-fn notices_table(ended: &Ended) -> String {
-    let mut findings = Findings::default();
-    findings.table("state and reason, notices");
-    for (state, count) in &ended.states {
-        findings.row(&[state.clone(), count.to_string()]);
-    }
-    findings.markdown
-}
-
-fn oddities(book: &Book) -> String {
-    let odd = book.oddities();
-    if odd.is_empty() {
-        return "None.".to_owned();
-    }
-    let lines = odd.iter().map(|(what, count)| format!("* {what}: {count}"));
-    lines.collect::<Vec<_>>().join("\n")
 }
