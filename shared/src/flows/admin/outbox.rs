@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::audit::{Audit, AuditEntry};
+use super::audit::Audit;
 use super::sessions::Operator;
 use crate::model::notice::{Notice, NoticeId, Priority, State, Story};
 use crate::model::payment::PaymentId;
@@ -206,13 +206,7 @@ impl AdminOutbox {
             Err(OutboxError::Store(_)) => "the store failed",
         };
         let whom = key.to_string();
-        let entry = AuditEntry {
-            who: operator.login.as_who(),
-            what: act.as_str(),
-            whom: Some(&whom),
-            result,
-            caller: operator.caller,
-        };
+        let entry = operator.did(act.as_str(), &whom, result);
         self.audit.record(entry, operator.now).await?;
         done
     }

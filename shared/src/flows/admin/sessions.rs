@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::audit::Audit;
+use super::audit::{Audit, AuditEntry};
 use super::incidents::{CurrentIncident, Incident};
 use super::logins::AdminLogin;
 use super::pairing_links::PairingLinks;
@@ -68,6 +68,19 @@ pub struct Operator<'a> {
     pub caller: &'a Caller,
     /// When it came.
     pub now: Timestamp,
+}
+
+impl<'a> Operator<'a> {
+    /// The entry of the audit for what they did, or tried to do.
+    pub(super) fn did(self, what: &'a str, whom: &'a str, result: &'a str) -> AuditEntry<'a> {
+        AuditEntry {
+            who: self.login.as_who(),
+            what,
+            whom: Some(whom),
+            result,
+            caller: self.caller,
+        }
+    }
 }
 
 /// A page of the sessions, as an operator sees them.
