@@ -221,11 +221,6 @@ impl<'a> Frame<'a> {
         words::outcome(name, self.language())
     }
 
-    /// The shape for it.
-    pub fn outcome_shape(&self, name: &str) -> &'static str {
-        words::outcome_shape(name)
-    }
-
     /// Milliseconds as people read them.
     pub fn took(&self, span: &std::time::Duration) -> String {
         let unit = self.say("s", "dtk");
