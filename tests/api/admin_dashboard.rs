@@ -164,8 +164,11 @@ async fn half_unpaired(sessions: u8) -> TestSystem {
         let broken = system.simulator().play_on(&name, &Scenario::Unpaired);
         broken.expect("a session");
     }
-    pass(MINUTE).await;
-    system.watch().await;
+    // One look connects some, until each shows a code.
+    for _ in 0..5 {
+        pass(MINUTE).await;
+        system.watch().await;
+    }
     system
 }
 

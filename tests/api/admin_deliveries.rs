@@ -173,7 +173,8 @@ async fn only_one_field_is_looked_for_and_only_what_it_can_be() {
 
 #[tokio::test(start_paused = true)]
 async fn what_finds_nothing_stays_in_its_field_and_is_in_no_address() {
-    let browser = operator(&with_gateway().await).await;
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
     for (typed, shown) in [
         ("<script>", "&#60;script&#62;"),
         ("../x", "../x"),
@@ -195,7 +196,7 @@ async fn what_finds_nothing_stays_in_its_field_and_is_in_no_address() {
             assert!(field.contains(&part), "{typed}: {part}: {field}");
         }
         assert!(html.contains("id=\"sought-error\""), "{html}");
-        let stranger = operator(&with_gateway().await).await;
+        let stranger = operator(&system).await;
         let html = text(&stranger.get(&refused).await);
         assert!(!html.contains(&format!("value=\"{shown}\"")), "{html}");
     }

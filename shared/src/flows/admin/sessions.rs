@@ -202,15 +202,7 @@ impl AdminSessions {
         };
         let theirs = customers_views(&ours, &users);
         let mut answers = answers_in_list(&ours, &users, &customers);
-        // The places, among all sessions, of those that are listed.
-        let places: Vec<_> = match listed {
-            Listed::All => (0..ours.len() + theirs.len()).collect(),
-            Listed::NotWell => {
-                let not_well = ours.iter().zip(&answers).enumerate();
-                let not_well = not_well.filter(|(_, (ours, answer))| ours.is_not_well(answer, now));
-                not_well.map(|(place, _)| place).collect()
-            }
-        };
+        let places = places_of(listed, (&ours, &answers), theirs.len(), now);
         let pages = places.len().div_ceil(SESSIONS_PER_PAGE);
         let number = number.clamp(1, pages.max(1));
         let first = (number - 1) * SESSIONS_PER_PAGE;
@@ -403,6 +395,23 @@ impl Ours {
         };
         let sends = self.is_configured || self.listed.sends;
         sends && known.health() != Health::Ready
+    }
+}
+
+/// The places of those that are listed, among all sessions: `ours`, each with its answer so far, and so many others behind them.
+fn places_of(
+    listed: Listed,
+    (ours, answers): (&[Ours], &[Option<GatewayAnswer>]),
+    others: usize,
+    now: Timestamp,
+) -> Vec<usize> {
+    match listed {
+        Listed::All => (0..ours.len() + others).collect(),
+        Listed::NotWell => {
+            let all = ours.iter().zip(answers).enumerate();
+            let not_well = all.filter(|(_, (ours, answer))| ours.is_not_well(answer, now));
+            not_well.map(|(place, _)| place).collect()
+        }
     }
 }
 

@@ -100,8 +100,7 @@ impl Glance {
         };
         let well = || pool().filter(|view| view.health.sends());
         let is_wrong = |view: &&SessionView| view.health != Health::Ready;
-        let not_well = || pool().filter(is_wrong);
-        let mut wrong: Vec<_> = not_well().map(Wrong::of).collect();
+        let mut wrong: Vec<_> = pool().filter(is_wrong).map(Wrong::of).collect();
         wrong.sort_by_key(|wrong| !wrong.health.needs_person());
         let verdict = if pool().next().is_none() {
             Verdict::NoSession
@@ -114,21 +113,7 @@ impl Glance {
         } else {
             Verdict::Stopped
         };
-        let since = match verdict {
-            // As long as the one that is well for the longest.
-            Verdict::GoesOut => well().filter_map(|view| view.since).min(),
-            // Since the first one stopped.
-            Verdict::GoesOutOverOthers => {
-                not_well().filter_map(SessionView::in_trouble_since).min()
-            }
-            // Since the last one stopped, if that is known of each.
-            Verdict::Stopped => {
-                let began = not_well().map(SessionView::in_trouble_since);
-                let began: Option<Vec<_>> = began.collect();
-                began.and_then(|began| began.into_iter().max())
-            }
-            Verdict::Unknown | Verdict::NoSession => None,
-        };
+        let since = since(verdict, &pool().collect::<Vec<_>>());
         let sessions = pool().count();
         let ready = sessions - wrong.len();
         let kinds = kinds(&wrong);
@@ -143,6 +128,22 @@ impl Glance {
             more_wrong,
             kinds,
         }
+    }
+}
+
+/// Since when the verdict on the sessions of `pool` is so, where that is known.
+fn since(verdict: Verdict, pool: &[&SessionView]) -> Option<Timestamp> {
+    let well = pool.iter().filter(|view| view.health.sends());
+    let not_well = pool.iter().filter(|view| view.health != Health::Ready);
+    let began = not_well.map(|view| view.in_trouble_since());
+    match verdict {
+        // As long as the one that is well for the longest.
+        Verdict::GoesOut => well.filter_map(|view| view.since).min(),
+        // Since the first one stopped.
+        Verdict::GoesOutOverOthers => began.flatten().min(),
+        // Since the last one stopped, if that is known of each.
+        Verdict::Stopped => began.collect::<Option<Vec<_>>>()?.into_iter().max(),
+        Verdict::Unknown | Verdict::NoSession => None,
     }
 }
 
