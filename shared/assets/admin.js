@@ -7,9 +7,19 @@
   if (!live || !document.querySelector("[data-live]")) return;
   let timer, failures = 0;
 
+  // Where the state stands it is told, too, that it is an old one, and of when.
+  const old = document.getElementById("stale");
+  let asOf = new Date();
+
   const say = (text, stale) => {
     if (live.textContent !== text) live.textContent = text;
     live.className = stale ? "stale" : "";
+    document.body.classList.toggle("stale", stale);
+    if (!old) return;
+    old.hidden = !stale;
+    const clock = asOf.toISOString().slice(11, 19);
+    const told = `${live.dataset.asOf} ${clock} UTC. ${text}`;
+    if (stale && old.textContent !== told) old.textContent = told;
   };
 
   // Swaps the inside of a part, and gives the focus back to what had it, by its id.
@@ -21,7 +31,8 @@
     old.innerHTML = fresh.innerHTML;
     old.className = fresh.className;
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-    if (focused) document.getElementById(focused.id)?.focus({ preventScroll: true });
+    // What had the focus may be gone, such as the button of what was just done: then what stands first here has it.
+    if (focused) (document.getElementById(focused.id) ?? old.querySelector("a[id], button[id]"))?.focus({ preventScroll: true });
   };
 
   const update = page => {
@@ -34,8 +45,10 @@
       const fresh = page.getElementById(old.id);
       if (fresh) swap(old, fresh);
     }
-    const [old, fresh] = [document, page].map(where => where.querySelector(".glance"));
-    if (old && fresh) old.className = fresh.className;
+    const [glance, fresh] = [document, page].map(where => where.querySelector("main > .glance"));
+    if (glance && fresh) glance.className = fresh.className;
+    document.title = page.title;
+    asOf = new Date();
   };
 
   const refresh = async () => {

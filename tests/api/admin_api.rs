@@ -394,6 +394,37 @@ async fn an_act_needs_a_login_its_token_and_for_some_a_fresh_proof() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_notice_is_discarded_by_a_second_press_and_the_answer_names_it() {
+    const OUTBOX: &str = "/admin/dashboard/outbox";
+    let system = super::paying::with_callers().await;
+    system.simulator().play(&Scenario::Unpaired);
+    super::paying::post(&system, ("INV-3", "success"), &super::paying::about()).await;
+    let browser = operator(&system).await;
+    let html = text(&browser.get(OUTBOX).await);
+    let path = "/api/admin/outbox/INV-3:success/discard";
+    let (before, _) = html.split_once(path).expect("a form that discards");
+    let opened = before.rfind("<details").expect("a confirmation");
+    assert!(!before[opened..].contains("</details>"), "{html}");
+    assert!(before[opened..].contains("INV-3"), "it names what: {html}");
+    assert!(
+        html.contains("session was not paired"),
+        "why, in words: {html}"
+    );
+
+    pass(MINUTE).await;
+    let html = text(&browser.get(OUTBOX).await);
+    assert!(html.contains("Next attempt"), "{html}");
+    let token = csrf(&browser);
+    let fields = [("csrf", token.as_str()), ("back", OUTBOX)];
+    let told = browser.post(path, &fields).await;
+    let html = text(&browser.get(way(&told)).await);
+    assert!(html.contains("INV-3 is discarded"), "{html}");
+    let made_up = format!("{OUTBOX}?done=notice-discarded&about=%3Cb%3E");
+    let html = text(&browser.get(&made_up).await);
+    assert!(html.contains("The notice is discarded"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_form_leads_back_to_no_other_site() {
     let system = with_gateway().await;
     let browser = operator(&system).await;
@@ -443,7 +474,10 @@ async fn a_notice_that_ended_unsent_is_sent_again() {
     ];
     let path = "/api/admin/outbox/INV-1:success/retry";
     let told = browser.post(path, &fields).await;
-    assert_eq!(way(&told), "/admin/dashboard/outbox?done=done");
+    let sent = "/admin/dashboard/outbox?done=notice-sent-now&about=INV-1";
+    assert_eq!(way(&told), sent);
+    let html = text(&browser.get(way(&told)).await);
+    assert!(html.contains("INV-1 is tried within a minute."), "{html}");
     pass(SECOND).await;
     let deadline = system.now().plus(MINUTE);
     notices.deliver_due(deadline).await.expect("the store");

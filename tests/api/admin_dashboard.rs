@@ -153,6 +153,94 @@ async fn sessions_come_fifty_on_a_page_and_each_is_on_one() {
     );
 }
 
+/// A system with so many sessions of its own, of which every second one is unpaired.
+async fn half_unpaired(sessions: u8) -> TestSystem {
+    let system = TestSystem::builder()
+        .simulator(|options| *options = options.clone().with_sessions(sessions));
+    let system = system.build().await;
+    system.watch().await;
+    for number in (2..=sessions).step_by(2) {
+        let name = format!("session-{number}");
+        let broken = system.simulator().play_on(&name, &Scenario::Unpaired);
+        broken.expect("a session");
+    }
+    // One look connects some, until each shows a code.
+    for _ in 0..5 {
+        pass(MINUTE).await;
+        system.watch().await;
+    }
+    system
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_sessions_are_counted_and_those_that_are_not_well_have_a_list_of_their_own() {
+    let system = half_unpaired(120).await;
+    let browser = operator(&system).await;
+    let html = text(&browser.get(SESSIONS).await);
+    for told in [
+        "60 of 120 sessions are ready.",
+        "60 sessions: Waits for a scan",
+        "scan the QR code of 60 sessions",
+        "?show=not_well\"",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    let glance = html.split("</section>").next().unwrap_or_default();
+    assert_eq!(glance.matches("<li>").count(), 1, "one kind: {glance}");
+    assert!(html.len() < 60 * 1024, "{} bytes", html.len());
+    let list = format!("{SESSIONS}?show=not_well");
+    let html = text(&browser.get(&list).await);
+    assert_eq!(html.matches("<li class=\"row\"").count(), 50, "{html}");
+    assert!(html.contains("60 of 120 sessions are ready."), "{html}");
+    let next = format!("{SESSIONS}?show=not_well&#38;page=2");
+    assert!(html.contains(&next), "{html}");
+    let html = text(&browser.get(&format!("{list}&page=2")).await);
+    assert_eq!(html.matches("<li class=\"row\"").count(), 10, "{html}");
+    let rows = html.split("<ul class=\"rows").nth(1).unwrap_or_default();
+    assert!(!rows.contains(">Ready<"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_ends_no_session_and_asks_for_what_a_person_has_to_do() {
+    let system = half_unpaired(2).await;
+    let browser = operator(&system).await;
+    let html = text(&browser.get(SESSIONS).await);
+    assert!(!html.contains("/disconnect"), "{html}");
+    assert!(
+        !html.contains("/session-2/connect"),
+        "scan is the only way: {html}"
+    );
+    assert!(html.contains("scan the QR code of session-2"), "{html}");
+    let html = text(&browser.get(&format!("{SESSIONS}/system")).await);
+    assert!(html.contains("/system/disconnect"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_does_not_answer_is_told_as_that_before_and_after_somebody_looked() {
+    let system = with_gateway().await;
+    system.watch().await;
+    let down = Scenario::GatewayDown { lasts_ms: 600_000 };
+    system.simulator().play(&down);
+    let browser = operator(&system).await;
+    for looked in ["nobody looked", "somebody looked"] {
+        for path in [SESSIONS.to_owned(), format!("{SESSIONS}/system")] {
+            let html = text(&browser.get(&path).await);
+            assert!(html.contains("Gateway does not answer"), "{looked}: {html}");
+            assert!(!html.contains(">Disconnected<"), "{looked}: {html}");
+        }
+        let html = text(&browser.get(SESSIONS).await);
+        assert!(
+            !html.contains("/system/connect"),
+            "it can only fail: {html}"
+        );
+        let told = browser.get("/api/admin/whatsapp/sessions").await;
+        let told = &told.json["data"]["sessions"][0];
+        assert_eq!(told["health"], "down", "{looked}: {told}");
+        pass(MINUTE).await;
+        system.watch().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_link_that_loads_a_page_again_keeps_what_it_shows_and_not_what_was_told() {
     let browser = operator(&with_gateway().await).await;
@@ -164,6 +252,10 @@ async fn the_link_that_loads_a_page_again_keeps_what_it_shows_and_not_what_was_t
             "deliveries?messageId=3EB01",
         ),
         ("outbox?other=%22%3E", "outbox"),
+        (
+            "whatsapp-sessions?show=not_well&done=done",
+            "whatsapp-sessions?show=not_well",
+        ),
     ] {
         let html = text(&browser.get(&format!("/admin/dashboard/{asked}")).await);
         let link = format!("<a href=\"/admin/dashboard/{expected}\" data-refresh>");

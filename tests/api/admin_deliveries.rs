@@ -169,10 +169,57 @@ async fn only_one_field_is_looked_for_and_only_what_it_can_be() {
             "{query}"
         );
     }
-    for typed in ["<script>", "../x", "0812", "a b"] {
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_nothing_stays_in_its_field_and_is_in_no_address() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    for (typed, shown) in [
+        ("<script>", "&#60;script&#62;"),
+        ("../x", "../x"),
+        ("0812", "0812"),
+        ("081234567890123456", "081234567890123456"),
+    ] {
         let refused = find(&browser, typed).await;
-        assert_eq!(refused, format!("{PAGE}?problem=NOT_RECOGNISED"), "{typed}");
+        let problem = format!("{PAGE}?problem=NOT_RECOGNISED&typed=");
+        let sealed = refused.strip_prefix(&problem).expect("sealed");
+        assert!(!sealed.contains(typed), "{refused}");
+        let html = text(&browser.get(&refused).await);
+        let (_, field) = html.split_once("<input id=\"sought\"").expect("a field");
+        let field = field.split('>').next().unwrap_or_default();
+        for part in [
+            format!("value=\"{shown}\""),
+            "aria-invalid=\"true\"".into(),
+            "aria-describedby=\"sought-error sought-hint\"".into(),
+        ] {
+            assert!(field.contains(&part), "{typed}: {part}: {field}");
+        }
+        assert!(html.contains("id=\"sought-error\""), "{html}");
+        let stranger = operator(&system).await;
+        let html = text(&stranger.get(&refused).await);
+        assert!(!html.contains(&format!("value=\"{shown}\"")), "{html}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_notice_waits_is_not_told_as_ended() {
+    let system = super::paying::with_callers().await;
+    system.simulator().play(&Scenario::Unpaired);
+    super::paying::post(&system, ("INV-3", "success"), &super::paying::about()).await;
+    let browser = operator(&system).await;
+    let address = find(&browser, SITI).await;
+    let html = text(&browser.get(&address).await);
+    assert!(html.contains("Waits, will be tried again"), "{html}");
+    assert!(!html.contains("Not sent"), "{html}");
+    assert!(html.contains("<code>needs_pairing</code>"), "{html}");
+    let token = csrf(&browser);
+    let fields = [("csrf", token.as_str())];
+    let path = "/api/admin/outbox/INV-3:success/discard";
+    browser.post(path, &fields).await;
+    let html = text(&browser.get(&address).await);
+    assert!(html.contains("Not sent"), "{html}");
+    assert!(!html.contains("will be tried again"), "{html}");
 }
 
 #[tokio::test(start_paused = true)]

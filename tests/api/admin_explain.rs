@@ -195,5 +195,82 @@ async fn a_phone_and_a_purpose_are_needed_and_a_login() {
     let fields = [("sought", "3EB0744E286B549C2DECD9")];
     let refused = browser.submit(&form, "/api/admin/find", &fields).await;
     let way = refused.headers.get(LOCATION).expect("a way");
-    assert_eq!(way, &format!("{PAGE}?problem=NOT_RECOGNISED"));
+    let way = way.to_str().expect("text");
+    assert!(
+        way.starts_with(&format!("{PAGE}?problem=NOT_RECOGNISED")),
+        "{way}"
+    );
+    let html = text(&browser.get(way).await);
+    assert!(html.contains("That is not a phone number."), "{html}");
+    assert!(html.contains("value=\"3EB0744E286B549C2DECD9\""), "{html}");
+}
+
+/// The page that explains a code to sign in.
+async fn page(system: &TestSystem, typed: &str) -> String {
+    let browser = operator(system).await;
+    let form = browser.get(PAGE).await;
+    let fields = [("sought", typed), ("purpose", "sso")];
+    let found = browser.submit(&form, "/api/admin/find", &fields).await;
+    let way = found.headers.get(LOCATION).expect("a way");
+    text(&browser.get(way.to_str().expect("text")).await)
+}
+
+const YES: &str = "Yes, a code is sent at once";
+
+#[tokio::test(start_paused = true)]
+async fn while_no_session_is_ready_the_page_says_so_first_and_never_yes() {
+    for (case, scenario, answer, told, verdict) in [
+        (
+            "nobody can help but a person",
+            Scenario::Unpaired,
+            "no_session",
+            "No session can send now",
+            "No: no session can send it",
+        ),
+        (
+            "WhatsApp is out of reach",
+            Scenario::WhatsappUnreachable { lasts_ms: None },
+            "sent",
+            "No session is known to be ready now",
+            "Allowed",
+        ),
+    ] {
+        let system = with_siti(with_gateway().await).await;
+        check_sent(&ask_code(&system, SITI).await);
+        pass(2 * MINUTE).await;
+        assert!(page(&system, SITI).await.contains(YES), "{case}");
+        system.simulator().play(&scenario);
+        let refused = ask_code(&system, SITI).await;
+        assert_eq!(refused.status, 503, "{case}: {}", refused.json);
+        let api = explained(&system, SITI, "sso").await;
+        assert_eq!(api["elsewhere"]["answer"], answer, "{case}: {api}");
+        let html = page(&system, SITI).await;
+        assert!(!html.contains(YES), "{case}: {html}");
+        let (before, _) = html.split_once(verdict).expect(case);
+        assert!(before.contains(told), "{case}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_that_was_refused_is_the_last_one_whatever_went_out_before() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    pass(2 * MINUTE).await;
+    system.simulator().play(&Scenario::Unpaired);
+    assert_eq!(ask_code(&system, SITI).await.status, 503);
+    let html = page(&system, SITI).await;
+    let (_, last) = html.split_once("Last try").expect("the last try");
+    let last = last.split("</div>").next().unwrap_or_default();
+    assert!(last.contains("Not sent"), "{last}");
+    assert!(last.contains("<code>needs_pairing</code>"), "{last}");
+    assert!(html.contains("Last one that went out"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_account_is_answered_and_nothing_is_called_sent() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    let html = page(&system, BUDI).await;
+    assert!(html.contains("Answered as if a code were sent"), "{html}");
+    assert!(!html.contains(YES), "{html}");
 }

@@ -81,6 +81,8 @@ async fn an_outage_is_told_while_it_lasts_and_kept_when_it_is_over() {
         assert!(page.contains("2 codes failed"), "{page}");
         assert!(page.contains("since "), "{page}");
     }
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("Is not paired"), "it goes on: {page}");
 
     repair(&system);
     minutes(&system, 2).await;
@@ -156,6 +158,47 @@ async fn codes_that_another_session_sends_count_for_the_one_that_should_have() {
         "half of the others, too: {told}"
     );
     assert_eq!(codes["failed"], 0, "{told}");
+}
+
+/// The verdict on the channel, and since when it is so.
+async fn verdict(system: &TestSystem) -> (Value, Value) {
+    let reply = operator(system).await.get(SESSIONS).await;
+    let channel = &reply.json["data"]["channel"];
+    (channel["verdict"].clone(), channel["since"].clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_is_as_old_as_its_incident_whatever_its_name_is_meanwhile() {
+    let sessions =
+        ["system", "second"].map(|name| SessionOptions::new(name, &format!("{name}-token")));
+    let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
+    let system = with_siti(system.build().await).await;
+    minutes(&system, 5).await;
+    let break_it = |name: &str| {
+        let broken = system.simulator().play_on(name, &Scenario::Unlinked);
+        broken.expect("a session");
+    };
+    break_it("second");
+    pass(SECOND).await;
+    let lost = verdict(&system).await;
+    assert_eq!(lost, (json!("goes_out_over_others"), Value::Null));
+    minutes(&system, 3).await;
+    break_it("system");
+    minutes(&system, 1).await;
+    let began = incidents(&system).await["current"].clone();
+    let began = began.as_array().expect("a list").iter();
+    let began = began.map(|one| one["incident"]["since"].to_string());
+    let last = began.max().expect("incidents");
+    for minute in 0..6 {
+        let (verdict, since) = verdict(&system).await;
+        assert_eq!(verdict, "stopped", "{minute}");
+        assert_eq!(since.to_string(), last, "{minute}");
+        minutes(&system, 1).await;
+    }
+    let page = text(&operator(&system).await.get(SESSIONS_PAGE).await);
+    let clock = last.get(12..17).expect("a time");
+    let told = page.matches(&format!("{clock} UTC (")).count();
+    assert!(told >= 3, "the verdict, its incident and its row: {page}");
 }
 
 #[tokio::test(start_paused = true)]

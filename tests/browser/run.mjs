@@ -115,7 +115,7 @@ async function scan(session) {
 async function addSession(page) {
   await page.goto(`${api}${SESSIONS}`);
   await page.getByLabel('Name').fill('branch-3');
-  await page.getByRole('button', { name: 'Add, then scan' }).click();
+  await page.getByRole('button', { name: 'Add and scan' }).click();
   await page.getByRole('img', { name: 'QR code' }).waitFor({ timeout: 15_000 });
   await scan('branch-3');
   await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
@@ -132,7 +132,7 @@ async function addSession(page) {
 async function pairByLink(page) {
   await play('session/session-2', { state: 'logged_out' });
   await page.goto(`${api}${SESSIONS}/session-2`);
-  const connect = page.getByRole('button', { name: 'Connect to pair' });
+  const connect = page.locator('#connect-to-pair');
   if (await connect.isVisible()) await connect.click();
   await page.getByText('The phone is with somebody else').click();
   await page.getByRole('button', { name: 'Make a link' }).click();
@@ -183,11 +183,16 @@ async function discard(page) {
   await shoot(page, 'notice-wide');
   await page.getByRole('link', { name: /^3EB0/ }).click();
   await page.getByText('Step by step').waitFor();
+  await page.getByText('Waits, will be tried again').waitFor();
   await check(page, 'a message');
   await shoot(page, 'message');
   await page.goBack();
-  await page.getByRole('button', { name: 'Discard' }).click();
-  await page.getByText('Done.').waitFor();
+  await page.locator('summary', { hasText: 'Discard' }).click();
+  await page.getByRole('button', { name: 'Yes, discard it' }).waitFor();
+  await check(page, 'a notice that is to be discarded');
+  await shoot(page, 'discard');
+  await page.getByRole('button', { name: 'Yes, discard it' }).click();
+  await page.getByText('INV-7 is discarded').waitFor();
   await page.getByText('No notice waits.').waitFor();
   for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
 }
@@ -204,7 +209,7 @@ async function retryDead(page) {
   assert.match(page.url(), /state=dead/, 'what is shown stays');
   await play('faults', { scenario: 'healthy' });
   await page.getByRole('button', { name: 'Send now' }).click();
-  await page.getByText('Done.').waitFor();
+  await page.getByText('INV-8 is tried within a minute.').waitFor();
   await page.getByText('No notice ended unsent.').waitFor();
   await page.getByRole('link', { name: 'Waiting' }).click();
   // Whoever delivers comes by each minute; the page refreshes itself.
@@ -251,6 +256,12 @@ async function findAndExplain(page) {
   await page.getByText('Code to sign up').first().waitFor();
   assert.ok(!/8129000111/.test(page.url()), page.url());
   await everyTheme(page, 'found');
+  await page.getByLabel('Phone, message id or request id').fill('0812');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByRole('alert').getByText('neither a phone number nor an id').waitFor();
+  assert.equal(await page.locator('#sought').inputValue(), '0812', 'what was typed stays');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'sought');
+  await everyTheme(page, 'not-found');
   await page.getByRole('link', { name: 'Explain a code' }).click();
   await page.getByLabel('Phone').fill(SITI);
   await page.getByLabel('Purpose').selectOption('sso');
@@ -269,10 +280,11 @@ async function endAndErase(storageState) {
   await page.getByRole('button', { name: 'Find' }).click();
   await page.getByRole('heading', { name: 'Siti <b>' }).waitFor();
   await shoot(page, 'person');
+  await page.getByText('End all logins').click();
+  await page.locator('#end-all').waitFor();
   await page.locator('#end-1').click();
   await page.getByText('None is open.').waitFor();
-  await page.locator('#end-all').click();
-  await page.getByText('Done.').waitFor();
+  assert.equal(await page.locator('#end-all').count(), 0, 'there is nothing to end');
   await page.getByText('Erase this phone').click();
   await page.getByLabel('Type the whole number once more').fill('08120000000');
   await page.locator('#erase').click();
@@ -295,6 +307,7 @@ async function stayLive(page) {
   await verdict(page).getByText('No message goes out').waitFor({ timeout: 20_000 });
   assert.equal(await name.inputValue(), 'half a na');
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'name');
+  assert.match(await page.title(), /^No message goes out/);
   await look(browser, await page.context().storageState(), 'stopped');
   await play('faults', { scenario: 'whatsapp_back' });
   await play('faults', { scenario: 'healthy' });
@@ -302,8 +315,20 @@ async function stayLive(page) {
   await verdict(page).getByText('Messages go out', { exact: true }).waitFor({ timeout: 30_000 });
   await page.context().setOffline(true);
   await page.locator('#live.stale').waitFor({ timeout: 30_000 });
+  await page.locator('#stale').getByText('This is how it was at').waitFor();
+  await check(page, 'a page that could not refresh');
+  await shoot(page, 'stale');
   await page.context().setOffline(false);
   await page.locator('#live:not(.stale)').waitFor({ timeout: 60_000 });
+}
+
+/** Presses the key until the element of that id has the focus. */
+async function tabTo(page, id) {
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate(id => document.activeElement?.id === id, id)) return;
+  }
+  assert.fail(`the key leads to no ${id}`);
 }
 
 /** Everything can be reached and done with the keyboard alone. */
@@ -311,14 +336,15 @@ async function byKeyboard(page) {
   await page.goto(`${api}${SESSIONS}`);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement?.className), 'skip');
-  for (let presses = 0; presses < 40; presses += 1) {
-    await page.keyboard.press('Tab');
-    if (await page.evaluate(() => document.activeElement?.id === 'disconnect-session-2')) break;
-  }
+  await tabTo(page, 'open-session-2');
+  await page.keyboard.press('Enter');
+  await page.locator('#disconnect').waitFor();
+  await tabTo(page, 'disconnect');
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(outline, 'solid', 'what has the focus shows it');
   await page.keyboard.press('Enter');
   await page.getByRole('status').getByText('Done.').waitFor();
+  await page.goto(`${api}${SESSIONS}`);
   await page.locator('#row-session-2').getByText('Disconnected').waitFor();
   await page.locator('#connect-session-2').press('Enter');
   await page.getByRole('status').getByText('Done.').waitFor();
@@ -328,9 +354,10 @@ async function byKeyboard(page) {
 async function withoutScript(storageState) {
   const context = await browser.newContext({ javaScriptEnabled: false, locale: 'en-GB', storageState });
   const page = await context.newPage();
-  await page.goto(`${api}${SESSIONS}`);
-  await page.locator('#disconnect-system').click();
+  await page.goto(`${api}${SESSIONS}/system`);
+  await page.locator('#disconnect').click();
   await page.getByText('Done.').waitFor();
+  await page.goto(`${api}${SESSIONS}`);
   await page.locator('#connect-system').click();
   await page.getByText('Done.').waitFor();
   await page.getByRole('link', { name: 'Refresh' }).click();

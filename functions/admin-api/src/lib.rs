@@ -42,7 +42,7 @@ use shared::flows::admin::outbox::{AdminOutbox, NoticeKey, OutboxAct, OutboxStat
 use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
-use shared::flows::admin::sessions::{AdminSessions, Operator};
+use shared::flows::admin::sessions::{AdminSessions, Listed, Operator};
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::clock::Clock;
@@ -152,7 +152,7 @@ async fn list(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
         Some(Ok(number)) => number,
         Some(Err(_)) => return Err(invalid("page")),
     };
-    let all = app.sessions.page(page, incoming.now).await;
+    let all = app.sessions.page(Listed::All, page, incoming.now).await;
     let all = all.map_err(|error| Problem::internal(&error))?;
     Ok(Reply::new(replies::ADMIN_SESSIONS, views::sessions(&all)))
 }
@@ -245,7 +245,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             };
             let key = NoticeKey::parse(key).ok_or(Refusal::NotFound)?;
             app.outbox.act(&key, act, operator).await?;
-            Ok(Outcome::done())
+            Ok(Outcome::notice(act, key.payment()))
         }
         ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),

@@ -4,16 +4,22 @@ use lambda_http::{Body, Response};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use shared::edge::admin::{self, CookieChange, Form, is_form, set_cookie};
+use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
+use shared::flows::admin::outbox::OutboxAct;
 use shared::flows::admin::pairing_links::PairingLink;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::model::admin::{AdminPath, AdminSecret};
+use shared::model::code::Purpose;
 use shared::model::language::Language;
 use shared::model::replies;
 
 use crate::linking_code;
+
+/// The longest text that a field gets back.
+const TYPED_MAX: usize = 64;
 
 /// The fields of a JSON body. A request without a body has none.
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +82,8 @@ pub struct Outcome {
 enum Shown {
     /// The page that the form came from, with this word for what was done.
     Back(&'static str),
+    /// The same, with what it was done to.
+    BackAbout(&'static str, String),
     /// Another page, with such a word.
     Page(AdminPath, &'static str),
     /// A page that has what was looked for.
@@ -93,6 +101,18 @@ impl Outcome {
             data: json!({}),
             status: StatusCode::OK,
             shown: Shown::Back("done"),
+        }
+    }
+
+    /// A notice of this payment is tried next, or let be.
+    pub fn notice(act: OutboxAct, payment: &str) -> Self {
+        let word = match act {
+            OutboxAct::SendNow => "notice-sent-now",
+            OutboxAct::Discard => "notice-discarded",
+        };
+        Self {
+            shown: Shown::BackAbout(word, payment.to_owned()),
+            ..Self::done()
         }
     }
 
@@ -156,6 +176,10 @@ impl Shown {
         };
         match self {
             Self::Back(word) => Ok(to(back, word)),
+            Self::BackAbout(word, about) => {
+                let told = [("done", word.to_owned()), ("about", about)];
+                Ok(admin::redirect(&back.with_query(&told)))
+            }
             Self::Page(page, word) => Ok(to(&page, word)),
             Self::Found(page) => Ok(admin::redirect(&page)),
             Self::LinkingCode(code) => linking_code::page(language, &code, back),
@@ -209,12 +233,16 @@ impl Posted {
         let back = back.unwrap_or_else(AdminPath::home);
         let language = incoming.caller.language;
         let answer = done.and_then(|outcome| outcome.shown.answer(language, &back));
-        answer.unwrap_or_else(|problem| refused(incoming, &back, problem))
+        answer.unwrap_or_else(|problem| refused(incoming, (form, &back), problem))
     }
 }
 
 /// The answer to a form that was refused.
-fn refused(incoming: &Incoming<'_>, back: &AdminPath, problem: Problem) -> Response<Body> {
+fn refused(
+    incoming: &Incoming<'_>,
+    (form, back): (&Form, &AdminPath),
+    problem: Problem,
+) -> Response<Body> {
     match problem.code() {
         "UNAUTHORIZED" => admin::redirect(&admin::sign_in_path(back)),
         "SUDO_REQUIRED" => admin::redirect(&admin::prove_again_path(back)),
@@ -222,7 +250,24 @@ fn refused(incoming: &Incoming<'_>, back: &AdminPath, problem: Problem) -> Respo
         "CSRF" => incoming.respond(Err(problem)),
         code => {
             problem.told_on_page(incoming.caller.language);
-            admin::redirect(&back.with_query(&[("problem", code.to_owned())]))
+            let mut told = vec![("problem", code.to_owned())];
+            if code == Refusal::NotRecognised.code() {
+                told.extend(typed(incoming, form));
+            }
+            admin::redirect(&back.with_query(&told))
         }
     }
+}
+
+/// What somebody looked for and that nothing is found by, for the field of the page that they come back to. It may be a phone
+/// with a slip in it, so it is sealed.
+fn typed(incoming: &Incoming<'_>, form: &Form) -> Vec<(&'static str, String)> {
+    let text = form.field("sought").unwrap_or_default();
+    let text: String = text.chars().take(TYPED_MAX).collect();
+    let cookie = admin::login_cookie(incoming.request);
+    let sealed = cookie.and_then(|cookie| cookie.seal_text(&text));
+    let purpose = form.field("purpose").and_then(Purpose::named);
+    let typed = sealed.map(|sealed| ("typed", sealed));
+    let purpose = purpose.map(|purpose| ("purpose", purpose.name().to_owned()));
+    typed.into_iter().chain(purpose).collect()
 }

@@ -1,7 +1,10 @@
 //! The page that explains what would happen to a code, and its words.
 use askama::Template;
 use shared::edge::admin::Layout;
-use shared::flows::codes::explain::{Expected, Explanation, LastSend, OrderKnown, Verdict};
+use shared::flows::admin::deliveries::StoredDelivery;
+use shared::flows::codes::explain::{
+    Expected, Explanation, LastSend, OrderKnown, Readiness, Verdict,
+};
 use shared::model::challenge::Certainty;
 use shared::model::code::Purpose;
 use shared::model::language::Language;
@@ -25,6 +28,8 @@ pub struct ExplainPage<'a> {
     pub whom: Option<(String, String)>,
     /// What would happen; nothing before somebody has asked.
     pub explained: Option<Explanation>,
+    /// The newest message to the phone for the purpose, also one that was refused.
+    pub newest: Option<StoredDelivery>,
 }
 
 /// How many sessions are shown. A send tries fewer.
@@ -59,9 +64,16 @@ impl ExplainPage<'_> {
     /// What somebody would be answered.
     fn verdict(&self, verdict: &Verdict) -> &'static str {
         match verdict {
-            Verdict::Sent => self
-                .frame
-                .say("Yes, a code is sent at once", "Ya, kode langsung dikirim"),
+            Verdict::Sent => match self.readiness() {
+                Some(Readiness::Ready) => self
+                    .frame
+                    .say("Yes, a code is sent at once", "Ya, kode langsung dikirim"),
+                Some(Readiness::Unsure | Readiness::Down) => self.frame.say("Allowed", "Diizinkan"),
+                None => self.frame.say(
+                    "Answered as if a code were sent",
+                    "Dijawab seolah kode dikirim",
+                ),
+            },
             Verdict::Limited(limit, _) => self.limit(*limit),
             Verdict::NotOnWhatsApp(_) => self.frame.say(
                 "No: the number was not on WhatsApp when it was looked up",
@@ -71,7 +83,7 @@ impl ExplainPage<'_> {
                 .frame
                 .say("No: there is an account", "Tidak: sudah ada akun"),
             Verdict::NoSession => self.frame.say(
-                "No: no session takes it",
+                "No: no session can send it",
                 "Tidak: tidak ada sesi yang dapat mengirim",
             ),
         }
@@ -103,8 +115,28 @@ impl ExplainPage<'_> {
         }
     }
 
-    const fn shape(&self, verdict: &Verdict) -> &'static str {
+    fn readiness(&self) -> Option<Readiness> {
+        self.explained.as_ref().and_then(Explanation::readiness)
+    }
+
+    /// What stands in the way of every code; nothing while a session sends.
+    fn in_the_way(&self) -> Option<&'static str> {
+        Some(match self.readiness()? {
+            Readiness::Ready => return None,
+            Readiness::Unsure => self.frame.say(
+                "No session is known to be ready now: a code is tried, and may be refused or come late. Below are the limits alone.",
+                "Tidak ada sesi yang diketahui siap sekarang: kode dicoba kirim, dan mungkin ditolak atau terlambat. Di bawah ini hanya batas-batasnya.",
+            ),
+            Readiness::Down => self.frame.say(
+                "No session can send now: a code is refused until somebody helps.",
+                "Tidak ada sesi yang dapat mengirim sekarang: kode ditolak sampai ada yang membantu.",
+            ),
+        })
+    }
+
+    fn shape(&self, verdict: &Verdict) -> &'static str {
         match verdict {
+            Verdict::Sent if self.readiness() != Some(Readiness::Ready) => "idle",
             Verdict::Sent => "good",
             Verdict::Limited(..) => "fair",
             Verdict::NotOnWhatsApp(_) | Verdict::HasAccount | Verdict::NoSession => "bad",
@@ -158,10 +190,7 @@ impl ExplainPage<'_> {
             (_, _, Contact::New) => self
                 .frame
                 .say("Would write to somebody new", "Akan menulis ke kontak baru"),
-            (_, _, Contact::OfAnother) => self.frame.say(
-                "Another session served this phone",
-                "Sesi lain yang melayani nomor ini",
-            ),
+            (_, _, Contact::OfAnother) => "",
             _ => self.frame.say(
                 "Has not served this phone lately",
                 "Belum melayani nomor ini belakangan ini",

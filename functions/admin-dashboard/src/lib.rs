@@ -22,6 +22,8 @@ mod words;
 /// Times, as people read them.
 mod when;
 
+use std::collections::HashSet;
+
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, CookieChange, query_field, set_cookie};
@@ -36,9 +38,9 @@ use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
 use shared::flows::admin::people::AdminPeople;
-use shared::flows::admin::sessions::AdminSessions;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::view::SessionView;
+use shared::flows::admin::sessions::{AdminSessions, Listed};
 use shared::model::admin::AdminPath;
 use shared::model::code::Purpose;
 use shared::model::phone::Phone;
@@ -52,6 +54,9 @@ use pages::{
     ProblemPage, SessionPage, SessionsPage, respond,
 };
 use people::{PeoplePage, Proved};
+
+/// What the address of the list says where it has only sessions that are not well.
+const NOT_WELL: &str = "not_well";
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -172,7 +177,15 @@ impl Visit<'_> {
     async fn sessions(&self) -> Result<Response<Body>, Problem> {
         let page = query_field(self.incoming.request, "page");
         let page = page.and_then(|number| number.parse().ok()).unwrap_or(1);
-        let all = self.app.sessions.page(page, self.incoming.now).await;
+        let listed = match query_field(self.incoming.request, "show").as_deref() {
+            Some(NOT_WELL) => Listed::NotWell,
+            _ => Listed::All,
+        };
+        let all = self
+            .app
+            .sessions
+            .page(listed, page, self.incoming.now)
+            .await;
         let all = all.map_err(|error| Problem::internal(&error))?;
         let frame = self.frame(self.say("WhatsApp sessions", "Sesi WhatsApp"));
         respond(
@@ -211,6 +224,9 @@ impl Visit<'_> {
     async fn pairing(&self, session: &SessionView) -> Pairing {
         if session.is_logged_in() {
             return Pairing::Paired;
+        }
+        if session.gateway_is_silent {
+            return Pairing::NobodyKnows;
         }
         if !session.is_open() {
             return Pairing::Closed;
@@ -275,6 +291,7 @@ impl Visit<'_> {
             None => Ok(DeliveryPage::default()),
         };
         let page = page.map_err(|error| Problem::internal(&error))?;
+        let waiting = self.waiting(&page).await?;
         let frame = self.frame(self.say("Deliveries", "Pengiriman"));
         let page = DeliveriesPage {
             layout: frame.layout,
@@ -282,8 +299,19 @@ impl Visit<'_> {
             who: field("who").unwrap_or_default(),
             sought,
             page,
+            waiting,
         };
         respond(&page, StatusCode::OK)
+    }
+
+    /// The messages that were not sent, and whose notices still wait to be tried again.
+    async fn waiting(&self, page: &DeliveryPage) -> Result<HashSet<String>, Problem> {
+        let not_sent = page.deliveries.iter().filter_map(|found| {
+            let payment = found.payment.as_deref()?;
+            (found.outcome == "not_sent").then_some((payment, found.message_id.as_str()))
+        });
+        let waiting = self.app.outbox.waiting(not_sent).await;
+        waiting.map_err(|error| Problem::internal(&error))
     }
 
     async fn explain(&self) -> Result<Response<Body>, Problem> {
@@ -291,12 +319,18 @@ impl Visit<'_> {
         let purpose = named.as_deref().and_then(Purpose::named);
         let purpose = purpose.unwrap_or(Purpose::Sso);
         let phone = self.sealed_phone();
-        let explained = match &phone {
+        let (explained, newest) = match &phone {
             Some(phone) => {
                 let explained = self.app.explain.explain(phone, purpose, self.incoming.now);
-                Some(explained.await.map_err(|error| Problem::internal(&error))?)
+                let sought = Sought::Phone(phone.clone());
+                let messages = self.app.deliveries.find(&sought, None);
+                let found = tokio::try_join!(explained, messages);
+                let (explained, messages) = found.map_err(|error| Problem::internal(&error))?;
+                let mut messages = messages.deliveries.into_iter();
+                let newest = messages.find(|one| one.purpose == purpose.name());
+                (Some(explained), newest)
             }
-            None => None,
+            None => (None, None),
         };
         let frame = self.frame(self.say("Explain a code", "Jelaskan kode"));
         let page = ExplainPage {
@@ -305,6 +339,7 @@ impl Visit<'_> {
             purpose,
             whom: phone.map(|phone| self.whom(&phone)),
             explained,
+            newest,
         };
         respond(&page, StatusCode::OK)
     }

@@ -1,25 +1,32 @@
 //! The pages, as their templates need them. What is put into a template is escaped by its type.
+use std::collections::HashSet;
+
 use askama::Template;
 use lambda_http::http::{StatusCode, header};
 use lambda_http::{Body, Response};
 use shared::edge::admin::{self, Layout, query_field};
-use shared::edge::operators;
+use shared::edge::operators::{self, Refusal};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
-use shared::flows::admin::deliveries::{DeliveryPage, Sought};
+use shared::flows::admin::deliveries::{DeliveryPage, Sought, StoredDelivery};
 use shared::flows::admin::incidents::{CurrentIncident, IncidentsPage, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
 use shared::flows::admin::outbox::{OutboxPage, OutboxState};
 use shared::flows::admin::pairing_links;
+use shared::flows::admin::sessions::glance::{Kind, Wrong};
 use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, SessionView};
-use shared::flows::admin::sessions::{Customers, SessionsView};
+use shared::flows::admin::sessions::{Customers, Listed, SessionsView};
 use shared::model::language::Language;
+use shared::model::payment::PaymentId;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
 
 use crate::when::When;
-use crate::words;
+use crate::words::{self, Gateway, Tense};
+
+/// The list of sessions.
+const LIST: &str = "/admin/dashboard/whatsapp-sessions";
 
 /// What every page of somebody who is signed in has.
 #[derive(Debug)]
@@ -34,9 +41,22 @@ pub struct Frame<'a> {
     pub path: &'a str,
     /// Its address: its path, and what it shows of all that it could.
     pub here: String,
+    /// The host that it is at: production and staging look alike.
+    pub host: String,
     /// What became of the last form.
     pub notice: Option<Notice>,
+    /// What was typed that nothing is found by.
+    pub typed: Option<Typed>,
     now: Timestamp,
+}
+
+/// What somebody looked for and that nothing is found by.
+#[derive(Debug)]
+pub struct Typed {
+    /// It, for its field.
+    pub text: String,
+    /// What is wrong with it.
+    pub error: String,
 }
 
 /// What became of the last form.
@@ -67,7 +87,9 @@ impl<'a> Frame<'a> {
             csrf: login.csrf.expose(),
             path: incoming.request.uri().path(),
             here: here(incoming),
+            host: host(incoming, public),
             notice: notice(incoming, public),
+            typed: typed(incoming),
             now: incoming.now,
         }
     }
@@ -92,9 +114,9 @@ impl<'a> Frame<'a> {
         When::new(*at, self.now, self.language())
     }
 
-    /// The word for how a session is.
-    pub const fn health(&self, health: &Health) -> &'static str {
-        words::health(*health, self.language())
+    /// The word for how a session is whose gateway may be silent.
+    pub const fn health(&self, health: &Health, gateway_is_silent: &bool) -> &'static str {
+        words::health(*health, Gateway::of(*gateway_is_silent), self.language())
     }
 
     /// The shape for it.
@@ -102,9 +124,18 @@ impl<'a> Frame<'a> {
         words::shape(*health)
     }
 
-    /// What a person has to do about it.
-    pub const fn to_do(&self, health: &Health) -> &'static str {
-        words::to_do(*health, self.language())
+    /// What a person has to do about a session.
+    pub fn to_do(&self, session: &SessionView) -> String {
+        if session.health == Health::NeedsScan && !session.is_open() && !session.gateway_is_silent {
+            let connect = self.say(
+                "connect it, then scan its QR code",
+                "sambungkan, lalu pindai kode QR-nya",
+            );
+            return connect.to_owned();
+        }
+        let gateway = Gateway::of(session.gateway_is_silent);
+        let whose = (session.name.as_str(), self.language());
+        words::to_do(session.health, gateway, whose)
     }
 
     /// Whether messages are sent from a session.
@@ -118,10 +149,9 @@ impl<'a> Frame<'a> {
             Doing::Nothing => "",
             Doing::Connecting(_) => self.say("Told to connect", "Diminta tersambung"),
             Doing::NextConnect(_) => self.say("Connected again", "Disambungkan lagi"),
-            Doing::EachMinute => self.say(
-                "Looked at each minute, and connected as soon as that helps",
-                "Diperiksa setiap menit, dan disambungkan begitu itu membantu",
-            ),
+            Doing::EachMinute => {
+                self.say("It is tried again each minute", "Dicoba lagi setiap menit")
+            }
             Doing::LeftAloneUntil(_) => self.say("Tried again", "Dicoba lagi"),
             Doing::WaitsForPerson => self.say("Waits for a person", "Menunggu seseorang"),
         };
@@ -141,15 +171,34 @@ impl<'a> Frame<'a> {
 
     /// Since when something is so: the time of the day, and how long that is ago.
     pub fn since(&self, at: &Timestamp) -> String {
-        let when = self.when(at);
-        let clock = when.exact.get(11..16).unwrap_or_default();
-        let since = self.say("since", "sejak");
-        format!("{since} {clock} UTC ({})", when.span)
+        format!("{} {}", self.say("since", "sejak"), self.began(at))
     }
 
-    /// What was wrong with a session.
-    pub fn cause(&self, cause: &Option<String>) -> &'static str {
-        words::cause(cause.as_deref(), self.language())
+    /// The clock of [`since`](Self::since), without the word before it.
+    pub fn began(&self, at: &Timestamp) -> String {
+        let when = self.when(at);
+        let clock = when.exact.get(11..16).unwrap_or_default();
+        format!("{clock} UTC ({})", when.span)
+    }
+
+    /// What is wrong with a session.
+    pub fn cause_now(&self, cause: &Option<String>) -> &'static str {
+        words::cause(cause.as_deref(), Tense::GoesOn, self.language())
+    }
+
+    /// What was wrong with it.
+    pub fn cause_then(&self, cause: &Option<String>) -> &'static str {
+        words::cause(cause.as_deref(), Tense::Over, self.language())
+    }
+
+    /// Why a message was not sent, if there are words for it.
+    pub fn reason(&self, reason: &str) -> Option<&'static str> {
+        words::reason(reason, self.language())
+    }
+
+    /// Whether a time has come.
+    pub fn is_past(&self, at: &Timestamp) -> bool {
+        *at <= self.now
     }
 
     /// What became of the messages of an incident.
@@ -172,15 +221,14 @@ impl<'a> Frame<'a> {
         words::outcome(name, self.language())
     }
 
-    /// The shape for it.
-    pub fn outcome_shape(&self, name: &str) -> &'static str {
-        words::outcome_shape(name)
-    }
-
     /// Milliseconds as people read them.
     pub fn took(&self, span: &std::time::Duration) -> String {
         let unit = self.say("s", "dtk");
-        format!("{:.1} {unit}", span.as_secs_f64())
+        let seconds = format!("{:.1}", span.as_secs_f64());
+        match self.language() {
+            Language::English => format!("{seconds} {unit}"),
+            Language::Indonesian => format!("{} {unit}", seconds.replace('.', ",")),
+        }
     }
 
     /// The same of a number.
@@ -193,12 +241,13 @@ impl<'a> Frame<'a> {
 }
 
 /// What the addresses of pages say of what they show. What a form has left there is not among it.
-const SHOWN_BY: [&str; 7] = [
+const SHOWN_BY: [&str; 8] = [
     "before",
     "messageId",
     "page",
     "purpose",
     "requestId",
+    "show",
     "state",
     "who",
 ];
@@ -220,6 +269,9 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
     let language = incoming.caller.language;
     let field = |name| query_field(incoming.request, name);
     if let Some(problem) = field("problem") {
+        if typed(incoming).is_some() {
+            return None;
+        }
         return Some(Notice {
             is_problem: true,
             text: operators::told(&problem).written(language),
@@ -230,10 +282,38 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
         return Some(link);
     }
     let done = field("done")?;
+    let about = field("about").and_then(|about| PaymentId::parse(&about));
     Some(Notice {
         is_problem: false,
-        text: told_of(&done, language),
+        text: told_of(&done, about.as_ref(), language),
         link: None,
+    })
+}
+
+/// The host of the site, as others know it.
+fn host(incoming: &Incoming<'_>, public: Option<&str>) -> String {
+    let address = admin::public_url(incoming.request, public, "");
+    let host = address.split_once("://").map_or("", |(_, host)| host);
+    host.split('/').next().unwrap_or_default().to_owned()
+}
+
+/// What was typed that nothing is found by, where the address of the page has it.
+fn typed(incoming: &Incoming<'_>) -> Option<Typed> {
+    let problem = query_field(incoming.request, "problem")?;
+    if problem != Refusal::NotRecognised.code() {
+        return None;
+    }
+    let cookie = admin::login_cookie(incoming.request)?;
+    let text = cookie.open_text(&query_field(incoming.request, "typed")?)?;
+    // Ids are looked for among deliveries only.
+    let error = if incoming.request.uri().path().ends_with("/deliveries") {
+        operators::told(&problem)
+    } else {
+        replies::ADMIN_NOT_A_PHONE
+    };
+    Some(Typed {
+        text,
+        error: error.written(incoming.caller.language),
     })
 }
 
@@ -254,8 +334,26 @@ fn shown_link(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
 }
 
 /// What a page says of what was done.
-fn told_of(done: &str, language: Language) -> String {
+fn told_of(done: &str, about: Option<&PaymentId>, language: Language) -> String {
+    let whose = about.map(PaymentId::as_str);
+    let notice = words::say(language, "The notice", "Pemberitahuan");
+    let named = |english, indonesian| {
+        let told = words::say(language, english, indonesian);
+        told.replace("{}", whose.unwrap_or(notice))
+    };
     let (english, indonesian) = match done {
+        "notice-sent-now" => {
+            return named(
+                "{} is tried within a minute.",
+                "{} dicoba kirim dalam satu menit.",
+            );
+        }
+        "notice-discarded" => {
+            return named(
+                "{} is discarded: it is not sent.",
+                "{} diabaikan: tidak dikirim.",
+            );
+        }
         "added" => (
             "The session is added. Scan its QR code, and it sends.",
             "Sesi ditambahkan. Pindai kode QR-nya, lalu sesi mengirim.",
@@ -285,7 +383,130 @@ pub struct SessionsPage<'a> {
     pub all: &'a SessionsView,
 }
 
+/// So many sessions that are not well are named one by one; more are told by how they are.
+const NAMED_MAX: usize = 5;
+
+/// What somebody has to do, and the page to do it on.
+#[derive(Debug)]
+struct ToDo {
+    what: String,
+    page: String,
+}
+
 impl SessionsPage<'_> {
+    fn is_not_well_only(&self) -> bool {
+        self.all.listed == Listed::NotWell
+    }
+
+    /// The address of a page of the list.
+    fn page_of(&self, number: usize) -> String {
+        match self.all.listed {
+            Listed::All => format!("{LIST}?page={number}"),
+            Listed::NotWell => format!("{LIST}?show=not_well&page={number}"),
+        }
+    }
+
+    fn previous(&self) -> Option<String> {
+        let number = self.all.number.checked_sub(1).filter(|number| *number > 0);
+        number.map(|number| self.page_of(number))
+    }
+
+    fn next(&self) -> Option<String> {
+        self.all.next.map(|number| self.page_of(number))
+    }
+
+    /// How many sessions are not well.
+    fn not_well(&self) -> usize {
+        self.all.glance.sessions - self.all.glance.ready
+    }
+
+    /// The sessions that are not well one by one, where they are few.
+    fn named(&self) -> &[Wrong] {
+        if self.not_well() > NAMED_MAX {
+            return &[];
+        }
+        &self.all.glance.wrong
+    }
+
+    /// The same by how they are, where they are many.
+    fn kinds(&self) -> &[Kind] {
+        if self.not_well() > NAMED_MAX {
+            return &self.all.glance.kinds;
+        }
+        &[]
+    }
+
+    /// How many are well, where that says more than the verdict.
+    fn summary(&self) -> Option<String> {
+        let glance = &self.all.glance;
+        if glance.sessions < 2 || self.not_well() == 0 {
+            return None;
+        }
+        let (ready, all) = (glance.ready, glance.sessions);
+        Some(match self.frame.language() {
+            Language::English => format!("{ready} of {all} sessions are ready."),
+            Language::Indonesian => format!("{ready} dari {all} sesi siap."),
+        })
+    }
+
+    /// A kind of sessions: the name of the only one, or how many they are.
+    fn whose(&self, kind: &Kind) -> String {
+        match kind.count {
+            1 => kind.first_name.clone(),
+            count => words::sessions(count, self.frame.language()),
+        }
+    }
+
+    fn page_for(&self, kind: &Kind) -> String {
+        match kind.count {
+            1 => format!("{LIST}/{}", kind.first),
+            _ => format!("{LIST}?show=not_well"),
+        }
+    }
+
+    /// What whoever reads this has to do.
+    fn to_dos(&self) -> Vec<ToDo> {
+        let kinds = self.all.glance.kinds.iter();
+        let to_dos = kinds.map(|kind| {
+            let gateway = Gateway::of(kind.gateway_is_silent);
+            let whose = self.whose(kind);
+            ToDo {
+                what: words::to_do(kind.health, gateway, (&whose, self.frame.language())),
+                page: self.page_for(kind),
+            }
+        });
+        to_dos.filter(|to_do| !to_do.what.is_empty()).collect()
+    }
+
+    /// What is said where nobody has to do anything: about sessions that are not well.
+    fn nothing_to_do(&self) -> Option<&'static str> {
+        let wrong = &self.all.glance.wrong;
+        if wrong.is_empty() || !self.to_dos().is_empty() {
+            return None;
+        }
+        Some(if wrong.iter().any(|one| one.may_need_scan) {
+            self.frame.say(
+                "wait a minute: it was lost just now, and may need a scan.",
+                "tunggu satu menit: sesi baru saja terputus, dan mungkin perlu dipindai.",
+            )
+        } else if wrong.iter().all(|one| one.doing == Doing::EachMinute) {
+            self.frame.say(
+                "nothing to do. It is tried again each minute.",
+                "tidak perlu berbuat apa-apa. Dicoba lagi setiap menit.",
+            )
+        } else {
+            self.frame
+                .say("nothing to do.", "tidak perlu berbuat apa-apa.")
+        })
+    }
+
+    /// What is being done about one session, where the line above does not say it of all.
+    fn doing(&self, wrong: &Wrong) -> Option<(&'static str, Option<When>)> {
+        let is_told = wrong.health.needs_person() || wrong.doing == Doing::EachMinute;
+        let doing = self.frame.doing(&wrong.doing);
+        (!is_told && !doing.0.is_empty()).then_some(doing)
+    }
+
     fn verdict(&self) -> &'static str {
         words::verdict(self.all.glance.verdict, self.frame.language())
     }
@@ -326,8 +547,10 @@ impl SessionsPage<'_> {
 pub enum Pairing {
     /// It is paired.
     Paired,
-    /// It is closed, and shows no code before it is connected.
+    /// It is not connected, and shows no code before that.
     Closed,
+    /// The gateway does not answer, so nobody knows.
+    NobodyKnows,
     /// Somebody has to prove who they are before they see the code.
     ProofNeeded,
     /// There is no code yet.
@@ -408,9 +631,37 @@ pub struct DeliveriesPage<'a> {
     pub sought: Option<Sought>,
     /// The messages.
     pub page: DeliveryPage,
+    /// Those of them whose notices still wait to be tried again.
+    pub waiting: HashSet<String>,
 }
 
 impl DeliveriesPage<'_> {
+    fn waits(&self, found: &StoredDelivery) -> bool {
+        self.waiting.contains(&found.message_id)
+    }
+
+    /// How it ended, or that it has not.
+    fn state(&self, found: &StoredDelivery) -> String {
+        if self.waits(found) {
+            let waits = self
+                .frame
+                .say("Waits, will be tried again", "Menunggu, akan dicoba lagi");
+            return waits.to_owned();
+        }
+        words::outcome(&found.outcome, self.frame.language()).to_owned()
+    }
+
+    fn shape(&self, found: &StoredDelivery) -> &'static str {
+        if self.waits(found) {
+            return "fair";
+        }
+        words::outcome_shape(&found.outcome)
+    }
+
+    fn is_of_a_phone(&self) -> bool {
+        matches!(self.sought, Some(Sought::Phone(_)))
+    }
+
     /// What is looked for, in words. A phone is masked.
     fn sought_in_words(&self) -> Option<String> {
         let (kind, which) = match self.sought.as_ref()? {
@@ -438,6 +689,20 @@ pub struct AuditPage<'a> {
 }
 
 impl AuditPage<'_> {
+    fn deed(&self, what: &str) -> Option<&'static str> {
+        words::deed(what, self.frame.language())
+    }
+
+    fn result<'r>(&self, result: &'r str) -> &'r str {
+        words::result(result, self.frame.language())
+    }
+
+    /// The day before which older entries are.
+    fn day(&self, key: &shared::flows::admin::audit::AuditKey) -> String {
+        let at = key.at().rfc3339();
+        at.split('T').next().unwrap_or_default().to_owned()
+    }
+
     fn at(&self, entry: &shared::store::audit::StoredAudit) -> When {
         self.frame.when(&entry.key.at())
     }

@@ -21,6 +21,8 @@ pub struct When {
     pub span: String,
     /// The time to the second, in UTC.
     pub exact: String,
+    /// The time of the day, with the date where that is more than a day away.
+    pub clock: String,
     /// The same for programs.
     pub datetime: String,
 }
@@ -30,7 +32,12 @@ impl When {
     pub fn new(at: Timestamp, now: Timestamp, language: Language) -> Self {
         let datetime = at.rfc3339();
         let exact = datetime.replace('T', " ").replace('Z', " UTC");
-        let length = span(now.since(at).max(at.since(now)), language);
+        let distance = now.since(at).max(at.since(now));
+        let length = span(distance, language);
+        let clock = match exact.split_once(' ') {
+            Some((_, clock)) if distance.as_secs() < DAY => clock.to_owned(),
+            _ => exact.clone(),
+        };
         let relative = if now < at {
             format!("{} {length}", say(language, "in", "dalam"))
         } else if now.since(at) < JUST_NOW {
@@ -42,6 +49,7 @@ impl When {
             relative,
             span: length,
             exact,
+            clock,
             datetime,
         }
     }
@@ -81,5 +89,11 @@ mod tests {
         }
         let exact = When::new(now, now, Language::English).exact;
         assert_eq!(exact, "2026-11-22 11:33:20 UTC");
+        let clock = |seconds| {
+            let at = Timestamp::from_seconds(now.seconds() - seconds);
+            When::new(at, now, Language::English).clock
+        };
+        assert_eq!(clock(20), "11:33:00 UTC");
+        assert_eq!(clock(200_000), "2026-11-20 04:00:00 UTC");
     }
 }

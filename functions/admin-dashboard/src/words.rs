@@ -18,45 +18,80 @@ pub const fn say(
 }
 
 /// How a session is.
-pub const fn health(health: Health, language: Language) -> &'static str {
-    let (english, indonesian) = match health {
-        Health::Ready => ("Ready", "Siap"),
-        Health::Limited => ("Known contacts only", "Hanya kontak lama"),
-        Health::Recovering => ("Reconnecting", "Menyambung kembali"),
-        Health::Mute => ("Nothing arrives", "Tidak ada yang sampai"),
-        Health::Down => ("Disconnected", "Terputus"),
-        Health::NeedsScan => ("Waits for a scan", "Menunggu pemindaian"),
-        Health::NeedsRestart => ("Gateway must restart", "Gateway perlu dimulai ulang"),
-        Health::Restricted => ("Restricted by WhatsApp", "Dibatasi WhatsApp"),
-        Health::Misconfigured => ("Token refused", "Token ditolak"),
-        Health::Unknown => ("Not looked at yet", "Belum diperiksa"),
+pub const fn health(health: Health, gateway: Gateway, language: Language) -> &'static str {
+    let (english, indonesian) = match (health, gateway) {
+        (Health::Down, Gateway::Silent) => ("Gateway does not answer", "Gateway tidak menjawab"),
+        (Health::Ready, _) => ("Ready", "Siap"),
+        (Health::Limited, _) => ("Known contacts only", "Hanya kontak lama"),
+        (Health::Recovering, _) => ("Reconnecting", "Menyambung kembali"),
+        (Health::Mute, _) => ("Nothing arrives", "Tidak ada yang sampai"),
+        (Health::Down, Gateway::Answers) => ("Disconnected", "Terputus"),
+        (Health::NeedsScan, _) => ("Waits for a scan", "Menunggu pemindaian"),
+        (Health::NeedsRestart, _) => ("Gateway must restart", "Gateway perlu dimulai ulang"),
+        (Health::Restricted, _) => ("Restricted by WhatsApp", "Dibatasi WhatsApp"),
+        (Health::Misconfigured, _) => ("Token refused", "Token ditolak"),
+        (Health::Unknown, _) => ("Not looked at yet", "Belum diperiksa"),
     };
     say(language, english, indonesian)
 }
 
-/// What a person has to do about it; nothing where nobody has to.
-pub const fn to_do(health: Health, language: Language) -> &'static str {
-    let (english, indonesian) = match health {
-        Health::NeedsScan => ("Scan its QR code", "Pindai kode QR-nya"),
-        Health::NeedsRestart => (
-            "Restart its gateway: nothing else helps",
-            "Mulai ulang gateway-nya: cara lain tidak membantu",
+/// Whether the gateway of a session answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    /// It does, or nobody has asked.
+    Answers,
+    /// It does not.
+    Silent,
+}
+
+impl Gateway {
+    /// Whether one that may be silent answers.
+    pub const fn of(is_silent: bool) -> Self {
+        if is_silent {
+            Self::Silent
+        } else {
+            Self::Answers
+        }
+    }
+}
+
+/// What a person has to do about a session, or about so many, which `whose` names; nothing where nobody has to.
+pub fn to_do(health: Health, gateway: Gateway, (whose, language): (&str, Language)) -> String {
+    let (english, indonesian) = match (health, gateway) {
+        (Health::NeedsScan, _) => ("scan the QR code of {}", "pindai kode QR {}"),
+        (Health::NeedsRestart, _) => (
+            "restart the gateway of {}: nothing else helps",
+            "mulai ulang gateway {}: cara lain tidak membantu",
         ),
-        Health::Restricted => (
-            "Open WhatsApp on its phone and read what it says",
-            "Buka WhatsApp di ponselnya dan baca pemberitahuannya",
+        (Health::Restricted, _) => (
+            "open WhatsApp on the phone of {} and read what it says",
+            "buka WhatsApp di ponsel {} dan baca pemberitahuannya",
         ),
-        Health::Misconfigured => (
-            "Check its token and the address of its gateway",
-            "Periksa token dan alamat gateway-nya",
+        (Health::Misconfigured, _) => (
+            "check the token of {} and the address of the gateway",
+            "periksa token {} dan alamat gateway-nya",
         ),
-        Health::Mute => (
-            "Send a message from its phone, and see whether it arrives",
-            "Kirim pesan dari ponselnya, dan lihat apakah sampai",
+        (Health::Mute, _) => (
+            "send a message from the phone of {}, and see whether it arrives",
+            "kirim pesan dari ponsel {}, dan lihat apakah sampai",
         ),
-        _ => ("", ""),
+        (Health::Down, Gateway::Silent) => (
+            "see whether the gateway of {} runs and can be reached",
+            "periksa apakah gateway {} berjalan dan dapat dihubungi",
+        ),
+        _ => return String::new(),
     };
-    say(language, english, indonesian)
+    say(language, english, indonesian).replace("{}", whose)
+}
+
+/// So many sessions.
+pub fn sessions(count: usize, language: Language) -> String {
+    let noun = if count == 1 {
+        say(language, "session", "sesi")
+    } else {
+        say(language, "sessions", "sesi")
+    };
+    format!("{count} {noun}")
 }
 
 /// The shape that stands beside the word. Each has another one, so that nobody needs the colour.
@@ -114,17 +149,147 @@ pub const fn pool(pool: PoolPlace, language: Language) -> &'static str {
     say(language, english, indonesian)
 }
 
-/// What was wrong with a session, by the word that was kept.
-pub fn cause(cause: Option<&str>, language: Language) -> &'static str {
-    let (english, indonesian) = match cause.unwrap_or_default() {
-        "needs_pairing" | "unlinked" => ("Was not paired", "Tidak tertaut"),
-        "needs_restart" => ("Its gateway had to restart", "Gateway perlu dimulai ulang"),
-        "unreachable" => ("Its gateway did not answer", "Gateway tidak menjawab"),
-        "restricted" | "banned" => ("Restricted by WhatsApp", "Dibatasi WhatsApp"),
-        "misconfigured" => ("Its token was refused", "Token ditolak"),
-        "mute" => ("Nothing arrived", "Tidak ada yang sampai"),
-        "suspect" => ("Did not answer", "Tidak menjawab"),
-        _ => ("Was disconnected", "Terputus"),
+/// Whether an incident goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tense {
+    /// It does.
+    GoesOn,
+    /// It has ended.
+    Over,
+}
+
+/// What is or was wrong with a session, by the word that was kept.
+pub fn cause(cause: Option<&str>, tense: Tense, language: Language) -> &'static str {
+    let (now, past, indonesian) = match cause.unwrap_or_default() {
+        "needs_pairing" | "unlinked" => ("Is not paired", "Was not paired", "Tidak tertaut"),
+        "needs_restart" => (
+            "Its gateway must restart",
+            "Its gateway had to restart",
+            "Gateway perlu dimulai ulang",
+        ),
+        "unreachable" => (
+            "Its gateway does not answer",
+            "Its gateway did not answer",
+            "Gateway tidak menjawab",
+        ),
+        "restricted" | "banned" => (
+            "Is restricted by WhatsApp",
+            "Was restricted by WhatsApp",
+            "Dibatasi WhatsApp",
+        ),
+        "misconfigured" => (
+            "Its token is refused",
+            "Its token was refused",
+            "Token ditolak",
+        ),
+        "mute" => (
+            "Nothing arrives",
+            "Nothing arrived",
+            "Tidak ada yang sampai",
+        ),
+        "suspect" => ("Does not answer", "Did not answer", "Tidak menjawab"),
+        _ => ("Is disconnected", "Was disconnected", "Terputus"),
+    };
+    let english = match tense {
+        Tense::GoesOn => now,
+        Tense::Over => past,
+    };
+    say(language, english, indonesian)
+}
+
+/// Why a message was not sent, or not taken, by the word that was kept; nothing for a word that is not known here.
+pub fn reason(reason: &str, language: Language) -> Option<&'static str> {
+    let (english, indonesian) = match reason {
+        "busy" => ("The gateway had too much to do", "Gateway terlalu sibuk"),
+        "session_down" | "down" => ("The session was disconnected", "Sesi terputus"),
+        "needs_pairing" | "unpaired" => ("The session was not paired", "Sesi tidak tertaut"),
+        "needs_restart" => ("The gateway had to restart", "Gateway perlu dimulai ulang"),
+        "restricted" => (
+            "WhatsApp restricts the account",
+            "WhatsApp membatasi akunnya",
+        ),
+        "not_on_whatsapp" => (
+            "The number is not on WhatsApp",
+            "Nomor tidak ada di WhatsApp",
+        ),
+        "wrong_recipient" => (
+            "This can never be sent to this number",
+            "Pesan ini tidak dapat dikirim ke nomor ini",
+        ),
+        "misconfigured" => (
+            "The token or the address of the gateway is wrong",
+            "Token atau alamat gateway salah",
+        ),
+        "gateway_unreachable" => ("The gateway did not answer", "Gateway tidak menjawab"),
+        "rejected" => ("WhatsApp refused it", "WhatsApp menolaknya"),
+        "deadline" | "late" => ("The time was over", "Waktunya habis"),
+        "no_answer" | "unknown" => (
+            "No answer: it may have been sent",
+            "Tanpa jawaban: mungkin terkirim",
+        ),
+        _ => return None,
+    };
+    Some(say(language, english, indonesian))
+}
+
+/// What an operator did, by the word of the audit; nothing for one that is not known here.
+pub fn deed(what: &str, language: Language) -> Option<&'static str> {
+    let (english, indonesian) = match what {
+        "sign-in" => ("Signed in", "Masuk"),
+        "sign-out" => ("Signed out", "Keluar"),
+        "sign-out-everywhere" => ("Signed out everywhere", "Keluar di semua tempat"),
+        "link-make" => ("Made a sign-in link", "Membuat tautan masuk"),
+        "link-use" => ("Used a sign-in link", "Memakai tautan masuk"),
+        "pairing-link-make" | "session-pairing-link" => {
+            ("Made a pairing link", "Membuat tautan penautan")
+        }
+        "pairing-link-open" => ("Opened a pairing link", "Membuka tautan penautan"),
+        "pairing-link-paired" => ("Paired by a link", "Menautkan lewat tautan"),
+        "notice-send-now" => ("Had a notice sent", "Meminta pemberitahuan dikirim"),
+        "notice-discard" => ("Discarded a notice", "Mengabaikan pemberitahuan"),
+        "session-add" => ("Added a session", "Menambah sesi"),
+        "session-connect" => ("Connected a session", "Menyambungkan sesi"),
+        "session-disconnect" => ("Disconnected a session", "Memutuskan sesi"),
+        "session-log-out" => ("Logged a session out", "Mengeluarkan akun sesi"),
+        "session-pair-phone" => ("Asked for a pairing code", "Meminta kode penautan"),
+        "session-set-webhook" => ("Set up a webhook", "Memasang webhook"),
+        "session-into-pool" => (
+            "Took a session into the pool",
+            "Memasukkan sesi ke kelompok",
+        ),
+        "session-out-of-pool" => (
+            "Took a session out of the pool",
+            "Mengeluarkan sesi dari kelompok",
+        ),
+        "person-end-login" => ("Ended a login", "Mengakhiri sesi masuk"),
+        "person-end-logins" => ("Ended all logins", "Mengakhiri semua sesi masuk"),
+        "person-erase" => ("Erased a phone", "Menghapus nomor"),
+        weight if weight.starts_with("session-weight-") => {
+            ("Set a session's weight", "Mengatur bobot sesi")
+        }
+        _ => return None,
+    };
+    Some(say(language, english, indonesian))
+}
+
+/// What came of it. What is not known here is told as the audit has it.
+pub fn result(result: &str, language: Language) -> &str {
+    let (english, indonesian) = match result {
+        "done" => ("Done", "Selesai"),
+        "done, more is left" => ("Done, more is left", "Selesai sebagian"),
+        "wrong code" => ("Wrong code", "Kode salah"),
+        "no tries left" => ("No tries left", "Percobaan habis"),
+        "used or expired" => ("Used or expired", "Sudah dipakai atau kedaluwarsa"),
+        "the store failed" => ("The store failed", "Penyimpanan gagal"),
+        "refused by the gateway" => ("Refused by the gateway", "Ditolak gateway"),
+        "the gateway did not answer in time" => (
+            "The gateway did not answer in time",
+            "Gateway tidak menjawab",
+        ),
+        "too soon" => ("Too soon", "Terlalu cepat"),
+        "waits for a scan" => ("It waits for a scan", "Menunggu pemindaian"),
+        "being sent, or ended" => ("Being sent, or ended", "Sedang dikirim, atau berakhir"),
+        other => return other,
     };
     say(language, english, indonesian)
 }

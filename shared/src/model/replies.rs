@@ -243,12 +243,14 @@ texts! {
         "Sesi ini baru saja diminta tersambung. Tunggu sebentar, lalu coba lagi.";
     ADMIN_WAITS_FOR_SCAN: "It waits for a scan, or is logging in: told to disconnect now, some gateways hang for minutes. Scan its code, or leave it, and it closes by itself.",
         "Sesi ini menunggu pemindaian, atau sedang masuk: bila diputuskan sekarang, sebagian gateway macet beberapa menit. Pindai kodenya, atau biarkan, dan sesi menutup sendiri.";
-    ADMIN_GATEWAY_REFUSED: "The gateway did not do it. Look at the state of the session, and at the log.",
-        "Gateway tidak melakukannya. Periksa keadaan sesi, dan lognya.";
+    ADMIN_GATEWAY_REFUSED: "The gateway refused, or does not answer: the log says which. A session that messages are sent from is tried again each minute.",
+        "Gateway menolak, atau tidak menjawab: lihat lognya. Sesi yang dipakai mengirim dicoba lagi setiap menit.";
     ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",
         "Pemberitahuan ini sedang dikirim, atau sudah berakhir. Periksa lagi.";
     ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id. Check it, and type it again.",
         "Itu bukan nomor telepon maupun ID. Periksa, lalu ketik lagi.";
+    ADMIN_NOT_A_PHONE: "That is not a phone number. Check it, and type it again.",
+        "Itu bukan nomor telepon. Periksa, lalu ketik lagi.";
     ADMIN_NOT_CONFIRMED: "The number that you typed is another one. Nothing was erased.",
         "Nomor yang Anda ketik berbeda. Tidak ada yang dihapus.";
     ADMIN_NOT_DONE: "That was not done. Try again.",

@@ -1,11 +1,12 @@
 //! The payment notices that wait, and those that ended unsent, as operators see them and act on them.
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::audit::{Audit, AuditEntry};
+use super::audit::Audit;
 use super::sessions::Operator;
 use crate::model::notice::{Notice, NoticeId, Priority, State, Story};
 use crate::model::payment::PaymentId;
@@ -73,6 +74,13 @@ impl NoticeKey {
 impl fmt::Display for NoticeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{BETWEEN}{}", self.payment.as_str(), self.notice)
+    }
+}
+
+impl NoticeKey {
+    /// Its payment.
+    pub fn payment(&self) -> &str {
+        self.payment.as_str()
     }
 }
 
@@ -188,6 +196,34 @@ impl AdminOutbox {
         })
     }
 
+    /// Which of `messages`, each with its payment, belong to a notice that still waits. One read of each payment.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waiting<'m>(
+        &self,
+        messages: impl Iterator<Item = (&'m str, &'m str)>,
+    ) -> Result<HashSet<String>, StoreError> {
+        let mut of_payments: HashMap<PaymentId, Vec<&str>> = HashMap::new();
+        for (payment, message) in messages {
+            if let Some(payment) = PaymentId::parse(payment) {
+                of_payments.entry(payment).or_default().push(message);
+            }
+        }
+        let reads = of_payments.iter().map(|(payment, messages)| async move {
+            let story = self.story(payment).await?;
+            let notices = story.map(|story| story.notices).unwrap_or_default();
+            let waiting = notices.into_iter().filter(|notice| !notice.state.is_end());
+            let waiting = waiting.map(|notice| notice.message_id);
+            let waiting = waiting.filter(|message| messages.contains(&message.as_str()));
+            Ok(waiting.collect::<Vec<_>>())
+        });
+        let reads: Vec<_> = reads.collect();
+        let found = stream::iter(reads).buffered(SIDE_BY_SIDE);
+        let found: Vec<Vec<_>> = found.try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// Does `act` with a notice, and keeps that in the audit.
     ///
     /// # Errors
@@ -206,13 +242,7 @@ impl AdminOutbox {
             Err(OutboxError::Store(_)) => "the store failed",
         };
         let whom = key.to_string();
-        let entry = AuditEntry {
-            who: operator.login.as_who(),
-            what: act.as_str(),
-            whom: Some(&whom),
-            result,
-            caller: operator.caller,
-        };
+        let entry = operator.did(act.as_str(), &whom, result);
         self.audit.record(entry, operator.now).await?;
         done
     }

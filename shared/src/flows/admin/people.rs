@@ -1,5 +1,5 @@
 //! Users and their logins, as operators see them and act on them.
-use super::audit::{Audit, AuditEntry};
+use super::audit::Audit;
 use super::sessions::Operator;
 use crate::flows::erasure::{AtMost, EraseError, Erased, Erasure};
 use crate::model::account::User;
@@ -155,13 +155,7 @@ impl AdminPeople {
             Err(PersonError::Store(_)) => "the store failed",
         };
         let whom = phone.to_string();
-        let entry = AuditEntry {
-            who: operator.login.as_who(),
-            what: act.as_str(),
-            whom: Some(&whom),
-            result,
-            caller: operator.caller,
-        };
+        let entry = operator.did(act.as_str(), &whom, result);
         self.audit.record(entry, operator.now).await?;
         done
     }

@@ -4,10 +4,9 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::time::Duration;
 
-use super::audit::Audit;
+use super::audit::{Audit, AuditEntry};
 use super::incidents::{CurrentIncident, Incident};
 use super::logins::AdminLogin;
 use super::pairing_links::PairingLinks;
@@ -50,7 +49,10 @@ pub mod pairing;
 
 use self::glance::Glance;
 use self::key::SessionKey;
-use self::view::{Doing, Flags, Known, LastSends, Owner, PoolPlace, SessionView, customers_health};
+use self::view::{
+    Doing, Flags, GatewayAnswer, Health, Known, LastSends, Owner, PoolPlace, SessionView,
+    customers_health,
+};
 
 /// The longest wait for the gateway, for each question of a page. A page is of use without its answer.
 const ANSWER_MAX: Duration = Duration::from_millis(2_500);
@@ -70,6 +72,19 @@ pub struct Operator<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Operator<'a> {
+    /// The entry of the audit for what they did, or tried to do.
+    pub(super) fn did(self, what: &'a str, whom: &'a str, result: &'a str) -> AuditEntry<'a> {
+        AuditEntry {
+            who: self.login.as_who(),
+            what,
+            whom: Some(whom),
+            result,
+            caller: self.caller,
+        }
+    }
+}
+
 /// A page of the sessions, as an operator sees them.
 #[derive(Clone, Debug)]
 pub struct SessionsView {
@@ -77,6 +92,8 @@ pub struct SessionsView {
     pub glance: Glance,
     /// Those of the page: ours, then those of customers.
     pub sessions: Vec<SessionView>,
+    /// Which ones are listed.
+    pub listed: Listed,
     /// Whether those of customers are among them.
     pub customers: Customers,
     /// Which page it is, from 1 on.
@@ -85,12 +102,13 @@ pub struct SessionsView {
     pub next: Option<usize>,
 }
 
-/// What the gateway said of its sessions, and who is asked beside that.
-struct Asked<'a> {
-    users: &'a [GatewayUser],
-    customers: &'a Customers,
-    /// The places of the page among all sessions.
-    places: Range<usize>,
+/// Which sessions are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// All.
+    All,
+    /// Those that messages are sent from and that are not well.
+    NotWell,
 }
 
 /// Whether the sessions of customers are known.
@@ -166,7 +184,12 @@ impl AdminSessions {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn page(&self, number: usize, now: Timestamp) -> Result<SessionsView, StoreError> {
+    pub async fn page(
+        &self,
+        listed: Listed,
+        number: usize,
+        now: Timestamp,
+    ) -> Result<SessionsView, StoreError> {
         let (ours, users) = tokio::join!(self.ours(), self.users());
         let ours = ours?;
         let (users, customers) = match users {
@@ -178,23 +201,27 @@ impl AdminSessions {
             }
         };
         let theirs = customers_views(&ours, &users);
-        let pages = (ours.len() + theirs.len()).div_ceil(SESSIONS_PER_PAGE);
+        let mut answers = answers_in_list(&ours, &users, &customers);
+        let places = places_of(listed, (&ours, &answers), theirs.len(), now);
+        let pages = places.len().div_ceil(SESSIONS_PER_PAGE);
         let number = number.clamp(1, pages.max(1));
         let first = (number - 1) * SESSIONS_PER_PAGE;
-        let asked = Asked {
-            users: &users,
-            customers: &customers,
-            places: first..first + SESSIONS_PER_PAGE,
-        };
-        let flags = self.flags_of(&ours, &asked).await;
-        let of_ours = ours.iter().zip(flags);
-        let of_ours = of_ours.map(|(ours, flags)| self.view(ours, flags, now));
+        let places = places.into_iter().skip(first).take(SESSIONS_PER_PAGE);
+        let places: HashSet<_> = places.collect();
+        self.ask(&ours, &places, &mut answers).await;
+        let of_ours = ours.iter().zip(answers);
+        let of_ours = of_ours.map(|(ours, answer)| {
+            let answer = answer.unwrap_or(GatewayAnswer::Unknown);
+            self.view(ours, answer, now)
+        });
         let sessions: Vec<_> = of_ours.chain(theirs).collect();
         let glance = Glance::new(&sessions);
-        let sessions = sessions.into_iter().skip(first).take(SESSIONS_PER_PAGE);
+        let sessions = sessions.into_iter().enumerate();
+        let sessions = sessions.filter(|(place, _)| places.contains(place));
         Ok(SessionsView {
             glance,
-            sessions: sessions.collect(),
+            sessions: sessions.map(|(_, session)| session).collect(),
+            listed,
             customers,
             number,
             next: (number < pages).then_some(number + 1),
@@ -281,40 +308,33 @@ impl AdminSessions {
         Some(self.gateway.users(admin_token, ANSWER_MAX).await)
     }
 
-    /// The flags of each of `ours`: from the gateway's list, or from the session itself where it is on the page. A gateway that
-    /// has just not answered is not asked again.
-    async fn flags_of(&self, ours: &[Ours], asked: &Asked<'_>) -> Vec<Option<Flags>> {
-        let listed: HashMap<_, _> = asked
-            .users
-            .iter()
-            .map(|user| (&user.token, &user.status))
-            .collect();
-        let is_silent = matches!(asked.customers, Customers::Failed(_));
-        let flags = ours.iter().enumerate().map(|(place, ours)| {
-            let session = &ours.listed.session;
-            let is_elsewhere = session.gateway.is_some();
-            let listed = listed.get(&session.token).filter(|_| !is_elsewhere);
-            let may_ask = asked.places.contains(&place) && (is_elsewhere || !is_silent);
-            async move {
-                match listed {
-                    Some(status) => Some(Flags::from(*status)),
-                    None if may_ask => self.flags(session).await,
-                    None => None,
-                }
-            }
+    /// Asks each of `ours` at one of `places` that has no answer yet.
+    async fn ask(
+        &self,
+        ours: &[Ours],
+        places: &HashSet<usize>,
+        answers: &mut [Option<GatewayAnswer>],
+    ) {
+        let to_ask = ours.iter().zip(answers.iter_mut()).enumerate();
+        let to_ask =
+            to_ask.filter(|(place, (_, answer))| answer.is_none() && places.contains(place));
+        let asking = to_ask.map(|(_, (ours, answer))| async move {
+            *answer = Some(self.answer(&ours.listed.session).await);
         });
-        let flags: Vec<_> = flags.collect();
-        stream::iter(flags)
-            .buffered(SESSIONS_PER_PAGE)
-            .collect()
-            .await
+        let asking: Vec<_> = asking.collect();
+        stream::iter(asking)
+            .buffer_unordered(SESSIONS_PER_PAGE)
+            .collect::<()>()
+            .await;
     }
 
-    /// The flags of a session, as it says itself. Nothing where it does not answer in time.
-    async fn flags(&self, session: &SessionSettings) -> Option<Flags> {
+    /// What a session says of itself.
+    async fn answer(&self, session: &SessionSettings) -> GatewayAnswer {
         let gateway = self.gateway_of(session);
-        let status = gateway.status(&session.token, ANSWER_MAX).await;
-        status.ok().as_ref().map(Flags::from)
+        match gateway.status(&session.token, ANSWER_MAX).await {
+            Ok(status) => GatewayAnswer::Flags(Flags::from(&status)),
+            Err(error) => no_flags(&error),
+        }
     }
 
     fn gateway_of(&self, session: &SessionSettings) -> Gateway {
@@ -324,9 +344,9 @@ impl AdminSessions {
         }
     }
 
-    fn view(&self, ours: &Ours, flags: Option<Flags>, now: Timestamp) -> SessionView {
+    fn view(&self, ours: &Ours, answer: GatewayAnswer, now: Timestamp) -> SessionView {
         let Ours { listed, item, .. } = ours;
-        let known = Known { item, flags, now };
+        let known = Known { item, answer, now };
         let number = item.own_number.as_deref();
         SessionView {
             key: SessionKey::Ours(listed.session.name.clone()),
@@ -345,7 +365,8 @@ impl AdminSessions {
             health: known.health(),
             since: known.since(),
             seen_at: item.seen.map(|seen| seen.at),
-            flags,
+            flags: answer.flags(),
+            gateway_is_silent: known.gateway_is_silent(),
             doing: if listed.sends {
                 known.doing()
             } else {
@@ -361,6 +382,70 @@ impl AdminSessions {
             connects_last_hour: known.connects_last_hour(),
             incident: open_incident(ours).cloned(),
         }
+    }
+}
+
+impl Ours {
+    /// Whether messages are sent from it and it is not well, as far as `answer` and what was seen say.
+    fn is_not_well(&self, answer: &Option<GatewayAnswer>, now: Timestamp) -> bool {
+        let known = Known {
+            item: &self.item,
+            answer: answer.unwrap_or(GatewayAnswer::Unknown),
+            now,
+        };
+        let sends = self.is_configured || self.listed.sends;
+        sends && known.health() != Health::Ready
+    }
+}
+
+/// The places of those that are listed, among all sessions: `ours`, each with its answer so far, and so many others behind them.
+fn places_of(
+    listed: Listed,
+    (ours, answers): (&[Ours], &[Option<GatewayAnswer>]),
+    others: usize,
+    now: Timestamp,
+) -> Vec<usize> {
+    match listed {
+        Listed::All => (0..ours.len() + others).collect(),
+        Listed::NotWell => {
+            let all = ours.iter().zip(answers).enumerate();
+            let not_well = all.filter(|(_, (ours, answer))| ours.is_not_well(answer, now));
+            not_well.map(|(place, _)| place).collect()
+        }
+    }
+}
+
+/// What the gateway's list says of each of `ours`; nothing of those that have to be asked. A gateway that has just not listed its
+/// sessions is not asked again.
+fn answers_in_list(
+    ours: &[Ours],
+    users: &[GatewayUser],
+    customers: &Customers,
+) -> Vec<Option<GatewayAnswer>> {
+    let users = users.iter().map(|user| (&user.token, &user.status));
+    let listed: HashMap<_, _> = users.collect();
+    let answers = ours.iter().map(|ours| {
+        let session = &ours.listed.session;
+        if session.gateway.is_some() {
+            return None;
+        }
+        match (listed.get(&session.token), customers) {
+            (Some(status), _) => Some(GatewayAnswer::Flags(Flags::from(*status))),
+            (None, Customers::Failed(error)) => Some(no_flags(error)),
+            (None, _) => None,
+        }
+    });
+    answers.collect()
+}
+
+/// What a failed question says of a session.
+const fn no_flags(error: &GatewayError) -> GatewayAnswer {
+    match error {
+        GatewayError::Refused { .. } => GatewayAnswer::Unknown,
+        GatewayError::Proxy { .. }
+        | GatewayError::Unreachable(_)
+        | GatewayError::TimedOut
+        | GatewayError::Broken(_) => GatewayAnswer::Silent,
     }
 }
 
@@ -392,6 +477,7 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
         since: None,
         seen_at: None,
         flags: Some(flags),
+        gateway_is_silent: false,
         doing: Doing::Nothing,
         number: account_of(&user.status).as_deref().and_then(masked),
         last_sends: LastSends::default(),

@@ -16,7 +16,7 @@ use crate::model::limits::{self, Asker, Limit, Way};
 use crate::model::phone::Phone;
 use crate::model::texts::{CodeMessage, MessageBody};
 use crate::platform::timestamp::Timestamp;
-use crate::sender::{Recipient as Reached, SessionForPhone};
+use crate::sender::{Rank, Recipient as Reached, SessionForPhone};
 use crate::store::StoreError;
 
 /// Stands for a digit of a code that nobody has asked for.
@@ -48,7 +48,7 @@ pub struct Explanation {
     pub elsewhere: Verdict,
     /// The code that is on the phone and still works.
     pub live_code: Option<LiveCode>,
-    /// The last message for the purpose within a day.
+    /// The last message for the purpose that went out within a day. One that was refused is not among them.
     pub last: Option<LastSend>,
     /// The sessions in the order in which they would be tried.
     pub sessions: Vec<SessionForPhone>,
@@ -99,7 +99,7 @@ pub enum Verdict {
     NotOnWhatsApp(Timestamp),
     /// That there is an account.
     HasAccount,
-    /// That the channel is down: no session is configured, or none writes to somebody new.
+    /// That the channel is down: no session is configured, none writes to somebody new, or each waits for a person.
     NoSession,
 }
 
@@ -380,10 +380,43 @@ fn last_send(survey: &Survey, purpose: Purpose) -> Option<LastSend> {
     })
 }
 
+/// How ready the sessions are for a code, as far as anybody has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// One sends.
+    Ready,
+    /// None surely does. A code is tried, and may be refused.
+    Unsure,
+    /// None does before a person helps, or each takes nobody new.
+    Down,
+}
+
+impl Readiness {
+    fn of(sessions: &[SessionForPhone]) -> Self {
+        let readiness = |session: &SessionForPhone| match session.rank {
+            Rank::Usable | Rank::Trial => Self::Ready,
+            Rank::Doubtful | Rank::Mute | Rank::Recovering => Self::Unsure,
+            Rank::NeedsHuman | Rank::Closed => Self::Down,
+        };
+        let all: Vec<_> = sessions.iter().map(readiness).collect();
+        let best = [Self::Ready, Self::Unsure];
+        let best = best.into_iter().find(|one| all.contains(one));
+        best.unwrap_or(Self::Down)
+    }
+}
+
+impl Explanation {
+    /// How ready the sessions are; nothing where no message would be sent.
+    pub fn readiness(&self) -> Option<Readiness> {
+        let sends = matches!(self.recipient, Expected::User | Expected::Applicant);
+        sends.then(|| Readiness::of(&self.sessions))
+    }
+}
+
 /// That no session takes a message, where one is needed.
 fn no_session(sessions: &[SessionForPhone], recipient: Expected) -> Option<Verdict> {
     let needed = recipient != Expected::TestNumber;
-    let none = !sessions.iter().any(SessionForPhone::is_open);
+    let none = Readiness::of(sessions) == Readiness::Down;
     (needed && none).then_some(Verdict::NoSession)
 }
 

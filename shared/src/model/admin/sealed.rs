@@ -10,13 +10,15 @@ use crate::model::phone::Phone;
 impl AdminSecret {
     /// The phone as the address of a page has it. Nothing, should the cipher fail.
     pub fn seal(&self, phone: &Phone) -> Option<String> {
-        // A phone gives the same nonce each time, and no two of them the same one.
-        let mac = hmac::sign(
-            &self.derived(b"nonce of a phone"),
-            phone.digits().as_bytes(),
-        );
+        self.seal_text(phone.digits())
+    }
+
+    /// The same of what somebody typed: it may be a phone with a slip in it.
+    pub fn seal_text(&self, text: &str) -> Option<String> {
+        // A text gives the same nonce each time, and no two of them the same one.
+        let mac = hmac::sign(&self.derived(b"nonce of a phone"), text.as_bytes());
         let nonce: [u8; NONCE_LEN] = mac.as_ref().get(..NONCE_LEN)?.try_into().ok()?;
-        let mut sealed = phone.digits().as_bytes().to_vec();
+        let mut sealed = text.as_bytes().to_vec();
         let key = self.sealing_key().ok()?;
         let given = Nonce::assume_unique_for_key(nonce);
         let done = key.seal_in_place_append_tag(given, Aad::empty(), &mut sealed);
@@ -26,12 +28,17 @@ impl AdminSecret {
 
     /// Reads what [`seal`](Self::seal) wrote; `None` when this login did not, or it was changed.
     pub fn open(&self, sealed: &str) -> Option<Phone> {
+        Phone::from_digits(&self.open_text(sealed)?).ok()
+    }
+
+    /// Reads what [`seal_text`](Self::seal_text) wrote.
+    pub fn open_text(&self, sealed: &str) -> Option<String> {
         let mut bytes = unhex(sealed)?;
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let key = self.sealing_key().ok()?;
         let opened = key.open_in_place(nonce, Aad::empty(), sealed).ok()?;
-        Phone::from_digits(std::str::from_utf8(opened).ok()?).ok()
+        std::str::from_utf8(opened).map(str::to_owned).ok()
     }
 
     fn sealing_key(&self) -> Result<LessSafeKey, error::Unspecified> {

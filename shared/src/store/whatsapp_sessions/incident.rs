@@ -170,6 +170,13 @@ impl Incident {
         })
     }
 
+    /// One that goes on since `began`.
+    #[cfg(test)]
+    pub fn beginning(began: Timestamp) -> Self {
+        let item = Item::from([(BEGAN.to_owned(), crate::store::number(began.millis()))]);
+        Self::read(&item).expect("it began")
+    }
+
     /// Whether messages cannot be sent, as far as was seen.
     pub const fn is_open(&self) -> bool {
         self.ended.is_none()

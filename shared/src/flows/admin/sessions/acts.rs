@@ -2,7 +2,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::super::audit::AuditEntry;
 use super::super::pairing_links::PairingLink;
 use super::key::SessionKey;
 use super::{ANSWER_MAX, AdminSessions, Operator, Ours};
@@ -181,13 +180,7 @@ impl AdminSessions {
             Ok(_) => "done",
             Err(error) => error.as_str(),
         };
-        let entry = AuditEntry {
-            who: operator.login.as_who(),
-            what,
-            whom: Some(whom),
-            result,
-            caller: operator.caller,
-        };
+        let entry = operator.did(what, whom, result);
         self.audit.record(entry, operator.now).await
     }
 

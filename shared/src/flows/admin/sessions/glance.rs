@@ -41,13 +41,34 @@ pub const WRONG_MAX: usize = 20;
 pub struct Glance {
     /// Whether messages go out.
     pub verdict: Verdict,
-    /// Since when, where that is known.
+    /// Since when, where that is known: of trouble, since it began.
     pub since: Option<Timestamp>,
+    /// How many sessions messages are sent from.
+    pub sessions: usize,
+    /// How many of them are well.
+    pub ready: usize,
     /// The sessions that are not well and that we send from: each with how it is, and what is being done. Those that need
     /// a person come first. At most [`WRONG_MAX`].
     pub wrong: Vec<Wrong>,
     /// How many others are not well.
     pub more_wrong: usize,
+    /// All that are not well, by how they are; those that need a person come first.
+    pub kinds: Vec<Kind>,
+}
+
+/// Sessions that are not well in the same way.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// How they are.
+    pub health: Health,
+    /// Whether their gateway does not answer.
+    pub gateway_is_silent: bool,
+    /// How many they are.
+    pub count: usize,
+    /// One of them.
+    pub first: SessionKey,
+    /// The name of that one.
+    pub first_name: String,
 }
 
 /// A session that is not well.
@@ -59,6 +80,10 @@ pub struct Wrong {
     pub name: String,
     /// How it is.
     pub health: Health,
+    /// Whether its gateway does not answer.
+    pub gateway_is_silent: bool,
+    /// Whether nobody has found out yet whether its account was unlinked.
+    pub may_need_scan: bool,
     /// What is being done about it.
     pub doing: Doing,
     /// What became of its messages since then.
@@ -88,24 +113,59 @@ impl Glance {
         } else {
             Verdict::Stopped
         };
-        let since = match verdict {
-            // As long as the one that is well for the longest.
-            Verdict::GoesOut | Verdict::GoesOutOverOthers => {
-                well().filter_map(|view| view.since).min()
-            }
-            // Since the last one stopped.
-            Verdict::Stopped => pool().filter_map(|view| view.since).max(),
-            Verdict::Unknown | Verdict::NoSession => None,
-        };
+        let since = since(verdict, &pool().collect::<Vec<_>>());
+        let sessions = pool().count();
+        let ready = sessions - wrong.len();
+        let kinds = kinds(&wrong);
         let more_wrong = wrong.len().saturating_sub(WRONG_MAX);
         wrong.truncate(WRONG_MAX);
         Self {
             verdict,
             since,
+            sessions,
+            ready,
             wrong,
             more_wrong,
+            kinds,
         }
     }
+}
+
+/// Since when the verdict on the sessions of `pool` is so, where that is known.
+fn since(verdict: Verdict, pool: &[&SessionView]) -> Option<Timestamp> {
+    let well = pool.iter().filter(|view| view.health.sends());
+    let not_well = pool.iter().filter(|view| view.health != Health::Ready);
+    let began = not_well.map(|view| view.in_trouble_since());
+    match verdict {
+        // As long as the one that is well for the longest.
+        Verdict::GoesOut => well.filter_map(|view| view.since).min(),
+        // Since the first one stopped.
+        Verdict::GoesOutOverOthers => began.flatten().min(),
+        // Since the last one stopped, if that is known of each.
+        Verdict::Stopped => began.collect::<Option<Vec<_>>>()?.into_iter().max(),
+        Verdict::Unknown | Verdict::NoSession => None,
+    }
+}
+
+/// The sessions of `wrong` by how they are, in that order.
+fn kinds(wrong: &[Wrong]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for one in wrong {
+        let is_alike = |kind: &&mut Kind| {
+            (kind.health, kind.gateway_is_silent) == (one.health, one.gateway_is_silent)
+        };
+        match kinds.iter_mut().find(is_alike) {
+            Some(kind) => kind.count += 1,
+            None => kinds.push(Kind {
+                health: one.health,
+                gateway_is_silent: one.gateway_is_silent,
+                count: 1,
+                first: one.key.clone(),
+                first_name: one.name.clone(),
+            }),
+        }
+    }
+    kinds
 }
 
 impl Wrong {
@@ -114,6 +174,8 @@ impl Wrong {
             key: view.key.clone(),
             name: view.name.clone(),
             health: view.health,
+            gateway_is_silent: view.gateway_is_silent,
+            may_need_scan: view.may_need_scan(),
             doing: view.doing,
             incident: view.incident.clone(),
         }
@@ -140,6 +202,7 @@ mod tests {
             since: Some(NOW.minus(Duration::from_secs(60 * minutes))),
             seen_at: None,
             flags: None,
+            gateway_is_silent: false,
             doing: Doing::Nothing,
             number: None,
             last_sends: LastSends::default(),
@@ -171,7 +234,7 @@ mod tests {
                     view("b", Health::Ready, 60),
                 ],
                 Verdict::GoesOutOverOthers,
-                minutes(60),
+                minutes(5),
             ),
             (
                 "none of two",
@@ -189,6 +252,67 @@ mod tests {
             let glance = Glance::new(&sessions);
             assert_eq!((glance.verdict, glance.since), (verdict, since), "{case}");
         }
+    }
+
+    #[test]
+    fn trouble_is_as_old_as_its_incident_and_has_no_age_before_that_is_known() {
+        let minutes = |minutes: u64| NOW.minus(Duration::from_secs(60 * minutes));
+        let lasting = |name: &str, health, began| SessionView {
+            incident: Some(Incident::beginning(minutes(began))),
+            ..view(name, health, 1)
+        };
+        let fresh = |name: &str| SessionView {
+            since: None,
+            ..view(name, Health::Down, 0)
+        };
+        let down = Health::Down;
+        let ready = || view("well", Health::Ready, 60);
+        for (case, sessions, since) in [
+            (
+                "the first to stop",
+                vec![
+                    lasting("a", down, 9),
+                    lasting("b", Health::NeedsScan, 4),
+                    ready(),
+                ],
+                Some(minutes(9)),
+            ),
+            ("lost just now", vec![fresh("a"), ready()], None),
+            (
+                "the last to stop",
+                vec![lasting("a", down, 9), lasting("b", Health::NeedsScan, 4)],
+                Some(minutes(4)),
+            ),
+            (
+                "one just now",
+                vec![lasting("a", down, 9), fresh("b")],
+                None,
+            ),
+        ] {
+            assert_eq!(Glance::new(&sessions).since, since, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_glance_counts_sessions_by_how_they_are() {
+        let mut sessions = vec![view("well", Health::Ready, 5)];
+        let down = |number| view(&format!("down-{number}"), Health::Down, 5);
+        sessions.extend((0..30).map(down));
+        sessions.push(view("unpaired", Health::NeedsScan, 5));
+        let glance = Glance::new(&sessions);
+        assert_eq!((glance.ready, glance.sessions), (1, 32));
+        let kinds: Vec<_> = glance
+            .kinds
+            .iter()
+            .map(|kind| (kind.health, kind.count, kind.first_name.as_str()))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                (Health::NeedsScan, 1, "unpaired"),
+                (Health::Down, 30, "down-0")
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One session, with what only its own page shows: how many of its last messages arrived.
 use super::key::SessionKey;
-use super::view::{Flags, SessionView};
+use super::view::{GatewayAnswer, SessionView};
 use super::{AdminSessions, Ours, customers_views};
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -23,9 +23,10 @@ impl AdminSessions {
                 let Some(ours) = self.our(name).await? else {
                     return Ok(None);
                 };
-                let (flags, arrivals) =
-                    tokio::join!(self.flags(&ours.listed.session), self.arrivals(&ours, now));
-                Ok(Some(self.view_with(&ours, (flags, arrivals), now)))
+                let session = &ours.listed.session;
+                let (answer, arrivals) =
+                    tokio::join!(self.answer(session), self.arrivals(&ours, now));
+                Ok(Some(self.view_with(&ours, (answer, arrivals), now)))
             }
             SessionKey::Customers(_) => self.customers(key).await,
         }
@@ -34,12 +35,12 @@ impl AdminSessions {
     fn view_with(
         &self,
         ours: &Ours,
-        (flags, arrivals): (Option<Flags>, Option<Counts>),
+        (answer, arrivals): (GatewayAnswer, Option<Counts>),
         now: Timestamp,
     ) -> SessionView {
         SessionView {
             arrivals,
-            ..self.view(ours, flags, now)
+            ..self.view(ours, answer, now)
         }
     }
 

@@ -151,6 +151,27 @@ impl From<&SessionStatus> for Flags {
     }
 }
 
+/// What the gateway of a session says of it just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayAnswer {
+    /// These are its flags.
+    Flags(Flags),
+    /// Nothing: the gateway does not answer.
+    Silent,
+    /// It was not asked, or gave an answer without flags.
+    Unknown,
+}
+
+impl GatewayAnswer {
+    /// The flags, if it told them.
+    pub const fn flags(self) -> Option<Flags> {
+        match self {
+            Self::Flags(flags) => Some(flags),
+            Self::Silent | Self::Unknown => None,
+        }
+    }
+}
+
 /// What is being done about a session now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
@@ -244,6 +265,8 @@ pub struct SessionView {
     pub seen_at: Option<Timestamp>,
     /// Its flags; nothing where the gateway did not answer.
     pub flags: Option<Flags>,
+    /// Whether its gateway does not answer: just now, or when somebody looked last.
+    pub gateway_is_silent: bool,
     /// What is being done about it.
     pub doing: Doing,
     /// The number of its account, masked.
@@ -272,6 +295,22 @@ impl SessionView {
         self.flags.is_some_and(|flags| flags.connected)
     }
 
+    /// Since when it is not well, as far as that is known: the word for how it is may have changed meanwhile.
+    pub fn in_trouble_since(&self) -> Option<Timestamp> {
+        if self.health == Health::Ready {
+            return None;
+        }
+        let began = self.incident.as_ref().map(|incident| incident.began);
+        began.or(self.since)
+    }
+
+    /// Whether it was lost just now, and nobody has found out yet whether its account was unlinked.
+    pub fn may_need_scan(&self) -> bool {
+        let is_out = self.flags.is_some_and(|flags| !flags.logged_in);
+        let is_new = self.since.is_none() && self.seen_at.is_some();
+        is_out && is_new && matches!(self.health, Health::Down | Health::Recovering)
+    }
+
     /// Whether its account is logged in.
     pub fn is_logged_in(&self) -> bool {
         self.flags.is_some_and(|flags| flags.logged_in)
@@ -283,8 +322,8 @@ impl SessionView {
 pub struct Known<'a> {
     /// Its item.
     pub item: &'a SessionItem,
-    /// Its flags, if its gateway answered just now.
-    pub flags: Option<Flags>,
+    /// What its gateway says just now.
+    pub answer: GatewayAnswer,
     /// The present time.
     pub now: Timestamp,
 }
@@ -292,9 +331,14 @@ pub struct Known<'a> {
 impl Known<'_> {
     /// How the session is. Its flags are newer than what was seen of it, but not everything shows in them.
     pub fn health(&self) -> Health {
-        let health = match self.flags {
-            Some(flags) => self.health_by(flags),
-            None => self.health_as_seen(),
+        let health = match (self.answer, self.health_as_seen()) {
+            (GatewayAnswer::Flags(flags), _) => self.health_by(flags),
+            // Nothing goes out over a gateway that does not answer, whatever was seen before.
+            (
+                GatewayAnswer::Silent,
+                Health::Ready | Health::Limited | Health::Recovering | Health::Unknown,
+            ) => Health::Down,
+            (GatewayAnswer::Silent | GatewayAnswer::Unknown, seen) => seen,
         };
         let is_mute = self.item.mute_since.is_some() && health.sends();
         if is_mute { Health::Mute } else { health }
@@ -324,6 +368,15 @@ impl Known<'_> {
                 Health::Ready | Health::Limited | Health::Unknown => Health::Down,
                 seen => seen,
             },
+        }
+    }
+
+    /// Whether its gateway does not answer: just now, or when somebody looked last.
+    pub fn gateway_is_silent(&self) -> bool {
+        match self.answer {
+            GatewayAnswer::Silent => true,
+            GatewayAnswer::Unknown => self.state() == Some(SessionState::Unreachable),
+            GatewayAnswer::Flags(_) => false,
         }
     }
 
@@ -434,12 +487,51 @@ mod tests {
 
     #[track_caller]
     fn check(case: &str, item: &SessionItem, flags: Option<Flags>, expected: (Health, Doing)) {
+        let answer = flags.map_or(GatewayAnswer::Unknown, GatewayAnswer::Flags);
+        check_answer(case, item, answer, expected);
+    }
+
+    #[track_caller]
+    fn check_answer(
+        case: &str,
+        item: &SessionItem,
+        answer: GatewayAnswer,
+        expected: (Health, Doing),
+    ) {
         let known = Known {
             item,
-            flags,
+            answer,
             now: NOW,
         };
         assert_eq!((known.health(), known.doing()), expected, "{case}");
+    }
+
+    #[test]
+    fn nothing_is_well_behind_a_gateway_that_does_not_answer() {
+        let (down, person) = (Doing::EachMinute, Doing::WaitsForPerson);
+        for (state, health, doing) in [
+            (SessionState::Usable, Health::Down, down),
+            (SessionState::ColdLocked, Health::Down, down),
+            (SessionState::Unreachable, Health::Down, down),
+            (SessionState::Unlinked, Health::NeedsScan, person),
+            (SessionState::NeedsRestart, Health::NeedsRestart, person),
+        ] {
+            let case = format!("{state:?}");
+            check_answer(&case, &item(state), GatewayAnswer::Silent, (health, doing));
+        }
+        for (answer, state, is_silent) in [
+            (GatewayAnswer::Silent, SessionState::Usable, true),
+            (GatewayAnswer::Unknown, SessionState::Unreachable, true),
+            (GatewayAnswer::Unknown, SessionState::Down, false),
+        ] {
+            let item = item(state);
+            let known = Known {
+                item: &item,
+                answer,
+                now: NOW,
+            };
+            assert_eq!(known.gateway_is_silent(), is_silent, "{answer:?} {state:?}");
+        }
     }
 
     #[test]
@@ -555,12 +647,13 @@ mod tests {
         let since = |flags| {
             Known {
                 item: &down,
-                flags,
+                answer: GatewayAnswer::Flags(flags),
                 now: NOW,
             }
             .since()
         };
-        assert_eq!(since(flags(false, false)), down.seen.map(|seen| seen.since));
-        assert_eq!(since(flags(true, true)), None);
+        let flags = |connected| flags(connected, connected).expect("flags");
+        assert_eq!(since(flags(false)), down.seen.map(|seen| seen.since));
+        assert_eq!(since(flags(true)), None);
     }
 }
