@@ -169,6 +169,29 @@ async fn an_account_that_sends_nothing_is_tried_once_a_minute_whoever_asks() {
     check_ok(&sign_in(&system, &phone(1)).await);
 }
 
+/// An account whose phone has left WhatsApp tries nothing, so it takes no turn.
+#[tokio::test(start_paused = true)]
+async fn a_user_who_has_left_whatsapp_takes_nobody_s_turn_to_try_the_account() {
+    let system = with_owner().await;
+    add_user(&system, &phone(2)).await;
+    let away = elsewhere(&system);
+    check_ok(&sign_in(&away, &phone(2)).await);
+    system.simulator().play(&RESTRICTED);
+    check_restricted(&sign_in(&system, &phone(1)).await);
+    system.simulator().play(&Scenario::Healthy);
+    let phones = vec![phone(2)];
+    let left = Scenario::NotOnWhatsapp {
+        phones,
+        taken: false,
+    };
+    system.simulator().play(&left);
+    sleep(MINUTE).await;
+    let sent = sends(&system);
+    sign_in(&away, &phone(2)).await;
+    assert_eq!(sends(&system), sent + 1, "it tries the account");
+    check_ok(&sign_in(&system, &phone(1)).await);
+}
+
 /// Sign-ups may try an account as well, and take no user's turn.
 #[tokio::test(start_paused = true)]
 async fn sign_ups_keep_no_owner_from_an_account_that_writes_to_contacts_again() {

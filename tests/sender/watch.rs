@@ -9,7 +9,7 @@ use shared::gateway::{GatewayAddress, SessionToken};
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
-use shared::sender::{Outcome, Reason, Repair};
+use shared::sender::{Outcome, Reason, Recipient, Repair};
 use shared::store::deliveries::{By, Deliveries, Told};
 use shared::store::key_maker::KeyMaker;
 use shared::store::session_list::{ListedSession, SessionListChanges};
@@ -431,7 +431,7 @@ async fn a_webhook_that_is_not_here_is_set_once() {
     }
 }
 
-/// Sends so many messages, one each ten seconds, and says that those in `delivered` were.
+/// Sends so many messages to users, one each ten seconds, and says that those in `delivered` were.
 async fn send_messages(stage: &Stage, numbers: std::ops::Range<u64>, delivered: bool) {
     let deliveries = Deliveries::new(stage.database.client(), "DeliveriesTable".into());
     for number in numbers {
@@ -479,6 +479,34 @@ async fn a_session_that_takes_messages_and_delivers_none_is_mute_until_it_does()
     let report = run(&stage).await;
     assert_eq!(mute(&report), None);
     assert!(session(&report, SESSION).usable);
+}
+
+/// Anybody can sign up with phones that are switched off.
+#[tokio::test(start_paused = true)]
+async fn messages_to_strangers_make_no_session_mute() {
+    let stage = Stage::new().await;
+    send_messages(&stage, 1..3, true).await;
+    next_run(&stage).await;
+    sleep(10 * MINUTE).await;
+    for number in 3..12 {
+        let message = outgoing(number);
+        let recipient = Recipient {
+            first_contact: true,
+            ..Recipient::of(&message.phone)
+        };
+        let sender = stage.sender(number);
+        let picked = sender.pick(&recipient).await.expect("a session");
+        let place = sender.take_place(&picked, MINUTE).await.expect("a place");
+        let deadline = stage.clock.now().plus(MINUTE);
+        let delivery = sender.deliver(place, message.clone(), deadline).await;
+        assert_eq!(delivery.outcome, Outcome::Sent);
+        sender.record(&delivery).await;
+        sleep(10 * SECOND).await;
+    }
+    sleep(3 * MINUTE).await;
+    let report = run(&stage).await;
+    let found = session(&report, SESSION);
+    assert_eq!((found.needs_human, found.found.counts.silent), (None, 9));
 }
 
 #[tokio::test(start_paused = true)]

@@ -186,6 +186,9 @@ impl Run<'_> {
             return observation;
         }
         let confirmed = self.confirm_not_on_whatsapp().await;
+        if confirmed == Observation::NotOnWhatsApp {
+            self.leave_turn().await;
+        }
         // It is known sooner than a message is sent, and would tell that the number has an account.
         self.pass_the_cost(self.sent_at).await;
         confirmed

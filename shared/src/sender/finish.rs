@@ -11,7 +11,7 @@ use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::{IN_TIME, Line, Meter, Metric};
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use crate::store::whatsapp_sessions::taken;
-use crate::store::whatsapp_sessions::{RecentSend, SeenState, SendEnd, SessionState};
+use crate::store::whatsapp_sessions::{RecentSend, SeenState, SendEnd, SessionState, TakenMessage};
 
 /// How a message ended on one session.
 pub(super) struct End {
@@ -139,7 +139,14 @@ impl Run<'_> {
             recent,
             served_at: self.place.contact.is_of_its_user().then_some(now),
             refused_as_new_after: refused.then_some(send.took),
-            taken_messages: taken.map(|_| taken::with(&item.taken, &self.message.message_id, now)),
+            taken_messages: taken.map(|_| {
+                let newest = TakenMessage {
+                    id: self.message.message_id.clone(),
+                    at: now,
+                    of_anybody: self.place.contact.is_of_anybody(),
+                };
+                taken::with(&item.taken, newest)
+            }),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
             rest_of_place: match self.taken_after {

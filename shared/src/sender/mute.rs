@@ -9,7 +9,8 @@ use crate::store::whatsapp_sessions::{SessionItem, TakenMessage};
 
 /// A message is given so long to be delivered.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
-/// So many messages without a receipt are no chance.
+/// So many messages to users without a receipt are no chance. Those that anybody can have asked for may be for phones that are
+/// switched off: they make no session mute.
 const SILENT_MIN: usize = 5;
 /// A session whose receipts were never seen tells nothing by their absence, and neither do receipts of so long ago.
 const USED_TO_DELIVER: Duration = Duration::from_secs(7 * DAY.as_secs());
@@ -41,10 +42,7 @@ pub struct Counts {
 
 /// How many of the messages that are old enough arrived.
 pub fn count(checked: &[Checked], now: Timestamp) -> Counts {
-    let old_enough = |one: &&Checked| now.since(one.message.at) >= DELIVERED_WITHIN;
-    let delivered: Vec<_> = checked
-        .iter()
-        .filter(old_enough)
+    let delivered: Vec<_> = old_enough(checked, now)
         .map(|one| one.delivered_at.is_some())
         .collect();
     let arrived = delivered.iter().filter(|delivered| **delivered).count();
@@ -53,6 +51,11 @@ pub fn count(checked: &[Checked], now: Timestamp) -> Counts {
         delivered: arrived,
         silent: delivered.len() - arrived,
     }
+}
+
+fn old_enough(checked: &[Checked], now: Timestamp) -> impl Iterator<Item = &Checked> {
+    let is_old_enough = move |one: &&Checked| now.since(one.message.at) >= DELIVERED_WITHIN;
+    checked.iter().filter(is_old_enough)
 }
 
 /// What the messages show about the session of `item`. It becomes mute when none of enough messages was delivered although it
@@ -64,10 +67,9 @@ pub fn arrivals(item: &SessionItem, checked: &[Checked], now: Timestamp) -> Arri
     let used_to_deliver = item
         .delivered_at
         .is_some_and(|at| now.since(at) < USED_TO_DELIVER);
-    let Counts {
-        delivered, silent, ..
-    } = count(checked, now);
-    let mute = delivered == 0 && silent >= SILENT_MIN && used_to_deliver;
+    let none_arrived = old_enough(checked, now).all(|one| one.delivered_at.is_none());
+    let to_users = old_enough(checked, now).filter(|one| !one.message.of_anybody);
+    let mute = none_arrived && to_users.count() >= SILENT_MIN && used_to_deliver;
     let begins = mute.then_some(now);
     Arrivals {
         delivered_at,
@@ -107,6 +109,7 @@ mod tests {
             message: TakenMessage {
                 id: format!("3EB0{taken:018X}"),
                 at: at(*taken),
+                of_anybody: false,
             },
             delivered_at: delivered.map(at),
         });

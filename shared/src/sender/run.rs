@@ -61,6 +61,8 @@ pub(super) struct Run<'a> {
     pub(super) looked_up: bool,
     /// Whether it goes on like a message to nobody: WhatsApp refuses the account, and another message tries it.
     pub(super) is_pretended: bool,
+    /// When it took the turn to try the account that WhatsApp refuses.
+    pub(super) turn: Option<Timestamp>,
     pub(super) patience: Patience,
 }
 
@@ -97,6 +99,7 @@ impl<'a> Run<'a> {
             jid: None,
             looked_up: false,
             is_pretended: false,
+            turn: None,
             patience: Patience::Waits,
         }
     }

@@ -15,17 +15,24 @@ impl Run<'_> {
     /// Takes the turn to try the account, if WhatsApp refuses it, and looks a new recipient up. A message to a user whose turn it
     /// is not goes on as one to nobody; one to somebody new ends at once.
     pub(super) async fn try_account(&mut self) -> Result<(), Observation> {
-        let turn = self.take_turn_if_refused().await?;
+        self.turn = self.take_turn_if_refused().await?;
         let looked_up = self.look_up_if_new().await;
-        if let (Err(_), Some(turn)) = (&looked_up, turn) {
-            // Nothing is sent, so nothing is tried: the next message does that.
+        if looked_up.is_err() {
+            self.leave_turn().await;
+        }
+        looked_up
+    }
+
+    /// Gives the turn back, if it has one: WhatsApp was not asked to deliver anything, so nothing is tried. The next message
+    /// does that.
+    pub(super) async fn leave_turn(&mut self) {
+        if let Some(turn) = self.turn.take() {
             let sessions = &self.services.sessions;
             let left = sessions
                 .leave_trial(&self.place.session, self.turns(), turn)
                 .await;
             left.unwrap_or_else(|error| self.store_failed(&error));
         }
-        looked_up
     }
 
     /// Whose turns the message takes.

@@ -14,6 +14,8 @@ const ID_PREFIX: &str = "3EB0";
 const ID_BYTES: usize = 9;
 /// An id and a time, in seconds.
 const ENTRY_BYTES: usize = ID_BYTES + 4;
+/// The bit of the time that says that anybody can have asked for the message. No time needs it before 2038.
+const OF_ANYBODY: u32 = 1 << 31;
 
 /// A message that WhatsApp took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +24,16 @@ pub struct TakenMessage {
     pub id: String,
     /// When it was taken, to the second.
     pub at: Timestamp,
+    /// Whether anybody can have asked for it, also for a phone that is switched off.
+    pub of_anybody: bool,
 }
 
-/// `taken` with the message `id` that was taken at `now`: without those that are too old, and thinned out where they are dense,
-/// so that they cover the whole of their time also when there are many.
-pub fn with(taken: &[TakenMessage], id: &str, now: Timestamp) -> Vec<TakenMessage> {
-    let recent = |one: &&TakenMessage| one.id != id && now.since(one.at) < TAKEN_LIFE;
+/// `taken` with the `newest` one: without those that are too old, and thinned out where they are dense, so that they cover the
+/// whole of their time also when there are many.
+pub fn with(taken: &[TakenMessage], newest: TakenMessage) -> Vec<TakenMessage> {
+    let recent = |one: &&TakenMessage| one.id != newest.id && newest.at.since(one.at) < TAKEN_LIFE;
     let mut taken: Vec<_> = taken.iter().filter(recent).cloned().collect();
-    taken.push(TakenMessage {
-        id: id.to_owned(),
-        at: now,
-    });
+    taken.push(newest);
     while taken.len() > TAKEN_MAX {
         taken.remove(densest(&taken));
     }
@@ -56,10 +57,14 @@ fn pack(one: &TakenMessage) -> Option<[u8; ENTRY_BYTES]> {
     let id = u128::from_str_radix(digits, 16).ok()?.to_be_bytes();
     let (front, id) = id.split_at(id.len() - ID_BYTES);
     let whole = digits.len() == 2 * ID_BYTES && front.iter().all(|byte| *byte == 0);
-    let seconds = u32::try_from(one.at.seconds()).ok().filter(|_| whole)?;
+    let seconds = u32::try_from(one.at.seconds()).ok()?;
+    if !whole || seconds >= OF_ANYBODY {
+        return None;
+    }
+    let mark = if one.of_anybody { OF_ANYBODY } else { 0 };
     let mut entry = [0; ENTRY_BYTES];
     entry[..ID_BYTES].copy_from_slice(id);
-    entry[ID_BYTES..].copy_from_slice(&seconds.to_be_bytes());
+    entry[ID_BYTES..].copy_from_slice(&(seconds | mark).to_be_bytes());
     Some(entry)
 }
 
@@ -73,10 +78,11 @@ fn unpack(entry: &[u8]) -> TakenMessage {
     let digits: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
     let seconds = seconds
         .iter()
-        .fold(0, |seconds, byte| seconds << 8 | i64::from(*byte));
+        .fold(0, |seconds, byte| seconds << 8 | u32::from(*byte));
     TakenMessage {
         id: format!("{ID_PREFIX}{digits}"),
-        at: Timestamp::from_seconds(seconds),
+        at: Timestamp::from_seconds(i64::from(seconds & !OF_ANYBODY)),
+        of_anybody: seconds & OF_ANYBODY != 0,
     }
 }
 
@@ -88,12 +94,20 @@ mod tests {
 
     const START: i64 = 1_795_000_000;
 
+    fn message(id: &str, seconds: i64) -> TakenMessage {
+        TakenMessage {
+            id: id.to_owned(),
+            at: Timestamp::from_seconds(START + seconds),
+            of_anybody: false,
+        }
+    }
+
     /// A session that took a message at each of these seconds.
     fn taken_at(seconds: impl IntoIterator<Item = i64>) -> Vec<TakenMessage> {
         let mut taken = Vec::new();
         for second in seconds {
             let id = format!("3EB0{second:018X}");
-            taken = with(&taken, &id, Timestamp::from_seconds(START + second));
+            taken = with(&taken, message(&id, second));
         }
         taken
     }
@@ -111,16 +125,20 @@ mod tests {
     #[test]
     fn a_message_that_is_sent_again_is_there_once() {
         let taken = taken_at([0, 1]);
-        let again = with(&taken, &taken[0].id, Timestamp::from_seconds(START + 9));
+        let again = with(&taken, message(&taken[0].id, 9));
         let ids: Vec<_> = again.iter().map(|one| &one.id).collect();
         assert_eq!(ids, [&taken[1].id, &taken[0].id]);
     }
 
     proptest! {
         #[test]
-        fn what_is_packed_can_be_read(ids in prop::collection::vec("3EB0[0-9A-F]{18}", 0..16)) {
-            let at = Timestamp::from_seconds(START);
-            let taken: Vec<_> = ids.into_iter().map(|id| TakenMessage { id, at }).collect();
+        fn what_is_packed_can_be_read(
+            messages in prop::collection::vec(("3EB0[0-9A-F]{18}", any::<bool>()), 0..16),
+        ) {
+            let messages = messages.into_iter();
+            let taken: Vec<_> = messages
+                .map(|(id, of_anybody)| TakenMessage { of_anybody, ..message(&id, 0) })
+                .collect();
             prop_assert_eq!(read(&packed(&taken)), taken);
         }
 
@@ -143,9 +161,7 @@ mod tests {
             "ABCD0123456789ABCDEF01",
             "3EB00123456789ABCDEF0123",
         ] {
-            let at = Timestamp::from_seconds(START);
-            let id = id.to_owned();
-            let taken = [TakenMessage { id, at }];
+            let taken = [message(id, 0)];
             assert!(packed(&taken).is_empty(), "{taken:?}");
         }
     }
