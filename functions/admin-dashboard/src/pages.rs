@@ -484,7 +484,7 @@ impl SessionsPage<'_> {
         if wrong.is_empty() || !self.to_dos().is_empty() {
             return None;
         }
-        Some(if wrong.iter().any(|one| one.may_need_scan) {
+        Some(if wrong.iter().any(|one| one.may_be_unpaired) {
             self.frame.say(
                 "wait a minute: it was lost just now, and may need a scan.",
                 "tunggu satu menit: sesi baru saja terputus, dan mungkin perlu dipindai.",

@@ -83,7 +83,7 @@ pub struct Wrong {
     /// Whether its gateway does not answer.
     pub gateway_is_silent: bool,
     /// Whether nobody has found out yet whether its account was unlinked.
-    pub may_need_scan: bool,
+    pub may_be_unpaired: bool,
     /// What is being done about it.
     pub doing: Doing,
     /// What became of its messages since then.
@@ -175,7 +175,7 @@ impl Wrong {
             name: view.name.clone(),
             health: view.health,
             gateway_is_silent: view.gateway_is_silent,
-            may_need_scan: view.may_need_scan(),
+            may_be_unpaired: view.may_be_unpaired(),
             doing: view.doing,
             incident: view.incident.clone(),
         }

@@ -305,7 +305,7 @@ impl SessionView {
     }
 
     /// Whether it was lost just now, and nobody has found out yet whether its account was unlinked.
-    pub fn may_need_scan(&self) -> bool {
+    pub fn may_be_unpaired(&self) -> bool {
         let is_out = self.flags.is_some_and(|flags| !flags.logged_in);
         let is_new = self.since.is_none() && self.seen_at.is_some();
         is_out && is_new && matches!(self.health, Health::Down | Health::Recovering)
