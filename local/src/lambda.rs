@@ -10,12 +10,16 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use shared::runtime::Backends;
 use shared::runtime::log::request_span;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::functions::{Environment, Start};
 
 /// What Lambda takes and gives at most, in bytes.
 const PAYLOAD_MAX: usize = 6 * 1024 * 1024;
+
+/// How long an environment that nothing needs is kept. Amazon says no number; minutes are usual.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 
 /// How many environments a function has.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +51,36 @@ pub struct Lambda {
 
 #[derive(Default)]
 struct Pool {
-    idle: VecDeque<Environment>,
+    /// Those that wait for a request, the one that has waited longest in front.
+    idle: VecDeque<Idle>,
     busy: usize,
+}
+
+/// An environment that waits for a request.
+struct Idle {
+    environment: Environment,
+    since: Instant,
+}
+
+impl Pool {
+    /// Takes the one whose turn it is. So many take turns; those beyond, which a burst of requests has left, wait in front
+    /// until they are let go.
+    fn take(&mut self, in_turn: usize) -> Option<Environment> {
+        let beyond = self.idle.len().saturating_sub(in_turn);
+        self.idle.remove(beyond).map(|idle| idle.environment)
+    }
+
+    /// Lets those go that have waited for long, except for so many.
+    fn let_go(&mut self, in_turn: usize, now: Instant) {
+        while self.idle.len() + self.busy > in_turn
+            && self
+                .idle
+                .front()
+                .is_some_and(|idle| now.duration_since(idle.since) > IDLE_MAX)
+        {
+            self.idle.pop_front();
+        }
+    }
 }
 
 /// Why an invocation brought no answer of the function.
@@ -148,11 +180,13 @@ impl Lambda {
 
     fn take(&self) -> Option<Running<'_>> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let Environments { in_turn, .. } = self.environments;
+        pool.let_go(in_turn, Instant::now());
         let all = pool.idle.len() + pool.busy;
-        let environment = if all < self.environments.in_turn {
+        let environment = if all < in_turn {
             (self.start)(&self.backends)
-        } else if let Some(longest_idle) = pool.idle.pop_front() {
-            longest_idle
+        } else if let Some(idle) = pool.take(in_turn) {
+            idle
         } else if all < self.environments.at_most {
             (self.start)(&self.backends)
         } else {
@@ -186,7 +220,10 @@ impl Drop for Running<'_> {
         let mut pool = pool.unwrap_or_else(PoisonError::into_inner);
         pool.busy -= 1;
         if self.keep {
-            pool.idle.push_back(self.environment.clone());
+            pool.idle.push_back(Idle {
+                environment: self.environment.clone(),
+                since: Instant::now(),
+            });
         }
     }
 }
@@ -199,4 +236,32 @@ async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
             .map_or(std::task::Poll::Ready(None), |poll| poll.map(Some))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_burst_has_left_is_let_go_and_the_others_take_turns() {
+        const IN_TURN: usize = 4;
+        let mut now = Instant::now();
+        let mut pool = Pool::default();
+        pool.idle.extend((0..50).map(|_| Idle {
+            environment: std::sync::Arc::new(|_| unreachable!("no request comes")),
+            since: now,
+        }));
+        for _ in 0..20 {
+            now += IDLE_MAX / 10;
+            pool.let_go(IN_TURN, now);
+            let environment = pool.take(IN_TURN).unwrap();
+            pool.idle.push_back(Idle {
+                environment,
+                since: now,
+            });
+        }
+        assert_eq!(pool.idle.len(), IN_TURN);
+        pool.let_go(IN_TURN, now + IDLE_MAX * 10);
+        assert_eq!(pool.idle.len(), IN_TURN);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::platform::clock::Clock;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::book::Book;
 use super::minute::{Held, Rows};
@@ -14,6 +14,9 @@ use super::system::{Ask, System};
 const BETWEEN: Duration = Duration::from_millis(22);
 /// How late a notice may be: one that is due goes out with the schedule of the next minute, which takes up to a minute.
 const LATE_MAX: Duration = Duration::from_secs(120);
+
+/// How long places may take to pass by themselves: warnings go out in the silence as well, and a notice moves the pace by seconds.
+const PASSES_WITHIN: Duration = Duration::from_secs(45);
 
 /// What was found after the silence.
 #[derive(Debug, Default)]
@@ -41,28 +44,46 @@ impl Ended {
     pub async fn read(system: &System, book: &Book, rows: &Rows) -> anyhow::Result<Self> {
         let mut ended = Self {
             overdue: rows.overdue().await?,
-            held: rows.held().await?,
+            held: still_held(rows).await?,
             reservations: rows.reservations().await?,
             ..Self::default()
         };
-        for payment in book.payments() {
+        let again = ended.ask(system, book, book.payments()).await;
+        if !again.is_empty() {
+            // Whatever was on its way just then has an end by now.
+            ended.stuck.clear();
+            sleep(PASSES_WITHIN).await;
+            ended.ask(system, book, again).await;
+        }
+        Ok(ended)
+    }
+
+    /// Asks what became of the notices of `payments`; answers those that have one which is stuck.
+    async fn ask(&mut self, system: &System, book: &Book, payments: Vec<String>) -> Vec<String> {
+        let mut again = Vec::new();
+        for payment in payments {
             let mut ask = Ask::get("GET /api/payments/{paymentId}/notifications");
             ask.path = Some(format!("/api/payments/{payment}/notifications"));
             ask.headers.push(system.as_payment_system());
             let answer = system.ask(book, ask).await;
-            match answer.json["data"]["notices"].as_array() {
-                Some(notices) => notices
-                    .iter()
-                    .for_each(|notice| ended.add(&payment, notice)),
-                None => {
-                    ended
-                        .stuck
-                        .push(format!("{payment}: {} {}", answer.status, answer.error()))
-                }
+            let notices = answer.json["data"]["notices"].as_array();
+            let Some(notices) = notices else {
+                let refused = format!("{payment}: {} {}", answer.status, answer.error());
+                self.stuck.push(refused);
+                again.push(payment);
+                continue;
+            };
+            let (stuck, states) = (self.stuck.len(), self.states.clone());
+            for notice in notices {
+                self.add(&payment, notice);
+            }
+            if self.stuck.len() > stuck {
+                self.states = states;
+                again.push(payment);
             }
             sleep(BETWEEN).await;
         }
-        Ok(ended)
+        again
     }
 
     /// Finds the notices that are on no phone, once all phones were read.
@@ -89,5 +110,17 @@ impl Ended {
             .states
             .entry(format!("{state} {why}").trim().to_owned())
             .or_default() += 1;
+    }
+}
+
+/// What is held, once a moment was waited for at which nothing is.
+async fn still_held(rows: &Rows) -> anyhow::Result<Held> {
+    let until = Instant::now() + PASSES_WITHIN;
+    loop {
+        let held = rows.held().await?;
+        if held == Held::default() || Instant::now() >= until {
+            return Ok(held);
+        }
+        sleep(Duration::from_secs(1)).await;
     }
 }

@@ -37,7 +37,7 @@ pub struct Minute {
 }
 
 /// What of all sessions is not free at a moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// How far the fullest queue reaches.
     pub queue: Duration,
