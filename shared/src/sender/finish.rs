@@ -139,14 +139,7 @@ impl Run<'_> {
             recent,
             served_at: self.place.contact.is_of_its_user().then_some(now),
             refused_as_new_after: refused.then_some(send.took),
-            taken_messages: taken.map(|_| {
-                let newest = TakenMessage {
-                    id: self.message.message_id.clone(),
-                    at: now,
-                    of_anybody: self.place.contact.is_of_anybody(),
-                };
-                taken::with(&item.taken, newest)
-            }),
+            taken_messages: taken.map(|_| taken::with(&item.taken, self.as_taken(now))),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
             rest_of_place: match self.taken_after {
@@ -157,6 +150,14 @@ impl Run<'_> {
                 .filter(|_| matches!(self.place.contact, Contact::New | Contact::OfAnother))
                 .map(|_| now.day()),
         })
+    }
+
+    fn as_taken(&self, now: Timestamp) -> TakenMessage {
+        TakenMessage {
+            id: self.message.message_id.clone(),
+            at: now,
+            of_anybody: self.place.contact.is_of_anybody(),
+        }
     }
 
     /// What a message without a record of its send did not need of its place: one to nobody, and one that was refused unsent.
