@@ -8,7 +8,7 @@ use super::faults::Stretch;
 use super::minute::Minute;
 use crate::report::Findings;
 
-/// The head of the lines that [`line`] prints.
+/// The head of the lines that [`line()`] prints.
 pub const HEAD: &str = "minute requests codes arrived 5xx p50_ms p99_ms rss_MiB anon_MiB threads files data_MiB rows queue_ms";
 
 /// A percentile of milliseconds.
