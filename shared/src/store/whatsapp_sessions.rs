@@ -214,18 +214,10 @@ impl WhatsAppSessions {
         let Some(until) = ended.until else {
             return self.record_state(name, seen).await.map(drop);
         };
+        let is_that_one =
+            "seen_state = :ended AND seen_since = :ended_since AND seen_until = :ended_until";
         let update = self
-            .update(name)
-            .condition_expression(
-                "attribute_not_exists(seen_at) OR seen_at < :at OR \
-                 (seen_state = :ended AND seen_since = :ended_since AND seen_until = :ended_until)",
-            )
-            .update_expression(
-                "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at REMOVE seen_until",
-            )
-            .expression_attribute_values(":state", text(seen.state.as_str()))
-            .expression_attribute_values(":since", time(seen.since))
-            .expression_attribute_values(":at", time(seen.at))
+            .keeping(name, (seen, None), Some(is_that_one))
             .expression_attribute_values(":ended", text(ended.state.as_str()))
             .expression_attribute_values(":ended_since", time(ended.since))
             .expression_attribute_values(":ended_until", time(until));
@@ -243,11 +235,29 @@ impl WhatsAppSessions {
         seen: SeenState,
         own_number: Option<&str>,
     ) -> Result<SessionItem, StoreError> {
+        let update = self.keeping(name, (seen, own_number), None);
+        match write("keep the state that was seen", update).await? {
+            Updated::Done(item) | Updated::Refused(item) => Ok(item),
+        }
+    }
+
+    /// The update that keeps what was seen of `name`, unless something that was seen later is there; with `also`, where that holds,
+    /// too.
+    fn keeping(
+        &self,
+        name: &str,
+        (seen, own_number): (SeenState, Option<&str>),
+        also: Option<&str>,
+    ) -> UpdateItemFluentBuilder {
+        let mut condition = "attribute_not_exists(seen_at) OR seen_at < :at".to_owned();
+        if let Some(also) = also {
+            condition.push_str(&format!(" OR ({also})"));
+        }
         let mut set = "SET seen_state = :state, seen_since = :since, seen_at = :at, asked_at = :at"
             .to_owned();
         let mut update = self
             .update(name)
-            .condition_expression("attribute_not_exists(seen_at) OR seen_at < :at")
+            .condition_expression(condition)
             .expression_attribute_values(":state", text(seen.state.as_str()))
             .expression_attribute_values(":since", time(seen.since))
             .expression_attribute_values(":at", time(seen.at));
@@ -262,10 +272,7 @@ impl WhatsAppSessions {
             }
             None => set.push_str(" REMOVE seen_until"),
         }
-        let update = update.update_expression(set);
-        match write("keep the state that was seen", update).await? {
-            Updated::Done(item) | Updated::Refused(item) => Ok(item),
-        }
+        update.update_expression(set)
     }
 
     /// An update of the item of `name`, to be completed.
