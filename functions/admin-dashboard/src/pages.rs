@@ -78,6 +78,7 @@ impl<'a> Frame<'a> {
         title: &'a str,
         public: Option<&str>,
     ) -> Self {
+        let typed = typed(incoming);
         Self {
             layout: Layout {
                 language: incoming.caller.language,
@@ -88,8 +89,9 @@ impl<'a> Frame<'a> {
             path: incoming.request.uri().path(),
             here: here(incoming),
             host: host(incoming, public),
-            notice: notice(incoming, public),
-            typed: typed(incoming),
+            // What was not found is told beside its field.
+            notice: notice(incoming, public).filter(|_| typed.is_none()),
+            typed,
             now: incoming.now,
         }
     }
@@ -269,9 +271,6 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
     let language = incoming.caller.language;
     let field = |name| query_field(incoming.request, name);
     if let Some(problem) = field("problem") {
-        if typed(incoming).is_some() {
-            return None;
-        }
         return Some(Notice {
             is_problem: true,
             text: operators::told(&problem).written(language),
