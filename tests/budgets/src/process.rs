@@ -11,6 +11,14 @@ use tokio::time::Instant;
 
 use crate::runtime_api::RuntimeApi;
 
+/// The number after `name` in what `/proc` says of a process.
+pub fn number_in(status: &str, name: &str) -> anyhow::Result<u64> {
+    let found = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = found.and_then(|rest| rest.split_whitespace().next());
+    let number = number.and_then(|number| number.parse().ok());
+    number.with_context(|| name.to_owned())
+}
+
 /// A started function that waits for an event.
 #[derive(Debug)]
 pub struct Process {
@@ -98,9 +106,7 @@ impl Process {
     /// The memory that it holds, in KiB.
     pub fn resident_kib(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(self.proc("status")?)?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = resident.and_then(|resident| resident.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse().ok()).context("VmRSS")
+        Ok(number_in(&status, "VmRSS:")? as f64)
     }
 
     /// Ends it; answers how many instructions it has executed.

@@ -13,6 +13,7 @@ use shared::platform::timestamp::Timestamp;
 use shared::runtime::settings::Tables;
 
 use super::system::System;
+use crate::process::number_in;
 
 /// The most pages that are read of a table; a page has up to a megabyte.
 const PAGES_MAX: usize = 1_000;
@@ -189,18 +190,11 @@ fn until_of(challenge: &AttributeValue) -> Option<Timestamp> {
 pub async fn look(system: &System, rows: &Rows, at: Duration) -> anyhow::Result<Minute> {
     let proc = system.proc()?;
     let status = std::fs::read_to_string(proc.join("status")).context("the system has ended")?;
-    let line = |name: &str| {
-        let found = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = found.and_then(|rest| rest.split_whitespace().next());
-        number
-            .and_then(|number| number.parse().ok())
-            .with_context(|| name.to_owned())
-    };
     Ok(Minute {
         at,
-        resident_kib: line("VmRSS:")?,
-        anonymous_kib: line("RssAnon:")?,
-        threads: line("Threads:")?,
+        resident_kib: number_in(&status, "VmRSS:")?,
+        anonymous_kib: number_in(&status, "RssAnon:")?,
+        threads: number_in(&status, "Threads:")?,
         files: std::fs::read_dir(proc.join("fd"))?.count() as u64,
         data_bytes: size(system.data()),
         rows: rows.counts().await?,
