@@ -63,6 +63,23 @@ pub async fn sign_up(schedule: &Arc<Schedule>, step: u32, person: u32, who: Who)
     });
 }
 
+/// Sends a code that confirms something, and keeps what came of it.
+async fn send_code(
+    schedule: &Arc<Schedule>,
+    step: u32,
+    (person, who): (u32, Who),
+    route: (&'static str, &str),
+    body: &Value,
+) {
+    let answer = send(schedule, step, who, route, body).await;
+    schedule.facts().confirmed.push(Confirmed {
+        process: step,
+        person,
+        who,
+        status: answer.status,
+    });
+}
+
 /// Somebody confirms the last sign-up of theirs: the owner with the newest code on the phone, a stranger with one that is guessed.
 pub async fn confirm(schedule: &Arc<Schedule>, step: u32, person: u32, who: Who) {
     let challenge = {
@@ -80,13 +97,7 @@ pub async fn confirm(schedule: &Arc<Schedule>, step: u32, person: u32, who: Who)
     };
     let body = json!({ "identifier": digits(person), "otp": code, "challengeId": challenge });
     let route = ("auth-verify-otp", "/api/auth/verify-otp");
-    let answer = send(schedule, step, who, route, &body).await;
-    schedule.facts().confirmed.push(Confirmed {
-        process: step,
-        person,
-        who,
-        status: answer.status,
-    });
+    send_code(schedule, step, (person, who), route, &body).await;
 }
 
 /// The owner of a phone sets a new password with the newest code on it.
@@ -108,13 +119,7 @@ pub async fn set_password(schedule: &Arc<Schedule>, step: u32, person: u32) {
         "auth-verify-password-reset-otp",
         "/api/auth/verify-password-reset-otp",
     );
-    let answer = send(schedule, step, Who::Owner, route, &body).await;
-    schedule.facts().confirmed.push(Confirmed {
-        process: step,
-        person,
-        who: Who::Owner,
-        status: answer.status,
-    });
+    send_code(schedule, step, (person, Who::Owner), route, &body).await;
 }
 
 /// Somebody signs in with a password.
