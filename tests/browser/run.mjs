@@ -38,6 +38,8 @@ async function play(path, body) {
 }
 
 async function check(page, name) {
+  // While a colour fades into that of another theme it has too little contrast, for 150 ms.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map(one => one.finished)));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert.ok(!wide, `${name} is wider than the screen`);
   const { violations } = await new AxeBuilder({ page }).analyze();
