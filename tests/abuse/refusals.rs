@@ -302,3 +302,72 @@ async fn numbers_that_are_not_on_whatsapp_take_nobody_s_turn_to_try_the_account(
     }
     check_ok(&sign_up(&system, &phone(22)).await);
 }
+
+/// Two accounts of a stranger, whose messages WhatsApp refuses for a reason of their own, and an owner who asks now and then.
+#[tokio::test(start_paused = true)]
+async fn users_whom_whatsapp_refuses_alone_take_not_all_the_turns_to_try_the_account() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    for number in [2, 3] {
+        add_user(&system, &phone(number)).await;
+        let asked = sign_in(&away, &phone(number)).await;
+        let code = code_on(&system, &phone(number));
+        check_ok(&verify(&away, &phone(number), &code, challenge(&asked)).await);
+    }
+    sleep(11 * MINUTE).await;
+    system.simulator().play(&RESTRICTED);
+    let mut strangers = JoinSet::new();
+    for number in [2, 3] {
+        let away = away.clone();
+        strangers.spawn(async move {
+            loop {
+                sign_in(&away, &phone(number)).await;
+                sleep(SECOND / 5).await;
+            }
+        });
+    }
+    sleep(10 * SECOND).await;
+    system.simulator().play(&Scenario::Healthy);
+    let (phones, taken) = ([2, 3].map(phone).into(), false);
+    let left = Scenario::NotOnWhatsapp { phones, taken };
+    system.simulator().play(&left);
+    // Nobody can say that they have left, so each is refused as the account may be.
+    system.simulator().play(&Scenario::CheckThrottled);
+    let began = Instant::now();
+    while sign_in(&system, &phone(1)).await.status != 200 {
+        assert!(began.elapsed() < MINUTE, "the owner is kept out");
+        sleep(7 * SECOND).await;
+    }
+}
+
+/// An account that writes to nobody new refuses a user who never answered it. That is no reason to keep it from the others.
+#[tokio::test(start_paused = true)]
+async fn a_user_whom_whatsapp_refuses_alone_makes_an_account_pass_for_restricted_once() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    for number in 4..8 {
+        add_user(&system, &phone(number)).await;
+        check_ok(&sign_in(&system, &phone(number)).await);
+    }
+    add_user(&system, &phone(2)).await;
+    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
+    check_ok(&sign_in(&away, &phone(2)).await);
+    sleep(11 * MINUTE).await;
+    system.simulator().play(&Scenario::Healthy);
+    system.simulator().play(&COLD_LOCKED);
+    let sent = sends(&system);
+    let began = Instant::now();
+    check_restricted(&sign_in(&away, &phone(2)).await);
+    check_ok(&sign_in(&system, &phone(1)).await);
+    for number in [4, 5, 6, 7, 4, 5, 6, 7] {
+        for _ in 0..5 {
+            check_restricted(&sign_in(&away, &phone(2)).await);
+            sleep(3 * SECOND).await;
+        }
+        check_ok(&sign_in(&system, &phone(number)).await);
+        sleep(MINUTE / 2).await;
+    }
+    let minutes = began.elapsed().as_secs() / 60;
+    let refused = sends(&system) - sent - 9;
+    assert!(refused <= 1 + minutes, "{refused} sends to one phone");
+}

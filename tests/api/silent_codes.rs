@@ -64,9 +64,9 @@ fn unpair_all_but(system: &TestSystem, session: &str) {
 
 /// The message that arrived last has its receipt.
 async fn delivered(system: &TestSystem, typed: &str) {
-    let path = webhooks::path(system).await;
-    let id = inbox(system, typed).pop().expect("a message").id;
-    let receipt = webhooks::receipt("Delivered", &[&id], system.now());
+    let message = inbox(system, typed).pop().expect("a message");
+    let path = webhooks::path_of(system, &message.session).await;
+    let receipt = webhooks::receipt("Delivered", &[&message.id], system.now());
     check_ok(&webhooks::post(system, &path, Form::Json, &receipt).await);
 }
 
@@ -141,8 +141,8 @@ async fn it_goes_through_another_session_if_there_is_one() {
     assert_eq!((shown.len(), shown[1].resent), (2, 1), "{shown:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_session_that_is_known_to_be_mute_comes_last_for_its_own_phones() {
+/// Three sessions, of which the one that has served Siti is mute.
+async fn with_mute_session() -> (TestSystem, String) {
     let sessions = NAMES.map(|name| SessionOptions::new(name, &format!("token-of-{name}")));
     let system = TestSystem::builder().simulator(|options| options.sessions = sessions.into());
     let system = with_siti(system.build().await).await;
@@ -155,6 +155,12 @@ async fn a_session_that_is_known_to_be_mute_comes_last_for_its_own_phones() {
     };
     let store = WhatsAppSessions::of(&system.without_faults());
     store.record_arrivals(&own, mute).await.expect("the store");
+    (system, own)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_known_to_be_mute_comes_last_for_its_own_phones() {
+    let (system, own) = with_mute_session().await;
     pass(MINUTE).await;
     check_sent(&ask_code(&system, SITI).await);
     let shown = inbox(&system, SITI);
@@ -164,6 +170,30 @@ async fn a_session_that_is_known_to_be_mute_comes_last_for_its_own_phones() {
     pass(MINUTE).await;
     check_sent(&ask_code(&system, SITI).await);
     assert_eq!(inbox(&system, SITI)[2].session, own);
+}
+
+/// Otherwise nothing would show that its messages arrive again, once all others go over other sessions.
+#[tokio::test(start_paused = true)]
+async fn one_message_in_ten_minutes_tries_a_mute_session_until_one_arrives() {
+    for arrives in [false, true] {
+        let (system, own) = with_mute_session().await;
+        pass(10 * MINUTE).await;
+        check_sent(&ask_code(&system, SITI).await);
+        if arrives {
+            delivered(&system, SITI).await;
+            system.watch().await;
+        }
+        pass(MINUTE).await;
+        check_sent(&ask_code(&system, SITI).await);
+        let over: Vec<_> = inbox(&system, SITI)
+            .iter()
+            .map(|message| message.session == own)
+            .collect();
+        assert_eq!(over, [true, true, arrives]);
+        let store = WhatsAppSessions::of(&system.without_faults());
+        let item = store.read(&own).await.expect("the store");
+        assert_eq!(item.mute_since.is_none(), arrives);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use shared::gateway::{GatewayAddress, SessionToken};
 use shared::platform::entropy::Entropy;
 use shared::runtime::Backends;
 use shared::runtime::settings::{SessionSettings, Settings};
-use shared::sender::{Outcome, Reason, Recipient, Repair};
+use shared::sender::{Outcome, Outgoing, Reason, Recipient, Repair};
 use shared::store::deliveries::{By, Deliveries, Told};
 use shared::store::key_maker::KeyMaker;
 use shared::store::session_list::{ListedSession, SessionListChanges};
@@ -507,6 +507,27 @@ async fn messages_to_strangers_make_no_session_mute() {
     let report = run(&stage).await;
     let found = session(&report, SESSION);
     assert_eq!((found.needs_human, found.found.counts.silent), (None, 9));
+}
+
+/// A phone that is switched off gives no receipt, however often its owner asks.
+#[tokio::test(start_paused = true)]
+async fn messages_to_one_user_make_no_session_mute() {
+    let stage = Stage::new().await;
+    send_messages(&stage, 1..3, true).await;
+    next_run(&stage).await;
+    sleep(10 * MINUTE).await;
+    for number in 3..9 {
+        let message = Outgoing {
+            message_id: outgoing(number).message_id,
+            ..outgoing(3 + number % 4)
+        };
+        let sent = send(&stage.sender(number), &stage.clock, message).await;
+        assert_eq!(sent.expect("a place").delivery.outcome, Outcome::Sent);
+    }
+    sleep(3 * MINUTE).await;
+    let report = run(&stage).await;
+    let found = session(&report, SESSION);
+    assert_eq!((found.needs_human, found.found.counts.silent), (None, 6));
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,8 @@ mod spellings;
 
 use std::fmt;
 
+use aws_lc_rs::digest;
+
 use crate::model::typed;
 use plan::Plan;
 
@@ -98,6 +100,12 @@ impl Phone {
         &self.0
     }
 
+    /// What a session's item keeps of it.
+    pub fn mark(&self) -> PhoneMark {
+        let hash = digest::digest(&digest::SHA256, self.0.as_bytes());
+        PhoneMark([hash.as_ref()[0], hash.as_ref()[1]])
+    }
+
     /// The same phone as it was written before its country changed its numbers, if it did. WhatsApp may have the account
     /// under that number.
     pub fn former(&self) -> Option<Self> {
@@ -129,6 +137,22 @@ impl Phone {
             return Err(PhoneError::TooShort);
         }
         Self::from_digits(&format!("{}{national}", plan.code))
+    }
+}
+
+/// Sixteen bits of a phone's hash: enough to know it again among a handful, and too few to tell whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PhoneMark([u8; 2]);
+
+impl PhoneMark {
+    /// Reads [`to_bytes`](Self::to_bytes) back.
+    pub const fn from_bytes(bytes: [u8; 2]) -> Self {
+        Self(bytes)
+    }
+
+    /// As a store keeps it.
+    pub const fn to_bytes(self) -> [u8; 2] {
+        self.0
     }
 }
 

@@ -134,8 +134,10 @@ impl Run<'_> {
         self.sent_at = began;
         let within = left.min(SEND_MAX);
         let sent = match &self.message.content {
-            Content::Text(body) if !self.is_pretended => self.send_text(body, within).await,
-            Content::Text(_) => self.pretend_to_send(within).await,
+            Content::Text(body) => match self.pretended {
+                None => self.send_text(body, within).await,
+                Some(reason) => self.pretend_to_send(reason, within).await,
+            },
             Content::Nobody => self.send_to_nobody(within).await,
         };
         let took = self.now().since(began);
@@ -197,7 +199,7 @@ impl Run<'_> {
     /// Counts a send without an answer. If it was not the first one in a row, the session is suspect: that is written for
     /// everybody, and the session is reset.
     async fn count_unanswered(&mut self) {
-        if self.is_pretended || matches!(self.message.content, Content::Nobody) {
+        if self.pretended.is_some() || matches!(self.message.content, Content::Nobody) {
             return;
         }
         let (sessions, name) = (&self.services.sessions, self.place.session.as_str());

@@ -9,6 +9,7 @@ use super::run::Run;
 use super::spacing;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::metrics::{IN_TIME, Line, Meter, Metric};
+use crate::store::whatsapp_sessions::refused::{self, RefusedUser};
 use crate::store::whatsapp_sessions::sends::{SendRecord, TakenSend};
 use crate::store::whatsapp_sessions::taken;
 use crate::store::whatsapp_sessions::{RecentSend, SeenState, SendEnd, SessionState, TakenMessage};
@@ -45,7 +46,9 @@ impl Run<'_> {
             Some(_) => None,
             None => self.rest_without_a_record(outcome, now),
         };
-        let new_state = self.new_state(outcome, reader, now);
+        let new_state = self
+            .new_state(outcome, reader, now)
+            .filter(|_| !self.shows_nothing_new(outcome, now));
         let refused_as_new = self.is_refused_as_new(outcome, reader);
         let is_of_the_session = outcome.reason().is_some_and(Reason::is_of_the_session);
         End {
@@ -80,6 +83,36 @@ impl Run<'_> {
         shown.until = (outcome == Outcome::NotSent(Reason::Restricted))
             .then(|| now.plus(self.services.restricted_retry));
         Some(shown)
+    }
+
+    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known.
+    fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
+        let refused = [Reason::Restricted, Reason::Rejected].map(Outcome::NotSent);
+        let known = self.place.item.seen.map(|seen| seen.state);
+        known != Some(SessionState::Restricted)
+            && refused.contains(&outcome)
+            && self.refused_before(now).is_some()
+    }
+
+    /// The users who were refused lately as they are after this message, if it changes them.
+    fn refused_users(&self, end: SendEnd, now: Timestamp) -> Option<Vec<RefusedUser>> {
+        let (before, phone) = (&self.place.item.refused, self.message.phone.mark());
+        let of_the_message = match end {
+            SendEnd::Taken => {
+                let was_refused = before.iter().any(|one| one.phone == phone);
+                return was_refused.then(|| refused::without(before, phone));
+            }
+            SendEnd::Rejected => true,
+            SendEnd::Restricted => false,
+            _ => return None,
+        };
+        let user = RefusedUser {
+            phone,
+            at: now,
+            of_the_message,
+        };
+        let is_user = !self.place.contact.is_of_anybody();
+        is_user.then(|| refused::with(before, user))
     }
 
     /// The restriction that a message to nobody ends with. A real one would have met it now: if nobody's told nothing, the time of
@@ -130,7 +163,8 @@ impl Run<'_> {
             requeued_after: self.requeued_at.map(|at| at.since(first_sent_at)),
         };
         let mut recent = item.recent.clone();
-        if speaks_for_others(&send, self.place.contact, &recent) {
+        let speaks = speaks_for_others(&send, self.place.contact, &recent);
+        if speaks && !self.shows_nothing_new(outcome, now) {
             recent.push(send);
         }
         let is_known = matches!(self.place.contact, Contact::Known | Contact::WroteFirst);
@@ -139,6 +173,7 @@ impl Run<'_> {
             recent,
             served_at: self.place.contact.is_of_its_user().then_some(now),
             refused_as_new_after: refused.then_some(send.took),
+            refused: self.refused_users(end, now),
             taken_messages: taken.map(|_| taken::with(&item.taken, self.as_taken(now))),
             taken,
             wait_end: spacing::wait_end_after_success(item, now).filter(|_| taken.is_some()),
@@ -156,6 +191,7 @@ impl Run<'_> {
         TakenMessage {
             id: self.message.message_id.clone(),
             at: now,
+            phone: self.message.phone.mark(),
             of_anybody: self.place.contact.is_of_anybody(),
         }
     }
@@ -226,7 +262,7 @@ impl Reader {
     fn of(run: &Run<'_>) -> Self {
         match (&run.message.content, run.place.contact) {
             (Content::Nobody, _) => Self::Nobody,
-            (Content::Text(_), _) if run.is_pretended => Self::Nobody,
+            (Content::Text(_), _) if run.pretended.is_some() => Self::Nobody,
             (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
             (Content::Text(_), Contact::Unserved | Contact::WroteFirst | Contact::Applicant) => {
                 Self::Unserved

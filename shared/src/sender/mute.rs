@@ -1,5 +1,6 @@
 //! Whether a session's messages arrive: WhatsApp can take them and deliver none, which no answer and no status shows. Neither
 //! does it where a gateway's store was busy and a single message left without its text.
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::model::limits::DAY;
@@ -9,8 +10,8 @@ use crate::store::whatsapp_sessions::{SessionItem, TakenMessage};
 
 /// A message is given so long to be delivered.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
-/// So many messages to users without a receipt are no chance. Those that anybody can have asked for may be for phones that are
-/// switched off: they make no session mute.
+/// So many users whose messages have no receipt are no chance. A phone that is switched off gives none, so several messages to
+/// one user count once, and those that anybody can have asked for do not.
 const SILENT_MIN: usize = 5;
 /// A session whose receipts were never seen tells nothing by their absence, and neither do receipts of so long ago.
 const USED_TO_DELIVER: Duration = Duration::from_secs(7 * DAY.as_secs());
@@ -69,7 +70,8 @@ pub fn arrivals(item: &SessionItem, checked: &[Checked], now: Timestamp) -> Arri
         .is_some_and(|at| now.since(at) < USED_TO_DELIVER);
     let none_arrived = old_enough(checked, now).all(|one| one.delivered_at.is_none());
     let to_users = old_enough(checked, now).filter(|one| !one.message.of_anybody);
-    let mute = none_arrived && to_users.count() >= SILENT_MIN && used_to_deliver;
+    let users: HashSet<_> = to_users.map(|one| one.message.phone).collect();
+    let mute = none_arrived && users.len() >= SILENT_MIN && used_to_deliver;
     let begins = mute.then_some(now);
     Arrivals {
         delivered_at,
@@ -100,6 +102,7 @@ pub fn receipts_come_soon(item: &SessionItem, now: Timestamp) -> bool {
 mod tests {
     use super::super::samples::at;
     use super::*;
+    use crate::model::phone::PhoneMark;
 
     const MINUTE: i64 = 60_000;
 
@@ -109,6 +112,7 @@ mod tests {
             message: TakenMessage {
                 id: format!("3EB0{taken:018X}"),
                 at: at(*taken),
+                phone: PhoneMark::from_bytes((*taken as u16).to_be_bytes()),
                 of_anybody: false,
             },
             delivered_at: delivered.map(at),

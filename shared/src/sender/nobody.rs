@@ -94,13 +94,14 @@ impl Run<'_> {
         }
     }
 
-    /// Does the same for a message to a user, on an account that WhatsApp refuses. It never counts as sent.
+    /// Does the same for a message to a user that WhatsApp would refuse for `reason`. It never counts as sent.
     pub(super) async fn pretend_to_send(
         &mut self,
+        reason: Reason,
         within: Duration,
     ) -> Result<SendAnswer, GatewayError> {
         Ok(match self.send_to_nobody(within).await? {
-            SendAnswer::Taken => SendAnswer::LikeTheLast(Outcome::NotSent(Reason::Restricted)),
+            SendAnswer::Taken => SendAnswer::LikeTheLast(Outcome::NotSent(reason)),
             answer => answer,
         })
     }

@@ -16,6 +16,9 @@ const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long after a message that tried an account that WhatsApp refuses the next one may.
 pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long after the last message to a user that a mute session took, another one tries it.
+const MUTE_TRIAL_PAUSE: Duration = Duration::from_secs(600);
+
 /// What counts beside the session: how well it knows the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
@@ -70,11 +73,12 @@ impl Contact {
 pub enum Rank {
     /// It sends.
     Usable,
-    /// WhatsApp kept its account from sending, and that may be over. One message at a time shows it: [`Rank::order`].
+    /// WhatsApp kept its account from sending, or its messages did not arrive, and that may be over. One message at a time
+    /// shows it: [`Rank::order`].
     Trial,
     /// It may send: nobody has looked yet, or its last messages ended oddly.
     Doubtful,
-    /// It sends, and its last messages did not arrive. It comes last also for those that it served before.
+    /// It sends, and its last messages did not arrive. It comes last also for those that it served before, but for a trial.
     Mute,
     /// Not now, and it comes back by itself or by a connect.
     Recovering,
@@ -160,7 +164,9 @@ pub fn rank(
         }
         // The monitor connects it.
         SessionState::Banned => return Rank::Doubtful,
-        SessionState::Usable | SessionState::ColdLocked => return while_usable(item, now),
+        SessionState::Usable | SessionState::ColdLocked => {
+            return while_usable(item, contact, now);
+        }
         SessionState::Restricted => Rank::NeedsHuman,
         SessionState::Reconnecting
         | SessionState::Starting
@@ -198,13 +204,27 @@ fn was_tried(item: &SessionItem, now: Timestamp) -> bool {
 }
 
 /// Its status has nothing against it. Its last messages may.
-fn while_usable(item: &SessionItem, now: Timestamp) -> Rank {
+fn while_usable(item: &SessionItem, contact: Contact, now: Timestamp) -> Rank {
     if item.mute_since.is_some() {
-        Rank::Mute
+        while_mute(item, contact, now)
     } else if in_quarantine(item, now) {
         Rank::Doubtful
     } else {
         Rank::Usable
+    }
+}
+
+/// One message to its own users tries in ten minutes whether what it sends arrives again. Nothing else would show that, once
+/// all others go over other sessions.
+fn while_mute(item: &SessionItem, contact: Contact, now: Timestamp) -> Rank {
+    let to_users = item.taken.iter().filter(|one| !one.of_anybody);
+    let last = to_users.map(|one| one.at).max().max(item.mute_since);
+    let is_due = last.is_some_and(|at| now.since(at) >= MUTE_TRIAL_PAUSE);
+    let on_trial = item.trial_ends.is_some_and(|ends| now < ends);
+    if is_due && contact.is_of_its_user() && !on_trial {
+        Rank::Trial
+    } else {
+        Rank::Mute
     }
 }
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::delivery::{Effort, Outgoing, StepTaken};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Reason};
 use super::queue::Place;
 use super::services::Services;
 use crate::gateway::Jid;
@@ -59,8 +59,8 @@ pub(super) struct Run<'a> {
     pub(super) jid: Option<Jid>,
     /// Whether somebody has asked if the recipient is on WhatsApp.
     pub(super) looked_up: bool,
-    /// Whether it goes on like a message to nobody: WhatsApp refuses the account, and another message tries it.
-    pub(super) is_pretended: bool,
+    /// As what it is refused without WhatsApp being asked, if it is: it goes on like a message to nobody.
+    pub(super) pretended: Option<Reason>,
     /// When it took the turn to try the account that WhatsApp refuses.
     pub(super) turn: Option<Timestamp>,
     pub(super) patience: Patience,
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
             was_unusable: false,
             jid: None,
             looked_up: false,
-            is_pretended: false,
+            pretended: None,
             turn: None,
             patience: Patience::Waits,
         }

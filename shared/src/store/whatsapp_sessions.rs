@@ -20,6 +20,9 @@ use crate::runtime::Backends;
 /// The messages of the last minutes.
 pub mod taken;
 
+/// The users whose messages WhatsApp refused lately.
+pub mod refused;
+
 /// The time in which messages could not be sent from a session.
 pub mod incident;
 

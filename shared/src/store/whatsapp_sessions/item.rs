@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::incident::Incident;
+use super::refused::{self, RefusedUser};
 use super::taken::{self, TakenMessage};
 use crate::model::challenge::ON_WHATSAPP_FOR;
 use crate::platform::timestamp::Timestamp;
@@ -35,6 +36,7 @@ const RECENT: &str = "recent";
 const RESTARTS: &str = "restarts";
 const SERVED_AT: &str = "served_at";
 const TAKEN: &str = "taken";
+const REFUSED: &str = "refused";
 const DELIVERED_AT: &str = "delivered_at";
 const MUTE_SINCE: &str = "mute_since";
 const RECEIPTS_TAKE: &str = "receipt_ms";
@@ -96,6 +98,8 @@ pub struct SessionItem {
     pub served_at: Option<Timestamp>,
     /// Some of the messages that were taken in the last minutes, oldest first.
     pub taken: Vec<TakenMessage>,
+    /// The users whose messages WhatsApp refused lately, oldest first.
+    pub refused: Vec<RefusedUser>,
     /// When the last message is known to have been delivered.
     pub delivered_at: Option<Timestamp>,
     /// Since when messages are taken and none is delivered.
@@ -341,6 +345,7 @@ pub(super) fn read_item(item: &Item) -> SessionItem {
         recent: read_recent(item),
         served_at: time(SERVED_AT),
         taken: taken::read(item.bytes(TAKEN).unwrap_or_default()),
+        refused: refused::read(item.bytes(REFUSED).unwrap_or_default()),
         delivered_at: time(DELIVERED_AT),
         mute_since: time(MUTE_SINCE),
         receipts_take: span(RECEIPTS_TAKE),

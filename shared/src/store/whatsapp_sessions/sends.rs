@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::item::{
     COST_MAX, COST_MIN, RecentSend, SessionItem, millis, new_chats_of, recent_sends, time,
 };
+use super::refused::{self, RefusedUser};
 use super::taken::{self, TakenMessage};
 use super::{Updated, WhatsAppSessions, write};
 use crate::platform::timestamp::Timestamp;
@@ -43,6 +44,8 @@ pub struct SendRecord {
     pub served_at: Option<Timestamp>,
     /// The messages of the last minutes with this one, if WhatsApp took it.
     pub taken_messages: Option<Vec<TakenMessage>>,
+    /// The users who were refused lately as they are now, if that has changed.
+    pub refused: Option<Vec<RefusedUser>>,
     /// The send, if WhatsApp took the message. It shows what a send costs, and what counted against the session is forgotten.
     pub taken: Option<TakenSend>,
     /// The end of a wait, if this success ends one.
@@ -238,6 +241,10 @@ fn recording(record: &SendRecord, parts: Parts) -> Expression {
     if let Some(taken) = &record.taken_messages {
         expression.set.push("taken = :taken");
         expression.value(":taken", bytes(taken::packed(taken)));
+    }
+    if let Some(refused) = &record.refused {
+        expression.set.push("refused = :refused");
+        expression.value(":refused", bytes(refused::packed(refused)));
     }
     if let Some(taken) = record.taken {
         expression.add_taken(taken, parts.waited);

@@ -2,6 +2,7 @@
 //! of them arrive.
 use std::time::Duration;
 
+use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
 
 /// How long a message is remembered.
@@ -12,8 +13,8 @@ const TAKEN_MAX: usize = 16;
 const ID_PREFIX: &str = "3EB0";
 /// The bytes of the rest of an id.
 const ID_BYTES: usize = 9;
-/// An id and a time, in seconds.
-const ENTRY_BYTES: usize = ID_BYTES + 4;
+/// An id, a time in seconds, and whom it was for.
+const ENTRY_BYTES: usize = ID_BYTES + 4 + 2;
 /// The bit of the time that says that anybody can have asked for the message. No time needs it before 2038.
 const OF_ANYBODY: u32 = 1 << 31;
 
@@ -24,6 +25,8 @@ pub struct TakenMessage {
     pub id: String,
     /// When it was taken, to the second.
     pub at: Timestamp,
+    /// Whom it was for.
+    pub phone: PhoneMark,
     /// Whether anybody can have asked for it, also for a phone that is switched off.
     pub of_anybody: bool,
 }
@@ -61,27 +64,27 @@ fn pack(one: &TakenMessage) -> Option<[u8; ENTRY_BYTES]> {
     if !whole || seconds >= OF_ANYBODY {
         return None;
     }
-    let mark = if one.of_anybody { OF_ANYBODY } else { 0 };
+    let kind = if one.of_anybody { OF_ANYBODY } else { 0 };
     let mut entry = [0; ENTRY_BYTES];
     entry[..ID_BYTES].copy_from_slice(id);
-    entry[ID_BYTES..].copy_from_slice(&(seconds | mark).to_be_bytes());
+    entry[ID_BYTES..][..4].copy_from_slice(&(seconds | kind).to_be_bytes());
+    entry[ID_BYTES + 4..].copy_from_slice(&one.phone.to_bytes());
     Some(entry)
 }
 
 /// The messages in what [`packed`] made.
 pub(super) fn read(packed: &[u8]) -> Vec<TakenMessage> {
-    packed.chunks_exact(ENTRY_BYTES).map(unpack).collect()
+    packed.as_chunks().0.iter().map(unpack).collect()
 }
 
-fn unpack(entry: &[u8]) -> TakenMessage {
-    let (id, seconds) = entry.split_at(ID_BYTES);
+fn unpack(entry: &[u8; ENTRY_BYTES]) -> TakenMessage {
+    let [id @ .., a, b, c, d, first, second] = *entry;
     let digits: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
-    let seconds = seconds
-        .iter()
-        .fold(0, |seconds, byte| seconds << 8 | u32::from(*byte));
+    let seconds = u32::from_be_bytes([a, b, c, d]);
     TakenMessage {
         id: format!("{ID_PREFIX}{digits}"),
         at: Timestamp::from_seconds(i64::from(seconds & !OF_ANYBODY)),
+        phone: PhoneMark::from_bytes([first, second]),
         of_anybody: seconds & OF_ANYBODY != 0,
     }
 }
@@ -98,6 +101,7 @@ mod tests {
         TakenMessage {
             id: id.to_owned(),
             at: Timestamp::from_seconds(START + seconds),
+            phone: PhoneMark::from_bytes([0, 1]),
             of_anybody: false,
         }
     }
@@ -133,11 +137,15 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_can_be_read(
-            messages in prop::collection::vec(("3EB0[0-9A-F]{18}", any::<bool>()), 0..16),
+            messages in prop::collection::vec(("3EB0[0-9A-F]{18}", any::<[u8; 2]>(), any::<bool>()), 0..16),
         ) {
             let messages = messages.into_iter();
             let taken: Vec<_> = messages
-                .map(|(id, of_anybody)| TakenMessage { of_anybody, ..message(&id, 0) })
+                .map(|(id, mark, of_anybody)| TakenMessage {
+                    phone: PhoneMark::from_bytes(mark),
+                    of_anybody,
+                    ..message(&id, 0)
+                })
                 .collect();
             prop_assert_eq!(read(&packed(&taken)), taken);
         }
