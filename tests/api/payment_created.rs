@@ -19,10 +19,12 @@ async fn what_is_refused_leaves_nothing() {
         (refused.status, &refused.json["success"]),
         (400, &json!(false))
     );
-    let mut late = about();
-    late["expiresAt"] = json!("tomorrow");
-    let refused = post(&system, ("INV-9", "created"), &late).await;
-    check_problem(&refused, 400, "INVALID_FIELD", json!({}));
+    for expires_at in ["tomorrow", "2027-11-25T00:00:00Z", "9999-12-31T23:59:59Z"] {
+        let mut late = about();
+        late["expiresAt"] = json!(expires_at);
+        let refused = post(&system, ("INV-9", "created"), &late).await;
+        check_problem(&refused, 400, "INVALID_FIELD", json!({}));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -260,6 +260,28 @@ async fn no_more_than_was_paid_is_told_as_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refund_that_names_no_amount_is_of_all_that_is_left() {
+    let system = with_bill().await;
+    notify_all(&system, &[("settlement", json!({}), "")]).await;
+    let refund = |refund: Value| json!({"order_id": "INV-0042", "gross_amount": "150000.00", "refunds": [refund]});
+    let part = json!({"refund_chargeback_id": 1, "refund_amount": "100000.00"});
+    let rest = json!({"refund_chargeback_id": 2});
+    let more = json!({"refund_chargeback_id": 3});
+    for (refunded, ignored) in [(part, ""), (rest, ""), (more, "another_amount")] {
+        notify_all(&system, &[("partial-refund", refund(refunded), ignored)]).await;
+    }
+    let texts = inbox(&system, SITI);
+    assert!(
+        texts[2].contains("100.000") && texts[3].contains("50.000"),
+        "{texts:?}"
+    );
+    assert!(
+        !texts[3].contains("150.000") && texts.len() == 4,
+        "{texts:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_takes_it_once_afterwards() {
     let system = with_bill().await;
     let body = signed("settlement", &json!({})).to_string();

@@ -62,7 +62,7 @@ async fn take(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
         kind: Kind::Created,
         about: Some(payments::required_about(incoming)?),
         said: Said::default(),
-        expires_at: payments::time(given.expires_at.as_deref(), "expiresAt")?,
+        expires_at: payments::expires_at(given.expires_at.as_deref(), incoming)?,
     };
     app.desk.take(incoming, &caller, &event).await
 }

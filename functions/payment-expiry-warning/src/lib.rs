@@ -59,7 +59,7 @@ async fn take(app: &App, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
         kind: Kind::ExpiryWarning,
         about: None,
         said: Said::default(),
-        expires_at: payments::time(given.expires_at.as_deref(), "expiresAt")?,
+        expires_at: payments::expires_at(given.expires_at.as_deref(), incoming)?,
     };
     app.desk.take(incoming, &caller, &event).await
 }

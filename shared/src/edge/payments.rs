@@ -1,4 +1,6 @@
 //! Requests of payment systems: who sends them, what they say, and what they are answered with.
+use std::time::Duration;
+
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use serde::Deserialize;
@@ -171,6 +173,26 @@ pub fn time(field: Option<&str>, name: &str) -> Result<Option<Timestamp>, Proble
     let time = Timestamp::parse_rfc3339(text);
     let problem = || invalid(name, replies::TIME_INVALID.with("field", name));
     time.map(Some).ok_or_else(problem)
+}
+
+/// No payment can be paid for longer. What is kept about it is kept until then, and for some weeks.
+const EXPIRES_WITHIN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Reads `expiresAt`, if it is there.
+///
+/// # Errors
+/// When it is no time, or more than a year ahead.
+pub fn expires_at(
+    field: Option<&str>,
+    incoming: &Incoming<'_>,
+) -> Result<Option<Timestamp>, Problem> {
+    const NAME: &str = "expiresAt";
+    let time = time(field, NAME)?;
+    let too_far = time.is_some_and(|at| at > incoming.now.plus(EXPIRES_WITHIN));
+    if too_far {
+        return Err(invalid(NAME, replies::EXPIRES_TOO_LATE));
+    }
+    Ok(time)
 }
 
 /// A problem with a field that is not what it has to be.

@@ -238,28 +238,19 @@ impl Story {
         self.notices.iter().find(|notice| notice.id == *id)
     }
 
-    /// Whether `refunded`, which the notice called `id` is about, can go back beside what other notices say that goes back: all
-    /// together no more than the payment, in its currency, and in a few parts. A refund that names no amount is about all that is
-    /// left.
-    pub fn may_give_back(&self, id: &NoticeId, refunded: Option<Money>) -> bool {
+    /// How much goes back by the refund that the notice called `id` is about: `refunded`, or all that is left where it names no
+    /// amount. `None` when that is nothing, or more than other notices leave of the payment, or one part too many.
+    pub fn given_back(&self, id: &NoticeId, refunded: Option<Money>) -> Option<Money> {
+        let whole = self.payment.details.amount;
         let is_refund = |notice: &&Notice| notice.kind.status() == Some(Status::Refunded);
-        let others = self.notices.iter().filter(is_refund);
-        let others = others.filter(|notice| notice.id != *id);
-        let mut told: Vec<_> = others.map(|notice| notice.said.amount).collect();
-        told.push(refunded);
-        let is_nothing = refunded.is_some_and(|amount| amount.minor() == 0);
-        if is_nothing || told.len() > REFUNDS_MAX {
-            return false;
-        }
-        let mut amounts = told.iter().flatten();
-        let rest = amounts.try_fold(self.payment.details.amount, |rest, amount| {
-            rest.minus(*amount)
-        });
-        match told.iter().filter(|amount| amount.is_none()).count() {
-            0 => rest.is_some(),
-            1 => rest.is_some_and(|rest| rest.minor() > 0),
-            _ => false,
-        }
+        let refunds = self.notices.iter().filter(is_refund);
+        let others: Vec<_> = refunds.filter(|notice| notice.id != *id).collect();
+        let mut amounts = others.iter().map(|notice| notice.said.amount);
+        // One that names no amount was told as the whole.
+        let rest = amounts.try_fold(whole, |rest, told| rest.minus(told.unwrap_or(whole)))?;
+        let given = refunded.unwrap_or(rest);
+        let fits = given.minor() > 0 && rest.minus(given).is_some() && others.len() < REFUNDS_MAX;
+        fits.then_some(given)
     }
 }
 

@@ -293,6 +293,8 @@ texts! {
         "Kunci ini untuk keperluan lain. Mintalah kunci dengan cakupan `payments` kepada pengelola sistem ini.";
     TIME_INVALID: "Give `{field}` as a point in time of RFC 3339, such as 2026-11-26T16:30:00+07:00.",
         "Tulis `{field}` sebagai waktu RFC 3339, seperti 2026-11-26T16:30:00+07:00.";
+    EXPIRES_TOO_LATE: "Give `expiresAt` as a point in time within a year from now, or leave it out.",
+        "Tulis `expiresAt` sebagai waktu dalam setahun dari sekarang, atau kosongkan.";
     STATUS_INVALID: "Give `status` as one of paid, failed, cancelled, expired, refunded and reversed.",
         "Tulis `status` sebagai salah satu dari paid, failed, cancelled, expired, refunded dan reversed.";
     SEQUENCE_INVALID: "Give `sequence` as 1 to 64 letters, digits, `-` and `_`, or leave it out.",

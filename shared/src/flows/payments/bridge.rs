@@ -140,14 +140,14 @@ impl Bridge {
 
     async fn note(
         &self,
-        event: BridgeEvent,
+        mut event: BridgeEvent,
         webhook: BridgeWebhook<'_>,
         now: Timestamp,
     ) -> Result<Bridged, BridgeError> {
         let kept = self.notices.payments.read(&event.payment_id).await?;
         let story = kept.as_ref().map(|kept| &kept.story);
         if let Some(story) = story
-            && !self.is_about_its_amount(&event, story, now)
+            && !self.is_about_its_amount(&mut event, story, now)
         {
             return Ok(Bridged::Ignored("another_amount"));
         }
@@ -195,14 +195,17 @@ impl Bridge {
         line.count(Metric::PaymentMismatch, 1).write();
     }
 
-    /// Whether the event is about as much money as the stored payment, and gives back no more than that. Where it is not, somebody
-    /// has to look: the fields that name the payment and what is given back are not all signed.
-    fn is_about_its_amount(&self, event: &BridgeEvent, story: &Story, now: Timestamp) -> bool {
+    /// Whether the event is about as much money as the stored payment, and gives back no more than that; a refund says how much
+    /// from then on. Where it is not, somebody has to look: the fields that name the payment and what is given back are not all
+    /// signed.
+    fn is_about_its_amount(&self, event: &mut BridgeEvent, story: &Story, now: Timestamp) -> bool {
         let payment = &story.payment;
-        let (told, possible) = match refund(event) {
-            Some((id, refunded)) => (refunded, story.may_give_back(&id, refunded)),
-            None => (event.amount, true),
-        };
+        let (mut told, mut possible) = (event.amount, true);
+        if let Some((id, refunded)) = refund(event) {
+            told = *refunded;
+            *refunded = story.given_back(&id, *refunded);
+            possible = refunded.is_some();
+        }
         let same = event
             .amount
             .is_none_or(|amount| amount == payment.details.amount)
@@ -251,8 +254,8 @@ impl Bridge {
 }
 
 /// The notice of a refund, and how much it gives back, where it says so.
-fn refund(event: &BridgeEvent) -> Option<(NoticeId, Option<Money>)> {
-    match &event.event {
+fn refund(event: &mut BridgeEvent) -> Option<(NoticeId, &mut Option<Money>)> {
+    match &mut event.event {
         bridge::Event::Status {
             status: Status::Refunded,
             sequence,
@@ -262,7 +265,7 @@ fn refund(event: &BridgeEvent) -> Option<(NoticeId, Option<Money>)> {
                 status: Status::Refunded,
                 sequence: sequence.clone(),
             };
-            Some((NoticeId::of(&kind), *refunded))
+            Some((NoticeId::of(&kind), refunded))
         }
         _ => None,
     }
