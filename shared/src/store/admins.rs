@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, Update};
 
 use super::batch::{Batches, Read};
 use super::{
@@ -112,6 +112,19 @@ impl Admins {
             .build()
             .map_err(StoreError::building("open the login of an operator"))?;
         Ok(Write::put(put))
+    }
+
+    /// The write that ends a login, for a transaction.
+    ///
+    /// # Errors
+    /// When the write cannot be built.
+    pub fn closing(&self, hash: &AdminHash) -> Result<Write, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("id", text(login_id(hash)))
+            .build()
+            .map_err(StoreError::building("end the login of an operator"))?;
+        Ok(Write::delete(delete))
     }
 
     /// Ends a login. It is no error when it has ended already.

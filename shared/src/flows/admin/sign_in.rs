@@ -109,8 +109,8 @@ impl AdminSignIns {
         self.codes.send(&survey, &order, &Alone).await
     }
 
-    /// Checks a code and opens a login with it. Answers the cookie of the login. The same answer within a minute opens another
-    /// one, as long as the first one lives.
+    /// Checks a code and opens a login with it. Answers the cookie of the login. The same answer once more within a minute opens
+    /// another one in the place of the first, as long as that lives: a code opens one login at a time.
     ///
     /// # Errors
     /// When the code is not right, or the store fails.
@@ -208,6 +208,7 @@ impl Opening<'_> {
         let (cookie, login) = self.new_login()?;
         let entry = self.entry(Who::Admin(&login.who, &login.hash), "done again");
         let writes = vec![
+            table.closing(&first)?,
             table.opening(&login)?,
             self.flow.audit.recording(entry, self.now)?,
         ];
