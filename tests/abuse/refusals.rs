@@ -371,3 +371,54 @@ async fn a_user_whom_whatsapp_refuses_alone_makes_an_account_pass_for_restricted
     let refused = sends(&system) - sent - 9;
     assert!(refused <= 1 + minutes, "{refused} sends to one phone");
 }
+
+/// The one message that tried the account may have gone out. Those that tried nothing did not.
+#[tokio::test(start_paused = true)]
+async fn whoever_has_no_turn_is_told_that_nothing_was_sent() {
+    let system = with_owner().await;
+    add_user(&system, &phone(2)).await;
+    system.simulator().play(&RESTRICTED);
+    check_restricted(&sign_in(&system, &phone(1)).await);
+    sleep(MINUTE).await;
+    let swallowed = Scenario::HalfOpen {
+        sends: Some(1),
+        delivered: false,
+    };
+    system.simulator().play(&swallowed);
+    let tried = sign_in(&system, &phone(1)).await;
+    assert_eq!(
+        tried.json["data"]["delivery"], "unconfirmed",
+        "{}",
+        tried.json
+    );
+    let sent = sends(&system);
+    for number in [2, 9] {
+        check_restricted(&sign_in(&elsewhere(&system), &phone(number)).await);
+    }
+    assert_eq!(sends(&system), sent);
+}
+
+/// The accounts of a stranger who never answered, one after the other.
+#[tokio::test(start_paused = true)]
+async fn users_whom_whatsapp_refuses_show_little_about_an_account_that_has_just_sent_to_others() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    for number in 4..7 {
+        add_user(&system, &phone(number)).await;
+        check_ok(&sign_in(&system, &phone(number)).await);
+    }
+    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
+    for number in 20..23 {
+        add_user(&system, &phone(number)).await;
+        check_ok(&sign_in(&away, &phone(number)).await);
+    }
+    sleep(11 * MINUTE).await;
+    system.simulator().play(&Scenario::Healthy);
+    system.simulator().play(&COLD_LOCKED);
+    for number in 4..7 {
+        check_ok(&sign_in(&system, &phone(number)).await);
+        sleep(SECOND).await;
+        check_restricted(&sign_in(&away, &phone(16 + number)).await);
+        sleep(2 * SECOND).await;
+    }
+}

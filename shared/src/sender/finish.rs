@@ -85,13 +85,15 @@ impl Run<'_> {
         Some(shown)
     }
 
-    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known.
+    /// Whether WhatsApp has refused a user from an account that it lets send to others as far as is known: once more, or just after
+    /// it has taken a message to another user.
     fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
         let refused = [Reason::Restricted, Reason::Rejected].map(Outcome::NotSent);
-        let known = self.place.item.seen.map(|seen| seen.state);
-        known != Some(SessionState::Restricted)
-            && refused.contains(&outcome)
-            && self.refused_before(now).is_some()
+        let item = &self.place.item;
+        let just_sent = |one: &TakenMessage| !one.of_anybody && now.since(one.at) < SHOWS_MORE_FOR;
+        refused.contains(&outcome)
+            && item.seen.map(|seen| seen.state) != Some(SessionState::Restricted)
+            && (self.refused_before(now).is_some() || item.taken.iter().any(just_sent))
     }
 
     /// The users who were refused lately as they are after this message, if it changes them.
@@ -231,6 +233,9 @@ impl Run<'_> {
         })
     }
 }
+
+/// A message to a user that was taken shows more about the account than the refusal of another one so soon after it.
+const SHOWS_MORE_FOR: Duration = Duration::from_secs(30);
 
 /// WhatsApp refuses for minutes, and takes who asks again and again for a sender of spam.
 const REFUSED_FOR: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::outcome::{Outcome, Reason};
-use super::rank::Contact;
+use super::rank::{Contact, is_refused};
 use super::run::{Run, SendAnswer};
 use crate::gateway::GatewayError;
 use crate::platform::timestamp::Timestamp;
@@ -152,9 +152,13 @@ impl Run<'_> {
         (locked && is_new).then_some((Outcome::NotSent(Reason::Restricted), refused))
     }
 
-    /// The session's last real message, if it failed, and how. One of long ago says nothing.
+    /// The session's last real message, if it failed, and how. One of long ago says nothing, and neither does one that nobody knows
+    /// the end of while WhatsApp refuses the account: whoever has no turn certainly sends nothing.
     fn last_failure(&self, now: Timestamp) -> Option<(Outcome, RecentSend)> {
-        let last = self.place.item.recent.last()?;
+        let item = &self.place.item;
+        let is_refused = is_refused(item, self.place.contact);
+        let speaks = |send: &&RecentSend| !(is_refused && send.end == SendEnd::Unknown);
+        let last = item.recent.iter().rev().find(speaks)?;
         let outcome = failure_of(last.end)?;
         (now.since(last.at) < END_SPEAKS).then_some((outcome, *last))
     }

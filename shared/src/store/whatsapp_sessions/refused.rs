@@ -8,7 +8,7 @@ use crate::platform::timestamp::Timestamp;
 /// How long a user is remembered.
 const REFUSED_LIFE: Duration = Duration::from_secs(600);
 /// How many are remembered at most: the last ones.
-const REFUSED_MAX: usize = 8;
+const REFUSED_MAX: usize = 24;
 /// A time, in seconds, and a mark.
 const ENTRY_BYTES: usize = 6;
 /// The bit of the time that says that WhatsApp refused the message, not the account. No time needs it before 2038.
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_last_ones_are_remembered_as_they_were(numbers in prop::collection::vec(any::<u16>(), 1..20)) {
+        fn the_last_ones_are_remembered_as_they_were(numbers in prop::collection::vec(any::<u16>(), 1..40)) {
             let mut refused = Vec::new();
             for (second, number) in numbers.iter().enumerate() {
                 refused = with(&refused, user(*number, second as i64));

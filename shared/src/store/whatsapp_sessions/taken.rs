@@ -32,7 +32,8 @@ pub struct TakenMessage {
 }
 
 /// `taken` with the `newest` one: without those that are too old, and thinned out where they are dense, so that they cover the
-/// whole of their time also when there are many.
+/// whole of their time also when there are many. Those that anybody can have asked for make room for the others: they do not
+/// show whether messages arrive.
 pub fn with(taken: &[TakenMessage], newest: TakenMessage) -> Vec<TakenMessage> {
     let recent = |one: &&TakenMessage| one.id != newest.id && newest.at.since(one.at) < TAKEN_LIFE;
     let mut taken: Vec<_> = taken.iter().filter(recent).cloned().collect();
@@ -43,11 +44,13 @@ pub fn with(taken: &[TakenMessage], newest: TakenMessage) -> Vec<TakenMessage> {
     taken
 }
 
-/// The message whose neighbours are the closest to each other; never the first or the last.
+/// The message whose neighbours are the closest to each other, of those that anybody can have asked for if there are any; never the
+/// first or the last.
 fn densest(taken: &[TakenMessage]) -> usize {
-    let gaps = taken.windows(3).map(|three| three[2].at.since(three[0].at));
-    let closest = gaps.enumerate().min_by_key(|(_, gap)| *gap);
-    closest.map_or(0, |(before, _)| before + 1)
+    let gaps = taken.windows(3).enumerate();
+    let gaps = gaps.map(|(before, three)| (before + 1, three[2].at.since(three[0].at)));
+    let closest = gaps.min_by_key(|(place, gap)| (!taken[*place].of_anybody, *gap));
+    closest.map_or(0, |(place, _)| place)
 }
 
 /// As the item keeps them: small, since the item is written with each message. An id of another form is left out.
@@ -158,6 +161,22 @@ mod tests {
             let old = taken.iter().filter(|one| last.since(one.at) >= Duration::from_secs(120));
             prop_assert!(old.count() >= 5, "{:?}", taken);
         }
+    }
+
+    #[test]
+    fn what_anybody_asked_for_makes_room_for_messages_to_users() {
+        let mut taken = Vec::new();
+        for second in 0..600 {
+            let id = format!("3EB0{second:018X}");
+            let of_anybody = second % 30 != 0;
+            let newest = TakenMessage {
+                of_anybody,
+                ..message(&id, second)
+            };
+            taken = with(&taken, newest);
+        }
+        let to_users = taken.iter().filter(|one| !one.of_anybody);
+        assert!(to_users.count() >= TAKEN_MAX - 2, "{taken:?}");
     }
 
     #[test]
