@@ -268,6 +268,25 @@ async fn the_same_right_code_within_a_minute_signs_in_once_more_in_the_place_of_
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_who_use_a_code_at_once_one_stays_signed_in() {
+    let system = system().await;
+    let browser = Browser::new(&system);
+    let page = browser.ask_for_code(ADMIN).await;
+    let code = code_on(&system, ADMIN);
+    let browsers: Vec<_> = (0..8).map(|_| browser.on(&system)).collect();
+    let given = [("code", code.as_str())];
+    let posts = browsers
+        .iter()
+        .map(|browser| browser.submit(&page, CODE, &given));
+    futures_util::future::join_all(posts).await;
+    let mut signed_in = 0;
+    for browser in &browsers {
+        signed_in += usize::from(browser.login().is_some() && browser.is_signed_in().await);
+    }
+    assert_eq!(signed_in, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_link_signs_in_once_and_its_preview_uses_nothing_up() {
     let system = system_for(ADMIN).await;
     let path = link(&system).await;

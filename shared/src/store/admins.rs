@@ -114,17 +114,26 @@ impl Admins {
         Ok(Write::put(put))
     }
 
-    /// The write that ends a login, for a transaction.
+    /// Ends the login of `before` and makes `writes`, in one transaction. Answers whether the login was still there: of two who do
+    /// so at once, one wins.
     ///
     /// # Errors
-    /// When the write cannot be built.
-    pub fn closing(&self, hash: &AdminHash) -> Result<Write, StoreError> {
-        let delete = Delete::builder()
+    /// When the store fails.
+    pub async fn replace(
+        &self,
+        before: &AdminHash,
+        writes: Vec<Write>,
+    ) -> Result<bool, StoreError> {
+        const ACT: &str = "open a login of an operator again";
+        let close = Delete::builder()
             .table_name(&self.table)
-            .key("id", text(login_id(hash)))
+            .key("id", text(login_id(before)))
+            .condition_expression("attribute_exists(id)")
             .build()
-            .map_err(StoreError::building("end the login of an operator"))?;
-        Ok(Write::delete(delete))
+            .map_err(StoreError::building(ACT))?;
+        let writes = [vec![Write::delete(close)], writes].concat();
+        let replaced = transact(ACT, &self.client, writes).await?;
+        Ok(matches!(replaced, Transacted::Done))
     }
 
     /// Ends a login. It is no error when it has ended already.

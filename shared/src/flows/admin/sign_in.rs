@@ -208,12 +208,14 @@ impl Opening<'_> {
         let (cookie, login) = self.new_login()?;
         let entry = self.entry(Who::Admin(&login.who, &login.hash), "done again");
         let writes = vec![
-            table.closing(&first)?,
             table.opening(&login)?,
             self.flow.audit.recording(entry, self.now)?,
         ];
-        table.write("open a login again", writes).await?;
-        Ok(cookie)
+        if table.replace(&first, writes).await? {
+            Ok(cookie)
+        } else {
+            Err(VerifyError::Expired)
+        }
     }
 
     /// A login that is not stored yet. Nobody was sent the code of a phone that is no operator's, so it opens nothing.
