@@ -281,6 +281,19 @@ async fn a_refund_that_names_no_amount_is_of_all_that_is_left() {
     );
 }
 
+/// Neither is signed, and all of a payment is kept until it ends.
+#[tokio::test(start_paused = true)]
+async fn a_payment_ends_within_a_year_whatever_its_webhook_says() {
+    let system = with_bill().await;
+    let far = json!({
+        "order_id": "INV-9", "custom_field1": SITI, "expiry_time": "9999-12-31 23:59:59",
+    });
+    notify_all(&system, &[("pending", far, "")]).await;
+    let story = history(&system, "INV-9").await;
+    let ends = story.json["data"]["expiresAt"].as_str().expect("a time");
+    assert!(ends.starts_with("2027-11-2"), "{ends}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_takes_it_once_afterwards() {
     let system = with_bill().await;

@@ -1,6 +1,4 @@
 //! Requests of payment systems: who sends them, what they say, and what they are answered with.
-use std::time::Duration;
-
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt};
 use serde::Deserialize;
@@ -17,12 +15,12 @@ use crate::flows::payments::callers::{CallerError, Callers};
 use crate::flows::payments::history::History;
 use crate::model::identifier::Identifier;
 use crate::model::notice::{Details, Notice, State};
-use crate::model::payment::PaymentId;
 use crate::model::payment::currency::Currency;
 use crate::model::payment::money::{Amount, Money};
 use crate::model::payment::name::{CustomerName, Phrase};
 use crate::model::payment::url::PaymentUrl;
 use crate::model::payment::zone::Zone;
+use crate::model::payment::{EXPIRES_WITHIN, PaymentId};
 use crate::model::payment_caller::{PaymentCaller, Scope};
 use crate::model::replies;
 use crate::platform::timestamp::Timestamp;
@@ -174,9 +172,6 @@ pub fn time(field: Option<&str>, name: &str) -> Result<Option<Timestamp>, Proble
     let problem = || invalid(name, replies::TIME_INVALID.with("field", name));
     time.map(Some).ok_or_else(problem)
 }
-
-/// No payment can be paid for longer. What is kept about it is kept until then, and for some weeks.
-const EXPIRES_WITHIN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Reads `expiresAt`, if it is there.
 ///

@@ -25,6 +25,10 @@ pub mod url;
 pub mod texts;
 
 use std::fmt;
+use std::time::Duration;
+
+/// No payment can be paid for longer. What is kept about it is kept until then, and for some weeks.
+pub const EXPIRES_WITHIN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The id of a payment, as the payment system or its gateway names it: 1 to 255 letters, digits, `-`, `_`, `~` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

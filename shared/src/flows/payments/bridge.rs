@@ -9,7 +9,7 @@ use crate::model::keys::RingName;
 use crate::model::notice::{Details, NoticeId, Payment, Phase, Said, Story};
 use crate::model::payment::money::Money;
 use crate::model::payment::zone::Zone;
-use crate::model::payment::{Kind, PaymentId, Status};
+use crate::model::payment::{EXPIRES_WITHIN, Kind, PaymentId, Status};
 use crate::model::payment_caller::PaymentCaller;
 use crate::model::webhook;
 use crate::platform::timestamp::Timestamp;
@@ -152,7 +152,7 @@ impl Bridge {
             return Ok(Bridged::Ignored("another_amount"));
         }
         let stored = story.map(|story| &story.payment);
-        let event = match self.event(&event, stored) {
+        let event = match self.event(&event, stored, now) {
             Ok(event) => event,
             Err(why) => return Ok(Bridged::Ignored(why.name())),
         };
@@ -224,7 +224,12 @@ impl Bridge {
     }
 
     /// The event as any payment system would send it.
-    fn event(&self, event: &BridgeEvent, stored: Option<&Payment>) -> Result<Event, Ignored> {
+    fn event(
+        &self,
+        event: &BridgeEvent,
+        stored: Option<&Payment>,
+        now: Timestamp,
+    ) -> Result<Event, Ignored> {
         let field = self.settings.phone_field.as_deref();
         let phone = event.recipient(stored.map(|payment| &payment.phone), field)?;
         let (kind, said, expires_at) = told(event, stored);
@@ -248,7 +253,8 @@ impl Bridge {
             kind,
             about,
             said,
-            expires_at,
+            // It is not signed.
+            expires_at: expires_at.map(|at| at.min(now.plus(EXPIRES_WITHIN))),
         })
     }
 }
