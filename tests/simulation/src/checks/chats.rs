@@ -103,7 +103,7 @@ fn a_word_is_answered_once(schedule: &Schedule, wrong: &mut Vec<String>) {
 fn whoever_writes_gets_in(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     let sessions = bench.items("WhatsAppSessionsTable").unwrap_or_default();
     let is_open = |item: &Value| {
-        let state = item["state"]["S"].as_str().unwrap_or_default();
+        let state = item["seen_state"]["S"].as_str().unwrap_or_default();
         !item["own_number"].is_null() && matches!(state, "usable" | "cold_locked")
     };
     if !schedule.plan.world.is_locked || !sessions.iter().any(is_open) {

@@ -151,7 +151,7 @@ fn trouble_ends(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     }
     let items = bench.items("WhatsAppSessionsTable").unwrap_or_default();
     for item in items.iter() {
-        let usable = item["state"]["S"] == "usable";
+        let usable = item["seen_state"]["S"] == "usable";
         if usable && !item["incident_began"].is_null() && item["incident_ended"].is_null() {
             wrong.push(format!("an incident of {} does not end", item["name"]["S"]));
         }
