@@ -1,4 +1,6 @@
 //! What all schedules of one thread use in turn: a database in memory, a client of it, and what stands in it at the beginning.
+use std::sync::Arc;
+
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
@@ -8,6 +10,7 @@ use dynoxide::Database;
 use local::template::Template;
 use serde_json::{Value, json};
 use shared::gateway::Gateway;
+use shared::model::keys::{Ring, RingName};
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
 use shared::platform::clock::Clock;
 use shared::platform::entropy::Entropy;
@@ -17,7 +20,9 @@ use shared::runtime::dynamodb::dynamodb_config;
 use shared::runtime::settings::Settings;
 use shared::store::caller_list::CallerListChanges;
 use shared::store::key_maker::KeyMaker;
+use shared::store::keys::KeyRing;
 
+use crate::alarms::{self, Alarm};
 use crate::shop;
 use crate::tables::Tables;
 
@@ -36,6 +41,10 @@ pub struct Bench {
     keys: Vec<(String, Vec<String>)>,
     /// The key rings, as the deployment makes them.
     rings: Vec<Value>,
+    /// What the addresses of webhooks are made of.
+    pub addresses: Arc<Ring>,
+    /// What rings where.
+    pub alarms: Vec<Alarm>,
 }
 
 impl Bench {
@@ -55,6 +64,8 @@ impl Bench {
             tables,
             keys: Vec::new(),
             rings: Vec::new(),
+            addresses: Arc::new(Ring { keys: Vec::new() }),
+            alarms: alarms::of_template()?,
         };
         bench.prepare()?;
         Ok(bench)
@@ -65,7 +76,7 @@ impl Bench {
             .enable_time()
             .start_paused(true)
             .build()?;
-        runtime.block_on(async {
+        self.addresses = runtime.block_on(async {
             let database = local::database::EmbeddedDynamoDb::over(self.engine.clone());
             database.create_tables(&self.template).await?;
             let nowhere = local::simulator::Simulator::new(Default::default());
@@ -80,8 +91,11 @@ impl Bench {
             let callers = CallerListChanges::new(&backends);
             let seen = callers.read().await?;
             callers.write(&seen, &[shop()]).await?;
-            anyhow::Ok(())
+            let addresses = KeyRing::new(&backends, RingName::Webhooks);
+            let addresses = addresses.read(backends.clock.now()).await?;
+            anyhow::Ok(addresses)
         })?;
+
         self.rings = self.items("KeysTable")?;
         self.keys = self.read_keys()?;
         Ok(())

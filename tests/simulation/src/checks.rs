@@ -14,6 +14,18 @@ mod limits;
 /// What becomes of notices.
 mod payments;
 
+/// What payment gateways post.
+mod bridges;
+
+/// Chats that people open.
+mod chats;
+
+/// What the system says of its sessions.
+mod looks;
+
+/// What is recorded of messages.
+mod receipts;
+
 /// How often sessions are connected.
 mod connects;
 
@@ -31,6 +43,9 @@ pub fn all(schedule: &Schedule, bench: &Bench) -> Vec<String> {
     limits::refuse_with_reason(schedule, &mut wrong);
     accounts::check(schedule, bench, &mut wrong);
     payments::check(schedule, bench, &mut wrong);
+    chats::check(schedule, bench, &mut wrong);
+    receipts::check(schedule, bench, &mut wrong);
+    looks::check(schedule, bench, &mut wrong);
     connects::are_spaced(schedule, &mut wrong);
     connects::are_made_by_right(schedule, &mut wrong);
     wrong

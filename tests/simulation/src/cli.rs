@@ -6,6 +6,7 @@ use clap::Parser;
 use crate::bench::Bench;
 use crate::crowd;
 use crate::mask::Mask;
+use crate::measured::Meters;
 use crate::schedule::{self, Report};
 use crate::shrink;
 use crate::universe::Story;
@@ -48,6 +49,7 @@ struct Options {
 /// When the database does not start.
 pub fn run() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
+    tracing::subscriber::set_global_default(Meters)?;
     match options.seed {
         Some(seed) => one(&options, seed),
         None => many(&options),

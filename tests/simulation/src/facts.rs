@@ -1,7 +1,10 @@
 //! What clients know: what they asked, and what they were answered.
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::accounts::Who;
+use crate::bridges::Post;
 use crate::people::For;
 use crate::shop::Event;
 
@@ -124,6 +127,8 @@ pub struct Told {
     pub payment: u32,
     /// What happened to it.
     pub event: Event,
+    /// When it was told.
+    pub at: Duration,
     /// When the answer was there.
     pub done: Duration,
     /// The status; 0 without an answer.
@@ -132,6 +137,51 @@ pub struct Told {
     pub notice: Option<String>,
     /// How far that is.
     pub state: Option<String>,
+}
+
+/// A webhook of a payment gateway, and its answer.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The process.
+    pub process: u32,
+    /// Which payment.
+    pub payment: u32,
+    /// What it says, and whether that is genuine.
+    pub post: Post,
+    /// When it was posted.
+    pub at: Duration,
+    /// When the answer was there.
+    pub done: Duration,
+    /// The status; 0 without an answer.
+    pub status: u16,
+    /// Why it leads to nothing, where the answer says so.
+    pub ignored: Option<String>,
+}
+
+/// A chat that somebody was asked to open to get a code.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Who was asked.
+    pub person: u32,
+    /// When.
+    pub at: Duration,
+    /// The session whose number it is.
+    pub session: String,
+    /// What to write.
+    pub text: String,
+}
+
+/// A message that somebody wrote to a session.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Who wrote it.
+    pub person: u32,
+    /// When.
+    pub at: Duration,
+    /// To which session.
+    pub session: String,
+    /// What.
+    pub text: String,
 }
 
 /// All of that.
@@ -151,6 +201,14 @@ pub struct Facts {
     pub signed_in: Vec<SignedIn>,
     /// The refreshes.
     pub refreshed: Vec<Refreshed>,
+    /// The webhooks of payment gateways.
+    pub posted: Vec<Posted>,
+    /// The chats that people were asked to open.
+    pub offered: Vec<Offered>,
+    /// What people wrote.
+    pub written: Vec<Written>,
+    /// What the system said of itself at the end: the status, and the rest.
+    pub said_at_the_end: Option<(u16, Value)>,
 }
 
 impl Facts {

@@ -3,9 +3,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use local::simulator::Hook;
-use shared::model::keys::RingName;
 use shared::model::webhook;
-use shared::store::keys::KeyRing;
 use tokio::time::sleep;
 
 use crate::ledger::Receipt;
@@ -34,13 +32,11 @@ enum Fault {
 ///
 /// # Panics
 /// When the ring of the addresses is missing, which is a defect of the simulation.
-pub async fn set(schedule: &Arc<Schedule>) {
+pub fn set(schedule: &Arc<Schedule>) {
     let stage = &schedule.stage;
-    let ring = KeyRing::new(stage.backends(), RingName::Webhooks);
-    let ring = ring.read(stage.now()).await.expect("a ring");
     for (number, gateway) in (1..).zip(&stage.gateways) {
         for session in &gateway.options().sessions {
-            let path = webhook::path(&ring, &session.name, stage.now()).expect("a key");
+            let path = webhook::path(&stage.addresses, &session.name, stage.now()).expect("a key");
             let set = gateway.set_webhook(&session.name, &format!("{API}{path}"));
             set.expect("a session");
         }

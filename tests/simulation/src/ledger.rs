@@ -1,5 +1,8 @@
 //! What went over the wires, as only the simulation can know it: both what was done and what the caller saw of it.
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use local::simulator::SessionState;
 
 /// What the caller of a send saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,30 @@ pub struct Served {
     pub ended: bool,
 }
 
+/// A number that a function has measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The process.
+    pub process: u32,
+    /// The name of the metric.
+    pub metric: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// A look of the monitor, and how the sessions were when it began and when it ended.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The process.
+    pub process: u32,
+    /// When it began.
+    pub at: Duration,
+    /// Each session with its state before and after.
+    pub sessions: Vec<(String, [SessionState; 2])>,
+    /// Whether everything was well again by then.
+    pub calm: bool,
+}
+
 /// Everything that went over the wires.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -96,6 +123,12 @@ pub struct Ledger {
     pub receipts: Vec<Receipt>,
     /// The requests, in the order of their ends.
     pub served: Vec<Served>,
+    /// What was measured, in order.
+    pub measured: Vec<Measured>,
+    /// The looks of the monitor, in order.
+    pub looks: Vec<Look>,
+    /// Whose gateway answered which process how a session is.
+    pub statuses: BTreeSet<(u32, String)>,
     /// What is wrong already, in the words of a person.
     pub wrong: Vec<String>,
 }

@@ -5,8 +5,14 @@
 
 /// What people do with accounts.
 mod accounts;
+/// What rings where, as the template says.
+mod alarms;
 /// What all schedules of a thread use.
 mod bench;
+/// What payment gateways post.
+mod bridges;
+/// The chats that people open.
+mod chats;
 /// What must hold.
 mod checks;
 /// What can be said on the command line.
@@ -21,8 +27,12 @@ mod facts;
 mod hooks;
 /// What went over the wires.
 mod ledger;
+/// How the monitor sees the sessions, and how they are.
+mod looks;
 /// What is left out of a schedule.
 mod mask;
+/// What functions measure.
+mod measured;
 /// What people do.
 mod people;
 /// What happens in a schedule.

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use shared::model::phone::Phone;
 
+use crate::chats;
 use crate::facts::{Asked, Guessed};
 use crate::plan::Guess;
 use crate::schedule::Schedule;
@@ -105,6 +106,7 @@ fn note_asked(
 ) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let data = &answer.json["data"];
+    chats::note_offer(schedule, (step, person), data);
     schedule.facts().asked.push(Asked {
         process: step,
         person,
@@ -155,6 +157,15 @@ pub async fn guess(schedule: &Arc<Schedule>, step: u32, person: u32, guess: Gues
     }
     for one in all {
         let _ = one.await;
+    }
+}
+
+/// Somebody types the newest code on the phone, under the newest challenge id.
+pub async fn guess_newest(schedule: &Arc<Schedule>, number: u32, person: u32) {
+    let last = schedule.facts().last_challenge(person);
+    let code = schedule.codes_on(person).pop();
+    if let (Some((_, challenge)), Some(code)) = (last, code) {
+        one_guess(schedule, number, (person, challenge, code)).await;
     }
 }
 

@@ -10,6 +10,8 @@ use shared::platform::clock::Clock;
 use shared::runtime::settings::{SessionSettings, Settings};
 
 use crate::accounts::Who;
+use crate::bridges::{self, Post};
+use crate::chats::Text;
 use crate::dice::Dice;
 use crate::hooks::API;
 use crate::shop::Event;
@@ -21,6 +23,10 @@ const STEPS_MAX: u64 = 24;
 const STEPS_OF_SHORT: u64 = 8;
 /// One schedule in so many is long.
 const LONG_IN: f64 = 0.1;
+/// In one schedule in so many the accounts may write to nobody new.
+const LOCKED_IN: f64 = 0.08;
+/// In one schedule in so many the system's own schedules run each minute, and what they see is checked.
+const WATCHED_IN: f64 = 0.15;
 /// One schedule in so many has passwords.
 const PASSWORDS_IN: f64 = 0.05;
 
@@ -60,6 +66,14 @@ pub struct World {
     pub passwords: bool,
     /// How many payments there are.
     pub payments: u32,
+    /// How many of the events of payments come from payment gateways.
+    pub posts: f64,
+    /// Whether those may say whom to tell.
+    pub tells_phone: bool,
+    /// Whether the accounts may write to nobody new from the beginning.
+    pub is_locked: bool,
+    /// Whether the system's own schedules run each minute.
+    pub is_watched: bool,
     /// Whether it has many steps. Most schedules are short, with fewer people and payments, so that as much happens to each of them.
     pub is_long: bool,
 }
@@ -154,6 +168,24 @@ pub enum Act {
         /// What it tells of the same payment so much later, whatever became of the first.
         also: Option<(Event, Duration)>,
     },
+    /// A payment gateway posts what happened to a payment.
+    Post {
+        /// Which payment.
+        payment: u32,
+        /// What it posts.
+        post: Post,
+        /// What it posts of the same payment so much later.
+        also: Option<(Post, Duration)>,
+        /// Whether it posts the first twice at once.
+        twice: bool,
+    },
+    /// Somebody writes to a session.
+    Write {
+        /// Who.
+        person: u32,
+        /// What.
+        text: Text,
+    },
     /// The schedule delivers notices.
     Deliver,
     /// The schedule looks at sessions.
@@ -184,7 +216,9 @@ fn odds(dice: &mut Dice) -> Odds {
 
 impl World {
     fn draw(dice: &mut Dice) -> Self {
-        let gateways = if dice.chance(0.2) { 2 } else { 1 };
+        let is_locked = dice.chance(LOCKED_IN);
+        // The accounts of two gateways have the same numbers.
+        let gateways = if dice.chance(0.2) && !is_locked { 2 } else { 1 };
         let is_long = dice.chance(LONG_IN);
         Self {
             is_long,
@@ -197,7 +231,11 @@ impl World {
             online_after: dice.millis(200..=4_000),
             time_scale: *dice.one_of(&[1.0, 0.3, 0.1]),
             restarts: dice.chance(0.3),
-            webhooks: dice.chance(0.5),
+            webhooks: dice.chance(0.5) || is_locked,
+            posts: *dice.one_of(&[0.0, 0.0, 0.4, 0.8]),
+            tells_phone: dice.chance(0.5),
+            is_locked,
+            is_watched: dice.chance(WATCHED_IN),
             trade: *dice.one_of(&[0.0, 0.0, 0.3, 0.7]),
         }
     }
@@ -245,6 +283,8 @@ impl World {
             sessions,
             restart_url: self.restarts.then(hook),
             public_base_url: self.webhooks.then(|| API.to_owned()),
+            bridges: bridges::settings(self.tells_phone),
+            stack_name: Some("simulation".into()),
             ..Settings::default()
         }
     }
@@ -289,6 +329,18 @@ fn act(dice: &mut Dice, world: &World) -> Act {
     let address = dice.below(2) as u8;
     if dice.chance(world.trade) {
         return trade(dice, world);
+    }
+    if world.is_locked && dice.chance(0.35) {
+        return Act::Write {
+            person,
+            text: *dice.one_of(&[
+                Text::Asked,
+                Text::Asked,
+                Text::Asked,
+                Text::OfOthers,
+                Text::Made,
+            ]),
+        };
     }
     if world.passwords && dice.chance(0.7) {
         return account(dice, person);
@@ -351,6 +403,16 @@ fn account(dice: &mut Dice, person: u32) -> Act {
 
 /// What happens to a payment, or to the queue of notices.
 fn trade(dice: &mut Dice, world: &World) -> Act {
+    if dice.chance(world.posts) {
+        return Act::Post {
+            payment: dice.below(world.payments.into()) as u32,
+            post: Post::draw(dice, world.tells_phone),
+            also: dice
+                .chance(0.4)
+                .then(|| (Post::draw(dice, world.tells_phone), dice.millis(0..=2_000))),
+            twice: dice.chance(0.3),
+        };
+    }
     let event = match dice.below(20) {
         0..=7 => return Act::Deliver,
         8..=11 => Event::Created(*dice.one_of(&[None, Some(7), Some(12), Some(20)])),
@@ -380,7 +442,7 @@ fn scenario(dice: &mut Dice) -> Scenario {
     let delivered = dice.chance(0.5);
     let some = |dice: &mut Dice| 1 + dice.below(3) as u32;
     let rate = *dice.one_of(&[0.3, 1.0]);
-    match dice.below(28) {
+    match dice.below(32) {
         0..=3 => Scenario::ColdSession,
         4 => Scenario::NetworkBlip { lasts_ms },
         5 => Scenario::Drop,
@@ -435,6 +497,12 @@ fn scenario(dice: &mut Dice) -> Scenario {
         24 => Scenario::CrashOnConnect { down_ms: lasts_ms },
         25 => Scenario::Zombie,
         26 => Scenario::GatewayDown { lasts_ms },
+        27 => Scenario::SilentLoss { rate },
+        28 => Scenario::ReceiptsLost { rate },
+        29 => Scenario::ReceiptsDelayed { by_ms: lasts_ms },
+        30 => dice
+            .one_of(&[Scenario::ReceiptsDoubled, Scenario::ReceiptsReordered])
+            .clone(),
         _ => Scenario::HostDown { lasts_ms },
     }
 }

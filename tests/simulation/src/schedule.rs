@@ -10,9 +10,12 @@ use tokio::time::sleep;
 
 use crate::accounts::{self, Who};
 use crate::bench::Bench;
+use crate::bridges;
+use crate::chats::{self, Text};
 use crate::checks;
 use crate::facts::Facts;
 use crate::hooks;
+use crate::looks;
 use crate::mask::{FaultId, Mask};
 use crate::people;
 use crate::plan::{Act, Plan, Step, session_name};
@@ -22,6 +25,8 @@ use crate::universe::{Story, Universe};
 
 /// Processes of the quiet time after the steps have numbers from this one on.
 const QUIET: u32 = 50_000;
+/// The look before the accounts are locked.
+const LOCK: u32 = 49_999;
 
 /// A schedule on its way.
 pub struct Schedule {
@@ -94,7 +99,7 @@ impl Schedule {
 
     /// Whether a person has an account from the beginning.
     pub const fn has_account(&self, person: u32) -> bool {
-        person + 1 < self.plan.world.people
+        person + 1 != self.plan.world.people
     }
 }
 
@@ -124,9 +129,17 @@ pub fn run(bench: &Bench, seed: u64, mask: &Mask, story: Story) -> Report {
         });
         schedule.add_people().await;
         if schedule.plan.world.webhooks {
-            hooks::set(&schedule).await;
+            hooks::set(&schedule);
         }
+        schedule.lock().await;
+        let world = &schedule.plan.world;
+        let minutes = world
+            .is_watched
+            .then(|| tokio::spawn(looks::each_minute(Arc::clone(&schedule))));
         schedule.do_steps().await;
+        if let Some(minutes) = minutes {
+            minutes.abort();
+        }
         schedule.calm_down(bench).await;
         let mut wrong = std::mem::take(&mut universe.ledger().wrong);
         wrong.extend(checks::all(&schedule, bench));
@@ -144,7 +157,9 @@ pub fn run(bench: &Bench, seed: u64, mask: &Mask, story: Story) -> Report {
 impl Schedule {
     async fn add_people(&self) {
         let users = Users::new(self.stage.backends());
-        for person in (0..self.plan.world.people).filter(|person| self.has_account(*person)) {
+        let newcomer = self.plan.world.is_locked.then(|| self.newcomer());
+        let people = (0..self.plan.world.people).filter(|person| self.has_account(*person));
+        for person in people.chain(newcomer) {
             let user = User {
                 id: format!("user-{person}"),
                 phone: people::phone(person),
@@ -157,6 +172,23 @@ impl Schedule {
                 created_at: self.stage.now(),
             };
             assert!(users.add(&user).await.expect("the table"), "a new user");
+        }
+    }
+
+    /// WhatsApp lets no account write to anybody new, and the monitor has seen the sessions, whose numbers are then known.
+    async fn lock(self: &Arc<Self>) {
+        if self.plan.world.is_locked {
+            looks::look(self, LOCK).await;
+            self.play_lock();
+        }
+    }
+
+    fn play_lock(&self) {
+        for gateway in &self.stage.gateways {
+            gateway.play(&Scenario::ColdLocked {
+                code: 463,
+                refusals: None,
+            });
         }
     }
 
@@ -227,8 +259,29 @@ impl Schedule {
             }
             Act::SetPassword { person } => accounts::set_password(self, number, person).await,
             Act::Heal => self.heal(number),
+            Act::Post {
+                payment,
+                post,
+                also,
+                twice,
+            } => {
+                let first = bridges::post(self, number, (payment, post));
+                let again = async {
+                    if twice {
+                        bridges::post(self, number + 4_000, (payment, post)).await;
+                    }
+                };
+                let second = async {
+                    if let Some((post, later)) = also {
+                        sleep(later).await;
+                        bridges::post(self, number + 2_000, (payment, post)).await;
+                    }
+                };
+                tokio::join!(first, again, second);
+            }
+            Act::Write { person, text } => chats::write(self, number, (person, text)).await,
             Act::Deliver => self.stage.tick(number, "outbox-deliver").await,
-            Act::Watch => self.stage.tick(number, "session-monitor").await,
+            Act::Watch => looks::look(self, number).await,
         }
     }
 
@@ -275,7 +328,43 @@ impl Schedule {
         }
         sleep(Duration::from_secs(10)).await;
         self.sign_in_with_passwords().await;
+        bridges::post_the_rest(self, QUIET + 300).await;
         self.deliver_the_rest(bench).await;
+        if self.plan.world.is_locked {
+            self.open_a_chat().await;
+        }
+        if self.plan.world.is_watched {
+            self.look_once_more().await;
+        }
+    }
+
+    /// Whoever was never written to gets a code as the answer to what they write, while the accounts are locked.
+    async fn open_a_chat(self: &Arc<Self>) {
+        let newcomer = self.newcomer();
+        self.play_lock();
+        let number = QUIET + 400;
+        people::ask_code(self, number, newcomer, false, 5).await;
+        // The first refusal may be what shows that the account is locked.
+        sleep(Duration::from_secs(65)).await;
+        people::ask_code(self, number + 1, newcomer, false, 5).await;
+        chats::write(self, number + 2, (newcomer, Text::Asked)).await;
+        sleep(Duration::from_secs(15)).await;
+        people::guess_newest(self, number + 3, newcomer).await;
+    }
+
+    /// Whom nobody has written to before the end.
+    pub const fn newcomer(&self) -> u32 {
+        self.plan.world.people
+    }
+
+    /// The monitor looks each minute, and the system says how it is.
+    async fn look_once_more(self: &Arc<Self>) {
+        self.heal(QUIET);
+        for number in 0..3 {
+            looks::look(self, QUIET + 500 + number).await;
+            sleep(Duration::from_secs(60)).await;
+        }
+        looks::ask_status(self, QUIET + 510).await;
     }
 
     /// Whoever has set a password signs in with it, and whoever has tried a stranger's does so again.

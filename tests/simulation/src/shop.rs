@@ -25,6 +25,18 @@ pub enum Event {
     Warning,
 }
 
+impl Event {
+    /// The name of the notice that it becomes.
+    pub fn notice(self) -> String {
+        match self {
+            Self::Created(_) => "created".into(),
+            Self::Success => "success".into(),
+            Self::Status(status) => format!("status.{status}"),
+            Self::Warning => "expiry-warning".into(),
+        }
+    }
+}
+
 /// The name of a payment.
 pub fn name(payment: u32) -> String {
     format!("INV-{payment}")
@@ -35,6 +47,11 @@ pub const fn customer(payment: u32, people: u32) -> u32 {
     payment % people
 }
 
+/// How much is to be paid, in rupiah.
+pub const fn amount(payment: u32) -> u64 {
+    10_000 * (payment as u64 + 1)
+}
+
 /// The shop tells what happened to a payment, and perhaps does not wait for the first attempt.
 pub async fn tell(
     schedule: &Arc<Schedule>,
@@ -43,9 +60,8 @@ pub async fn tell(
     waits: bool,
 ) {
     let person = customer(payment, schedule.plan.world.people);
-    let amount = 10_000 * u64::from(payment + 1);
     let about = json!({
-        "phone": digits(person), "customerName": "Siti", "amount": amount, "currency": "IDR",
+        "phone": digits(person), "customerName": "Siti", "amount": amount(payment), "currency": "IDR",
     });
     let (function, word, body) = match event {
         Event::Created(minutes) => {
@@ -87,6 +103,7 @@ pub async fn tell(
         process: step,
         payment,
         event,
+        at: answer.at,
         done: answer.done,
         status: answer.status,
         notice: text(&data["notice"]),

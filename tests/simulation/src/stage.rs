@@ -11,6 +11,7 @@ use local::functions::{self, Environment};
 use local::simulator::Simulator;
 use serde_json::Value;
 use shared::gateway::Gateway;
+use shared::model::keys::Ring;
 use shared::platform::clock::Clock;
 use shared::platform::entropy::Entropy;
 use shared::platform::timestamp::Timestamp;
@@ -38,6 +39,8 @@ pub struct Stage {
     pub gateways: Vec<Simulator>,
     /// The true time.
     pub clock: Clock,
+    /// What the addresses of webhooks are made of.
+    pub addresses: Arc<Ring>,
     backends: Backends,
     timeouts: BTreeMap<String, Duration>,
     idle: Mutex<Idle>,
@@ -113,6 +116,7 @@ impl Stage {
             universe: Arc::clone(universe),
             gateways,
             clock,
+            addresses: Arc::clone(&bench.addresses),
             backends,
             timeouts: bench.template.timeouts.clone(),
             idle: Mutex::default(),
@@ -127,6 +131,16 @@ impl Stage {
     /// The true time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The session with this number, where no two have the same.
+    pub fn session_of(&self, number: &str) -> Option<String> {
+        let place: usize = number.strip_prefix("62811000")?.parse().ok()?;
+        let session = self.gateways[0]
+            .options()
+            .sessions
+            .get(place.checked_sub(1)?)?;
+        Some(session.name.clone())
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {

@@ -81,6 +81,10 @@ impl Transport for Way {
             Err(_) => Err(GatewayError::TimedOut),
         };
         self.note_answer(entry, &answer);
+        if path == "/session/status" && answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            let seen = (who, session.clone());
+            self.universe.ledger().statuses.insert(seen);
+        }
         let word = word(&answer);
         match fault {
             Some(fault) => {

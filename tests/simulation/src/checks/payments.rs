@@ -5,6 +5,7 @@ use std::time::Duration;
 use local::simulator::InboxMessage;
 use serde_json::Value;
 
+use super::bridges;
 use crate::bench::{Bench, START};
 use crate::facts::Told;
 use crate::ledger::Seen;
@@ -17,9 +18,9 @@ const CLAIM: Duration = Duration::from_secs(15 + 5 + 2 + 6);
 const TIME_TO_PAY: Duration = Duration::from_secs(5 * 60);
 
 /// A notice as it is stored at the end.
-struct Stored {
-    payment: String,
-    id: String,
+pub(super) struct Stored {
+    pub payment: String,
+    pub id: String,
     state: String,
     message_id: String,
     due: bool,
@@ -31,6 +32,7 @@ pub fn check(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     let stored = notices(&items);
     let messages = schedule.messages();
     let told = schedule.facts().told.clone();
+    bridges::check(schedule, &items, &stored, wrong);
     accepted_is_kept(&told, &stored, wrong);
     ends_are_true(schedule, &stored, &messages, wrong);
     replies_are_true(schedule, &told, &messages, wrong);
@@ -288,23 +290,25 @@ fn nothing_goes_out_after_what_ends_it(
     (told, stored): (&[Told], &[Stored]),
     wrong: &mut Vec<String>,
 ) {
+    let facts = schedule.facts();
+    let by_shop = told.iter().filter(|told| {
+        let ends = matches!(told.event, Event::Success | Event::Status(_));
+        ends && told.notice.is_some() && matches!(told.status, 200 | 202)
+    });
+    let by_shop = by_shop.map(|told| (told.payment, told.done));
+    let by_gateway = facts.posted.iter().filter(|posted| {
+        posted.post.news.ends_it() && posted.status == 200 && posted.ignored.is_none()
+    });
+    let by_gateway = by_gateway.map(|posted| (posted.payment, posted.done));
     let ledger = schedule.universe.ledger();
-    for over in told
-        .iter()
-        .filter(|told| told.status == 200 || told.status == 202)
-    {
-        let ends = matches!(over.event, Event::Success | Event::Status(_)) && over.notice.is_some();
-        if !ends {
-            continue;
-        }
-        let name = shop::name(over.payment);
+    for (payment, done) in by_shop.chain(by_gateway) {
+        let name = shop::name(payment);
         for one in stored.iter().filter(|one| one.payment == name) {
             let sends = ledger.sends.iter().filter(|send| send.id == one.message_id);
-            let late = sends.filter(|send| asks_to_pay(&send.text) && send.at > over.done + CLAIM);
-            for send in late {
+            for send in sends.filter(|send| asks_to_pay(&send.text) && send.at > done + CLAIM) {
                 wrong.push(format!(
-                    "{name} {} was sent at {:?}, after {:?} at {:?}",
-                    one.id, send.at, over.event, over.done
+                    "{name} {} was sent at {:?}, and the payment was over at {done:?}",
+                    one.id, send.at
                 ));
             }
         }
