@@ -5,6 +5,7 @@ mod admin_deliveries;
 mod admin_explain;
 mod admin_incidents;
 mod admin_login;
+mod admin_outbox;
 mod admin_pairing;
 mod admin_people;
 mod auth_jwks;

@@ -3,7 +3,8 @@
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
 //! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool`,
 //! `…/weight` and `…/pairinglink`.
-//! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
+//! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one, and `…/late/retry` on all
+//! that are late.
 //! `GET /api/admin/incidents` lists each time messages could not be sent from a session.
 //! `GET /api/admin/deliveries` finds messages, `POST /api/admin/find` the page that shows what somebody looks for.
 //! `GET /api/admin/explain?phone=&purpose=` says what would happen to a code, `GET /api/admin/people?phone=` shows a user with their
@@ -236,6 +237,11 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
                 Done::LinkingCode(code) => Outcome::linking_code(code),
                 Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
+        }
+        ["outbox", "late", "retry"] => {
+            let sent = app.outbox.send_late(operator).await;
+            let sent = sent.map_err(|error| Problem::internal(&error))?;
+            Ok(Outcome::late_sent(sent))
         }
         ["outbox", key, act] => {
             let act = match act {

@@ -8,7 +8,7 @@ use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
-use shared::flows::admin::outbox::OutboxAct;
+use shared::flows::admin::outbox::{LateSent, OutboxAct};
 use shared::flows::admin::pairing_links::PairingLink;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::model::admin::{AdminPath, AdminSecret};
@@ -112,6 +112,16 @@ impl Outcome {
         };
         Self {
             shown: Shown::BackAbout(word, payment.to_owned()),
+            ..Self::done()
+        }
+    }
+
+    /// So many notices are tried next.
+    pub fn late_sent(sent: LateSent) -> Self {
+        let LateSent { notices, more_left } = sent;
+        Self {
+            data: json!({ "notices": notices, "moreLeft": more_left }),
+            shown: Shown::BackAbout("notices-sent-now", notices.to_string()),
             ..Self::done()
         }
     }

@@ -147,6 +147,7 @@ fn notice(item: &OutboxItem) -> Value {
         "about": item.purpose,
         "phone": item.phone,
         "state": item.state.name(),
+        "stage": item.stage.as_str(),
         "at": item.at.rfc3339(),
         "deliverBy": item.deliver_by.rfc3339(),
         "attempts": item.attempts,
@@ -213,6 +214,7 @@ pub fn explanation(phone: &Phone, purpose: Purpose, explained: &Explanation) -> 
         "last": last,
         "sessions": sessions,
         "order": explained.order.as_str(),
+        "opensChat": explained.opens_chat,
         "language": explained.language.tag(),
         "text": explained.text,
     })

@@ -11,7 +11,7 @@ use shared::edge::request::Incoming;
 use shared::flows::admin::deliveries::{DeliveryPage, Sought, StoredDelivery};
 use shared::flows::admin::incidents::{CurrentIncident, IncidentsPage, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
-use shared::flows::admin::outbox::{OutboxPage, OutboxState};
+use shared::flows::admin::outbox::{OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::pairing_links;
 use shared::flows::admin::sessions::glance::{Kind, Wrong};
 use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, SessionView};
@@ -218,9 +218,15 @@ impl<'a> Frame<'a> {
         words::purpose(name, self.language())
     }
 
-    /// How a message ended.
-    pub fn outcome<'n>(&self, name: &'n str) -> &'n str {
-        words::outcome(name, self.language())
+    /// How a message ended, as far as its receipts say.
+    pub fn ended<'n>(&self, found: &'n StoredDelivery) -> &'n str {
+        if found.read_at.is_some() {
+            self.say("Read", "Dibaca")
+        } else if found.delivered_at.is_some() {
+            self.say("Delivered", "Sampai")
+        } else {
+            words::outcome(&found.outcome, self.language())
+        }
     }
 
     /// Milliseconds as people read them.
@@ -243,10 +249,11 @@ impl<'a> Frame<'a> {
 }
 
 /// What the addresses of pages say of what they show. What a form has left there is not among it.
-const SHOWN_BY: [&str; 8] = [
+const SHOWN_BY: [&str; 9] = [
     "before",
     "messageId",
     "page",
+    "paymentId",
     "purpose",
     "requestId",
     "show",
@@ -340,6 +347,9 @@ fn told_of(done: &str, about: Option<&PaymentId>, language: Language) -> String 
         let told = words::say(language, english, indonesian);
         told.replace("{}", whose.unwrap_or(notice))
     };
+    if let ("notices-sent-now", Some(count)) = (done, whose.and_then(|text| text.parse().ok())) {
+        return words::tried_soon(count, language);
+    }
     let (english, indonesian) = match done {
         "notice-sent-now" => {
             return named(
@@ -604,6 +614,17 @@ pub struct OutboxListPage<'a> {
     pub state: OutboxState,
     /// The notices.
     pub page: OutboxPage,
+    /// Whether no session can send, as far as was seen.
+    pub channel: Channel,
+}
+
+/// Whether messages can go out, as far as was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// They can, or nobody has to know.
+    Open,
+    /// They cannot.
+    Down,
 }
 
 impl OutboxListPage<'_> {
@@ -611,8 +632,64 @@ impl OutboxListPage<'_> {
         self.state == OutboxState::Dead
     }
 
-    fn state_of(&self, item: &shared::flows::admin::outbox::OutboxItem) -> &'static str {
-        words::notice(item.state, self.frame.language())
+    fn is_channel_down(&self) -> bool {
+        self.channel == Channel::Down
+    }
+
+    fn state_of(&self, item: &OutboxItem) -> &'static str {
+        words::notice(item.state, item.stage, self.frame.language())
+    }
+
+    fn shape(&self, item: &OutboxItem) -> &'static str {
+        match item.stage {
+            Stage::Late | Stage::BeingSent => "fair",
+            Stage::Scheduled | Stage::NotNeeded => "idle",
+            Stage::Ended => "bad",
+        }
+    }
+
+    fn is_needed(&self, item: &OutboxItem) -> bool {
+        item.stage != Stage::NotNeeded
+    }
+
+    fn count(&self, stage: Stage) -> usize {
+        let items = self.page.items.iter();
+        items.filter(|item| item.stage == stage).count()
+    }
+
+    /// How many notices are late, and since when the first one is.
+    fn late(&self) -> Option<(String, String)> {
+        let late = self.page.items.iter();
+        let late = late.filter(|item| item.stage == Stage::Late);
+        let since = late.map(|item| item.since).min()?;
+        let count = words::late(self.count(Stage::Late), self.frame.language());
+        Some((count, self.frame.since(&since)))
+    }
+
+    /// What else waits, in a few words; nothing where nothing does.
+    fn others(&self) -> Option<String> {
+        let told = [
+            (
+                Stage::Scheduled,
+                self.frame
+                    .say("scheduled for later", "dijadwalkan untuk nanti"),
+            ),
+            (
+                Stage::NotNeeded,
+                self.frame
+                    .say("not needed any more", "tidak diperlukan lagi"),
+            ),
+            (
+                Stage::BeingSent,
+                self.frame.say("being sent", "sedang dikirim"),
+            ),
+        ];
+        let told = told.map(|(stage, words)| (self.count(stage), words));
+        let told = told.iter().filter(|(count, _)| *count > 0);
+        let told: Vec<_> = told
+            .map(|(count, words)| format!("{count} {words}"))
+            .collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 }
 
@@ -632,6 +709,8 @@ pub struct DeliveriesPage<'a> {
     pub page: DeliveryPage,
     /// Those of them whose notices still wait to be tried again.
     pub waiting: HashSet<String>,
+    /// The notices of the payment that is looked for, if there is one.
+    pub of_payment: Option<Vec<OutboxItem>>,
 }
 
 impl DeliveriesPage<'_> {
@@ -647,14 +726,34 @@ impl DeliveriesPage<'_> {
                 .say("Waits, will be tried again", "Menunggu, akan dicoba lagi");
             return waits.to_owned();
         }
-        words::outcome(&found.outcome, self.frame.language()).to_owned()
+        self.frame.ended(found).to_owned()
     }
 
     fn shape(&self, found: &StoredDelivery) -> &'static str {
         if self.waits(found) {
             return "fair";
         }
+        if found.delivered_at.is_some() {
+            return "good";
+        }
         words::outcome_shape(&found.outcome)
+    }
+
+    /// Whether there was a message at all: what goes to nobody has no session and no steps, but for the looks of it.
+    fn is_to_somebody(&self, found: &StoredDelivery) -> bool {
+        found.outcome != "nobody"
+    }
+
+    fn is_of_a_request(&self) -> bool {
+        matches!(self.sought, Some(Sought::Request(_)))
+    }
+
+    fn is_of_a_payment(&self) -> bool {
+        matches!(self.sought, Some(Sought::Payment(_)))
+    }
+
+    fn state_of(&self, item: &OutboxItem) -> &'static str {
+        words::notice(item.state, item.stage, self.frame.language())
     }
 
     fn is_of_a_phone(&self) -> bool {
@@ -668,6 +767,10 @@ impl DeliveriesPage<'_> {
             Sought::Message(id) => (self.frame.say("Message", "Pesan"), id.as_str().to_owned()),
             Sought::Request(id) => (
                 self.frame.say("Request", "Permintaan"),
+                id.as_str().to_owned(),
+            ),
+            Sought::Payment(id) => (
+                self.frame.say("Payment", "Pembayaran"),
                 id.as_str().to_owned(),
             ),
         };

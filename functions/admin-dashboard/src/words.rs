@@ -1,5 +1,6 @@
 //! What the pages say of states, in both languages.
 use shared::flows::admin::incidents::Missed;
+use shared::flows::admin::outbox::Stage;
 use shared::flows::admin::sessions::glance::Verdict;
 use shared::flows::admin::sessions::view::{Health, PoolPlace};
 use shared::model::language::Language;
@@ -222,6 +223,14 @@ pub fn reason(reason: &str, language: Language) -> Option<&'static str> {
         ),
         "gateway_unreachable" => ("The gateway did not answer", "Gateway tidak menjawab"),
         "rejected" => ("WhatsApp refused it", "WhatsApp menolaknya"),
+        "no_session" => (
+            "There is no session to send from",
+            "Tidak ada sesi untuk mengirim",
+        ),
+        "no_new_chats" => (
+            "No session takes new chats now",
+            "Tidak ada sesi yang menerima obrolan baru saat ini",
+        ),
         "deadline" | "late" => ("The time was over", "Waktunya habis"),
         "no_answer" | "unknown" => (
             "No answer: it may have been sent",
@@ -358,8 +367,37 @@ pub fn tried(connects: i64, restarts: i64, language: Language) -> String {
     tried.join(", ")
 }
 
+/// How many notices are late.
+pub fn late(count: usize, language: Language) -> String {
+    let (one, many) = match language {
+        Language::English => ("notice is late", "notices are late"),
+        Language::Indonesian => ("pemberitahuan terlambat", "pemberitahuan terlambat"),
+    };
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// That so many notices are tried soon.
+pub fn tried_soon(count: usize, language: Language) -> String {
+    let (one, many) = match language {
+        Language::English => (
+            "notice is tried within a minute.",
+            "notices are tried within a minute.",
+        ),
+        Language::Indonesian => (
+            "pemberitahuan dicoba kirim dalam satu menit.",
+            "pemberitahuan dicoba kirim dalam satu menit.",
+        ),
+    };
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// How far a notice is.
-pub const fn notice(state: State, language: Language) -> &'static str {
+pub const fn notice(state: State, stage: Stage, language: Language) -> &'static str {
+    match stage {
+        Stage::Scheduled => return say(language, "Scheduled", "Dijadwalkan"),
+        Stage::NotNeeded => return say(language, "Not needed any more", "Tidak diperlukan lagi"),
+        Stage::Late | Stage::BeingSent | Stage::Ended => {}
+    }
     let (english, indonesian) = match state {
         State::Queued => ("Waits", "Menunggu"),
         State::Sending => ("Being sent", "Sedang dikirim"),

@@ -181,12 +181,12 @@ impl AdminPath {
         (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// The same page with these fields in its query, behind its own. A value has letters, digits and `_-` only, or is left out.
+    /// The same page with these fields in its query, behind its own. A value has letters, digits and `-_.~` only, or is left out.
     #[must_use]
     pub fn with_query(&self, fields: &[(&str, String)]) -> Self {
         let plain = |value: &str| {
             let mut bytes = value.bytes();
-            bytes.all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
+            bytes.all(|c| c.is_ascii_alphanumeric() || b"-_.~".contains(&c))
         };
         let fields = fields.iter().filter(|(_, value)| plain(value));
         let query: Vec<_> = fields

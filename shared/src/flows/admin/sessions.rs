@@ -243,6 +243,24 @@ impl AdminSessions {
         Ok(current.collect())
     }
 
+    /// Whether one of the sessions that messages are sent from could send when somebody looked last. No gateway is asked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn can_send(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let ours = self.ours().await?;
+        let sends = |ours: &Ours| {
+            let known = Known {
+                item: &ours.item,
+                answer: GatewayAnswer::Unknown,
+                now,
+            };
+            let health = known.health();
+            ours.is_in_pool() && (health.sends() || health == Health::Unknown)
+        };
+        Ok(ours.iter().any(sends))
+    }
+
     /// Ours, with their items, which may lag a moment behind.
     async fn ours(&self) -> Result<Vec<Ours>, StoreError> {
         let listed = self.listed().await?;
@@ -393,8 +411,12 @@ impl Ours {
             answer: answer.unwrap_or(GatewayAnswer::Unknown),
             now,
         };
-        let sends = self.is_configured || self.listed.sends;
-        sends && known.health() != Health::Ready
+        self.is_in_pool() && known.health() != Health::Ready
+    }
+
+    /// Whether messages are sent from it.
+    const fn is_in_pool(&self) -> bool {
+        self.is_configured || self.listed.sends
     }
 }
 
