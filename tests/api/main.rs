@@ -1,5 +1,6 @@
 //! What a client can see of each endpoint: replies, messages on phones, and what is left in the tables.
 mod admin_api;
+mod admin_audit;
 mod admin_dashboard;
 mod admin_deliveries;
 mod admin_explain;

@@ -52,6 +52,9 @@ use shared::store::StoreError;
 
 use posted::{Outcome, Posted};
 
+/// What stands in a path for all notices that are late. No notice is called so.
+const LATE: &str = "late";
+
 /// What this function may touch.
 #[derive(Debug)]
 pub struct App {
@@ -233,29 +236,36 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             }
             let done = app.sessions.act(&session(key)?, &act, operator).await?;
             Ok(match done {
-                Done::Done => Outcome::done(),
+                Done::Done => Outcome::done(act.word(), key),
                 Done::LinkingCode(code) => Outcome::linking_code(code),
                 Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
         }
-        ["outbox", "late", "retry"] => {
-            let sent = app.outbox.send_late(operator).await;
-            let sent = sent.map_err(|error| Problem::internal(&error))?;
-            Ok(Outcome::late_sent(sent))
-        }
-        ["outbox", key, act] => {
-            let act = match act {
-                "retry" => OutboxAct::SendNow,
-                "discard" => OutboxAct::Discard,
-                _ => return Err(Refusal::NotFound.into()),
-            };
-            let key = NoticeKey::parse(key).ok_or(Refusal::NotFound)?;
-            app.outbox.act(&key, act, operator).await?;
-            Ok(Outcome::notice(act, key.payment()))
-        }
+        ["outbox", key, act] => act_on_notices(app, (key, act), operator).await,
         ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),
     }
+}
+
+/// Does an act with a notice, or with all that are late.
+async fn act_on_notices(
+    app: &App,
+    (key, act): (&str, &str),
+    operator: Operator<'_>,
+) -> Result<Outcome, Problem> {
+    if (key, act) == (LATE, "retry") {
+        let sent = app.outbox.send_late(operator).await;
+        let sent = sent.map_err(|error| Problem::internal(&error))?;
+        return Ok(Outcome::late_sent(sent));
+    }
+    let act = match act {
+        "retry" => OutboxAct::SendNow,
+        "discard" => OutboxAct::Discard,
+        _ => return Err(Refusal::NotFound.into()),
+    };
+    let key = NoticeKey::parse(key).ok_or(Refusal::NotFound)?;
+    app.outbox.act(&key, act, operator).await?;
+    Ok(Outcome::notice(act, key.payment()))
 }
 
 async fn add(app: &App, posted: &Posted, operator: Operator<'_>) -> Result<Outcome, Problem> {

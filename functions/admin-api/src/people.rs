@@ -118,8 +118,8 @@ pub async fn act(
     }
     let phone = whom(incoming, posted)?;
     Ok(match app.people.act(&phone, &act, operator).await? {
-        PersonDone::Done => Outcome::done(),
-        PersonDone::Erased(erased) => Outcome::erased(erased.more_left),
+        PersonDone::Done => Outcome::done(act.as_str(), ""),
+        PersonDone::Erased(erased) => Outcome::erased(&erased),
     })
 }
 

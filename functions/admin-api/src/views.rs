@@ -93,6 +93,7 @@ fn incident(incident: &Incident) -> Value {
     json!({
         "since": incident.began.rfc3339(),
         "cause": incident.cause,
+        "lastCause": incident.last_cause,
         "connects": incident.connects,
         "restarts": incident.restarts,
         "codes": missed(incident.codes),
@@ -127,6 +128,7 @@ fn past_incident(one: &PastIncident) -> Value {
         "until": one.ended.rfc3339(),
         "seconds": one.ended.since(one.began).as_secs(),
         "cause": one.cause,
+        "lastCause": one.last_cause,
         "connects": one.connects,
         "restarts": one.restarts,
         "codes": missed(one.codes),

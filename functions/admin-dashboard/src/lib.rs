@@ -16,6 +16,12 @@ mod explained;
 /// A user and their logins.
 mod people;
 
+/// What the pages say of what was just done.
+mod done;
+
+/// What the audit says of what operators did.
+mod deeds;
+
 /// What the pages say of states.
 mod words;
 
@@ -27,6 +33,7 @@ use std::collections::HashSet;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, CookieChange, query_field, set_cookie};
+use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::audit::{Audit, AuditKey};
@@ -39,7 +46,7 @@ use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
 use shared::flows::admin::outbox::{AdminOutbox, OutboxItem, OutboxPage, OutboxState};
 use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::key::SessionKey;
-use shared::flows::admin::sessions::view::SessionView;
+use shared::flows::admin::sessions::view::{Health, SessionView};
 use shared::flows::admin::sessions::{AdminSessions, Listed};
 use shared::model::admin::AdminPath;
 use shared::model::code::Purpose;
@@ -52,9 +59,9 @@ use shared::store::StoreError;
 use explained::ExplainPage;
 use pages::{
     AuditPage, Channel, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage,
-    Pairing, ProblemPage, SessionPage, SessionsPage, respond,
+    Pairing, ProblemPage, Proved, SessionPage, SessionsPage, respond,
 };
-use people::{PeoplePage, Proved};
+use people::PeoplePage;
 
 /// What the address of the list says where it has only sessions that are not well.
 const NOT_WELL: &str = "not_well";
@@ -180,7 +187,8 @@ impl Visit<'_> {
         let page = page.and_then(|number| number.parse().ok()).unwrap_or(1);
         let listed = match query_field(self.incoming.request, "show").as_deref() {
             Some(NOT_WELL) => Listed::NotWell,
-            _ => Listed::All,
+            Some(health) => Health::named(health).map_or(Listed::All, Listed::Only),
+            None => Listed::All,
         };
         let all = self
             .app
@@ -217,8 +225,17 @@ impl Visit<'_> {
             frame,
             session: &session,
             pairing,
+            proved: self.proved(),
         };
         respond(&page, StatusCode::OK)
+    }
+
+    fn proved(&self) -> Proved {
+        if self.login.proved_lately(self.incoming.now) {
+            Proved::Lately
+        } else {
+            Proved::LongAgo
+        }
     }
 
     /// What is shown to whoever wants to pair the session.
@@ -392,11 +409,10 @@ impl Visit<'_> {
             frame,
             whom: phone.map(|phone| self.whom(&phone)),
             person,
-            proved: if self.login.proved_lately(self.incoming.now) {
-                Proved::Lately
-            } else {
-                Proved::LongAgo
-            },
+            erased: query_field(self.incoming.request, "done").as_deref() == Some("erased"),
+            not_confirmed: query_field(self.incoming.request, "problem").as_deref()
+                == Some(Refusal::NotConfirmed.code()),
+            proved: self.proved(),
         };
         respond(&page, StatusCode::OK)
     }

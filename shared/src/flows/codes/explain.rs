@@ -206,12 +206,7 @@ impl Codes {
         let home = survey.state.known_networks.first().copied();
         let asker = |from| question.asker(survey.user.as_ref(), from);
         let (at_home, elsewhere) = (home.map(asker), asker(unknown_network(&survey)));
-        // What is kept for a phone that gets nothing is no message and no code: it has the shape of both, so that nobody tells.
-        let is_reached = recipient != Expected::Nobody;
-        let last = last_send(&survey, question.purpose).filter(|_| is_reached);
-        let live_code = survey.state.live_code(question.purpose);
-        let live_code = live_code.filter(|code| code.used.is_none() && now < code.expires_at);
-        let live_code = live_code.filter(|_| is_reached);
+        let (last, live_code) = on_the_phone(&survey, question.purpose, recipient);
         self.listen_as(&mut survey, at_home.unwrap_or(elsewhere))
             .await;
         let sessions = self
@@ -230,7 +225,7 @@ impl Codes {
             recipient,
             at_home: at_home.map(verdict),
             elsewhere: verdict(elsewhere),
-            live_code: live_code.as_ref().map(LiveCode::of),
+            live_code,
             last: last.map(|last| LastSend {
                 is_silent: survey.silent.is_some(),
                 ..last
@@ -388,6 +383,21 @@ fn unknown_network(survey: &Survey) -> NetworkHash {
     let mut drawn = (0..=u8::MAX).map(|byte| NetworkHash([byte; 8]));
     let unknown = drawn.find(|network| !is_known(*network));
     unknown.unwrap_or(NetworkHash([0; 8]))
+}
+
+/// The last message and the code that works, of what was sent to somebody. What is kept for a phone that gets nothing only looks like
+/// both, so that nobody can tell it apart.
+fn on_the_phone(
+    survey: &Survey,
+    purpose: Purpose,
+    recipient: Expected,
+) -> (Option<LastSend>, Option<LiveCode>) {
+    if recipient == Expected::Nobody {
+        return (None, None);
+    }
+    let code = survey.state.live_code(purpose);
+    let code = code.filter(|code| code.used.is_none() && survey.at < code.expires_at);
+    (last_send(survey, purpose), code.as_ref().map(LiveCode::of))
 }
 
 fn last_send(survey: &Survey, purpose: Purpose) -> Option<LastSend> {
