@@ -362,8 +362,9 @@ async fn an_incident_keeps_its_first_cause_and_tells_the_last_one_beside_it() {
     );
     let browser = operator(&system).await;
     let page = text(&browser.get(INCIDENTS_PAGE).await);
-    assert!(page.contains("Is not paired"), "{page}");
+    assert!(page.contains("At first: Was not paired"), "{page}");
     assert!(page.contains("Its gateway does not answer"), "{page}");
+    assert!(!page.contains("Is not paired"), "{page}");
     pass(MINUTE).await;
     repair(&system);
     minutes(&system, 2).await;

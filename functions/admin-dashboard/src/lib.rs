@@ -43,7 +43,7 @@ use shared::flows::admin::deliveries::{
 use shared::flows::admin::explain::AdminExplain;
 use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
-use shared::flows::admin::outbox::{AdminOutbox, OutboxItem, OutboxPage, OutboxState};
+use shared::flows::admin::outbox::{AdminOutbox, OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::view::{Health, SessionView};
@@ -295,9 +295,9 @@ impl Visit<'_> {
         respond(&page, StatusCode::OK)
     }
 
-    /// Whether messages can go out, where notices wait for that.
+    /// Whether messages can go out, where notices wait for that. It reads every session.
     async fn channel(&self, page: &OutboxPage) -> Result<Channel, Problem> {
-        if page.items.is_empty() {
+        if !page.items.iter().any(|item| item.stage == Stage::Late) {
             return Ok(Channel::Open);
         }
         let sends = self.app.sessions.can_send(self.incoming.now).await;

@@ -198,17 +198,16 @@ impl<'a> Frame<'a> {
         format!("{clock} UTC ({})", when.span)
     }
 
-    /// What is wrong with a session.
-    pub fn cause_now(&self, cause: &Option<String>) -> &'static str {
-        words::cause(cause.as_deref(), Tense::GoesOn, self.language())
+    /// What is wrong with a session now.
+    pub fn cause_now(&self, incident: &Incident) -> &'static str {
+        words::cause(incident.latest_cause(), Tense::GoesOn, self.language())
     }
 
-    /// What is wrong with it now, where that is something else than at first.
-    pub fn later_cause_now(&self, incident: &Incident) -> Option<&'static str> {
-        let first = self.cause_now(&incident.cause);
-        let last = incident.last_cause.as_deref()?;
-        let last = words::cause(Some(last), Tense::GoesOn, self.language());
-        (last != first).then_some(last)
+    /// What was wrong with it at first, where that was something else.
+    pub fn first_cause(&self, incident: &Incident) -> Option<&'static str> {
+        let of = |cause| words::cause(cause, Tense::Over, self.language());
+        let (first, last) = (of(incident.cause.as_deref()), of(incident.latest_cause()));
+        (first != last).then_some(first)
     }
 
     /// What was wrong with it at last, where that was something else than at first.
