@@ -2,6 +2,11 @@
 // text stay. Without this script the pages work as well: they have a link that does it.
 "use strict";
 (() => {
+  // What was just done is told once: the page that is loaded again, or kept open, does not tell it.
+  const told = new URL(location.href);
+  for (const field of ["done", "about", "problem"]) told.searchParams.delete(field);
+  if (told.href !== location.href) history.replaceState(null, "", told);
+
   const EVERY = 5000, HIDDEN_EVERY = 60000, WITHIN = 8000;
   const live = document.getElementById("live");
   if (!live || !document.querySelector("[data-live]")) return;

@@ -105,11 +105,12 @@ async fn a_session_is_unpaired_and_paired_again() {
     let system = with_gateway().await;
     let browser = operator(&system).await;
     let gone = submit(&browser, &format!("{SESSIONS}/system/logout"), &[]).await;
-    assert_eq!(way(&gone), format!("{SESSIONS_PAGE}?done=done"));
+    let done = |act: &str| format!("{SESSIONS_PAGE}?done=session-{act}&about=system");
+    assert_eq!(way(&gone), done("log-out"));
     assert_eq!(session(&browser, "system").await["health"], "needs_scan");
 
     let opened = submit(&browser, &format!("{SESSIONS}/system/connect"), &[]).await;
-    assert_eq!(way(&opened), format!("{SESSIONS_PAGE}?done=done"));
+    assert_eq!(way(&opened), done("connect"));
     pass(3 * SECOND).await;
     let code = browser.get(&format!("{SESSIONS}/system/qr")).await;
     let picture = code.json["data"]["qr"].as_str().unwrap_or_default();
@@ -306,7 +307,8 @@ async fn a_session_that_weighs_more_gets_more_new_phones_and_takes_none_away() {
     let before = served(&fresh, 0..24).await;
     let path = format!("{SESSIONS}/branch-2/weight");
     let weighed = submit(&browser, &path, &[("weight", "100")]).await;
-    assert_eq!(way(&weighed), format!("{SESSIONS_PAGE}?done=done"));
+    let done = "done=session-weight-100&about=branch-2";
+    assert_eq!(way(&weighed), format!("{SESSIONS_PAGE}?{done}"));
     assert_eq!(session(&browser, "branch-2").await["weight"], 100);
     pass(2 * MINUTE).await;
     let heavier = system.with_settings(|_| {});
@@ -350,8 +352,8 @@ async fn of_two_connects_at_once_one_is_told_to_wait() {
     let both = tokio::join!(submit(&browser, &path, &[]), submit(&browser, &path, &[]));
     let mut ways = [way(&both.0), way(&both.1)];
     ways.sort_unstable();
-    let [done, soon] =
-        ["done=done", "problem=TOO_SOON"].map(|end| format!("{SESSIONS_PAGE}?{end}"));
+    let [done, soon] = ["done=session-connect&about=system", "problem=TOO_SOON"]
+        .map(|end| format!("{SESSIONS_PAGE}?{end}"));
     assert_eq!(ways, [done, soon]);
     assert_eq!(system.simulator().calls().count("/session/connect"), 1);
 }
@@ -386,7 +388,10 @@ async fn an_act_needs_a_login_its_token_and_for_some_a_fresh_proof() {
     let late = submit(&browser, &path, &[]).await;
     assert_eq!(
         way(&late),
-        format!("/admin/login?again={}", SESSIONS_PAGE.replace('/', "%2F"))
+        format!(
+            "/admin/login?again={}&undone=yes",
+            SESSIONS_PAGE.replace('/', "%2F")
+        )
     );
     let late = browser.get(&format!("{SESSIONS}/system/qr")).await;
     check_problem(&late, 403, "SUDO_REQUIRED", json!({}));

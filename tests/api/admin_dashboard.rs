@@ -326,3 +326,206 @@ async fn a_store_that_is_down_is_told_on_a_page() {
     assert_eq!(page.status, 503);
     assert!(text(&page).contains("That did not work"), "{}", text(&page));
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_every_account_is_locked_for_new_contacts_the_glance_says_so_and_what_to_do() {
+    let system = super::open_chat::locked().await;
+    assert_eq!(ask_code(&system, SITI).await.status, 503);
+    let browser = operator(&system).await;
+    let html = text(&browser.get(SESSIONS).await);
+    for told in [
+        "Messages go out to known contacts only",
+        "see whether the sign-ups look like an attack, and add a session",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    assert!(!html.contains("nothing to do"), "{html}");
+    let all = browser.get("/api/admin/whatsapp/sessions").await;
+    let channel = &all.json["data"]["channel"];
+    assert_eq!(channel["verdict"], "known_contacts", "{channel}");
+    let html = text(&browser.get(&format!("{SESSIONS}/system")).await);
+    for told in [
+        "WhatsApp lets this account write to nobody new",
+        "--new-chats-per-day",
+        "WHATSAPP_USER_TOKEN",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+}
+
+/// A system with a session `branch-2` beside the one of the settings, both paired.
+async fn with_branch() -> (TestSystem, Browser) {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let page = browser.get(SESSIONS).await;
+    let added = browser
+        .submit(
+            &page,
+            "/api/admin/whatsapp/sessions",
+            &[("name", "branch-2")],
+        )
+        .await;
+    assert_eq!(added.status, 303);
+    let scanned = local::simulator::SessionState::Paired;
+    let simulator = system.simulator();
+    simulator.set_state("branch-2", scanned).expect("one");
+    pass(MINUTE).await;
+    system.watch().await;
+    (system, browser)
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_goes_out_a_session_that_could_send_is_named() {
+    let (system, browser) = with_branch().await;
+    let path = format!("{SESSIONS}/branch-2");
+    let html = text(&browser.get(&path).await);
+    let form = "/api/admin/whatsapp/sessions/branch-2/pool";
+    let (before, _) = html.split_once(form).expect("a form");
+    let asked = before.rfind("<details").expect("it asks once more");
+    assert!(!before[asked..].contains("</details>"), "{html}");
+    let token = super::admin_api::csrf(&browser);
+    let out = [
+        ("csrf", token.as_str()),
+        ("sends", "no"),
+        ("back", SESSIONS),
+    ];
+    let out = browser.post(form, &out).await;
+    assert!(
+        text(
+            &browser
+                .get(out.headers["location"].to_str().expect("text"))
+                .await
+        )
+        .contains("branch-2 is out of the pool"),
+        "{:?}",
+        out.headers
+    );
+    let take = "take branch-2 into the pool";
+    assert!(!text(&browser.get(SESSIONS).await).contains(take));
+    let broken = system.simulator().play_on("system", &Scenario::Unpaired);
+    broken.expect("a session");
+    system.watch().await;
+    let html = text(&browser.get(SESSIONS).await);
+    assert!(html.contains("No message goes out"), "{html}");
+    assert!(html.contains(take), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_ready_since_it_was_connected_last() {
+    let system = with_gateway().await;
+    system.watch().await;
+    pass(9 * MINUTE).await;
+    system.watch().await;
+    system.simulator().play(&Scenario::ColdSession);
+    let browser = operator(&system).await;
+    let before = system.now();
+    let page = browser.get(&format!("{SESSIONS}/system")).await;
+    let connect = "/api/admin/whatsapp/sessions/system/connect";
+    assert_eq!(browser.submit(&page, connect, &[]).await.status, 303);
+    pass(10 * SECOND).await;
+    let status = browser
+        .get("/api/admin/whatsapp/sessions/system/status")
+        .await;
+    let session = &status.json["data"]["session"];
+    assert_eq!(session["health"], "ready", "{session}");
+    let since = session["since"].as_str().expect("a time");
+    assert!(
+        since >= before.rfc3339().as_str(),
+        "{since}, {}",
+        before.rfc3339()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_of_the_gateway_is_named_where_somebody_has_to_look_after_it() {
+    let system = with_gateway().await;
+    let system = system.with_settings(|settings| {
+        settings.gateway_url = Some("https://user:secret@wa.example.com:8443/secret".into());
+    });
+    system.watch().await;
+    let browser = operator(&system).await;
+    let status = browser
+        .get("/api/admin/whatsapp/sessions/system/status")
+        .await;
+    let host = status.json["data"]["session"]["gateway"].clone();
+    let host = host.as_str().expect("a host");
+    assert_eq!(host, "wa.example.com:8443");
+    let down = Scenario::GatewayDown { lasts_ms: 600_000 };
+    system.simulator().play(&down);
+    for path in [SESSIONS.to_owned(), format!("{SESSIONS}/system")] {
+        let html = text(&browser.get(&path).await);
+        let to_do = html.split("You:</strong>").nth(1).expect("a line");
+        let to_do = to_do.split("</p>").next().unwrap_or_default();
+        assert!(to_do.contains(host), "{to_do}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_a_person_comes_first_and_each_kind_has_a_list_of_its_own() {
+    let system =
+        TestSystem::builder().simulator(|options| *options = options.clone().with_sessions(20));
+    let system = system.build().await;
+    system.watch().await;
+    let play = |number: u32, scenario: &Scenario| {
+        let name = format!("session-{number}");
+        let broken = system.simulator().play_on(&name, scenario);
+        broken.expect("a session");
+    };
+    for number in 2..=8 {
+        play(number, &Scenario::Banned);
+    }
+    for number in 9..=15 {
+        play(number, &Scenario::Unpaired);
+    }
+    for _ in 0..2 {
+        pass(MINUTE).await;
+        system.watch().await;
+    }
+    let browser = operator(&system).await;
+    let html = text(&browser.get(&format!("{SESSIONS}?show=not_well")).await);
+    let row = |name: &str| html.find(&format!("id=\"row-{name}\"")).expect("a row");
+    assert!(row("session-15") < row("session-2"), "scans first: {html}");
+    let of_kind = format!("{SESSIONS}?show=needs_scan");
+    assert!(html.contains(&format!("href=\"{of_kind}\"")), "{html}");
+    let html = text(&browser.get(&of_kind).await);
+    assert_eq!(html.matches("<li class=\"row\"").count(), 7, "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_qr_code_is_connected_and_shown_by_one_press() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let path = "/api/admin/whatsapp/sessions/system/";
+    let token = super::admin_api::csrf(&browser);
+    let fields = [("csrf", token.as_str()), ("back", SESSIONS)];
+    browser.post(&format!("{path}logout"), &fields).await;
+    let page = browser.get(SESSIONS).await;
+    assert!(text(&page).contains("Connect and scan"), "{}", text(&page));
+    let connected = browser.submit(&page, &format!("{path}connect"), &[]).await;
+    let way = connected.headers["location"].to_str().expect("text");
+    let session = format!("{SESSIONS}/system?done=session-connect&about=system");
+    assert_eq!(way, session);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_says_what_was_done_to_which_session() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    let path = format!("{SESSIONS}/system");
+    let page = browser.get(&path).await;
+    let act = "/api/admin/whatsapp/sessions/system/webhook";
+    let hidden = tests::browser::hidden_fields(&page, &path);
+    let hidden: Vec<_> = hidden
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    let disconnect = act.replace("webhook", "disconnect");
+    let done = browser.post(&disconnect, &hidden).await;
+    let way = done.headers["location"].to_str().expect("text");
+    let html = text(&browser.get(way).await);
+    assert!(html.contains("system is disconnected."), "{html}");
+    assert!(!html.contains(">Done.<"), "{html}");
+    let made_up = format!("{path}?done=session-disconnect&about=%3Cb%3E");
+    let html = text(&browser.get(&made_up).await);
+    assert!(html.contains("The session is disconnected."), "{html}");
+}

@@ -30,6 +30,15 @@ async fn found(browser: &Browser, query: &str) -> Vec<Value> {
     found.expect("a list").clone()
 }
 
+/// Posts a receipt of the last message, as the gateway does.
+pub(super) async fn receipt(system: &TestSystem, state: &str) {
+    let messages = system.simulator().messages(None);
+    let id = messages.last().expect("a message").id.clone();
+    let path = webhooks::path(system).await;
+    let event = webhooks::receipt(state, &[&id], system.now());
+    check_ok(&webhooks::post(system, &path, webhooks::Form::FormOfD, &event).await);
+}
+
 /// Keeps the record of a message to [`SITI`], as a send does.
 async fn keep(system: &TestSystem, message_id: &str) {
     let delivery = DeliveryItem {
@@ -54,10 +63,8 @@ async fn a_code_is_found_by_its_phone_with_its_steps_and_receipts() {
     check_sent(&ask_code(&system, SITI).await);
     let messages = system.simulator().messages(None);
     let id = messages.last().expect("a message").id.clone();
-    let path = webhooks::path(&system).await;
     for state in ["Delivered", "Read"] {
-        let event = webhooks::receipt(state, &[&id], system.now());
-        check_ok(&webhooks::post(&system, &path, webhooks::Form::FormOfD, &event).await);
+        receipt(&system, state).await;
     }
     let browser = operator(&system).await;
     let address = find(&browser, SITI).await;
@@ -262,4 +269,85 @@ async fn nobody_looks_for_a_phone_without_a_login_or_from_another_site() {
     check_problem(&forged, 403, "CSRF", json!({}));
     pass(13 * 60 * MINUTE).await;
     check_problem(&browser.get(&query).await, 401, "UNAUTHORIZED", json!({}));
+}
+
+/// The part of a card that is not folded away.
+fn card(html: &str) -> &str {
+    let (_, card) = html.split_once("<section class=\"panel\"").expect("a card");
+    card.split("<details").next().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_message_is_on_the_phone_stands_on_its_card() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    let browser = operator(&system).await;
+    let address = find(&browser, SITI).await;
+    for (state, told) in [
+        ("", ">Sent</p>"),
+        ("Delivered", ">Delivered</p>"),
+        ("Read", ">Read</p>"),
+    ] {
+        if !state.is_empty() {
+            receipt(&system, state).await;
+        }
+        let html = text(&browser.get(&address).await);
+        let card = card(&html);
+        assert!(card.contains(told), "{told}: {card}");
+        assert_eq!(card.contains("On the phone"), !state.is_empty(), "{card}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_tried_no_message_is_told_as_that() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    let limited = ask_code(&system, SITI).await;
+    assert_eq!(limited.status, 429, "{}", limited.json);
+    let request = limited.json["requestId"].as_str().expect("an id");
+    let browser = operator(&system).await;
+    let html = text(&browser.get(&find(&browser, request).await).await);
+    assert!(
+        html.contains("No message was tried in this request"),
+        "{html}"
+    );
+    assert!(
+        html.contains("/admin/dashboard/explain\">"),
+        "the way on: {html}"
+    );
+    let html = text(&browser.get(&find(&browser, BUDI).await).await);
+    assert!(html.contains("No message is found by that"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_nobody_names_no_session_and_no_step() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, BUDI).await);
+    let browser = operator(&system).await;
+    let html = text(&browser.get(&find(&browser, BUDI).await).await);
+    assert!(html.contains("Not sent: no account"), "{html}");
+    assert!(!html.contains("whatsapp-sessions/system"), "{html}");
+    assert!(!html.contains("send: taken"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_is_found_by_the_number_of_its_payment() {
+    let system = super::paying::with_callers().await;
+    system.simulator().play(&Scenario::Unpaired);
+    super::paying::post(&system, ("INV-3.a", "success"), &super::paying::about()).await;
+    let browser = operator(&system).await;
+    let address = find(&browser, " INV-3.a").await;
+    assert_eq!(address, format!("{PAGE}?paymentId=INV-3.a"));
+    let html = text(&browser.get(&address).await);
+    for shown in [
+        "Payment INV-3.a",
+        "Payment arrived",
+        "Waits",
+        "?messageId=3EB0",
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    assert!(!html.contains(phone(SITI).digits()), "{html}");
+    let html = text(&browser.get(&find(&browser, "INV-4").await).await);
+    assert!(html.contains("No payment is called that"), "{html}");
 }

@@ -207,9 +207,13 @@ async fn a_phone_and_a_purpose_are_needed_and_a_login() {
 
 /// The page that explains a code to sign in.
 async fn page(system: &TestSystem, typed: &str) -> String {
+    page_for(system, typed, "sso").await
+}
+
+async fn page_for(system: &TestSystem, typed: &str, purpose: &str) -> String {
     let browser = operator(system).await;
     let form = browser.get(PAGE).await;
-    let fields = [("sought", typed), ("purpose", "sso")];
+    let fields = [("sought", typed), ("purpose", purpose)];
     let found = browser.submit(&form, "/api/admin/find", &fields).await;
     let way = found.headers.get(LOCATION).expect("a way");
     text(&browser.get(way.to_str().expect("text")).await)
@@ -273,4 +277,82 @@ async fn who_has_no_account_is_answered_and_nothing_is_called_sent() {
     let html = page(&system, BUDI).await;
     assert!(html.contains("Answered as if a code were sent"), "{html}");
     assert!(!html.contains(YES), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_locked_for_new_contacts_is_a_yes_only_for_whom_it_has_served() {
+    let system = super::open_chat::locked().await;
+    system.simulator().play(&Scenario::Healthy);
+    add_user(&system, BUDI).await;
+    check_sent(&ask_code(&system, BUDI).await);
+    system.simulator().play(&super::open_chat::LOCK);
+    assert_eq!(ask_code(&system, SITI).await.status, 503);
+    pass(2 * MINUTE).await;
+
+    let known = explained(&system, BUDI, "sso").await;
+    assert_eq!(known["elsewhere"]["answer"], "sent", "{known}");
+    assert!(page(&system, BUDI).await.contains(YES));
+
+    let other = explained(&system, SITI, "sso").await;
+    assert_eq!(other["elsewhere"]["answer"], "known_contacts", "{other}");
+    let html = page(&system, SITI).await;
+    assert!(!html.contains(YES), "{html}");
+    for told in [
+        "Only if the phone has a chat with system",
+        "is asked to write first",
+        "Known contacts only",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    assert_eq!(ask_code(&system, SITI).await.status, 503, "as it was told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_up_at_a_locked_account_is_told_as_refused_and_offered_a_chat() {
+    let system = super::open_chat::locked().await;
+    let refused = system.post(SIGNUP, applicant(BUDI)).await;
+    assert!(
+        refused.json["data"]["openChat"].is_string(),
+        "{}",
+        refused.json
+    );
+    let html = page_for(&system, BUDI, "signup").await;
+    assert!(html.contains("No session can send now"), "{html}");
+    assert!(
+        !html.contains("signs up with this phone gets a message"),
+        "{html}"
+    );
+    assert!(html.contains("is asked to write first"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_has_arrived_is_told_as_on_the_phone() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, SITI).await);
+    assert!(page(&system, SITI).await.contains("taken by WhatsApp"));
+    super::admin_deliveries::receipt(&system, "Delivered").await;
+    let html = page(&system, SITI).await;
+    assert!(!html.contains("taken by WhatsApp"), "{html}");
+    let (_, last) = html
+        .split_once("Last one that went out")
+        .expect("the last one");
+    let last = last.split("</div>").next().unwrap_or_default();
+    assert!(last.contains("on the phone"), "{last}");
+    let (_, tried) = html.split_once("Last try").expect("the last try");
+    let tried = tried.split("</div>").next().unwrap_or_default();
+    assert!(tried.contains("Delivered"), "{tried}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_who_has_no_account_no_code_is_told_to_work_or_to_have_gone_out() {
+    let system = with_siti(with_gateway().await).await;
+    check_sent(&ask_code(&system, BUDI).await);
+    let told = explained(&system, BUDI, "sso").await;
+    assert_eq!(
+        (&told["liveCode"], &told["last"]),
+        (&Value::Null, &Value::Null)
+    );
+    let html = page(&system, BUDI).await;
+    assert!(!html.contains("taken by WhatsApp"), "{html}");
+    assert!(!html.contains("digits, ends"), "{html}");
 }

@@ -346,3 +346,76 @@ async fn past_incidents_are_paged_and_end_after_their_time() {
     let fields = json!({ "field": "before", "reason": "wrong_type" });
     check_problem(&wrong, 400, "INVALID_FIELD", fields);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_keeps_its_first_cause_and_tells_the_last_one_beside_it() {
+    let system = in_trouble().await;
+    let down = Scenario::GatewayDown { lasts_ms: 75_000 };
+    system.simulator().play(&down);
+    minutes(&system, 1).await;
+    let now = incidents(&system).await;
+    let incident = &now["current"][0]["incident"];
+    assert_eq!(
+        (&incident["cause"], &incident["lastCause"]),
+        (&json!("needs_pairing"), &json!("unreachable")),
+        "{now}"
+    );
+    let browser = operator(&system).await;
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("At first: Was not paired"), "{page}");
+    assert!(page.contains("Its gateway does not answer"), "{page}");
+    assert!(!page.contains("Is not paired"), "{page}");
+    pass(MINUTE).await;
+    repair(&system);
+    minutes(&system, 2).await;
+    let after = incidents(&system).await;
+    let past = &after["past"][0];
+    assert_eq!(past["cause"], "needs_pairing", "{after}");
+    assert_eq!(past["lastCause"], "unreachable", "{after}");
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("Was not paired"), "{page}");
+    assert!(page.contains("Its gateway did not answer"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_no_monitor_has_seen_yet_has_the_cause_that_its_message_met() {
+    let system = system().await;
+    minutes(&system, 1).await;
+    system.simulator().play(&Scenario::Unpaired);
+    pass(SECOND).await;
+    fail(&system, SITI).await;
+    let now = incidents(&system).await;
+    let incident = &now["current"][0]["incident"];
+    assert_eq!(incident["cause"], "unlinked", "{now}");
+    assert_eq!(incident["lastCause"], Value::Null, "{now}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_for_new_contacts_is_an_incident_until_it_ends() {
+    let system = super::open_chat::locked().await;
+    let browser = operator(&system).await;
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(
+        page.contains("No incident of more than a minute is known"),
+        "{page}"
+    );
+    assert!(!page.contains("all the time"), "{page}");
+    fail(&system, SITI).await;
+    minutes(&system, 1).await;
+    let now = incidents(&system).await;
+    let current = &now["current"][0];
+    assert_eq!(current["incident"]["cause"], "cold_locked", "{now}");
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("Writes to known contacts only"), "{page}");
+
+    system.simulator().play(&Scenario::Healthy);
+    // One sign-up an hour or so tries the account, and shows that the lock is over.
+    pass(7 * 60 * MINUTE).await;
+    check_sent(&system.post(SIGNUP, applicant(BUDI)).await);
+    minutes(&system, 2).await;
+    let after = incidents(&system).await;
+    assert_eq!(after["current"], json!([]), "{after}");
+    assert_eq!(after["past"][0]["cause"], "cold_locked", "{after}");
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("Wrote to known contacts only"), "{page}");
+}

@@ -302,12 +302,16 @@ async fn a_link_signs_in_once_and_its_preview_uses_nothing_up() {
     let replayed = use_link(&thief, &path).await;
     assert_eq!((replayed.status, thief.login()), (410, None));
     let kept = audit(&system).await;
-    let expected = [
-        "deployment: link-make done",
-        "link: link-use done",
-        "unknown: link-use used or expired",
-    ];
-    assert_eq!(kept, expected);
+    let [made, used, refused] = &kept[..] else {
+        panic!("three entries: {kept:?}");
+    };
+    assert_eq!(made, "deployment: link-make done");
+    let used = used.strip_prefix("link ").expect("whoever had the link");
+    assert_eq!(
+        used.split_once(": ").map(|(_, did)| did),
+        Some("link-use done")
+    );
+    assert_eq!(refused, "unknown: link-use used or expired");
 }
 
 #[tokio::test(start_paused = true)]
@@ -723,4 +727,33 @@ async fn what_is_no_form_is_refused() {
         assert_eq!(reply.status, 413, "{path}");
     }
     assert_eq!(system.request("DELETE", LOGIN, &[], "").await.status, 405);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_acts_after_their_login_has_ended_is_told_that_nothing_was_done() {
+    let system = system().await;
+    let browser = super::admin_api::operator(&system).await;
+    let act = "/api/admin/whatsapp/sessions/system/logout";
+    let token = super::admin_api::csrf(&browser);
+    let back = "/admin/dashboard/whatsapp-sessions";
+    let fields = [("csrf", token.as_str()), ("back", back)];
+    for (after, told) in [
+        (11 * MINUTE, "Nothing was done yet."),
+        (13 * 60 * MINUTE, "Your login has ended. Nothing was done."),
+    ] {
+        tokio::time::advance(after).await;
+        let refused = browser.post(act, &fields).await;
+        let way = refused.headers["location"].to_str().expect("text");
+        let html = text(&browser.get(way).await);
+        assert!(html.contains(told), "{told}: {html}");
+        assert!(html.contains("name=\"next\""), "they come back: {html}");
+    }
+    assert_eq!(system.simulator().calls().count("/session/logout"), 0);
+    let visit = browser.get(back).await;
+    let way = visit.headers["location"].to_str().expect("text");
+    let html = text(&browser.get(way).await);
+    assert!(
+        !html.contains("Nothing was done"),
+        "who looks has done nothing: {html}"
+    );
 }

@@ -447,3 +447,58 @@ async fn behind_a_cdn_the_audit_has_the_address_of_whoever_opened_the_link() {
     assert_eq!(page.entries[0].what, "pairing-link-open");
     assert_eq!(page.entries[0].address, "198.51.100.7");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_comes_too_late_is_in_the_audit_once() {
+    let system = unpaired().await;
+    let path = link(&system, "system").await;
+    open(&Browser::new(&system), &path).await;
+    let refused = |told: &[String]| {
+        let refused = told
+            .iter()
+            .filter(|entry| entry.ends_with("used or expired"));
+        refused.count()
+    };
+    assert_eq!(refused(&audit(&system).await), 0);
+    for _ in 0..3 {
+        check_gone(&Browser::new(&system).get(&path).await, "another browser");
+        let told = audit(&system).await;
+        assert_eq!(refused(&told), 1, "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_browser_whose_entry_is_lost_is_recorded_by_the_next_one() {
+    for number in 1..=6 {
+        let system = unpaired().await;
+        let path = link(&system, "system").await;
+        open(&Browser::new(&system), &path).await;
+        for fault in [Fault::ReplyLost, Fault::Throttled] {
+            let faulty = system.with_faults(Faults::none().at(number, fault));
+            Browser::new(&faulty).get(&path).await;
+        }
+        check_gone(&Browser::new(&system).get(&path).await, "another browser");
+        let told = audit(&system).await;
+        let late = "unknown: pairing-link-open system used or expired";
+        let late = told.iter().filter(|entry| *entry == late).count();
+        assert_eq!(late, 1, "call {number}: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_says_which_account_to_pair_and_shows_no_whole_number() {
+    let system = unpaired().await;
+    system.watch().await;
+    let path = link(&system, "system").await;
+    let browser = Browser::new(&system);
+    let asked = text(&browser.get(&path).await);
+    assert!(
+        !asked.contains("Session:"),
+        "to nobody who has not opened it: {asked}"
+    );
+    let shown = text(&open_and_wait(&browser, &path).await);
+    assert!(
+        shown.contains("Session: <strong>system</strong>"),
+        "{shown}"
+    );
+}

@@ -69,7 +69,7 @@ async fn one_login_is_ended_and_the_other_goes_on() {
     let ended = browser
         .submit(&page, "/api/admin/people/end-login", &[])
         .await;
-    assert_eq!(way(&ended), format!("{address}&done=done"));
+    assert_eq!(way(&ended), format!("{address}&done=person-end-login"));
     assert_eq!(refresh(&system, &second).await.status, 401);
     assert_eq!(refresh(&system, &first).await.status, 200);
     let left = person(&browser, SITI).await;
@@ -141,7 +141,7 @@ async fn a_phone_is_erased_once_its_number_is_typed_and_its_messages_are_found_n
     let erased = browser
         .submit(&page, erase, &[("confirm", "0812-3456-789")])
         .await;
-    assert_eq!(way(&erased), format!("{address}&done=erased"));
+    assert_eq!(way(&erased), format!("{address}&done=erased&about=0"));
     for table in ["UsersTable", "LoginsTable", "ChallengesTable"] {
         assert_eq!(items(&system, table).await, Vec::<Item>::new(), "{table}");
     }
@@ -186,7 +186,7 @@ async fn nobody_is_erased_without_a_login_its_token_and_a_fresh_proof() {
     let late = browser.post(path, &fields).await;
     assert_eq!(
         way(&late),
-        format!("/admin/login?again={}", PAGE.replace('/', "%2F"))
+        format!("/admin/login?again={}&undone=yes", PAGE.replace('/', "%2F"))
     );
     let (_, page) = page_of(&browser, SITI).await;
     assert!(!text(&page).contains(path), "{}", text(&page));
@@ -228,4 +228,29 @@ async fn a_phone_without_a_user_is_told_and_an_act_that_is_none_is_refused() {
     let stranger = Browser::new(&system);
     let query = format!("{API}?phone={SITI}");
     check_problem(&stranger.get(&query).await, 401, "UNAUTHORIZED", json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_erases_is_told_what_was_erased_and_what_is_left() {
+    let system = super::paying::with_callers().await;
+    add_user(&system, SITI).await;
+    system.simulator().play(&Scenario::Unpaired);
+    super::paying::post(&system, ("INV-3", "success"), &super::paying::about()).await;
+    let browser = operator(&system).await;
+    let (_, page) = page_of(&browser, SITI).await;
+    let erased = browser
+        .submit(&page, "/api/admin/people/erase", &[("confirm", SITI)])
+        .await;
+    let html = text(&browser.get(way(&erased)).await);
+    for told in [
+        "1 notice that had not gone out is not sent",
+        "quarter of an hour",
+        "30 days",
+        "35 days",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    for hidden in ["docs/operations.md", "may be stored all the same"] {
+        assert!(!html.contains(hidden), "{hidden}: {html}");
+    }
 }

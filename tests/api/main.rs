@@ -1,10 +1,12 @@
 //! What a client can see of each endpoint: replies, messages on phones, and what is left in the tables.
 mod admin_api;
+mod admin_audit;
 mod admin_dashboard;
 mod admin_deliveries;
 mod admin_explain;
 mod admin_incidents;
 mod admin_login;
+mod admin_outbox;
 mod admin_pairing;
 mod admin_people;
 mod auth_jwks;

@@ -15,7 +15,7 @@ const OPEN_CHATS: &str = "OpenChatsTable";
 /// How long a webhook and the answer to it take at most.
 const ANSWERED: Duration = Duration::from_secs(5);
 
-const LOCK: Scenario = Scenario::ColdLocked {
+pub(super) const LOCK: Scenario = Scenario::ColdLocked {
     code: 463,
     refusals: None,
 };
@@ -44,7 +44,7 @@ impl Offer {
 
 /// The usual system, with Siti as a user of another system: nobody has written to her. WhatsApp lets the account write to
 /// nobody new, its number is known, and its webhooks get here.
-async fn locked() -> TestSystem {
+pub(super) async fn locked() -> TestSystem {
     locked_with(TestSystem::builder()).await
 }
 

@@ -199,6 +199,52 @@ async function discard(page) {
   for (const session of ['system', 'session-2', 'branch-3']) await play(`session/${session}`, { state: 'online' });
 }
 
+/** Notices that are late are counted, and all are sent by one press once a session is back. */
+async function sendLate(page) {
+  const sessions = ['system', 'session-2', 'branch-3'];
+  for (const session of sessions) await play(`session/${session}`, { state: 'logged_out' });
+  for (const order of ['INV-11', 'INV-12']) await play('payments/midtrans', { order_id: order, custom_field1: '08123456789' });
+  await page.goto(`${api}/admin/dashboard/outbox`);
+  await page.getByText('2 notices are late').waitFor();
+  await everyTheme(page, 'late');
+  for (const session of sessions) await play(`session/${session}`, { state: 'online' });
+  await page.getByRole('button', { name: 'Send all that are late now' }).click();
+  await page.getByText('2 notices are tried within a minute.').waitFor();
+  await page.getByText('No notice waits.').waitFor({ timeout: 90_000 });
+  await page.goto(`${api}/admin/dashboard/deliveries`);
+  await page.getByLabel('Phone, payment, message id or request id').fill('INV-11');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByRole('heading', { name: 'Payment INV-11' }).waitFor();
+  await everyTheme(page, 'payment');
+}
+
+/** While WhatsApp locks every account for new contacts, the pages say that, and what to do. */
+async function knownContactsOnly(page) {
+  await play('faults', { scenario: 'cold_locked' });
+  for (let number = 0; number < 12; number += 1) {
+    await post('/api/auth/signup', { name: 'Budi', phone: `0813${4_000_000 + number}`, password: 'kuda-lari-kencang' });
+  }
+  await page.goto(`${api}${SESSIONS}`);
+  await verdict(page).getByText('Messages go out to known contacts only').waitFor({ timeout: 20_000 });
+  await everyTheme(page, 'locked');
+  await page.locator('#open-branch-3').click();
+  await page.getByRole('heading', { name: 'What that means' }).waitFor();
+  await page.getByText('Take out of the pool', { exact: true }).click();
+  await page.getByRole('button', { name: 'Yes, take it out' }).waitFor();
+  await everyTheme(page, 'locked-session');
+  await page.goto(`${api}/admin/dashboard/explain`);
+  await page.getByLabel('Phone').fill('08134000001');
+  await page.getByLabel('Purpose').selectOption('signup');
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await page.getByText('No session can send now').waitFor();
+  await everyTheme(page, 'locked-explained');
+  await page.goto(`${api}/admin/dashboard/incidents`);
+  await page.getByText('Writes to known contacts only').first().waitFor({ timeout: 90_000 });
+  await everyTheme(page, 'locked-incidents');
+  await page.goto(`${api}/admin/dashboard/audit`);
+  await everyTheme(page, 'audit-full');
+}
+
 /** A notice that WhatsApp has no phone for ends unsent. Once it has, an operator sends it again, and it arrives. */
 async function retryDead(page) {
   await play('faults', { scenario: 'not_on_whatsapp', phones: ['628123000222'] });
@@ -212,7 +258,7 @@ async function retryDead(page) {
   await play('faults', { scenario: 'healthy' });
   await page.getByRole('button', { name: 'Send now' }).click();
   await page.getByText('INV-8 is tried within a minute.').waitFor();
-  await page.getByText('No notice ended unsent.').waitFor();
+  await page.getByText('No notice has ended unsent.').waitFor();
   await page.getByRole('link', { name: 'Waiting' }).click();
   // Whoever delivers comes by each minute; the page refreshes itself.
   await page.getByText('No notice waits.').waitFor({ timeout: 90_000 });
@@ -252,13 +298,13 @@ async function everyTheme(page, name) {
 async function findAndExplain(page) {
   await signUp();
   await page.goto(`${api}/admin/dashboard/deliveries`);
-  await page.getByLabel('Phone, message id or request id').focus();
+  await page.getByLabel('Phone, payment, message id or request id').focus();
   await page.keyboard.type(SITI);
   await page.keyboard.press('Enter');
   await page.getByText('Code to sign up').first().waitFor();
   assert.ok(!/8129000111/.test(page.url()), page.url());
   await everyTheme(page, 'found');
-  await page.getByLabel('Phone, message id or request id').fill('0812');
+  await page.getByLabel('Phone, payment, message id or request id').fill('0812');
   await page.getByRole('button', { name: 'Find' }).click();
   await page.getByRole('alert').getByText('neither a phone number nor an id').waitFor();
   assert.equal(await page.locator('#sought').inputValue(), '0812', 'what was typed stays');
@@ -291,11 +337,12 @@ async function endAndErase(storageState) {
   await page.getByLabel('Type the whole number once more').fill('08120000000');
   await page.locator('#erase').click();
   await page.getByText('Nothing was erased.').waitFor();
-  await page.getByText('Erase this phone').click();
   await page.getByLabel('Type the whole number once more').fill(SITI);
   await page.locator('#erase').click();
   await page.getByText('Erased.').waitFor();
   await page.getByRole('heading', { name: 'No account' }).waitFor();
+  await page.setViewportSize({ width: 360, height: 740 });
+  await shoot(page, 'erased');
   await context.close();
 }
 
@@ -345,11 +392,12 @@ async function byKeyboard(page) {
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(outline, 'solid', 'what has the focus shows it');
   await page.keyboard.press('Enter');
-  await page.getByRole('status').getByText('Done.').waitFor();
+  await page.getByRole('status').getByText('session-2 is disconnected.').waitFor();
   await page.goto(`${api}${SESSIONS}`);
   await page.locator('#row-session-2').getByText('Disconnected').waitFor();
   await page.locator('#connect-session-2').press('Enter');
-  await page.getByRole('status').getByText('Done.').waitFor();
+  await page.getByRole('status').getByText('session-2 was told to connect.').waitFor();
+  assert.ok(!page.url().includes('done='), 'what was done is told once');
 }
 
 /** Without script the forms and the link do it all. */
@@ -358,10 +406,10 @@ async function withoutScript(storageState) {
   const page = await context.newPage();
   await page.goto(`${api}${SESSIONS}/system`);
   await page.locator('#disconnect').click();
-  await page.getByText('Done.').waitFor();
+  await page.getByText('system is disconnected.').waitFor();
   await page.goto(`${api}${SESSIONS}`);
   await page.locator('#connect-system').click();
-  await page.getByText('Done.').waitFor();
+  await page.getByText('system was told to connect.').waitFor();
   await page.getByRole('link', { name: 'Refresh' }).click();
   await page.locator('#row-system').waitFor();
   await context.close();
@@ -418,9 +466,11 @@ try {
     'a session added': () => addSession(page),
     'paired by a link': () => pairByLink(page),
     'a notice discarded': () => discard(page),
+    'late notices sent': () => sendLate(page),
     'a dead notice sent again': () => retryDead(page),
     'live': () => stayLive(page),
     'without script': () => withoutScript(login),
+    'known contacts only': () => knownContactsOnly(page),
     'signed out': () => signOut(page),
   };
   for (const [name, step] of Object.entries(steps)) {

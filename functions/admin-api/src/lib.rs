@@ -3,7 +3,8 @@
 //! `GET /api/admin/whatsapp/sessions` lists the sessions, `POST` to it adds one. Below it, of one session: `GET …/status`,
 //! `GET …/qr`, and `POST` to `…/connect`, `…/disconnect`, `…/logout`, `…/pairphone`, `…/webhook`, `…/pool`,
 //! `…/weight` and `…/pairinglink`.
-//! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one.
+//! `GET /api/admin/outbox?state=` lists payment notices, `POST …/{id}/retry` and `…/discard` act on one, and `…/late/retry` on all
+//! that are late.
 //! `GET /api/admin/incidents` lists each time messages could not be sent from a session.
 //! `GET /api/admin/deliveries` finds messages, `POST /api/admin/find` the page that shows what somebody looks for.
 //! `GET /api/admin/explain?phone=&purpose=` says what would happen to a code, `GET /api/admin/people?phone=` shows a user with their
@@ -50,6 +51,9 @@ use shared::runtime::Backends;
 use shared::store::StoreError;
 
 use posted::{Outcome, Posted};
+
+/// What stands in a path for all notices that are late. No notice is called so.
+const LATE: &str = "late";
 
 /// What this function may touch.
 #[derive(Debug)]
@@ -232,24 +236,36 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             }
             let done = app.sessions.act(&session(key)?, &act, operator).await?;
             Ok(match done {
-                Done::Done => Outcome::done(),
+                Done::Done => Outcome::done(act.word(), key),
                 Done::LinkingCode(code) => Outcome::linking_code(code),
                 Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
         }
-        ["outbox", key, act] => {
-            let act = match act {
-                "retry" => OutboxAct::SendNow,
-                "discard" => OutboxAct::Discard,
-                _ => return Err(Refusal::NotFound.into()),
-            };
-            let key = NoticeKey::parse(key).ok_or(Refusal::NotFound)?;
-            app.outbox.act(&key, act, operator).await?;
-            Ok(Outcome::notice(act, key.payment()))
-        }
+        ["outbox", key, act] => act_on_notices(app, (key, act), operator).await,
         ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),
     }
+}
+
+/// Does an act with a notice, or with all that are late.
+async fn act_on_notices(
+    app: &App,
+    (key, act): (&str, &str),
+    operator: Operator<'_>,
+) -> Result<Outcome, Problem> {
+    if (key, act) == (LATE, "retry") {
+        let sent = app.outbox.send_late(operator).await;
+        let sent = sent.map_err(|error| Problem::internal(&error))?;
+        return Ok(Outcome::late_sent(sent));
+    }
+    let act = match act {
+        "retry" => OutboxAct::SendNow,
+        "discard" => OutboxAct::Discard,
+        _ => return Err(Refusal::NotFound.into()),
+    };
+    let key = NoticeKey::parse(key).ok_or(Refusal::NotFound)?;
+    app.outbox.act(&key, act, operator).await?;
+    Ok(Outcome::notice(act, key.payment()))
 }
 
 async fn add(app: &App, posted: &Posted, operator: Operator<'_>) -> Result<Outcome, Problem> {

@@ -64,6 +64,7 @@ pub fn find(incoming: &Incoming<'_>, posted: &Posted) -> Result<Outcome, Problem
         _ if page != "/admin/dashboard/deliveries" => return Err(Refusal::NotRecognised.into()),
         Sought::Message(id) => vec![("messageId", id.as_str().to_owned())],
         Sought::Request(id) => vec![("requestId", id.as_str().to_owned())],
+        Sought::Payment(id) => vec![("paymentId", id.as_str().to_owned())],
     };
     if let Some(purpose) = posted.field("purpose") {
         let purpose = Purpose::named(purpose).ok_or_else(|| invalid("purpose"))?;
@@ -117,8 +118,8 @@ pub async fn act(
     }
     let phone = whom(incoming, posted)?;
     Ok(match app.people.act(&phone, &act, operator).await? {
-        PersonDone::Done => Outcome::done(),
-        PersonDone::Erased(erased) => Outcome::erased(erased.more_left),
+        PersonDone::Done => Outcome::done(act.as_str(), ""),
+        PersonDone::Erased(erased) => Outcome::erased(&erased),
     })
 }
 

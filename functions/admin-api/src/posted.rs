@@ -1,4 +1,6 @@
 //! What is posted, as JSON or as a form, and the answer to either.
+use std::borrow::Cow;
+
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::{Deserialize, Deserializer};
@@ -8,13 +10,15 @@ use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::reply::Reply;
 use shared::edge::request::Incoming;
-use shared::flows::admin::outbox::OutboxAct;
+use shared::flows::admin::outbox::{LateSent, OutboxAct};
 use shared::flows::admin::pairing_links::PairingLink;
 use shared::flows::admin::sessions::key::SessionKey;
+use shared::flows::erasure::{Erased, Stored};
 use shared::model::admin::{AdminPath, AdminSecret};
 use shared::model::code::Purpose;
 use shared::model::language::Language;
 use shared::model::replies;
+use shared::platform::timestamp::Timestamp;
 
 use crate::linking_code;
 
@@ -80,10 +84,8 @@ pub struct Outcome {
 /// What a browser is shown of it.
 #[derive(Debug)]
 enum Shown {
-    /// The page that the form came from, with this word for what was done.
-    Back(&'static str),
-    /// The same, with what it was done to.
-    BackAbout(&'static str, String),
+    /// The page that the form came from, with this word for what was done, and with what it was done to.
+    BackAbout(Cow<'static, str>, String),
     /// Another page, with such a word.
     Page(AdminPath, &'static str),
     /// A page that has what was looked for.
@@ -95,13 +97,18 @@ enum Shown {
 }
 
 impl Outcome {
-    /// It was done.
-    pub fn done() -> Self {
+    /// The act called `word` was done to `about`.
+    pub fn done(word: impl Into<Cow<'static, str>>, about: &str) -> Self {
         Self {
             data: json!({}),
             status: StatusCode::OK,
-            shown: Shown::Back("done"),
+            shown: Shown::BackAbout(word.into(), about.to_owned()),
         }
+    }
+
+    /// What a program is told of it, too.
+    fn with_data(self, data: Value) -> Self {
+        Self { data, ..self }
     }
 
     /// A notice of this payment is tried next, or let be.
@@ -110,18 +117,22 @@ impl Outcome {
             OutboxAct::SendNow => "notice-sent-now",
             OutboxAct::Discard => "notice-discarded",
         };
-        Self {
-            shown: Shown::BackAbout(word, payment.to_owned()),
-            ..Self::done()
-        }
+        Self::done(word, payment)
+    }
+
+    /// So many notices are tried next.
+    pub fn late_sent(sent: LateSent) -> Self {
+        let LateSent { notices, more_left } = sent;
+        Self::done("notices-sent-now", &notices.to_string())
+            .with_data(json!({ "notices": notices, "moreLeft": more_left }))
     }
 
     /// Somebody has to type this code on the phone.
     pub fn linking_code(code: String) -> Self {
         Self {
             data: json!({ "linkingCode": code }),
+            status: StatusCode::OK,
             shown: Shown::LinkingCode(code),
-            ..Self::done()
         }
     }
 
@@ -129,31 +140,35 @@ impl Outcome {
     pub fn pairing_link(link: &PairingLink) -> Self {
         Self {
             data: json!({ "path": link.path(), "expiresAt": link.expires_at.rfc3339() }),
+            status: StatusCode::OK,
             shown: Shown::PairingLink(link.secret().clone()),
-            ..Self::done()
         }
     }
 
     /// A phone was erased, wholly or as far as one act goes.
-    pub fn erased(more_left: bool) -> Self {
-        let done = if more_left {
+    pub fn erased(erased: &Erased) -> Self {
+        let done = if erased.more_left {
             "erased-in-part"
         } else {
             "erased"
         };
-        Self {
-            data: json!({ "moreLeft": more_left }),
-            shown: Shown::Back(done),
-            ..Self::done()
-        }
+        let Stored {
+            payments, waiting, ..
+        } = erased.stored;
+        Self::done(done, &waiting.to_string()).with_data(json!({
+            "moreLeft": erased.more_left,
+            "logins": erased.logins,
+            "payments": payments,
+            "notices": waiting,
+        }))
     }
 
     /// This page shows it.
     pub fn found(page: &AdminPath) -> Self {
         Self {
             data: json!({ "page": page.as_str() }),
+            status: StatusCode::OK,
             shown: Shown::Found(page.clone()),
-            ..Self::done()
         }
     }
 
@@ -170,19 +185,26 @@ impl Outcome {
 
 impl Shown {
     /// The answer to a form that came from `back`.
-    fn answer(self, language: Language, back: &AdminPath) -> Result<Response<Body>, Problem> {
+    fn answer(
+        self,
+        asked: (Language, Timestamp),
+        back: &AdminPath,
+    ) -> Result<Response<Body>, Problem> {
         let to = |page: &AdminPath, word: &str| {
             admin::redirect(&page.with_query(&[("done", word.to_owned())]))
         };
         match self {
-            Self::Back(word) => Ok(to(back, word)),
             Self::BackAbout(word, about) => {
-                let told = [("done", word.to_owned()), ("about", about)];
+                let about = Some(("about", about)).filter(|(_, about)| !about.is_empty());
+                let told: Vec<_> = [("done", word.into_owned())]
+                    .into_iter()
+                    .chain(about)
+                    .collect();
                 Ok(admin::redirect(&back.with_query(&told)))
             }
             Self::Page(page, word) => Ok(to(&page, word)),
             Self::Found(page) => Ok(admin::redirect(&page)),
-            Self::LinkingCode(code) => linking_code::page(language, &code, back),
+            Self::LinkingCode(code) => linking_code::page(asked, &code, back),
             Self::PairingLink(link) => {
                 let mut response = to(back, "done");
                 set_cookie(&mut response, &CookieChange::Show(&link));
@@ -231,8 +253,8 @@ impl Posted {
         };
         let back = form.field("back").and_then(AdminPath::parse);
         let back = back.unwrap_or_else(AdminPath::home);
-        let language = incoming.caller.language;
-        let answer = done.and_then(|outcome| outcome.shown.answer(language, &back));
+        let asked = (incoming.caller.language, incoming.now);
+        let answer = done.and_then(|outcome| outcome.shown.answer(asked, &back));
         answer.unwrap_or_else(|problem| refused(incoming, (form, &back), problem))
     }
 }
@@ -244,8 +266,11 @@ fn refused(
     problem: Problem,
 ) -> Response<Body> {
     match problem.code() {
-        "UNAUTHORIZED" => admin::redirect(&admin::sign_in_path(back)),
-        "SUDO_REQUIRED" => admin::redirect(&admin::prove_again_path(back)),
+        "UNAUTHORIZED" if admin::login_cookie(incoming.request).is_none() => {
+            admin::redirect(&admin::sign_in_path(back))
+        }
+        "UNAUTHORIZED" => admin::redirect(&admin::undone(&admin::sign_in_path(back))),
+        "SUDO_REQUIRED" => admin::redirect(&admin::undone(&admin::prove_again_path(back))),
         // It may come from another site, which gets nothing but this.
         "CSRF" => incoming.respond(Err(problem)),
         code => {

@@ -93,6 +93,7 @@ fn incident(incident: &Incident) -> Value {
     json!({
         "since": incident.began.rfc3339(),
         "cause": incident.cause,
+        "lastCause": incident.last_cause,
         "connects": incident.connects,
         "restarts": incident.restarts,
         "codes": missed(incident.codes),
@@ -127,6 +128,7 @@ fn past_incident(one: &PastIncident) -> Value {
         "until": one.ended.rfc3339(),
         "seconds": one.ended.since(one.began).as_secs(),
         "cause": one.cause,
+        "lastCause": one.last_cause,
         "connects": one.connects,
         "restarts": one.restarts,
         "codes": missed(one.codes),
@@ -147,6 +149,7 @@ fn notice(item: &OutboxItem) -> Value {
         "about": item.purpose,
         "phone": item.phone,
         "state": item.state.name(),
+        "stage": item.stage.as_str(),
         "at": item.at.rfc3339(),
         "deliverBy": item.deliver_by.rfc3339(),
         "attempts": item.attempts,
@@ -213,6 +216,7 @@ pub fn explanation(phone: &Phone, purpose: Purpose, explained: &Explanation) -> 
         "last": last,
         "sessions": sessions,
         "order": explained.order.as_str(),
+        "opensChat": explained.opens_chat,
         "language": explained.language.tag(),
         "text": explained.text,
     })

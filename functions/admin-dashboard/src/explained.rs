@@ -30,6 +30,8 @@ pub struct ExplainPage<'a> {
     pub explained: Option<Explanation>,
     /// The newest message to the phone for the purpose, also one that was refused.
     pub newest: Option<StoredDelivery>,
+    /// The newest one that went out, or may have.
+    pub went_out: Option<StoredDelivery>,
 }
 
 /// How many sessions are shown. A send tries fewer.
@@ -61,14 +63,65 @@ impl ExplainPage<'_> {
         }
     }
 
+    /// Whether a message goes out, or may, for somebody at least.
+    fn is_sent(&self) -> bool {
+        let explained = self.explained.as_ref();
+        explained.is_some_and(|explained| {
+            let verdicts = explained.at_home.into_iter().chain([explained.elsewhere]);
+            !explained.recipient.is_reached() || verdicts.into_iter().any(Verdict::sends)
+        })
+    }
+
+    /// The sessions that only known contacts are reached over, by name.
+    fn names_for_known_contacts(&self) -> String {
+        let sessions = self
+            .explained
+            .iter()
+            .flat_map(|explained| &explained.sessions);
+        let locked = sessions.filter(|session| session.is_for_others());
+        let names: Vec<_> = locked
+            .take(SESSIONS_MAX)
+            .map(|session| session.name.as_str())
+            .collect();
+        names.join(self.frame.say(" or ", " atau "))
+    }
+
+    /// What whoever is refused as somebody new is offered; nothing where they are offered nothing.
+    fn chat(&self) -> Option<&'static str> {
+        let explained = self.explained.as_ref()?;
+        let refused = [Some(explained.elsewhere), explained.at_home];
+        let may_be_refused =
+            |verdict: &Verdict| matches!(verdict, Verdict::KnownContacts | Verdict::NoSession);
+        let is_offered = explained.opens_chat && refused.iter().flatten().any(may_be_refused);
+        is_offered.then(|| {
+            self.frame.say(
+                "Whoever is refused because WhatsApp lets no account write to somebody new is asked to write first, by openChat in the answer: then the code comes as the answer to that.",
+                "Siapa yang ditolak karena WhatsApp tidak mengizinkan akun menulis ke kontak baru diminta menulis lebih dahulu, lewat openChat dalam jawaban: kodenya lalu datang sebagai balasan.",
+            )
+        })
+    }
+
     /// What somebody would be answered.
-    fn verdict(&self, verdict: &Verdict) -> &'static str {
+    fn verdict(&self, verdict: &Verdict) -> String {
+        if *verdict == Verdict::KnownContacts {
+            let told = self.frame.say(
+                "Only if the phone has a chat with {}",
+                "Hanya jika nomor ini punya obrolan dengan {}",
+            );
+            return told.replace("{}", &self.names_for_known_contacts());
+        }
+        self.plain_verdict(verdict).to_owned()
+    }
+
+    fn plain_verdict(&self, verdict: &Verdict) -> &'static str {
         match verdict {
             Verdict::Sent => match self.readiness() {
                 Some(Readiness::Ready) => self
                     .frame
                     .say("Yes, a code is sent at once", "Ya, kode langsung dikirim"),
-                Some(Readiness::Unsure | Readiness::Down) => self.frame.say("Allowed", "Diizinkan"),
+                Some(Readiness::Unsure | Readiness::KnownContacts | Readiness::Down) => {
+                    self.frame.say("Allowed", "Diizinkan")
+                }
                 None => self.frame.say(
                     "Answered as if a code were sent",
                     "Dijawab seolah kode dikirim",
@@ -82,7 +135,7 @@ impl ExplainPage<'_> {
             Verdict::HasAccount => self
                 .frame
                 .say("No: there is an account", "Tidak: sudah ada akun"),
-            Verdict::NoSession => self.frame.say(
+            Verdict::KnownContacts | Verdict::NoSession => self.frame.say(
                 "No: no session can send it",
                 "Tidak: tidak ada sesi yang dapat mengirim",
             ),
@@ -123,6 +176,10 @@ impl ExplainPage<'_> {
     fn in_the_way(&self) -> Option<&'static str> {
         Some(match self.readiness()? {
             Readiness::Ready => return None,
+            Readiness::KnownContacts => self.frame.say(
+                "WhatsApp lets no account write to somebody new now, and none is known to have a chat with this phone.",
+                "WhatsApp kini tidak mengizinkan akun menulis ke kontak baru, dan belum ada akun yang diketahui punya obrolan dengan nomor ini.",
+            ),
             Readiness::Unsure => self.frame.say(
                 "No session is known to be ready now: a code is tried, and may be refused or come late. Below are the limits alone.",
                 "Tidak ada sesi yang diketahui siap sekarang: kode dicoba kirim, dan mungkin ditolak atau terlambat. Di bawah ini hanya batas-batasnya.",
@@ -138,9 +195,16 @@ impl ExplainPage<'_> {
         match verdict {
             Verdict::Sent if self.readiness() != Some(Readiness::Ready) => "idle",
             Verdict::Sent => "good",
-            Verdict::Limited(..) => "fair",
+            Verdict::Limited(..) | Verdict::KnownContacts => "fair",
             Verdict::NotOnWhatsApp(_) | Verdict::HasAccount | Verdict::NoSession => "bad",
         }
+    }
+
+    /// Whether the last message that went out is on its phone, and since when.
+    fn on_the_phone(&self) -> Option<String> {
+        let delivered = self.went_out.as_ref()?.delivered_at?;
+        let told = self.frame.say("on the phone,", "di ponsel,");
+        Some(format!("{told} {}", self.frame.when(&delivered).clock))
     }
 
     /// How sure the last message is.
@@ -153,8 +217,11 @@ impl ExplainPage<'_> {
         }
     }
 
-    const fn rank(&self, session: &SessionForPhone) -> &'static str {
+    fn rank(&self, session: &SessionForPhone) -> &'static str {
         match session.rank {
+            Rank::Usable if session.is_for_others() => {
+                self.frame.say("Known contacts only", "Hanya kontak lama")
+            }
             Rank::Usable => self.frame.say("Sends", "Mengirim"),
             Rank::Trial => self.frame.say("Tried out", "Dicoba"),
             Rank::Doubtful => self.frame.say("Doubtful", "Meragukan"),
@@ -167,10 +234,10 @@ impl ExplainPage<'_> {
         }
     }
 
-    const fn rank_shape(&self, session: &SessionForPhone) -> &'static str {
+    fn rank_shape(&self, session: &SessionForPhone) -> &'static str {
         match session.rank {
-            Rank::Usable | Rank::Trial => "good",
-            Rank::Doubtful | Rank::Recovering => "fair",
+            Rank::Usable if !session.is_for_others() => "good",
+            Rank::Usable | Rank::Trial | Rank::Doubtful | Rank::Recovering => "fair",
             Rank::Mute | Rank::Closed => "bad",
             Rank::NeedsHuman => "act",
         }

@@ -16,6 +16,12 @@ mod explained;
 /// A user and their logins.
 mod people;
 
+/// What the pages say of what was just done.
+mod done;
+
+/// What the audit says of what operators did.
+mod deeds;
+
 /// What the pages say of states.
 mod words;
 
@@ -27,6 +33,7 @@ use std::collections::HashSet;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, CookieChange, query_field, set_cookie};
+use shared::edge::operators::Refusal;
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::audit::{Audit, AuditKey};
@@ -36,13 +43,14 @@ use shared::flows::admin::deliveries::{
 use shared::flows::admin::explain::AdminExplain;
 use shared::flows::admin::incidents::{AdminIncidents, IncidentKey};
 use shared::flows::admin::logins::{AdminLogin, AdminLoginError, AdminLogins};
-use shared::flows::admin::outbox::{AdminOutbox, OutboxState};
+use shared::flows::admin::outbox::{AdminOutbox, OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::key::SessionKey;
-use shared::flows::admin::sessions::view::SessionView;
+use shared::flows::admin::sessions::view::{Health, SessionView};
 use shared::flows::admin::sessions::{AdminSessions, Listed};
 use shared::model::admin::AdminPath;
 use shared::model::code::Purpose;
+use shared::model::payment::PaymentId;
 use shared::model::phone::Phone;
 use shared::platform::clock::Clock;
 use shared::runtime::{Backends, log};
@@ -50,10 +58,10 @@ use shared::store::StoreError;
 
 use explained::ExplainPage;
 use pages::{
-    AuditPage, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage, Pairing,
-    ProblemPage, SessionPage, SessionsPage, respond,
+    AuditPage, Channel, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage,
+    Pairing, ProblemPage, Proved, SessionPage, SessionsPage, respond,
 };
-use people::{PeoplePage, Proved};
+use people::PeoplePage;
 
 /// What the address of the list says where it has only sessions that are not well.
 const NOT_WELL: &str = "not_well";
@@ -179,7 +187,8 @@ impl Visit<'_> {
         let page = page.and_then(|number| number.parse().ok()).unwrap_or(1);
         let listed = match query_field(self.incoming.request, "show").as_deref() {
             Some(NOT_WELL) => Listed::NotWell,
-            _ => Listed::All,
+            Some(health) => Health::named(health).map_or(Listed::All, Listed::Only),
+            None => Listed::All,
         };
         let all = self
             .app
@@ -216,8 +225,17 @@ impl Visit<'_> {
             frame,
             session: &session,
             pairing,
+            proved: self.proved(),
         };
         respond(&page, StatusCode::OK)
+    }
+
+    fn proved(&self) -> Proved {
+        if self.login.proved_lately(self.incoming.now) {
+            Proved::Lately
+        } else {
+            Proved::LongAgo
+        }
     }
 
     /// What is shown to whoever wants to pair the session.
@@ -265,26 +283,39 @@ impl Visit<'_> {
         let state = state.unwrap_or(OutboxState::Waiting);
         let page = self.app.outbox.list(state, self.incoming.now).await;
         let page = page.map_err(|error| Problem::internal(&error))?;
+        let channel = self.channel(&page).await?;
         let frame = self.frame(self.say("Outbox", "Kotak keluar"));
         let page = OutboxListPage {
             layout: frame.layout,
             frame,
             state,
             page,
+            channel,
         };
         respond(&page, StatusCode::OK)
     }
 
+    /// Whether messages can go out, where notices wait for that. It reads every session.
+    async fn channel(&self, page: &OutboxPage) -> Result<Channel, Problem> {
+        if !page.items.iter().any(|item| item.stage == Stage::Late) {
+            return Ok(Channel::Open);
+        }
+        let sends = self.app.sessions.can_send(self.incoming.now).await;
+        let sends = sends.map_err(|error| Problem::internal(&error))?;
+        Ok(if sends { Channel::Open } else { Channel::Down })
+    }
+
     async fn deliveries(&self) -> Result<Response<Body>, Problem> {
         let field = |name| query_field(self.incoming.request, name);
+        let payment = field("paymentId").and_then(|id| PaymentId::parse(&id));
         let message = field("messageId").and_then(|id| MessageId::parse(&id));
         let request = field("requestId").and_then(|id| RequestId::parse(&id));
         let who = self.sealed_phone();
-        let sought = match (message, request) {
-            (Some(id), _) => Some(Sought::Message(id)),
-            (None, Some(id)) => Some(Sought::Request(id)),
-            (None, None) => who.map(Sought::Phone),
-        };
+        let sought = message
+            .map(Sought::Message)
+            .or_else(|| request.map(Sought::Request))
+            .or_else(|| payment.map(Sought::Payment))
+            .or_else(|| who.map(Sought::Phone));
         let from = field("before").and_then(|before| DeliveryKey::parse(&before));
         let page = match &sought {
             Some(sought) => self.app.deliveries.find(sought, from.as_ref()).await,
@@ -292,6 +323,7 @@ impl Visit<'_> {
         };
         let page = page.map_err(|error| Problem::internal(&error))?;
         let waiting = self.waiting(&page).await?;
+        let of_payment = self.of_payment(sought.as_ref()).await?;
         let frame = self.frame(self.say("Deliveries", "Pengiriman"));
         let page = DeliveriesPage {
             layout: frame.layout,
@@ -300,6 +332,7 @@ impl Visit<'_> {
             sought,
             page,
             waiting,
+            of_payment,
         };
         respond(&page, StatusCode::OK)
     }
@@ -314,23 +347,39 @@ impl Visit<'_> {
         waiting.map_err(|error| Problem::internal(&error))
     }
 
+    /// The notices of the payment that is looked for.
+    async fn of_payment(
+        &self,
+        sought: Option<&Sought>,
+    ) -> Result<Option<Vec<OutboxItem>>, Problem> {
+        let Some(Sought::Payment(payment)) = sought else {
+            return Ok(None);
+        };
+        let found = self.app.outbox.of_payment(payment, self.incoming.now);
+        found.await.map_err(|error| Problem::internal(&error))
+    }
+
     async fn explain(&self) -> Result<Response<Body>, Problem> {
         let named = query_field(self.incoming.request, "purpose");
         let purpose = named.as_deref().and_then(Purpose::named);
         let purpose = purpose.unwrap_or(Purpose::Sso);
         let phone = self.sealed_phone();
-        let (explained, newest) = match &phone {
+        let (explained, newest, went_out) = match &phone {
             Some(phone) => {
                 let explained = self.app.explain.explain(phone, purpose, self.incoming.now);
                 let sought = Sought::Phone(phone.clone());
                 let messages = self.app.deliveries.find(&sought, None);
                 let found = tokio::try_join!(explained, messages);
                 let (explained, messages) = found.map_err(|error| Problem::internal(&error))?;
-                let mut messages = messages.deliveries.into_iter();
-                let newest = messages.find(|one| one.purpose == purpose.name());
-                (Some(explained), newest)
+                let messages = messages.deliveries.into_iter();
+                let messages = messages.filter(|one| one.purpose == purpose.name());
+                let messages: Vec<_> = messages.collect();
+                let mut out = messages.iter();
+                let went_out = out.find(|one| ["sent", "unknown"].contains(&one.outcome.as_str()));
+                let went_out = went_out.cloned();
+                (Some(explained), messages.into_iter().next(), went_out)
             }
-            None => (None, None),
+            None => (None, None, None),
         };
         let frame = self.frame(self.say("Explain a code", "Jelaskan kode"));
         let page = ExplainPage {
@@ -340,6 +389,7 @@ impl Visit<'_> {
             whom: phone.map(|phone| self.whom(&phone)),
             explained,
             newest,
+            went_out,
         };
         respond(&page, StatusCode::OK)
     }
@@ -359,11 +409,10 @@ impl Visit<'_> {
             frame,
             whom: phone.map(|phone| self.whom(&phone)),
             person,
-            proved: if self.login.proved_lately(self.incoming.now) {
-                Proved::Lately
-            } else {
-                Proved::LongAgo
-            },
+            erased: query_field(self.incoming.request, "done").as_deref() == Some("erased"),
+            not_confirmed: query_field(self.incoming.request, "problem").as_deref()
+                == Some(Refusal::NotConfirmed.code()),
+            proved: self.proved(),
         };
         respond(&page, StatusCode::OK)
     }

@@ -9,11 +9,13 @@ use shared::edge::operators::{self, Refusal};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::deliveries::{DeliveryPage, Sought, StoredDelivery};
-use shared::flows::admin::incidents::{CurrentIncident, IncidentsPage, Missed, PastIncident};
+use shared::flows::admin::incidents::{
+    CurrentIncident, Incident, IncidentsPage, Missed, PastIncident,
+};
 use shared::flows::admin::logins::AdminLogin;
-use shared::flows::admin::outbox::{OutboxPage, OutboxState};
+use shared::flows::admin::outbox::{OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::pairing_links;
-use shared::flows::admin::sessions::glance::{Kind, Wrong};
+use shared::flows::admin::sessions::glance::{Kind, Spare, Verdict, Wrong};
 use shared::flows::admin::sessions::view::{Doing, Flags, Health, PoolPlace, SessionView};
 use shared::flows::admin::sessions::{Customers, Listed, SessionsView};
 use shared::model::language::Language;
@@ -21,9 +23,12 @@ use shared::model::payment::PaymentId;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
+use shared::store::audit::StoredAudit;
 
+use crate::deeds;
+use crate::done;
 use crate::when::When;
-use crate::words::{self, Gateway, Tense};
+use crate::words::{self, Gateway, Tense, Trouble};
 
 /// The list of sessions.
 const LIST: &str = "/admin/dashboard/whatsapp-sessions";
@@ -96,6 +101,12 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The link that somebody is signed in by; nothing where that was a code.
+    pub fn link(&self) -> Option<String> {
+        let which = self.who.strip_prefix("link")?;
+        Some(format!("{}{which}", self.say("link", "tautan")))
+    }
+
     /// The text in the language of the page.
     pub const fn say(&self, english: &'static str, indonesian: &'static str) -> &'static str {
         words::say(self.layout.language, english, indonesian)
@@ -135,9 +146,13 @@ impl<'a> Frame<'a> {
             );
             return connect.to_owned();
         }
-        let gateway = Gateway::of(session.gateway_is_silent);
-        let whose = (session.name.as_str(), self.language());
-        words::to_do(session.health, gateway, whose)
+        let trouble = Trouble {
+            health: session.health,
+            gateway: Gateway::of(session.gateway_is_silent),
+            host: session.gateway.as_deref(),
+            has_failed_long: session.has_failed_long(self.now),
+        };
+        words::to_do(&trouble, (&session.name, self.language()))
     }
 
     /// Whether messages are sent from a session.
@@ -183,9 +198,24 @@ impl<'a> Frame<'a> {
         format!("{clock} UTC ({})", when.span)
     }
 
-    /// What is wrong with a session.
-    pub fn cause_now(&self, cause: &Option<String>) -> &'static str {
-        words::cause(cause.as_deref(), Tense::GoesOn, self.language())
+    /// What is wrong with a session now.
+    pub fn cause_now(&self, incident: &Incident) -> &'static str {
+        words::cause(incident.latest_cause(), Tense::GoesOn, self.language())
+    }
+
+    /// What was wrong with it at first, where that was something else.
+    pub fn first_cause(&self, incident: &Incident) -> Option<&'static str> {
+        let of = |cause| words::cause(cause, Tense::Over, self.language());
+        let (first, last) = (of(incident.cause.as_deref()), of(incident.latest_cause()));
+        (first != last).then_some(first)
+    }
+
+    /// What was wrong with it at last, where that was something else than at first.
+    pub fn later_cause_then(&self, past: &PastIncident) -> Option<&'static str> {
+        let first = self.cause_then(&past.cause);
+        let last = past.last_cause.as_deref()?;
+        let last = words::cause(Some(last), Tense::Over, self.language());
+        (last != first).then_some(last)
     }
 
     /// What was wrong with it.
@@ -218,9 +248,15 @@ impl<'a> Frame<'a> {
         words::purpose(name, self.language())
     }
 
-    /// How a message ended.
-    pub fn outcome<'n>(&self, name: &'n str) -> &'n str {
-        words::outcome(name, self.language())
+    /// How a message ended, as far as its receipts say.
+    pub fn ended<'n>(&self, found: &'n StoredDelivery) -> &'n str {
+        if found.read_at.is_some() {
+            self.say("Read", "Dibaca")
+        } else if found.delivered_at.is_some() {
+            self.say("Delivered", "Sampai")
+        } else {
+            words::outcome(&found.outcome, self.language())
+        }
     }
 
     /// Milliseconds as people read them.
@@ -243,10 +279,11 @@ impl<'a> Frame<'a> {
 }
 
 /// What the addresses of pages say of what they show. What a form has left there is not among it.
-const SHOWN_BY: [&str; 8] = [
+const SHOWN_BY: [&str; 9] = [
     "before",
     "messageId",
     "page",
+    "paymentId",
     "purpose",
     "requestId",
     "show",
@@ -281,12 +318,17 @@ fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
         return Some(link);
     }
     let done = field("done")?;
-    let about = field("about").and_then(|about| PaymentId::parse(&about));
+    let about = field("about").filter(|about| is_plain(about));
     Some(Notice {
         is_problem: false,
-        text: told_of(&done, about.as_ref(), language),
+        text: done::told(&done, about.as_deref(), language),
         link: None,
     })
+}
+
+/// Whether a text can be what something was done to: the name of a session or a payment, or a number.
+fn is_plain(about: &str) -> bool {
+    PaymentId::parse(about).is_some()
 }
 
 /// The host of the site, as others know it.
@@ -332,44 +374,6 @@ fn shown_link(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
     })
 }
 
-/// What a page says of what was done.
-fn told_of(done: &str, about: Option<&PaymentId>, language: Language) -> String {
-    let whose = about.map(PaymentId::as_str);
-    let notice = words::say(language, "The notice", "Pemberitahuan");
-    let named = |english, indonesian| {
-        let told = words::say(language, english, indonesian);
-        told.replace("{}", whose.unwrap_or(notice))
-    };
-    let (english, indonesian) = match done {
-        "notice-sent-now" => {
-            return named(
-                "{} is tried within a minute.",
-                "{} dicoba kirim dalam satu menit.",
-            );
-        }
-        "notice-discarded" => {
-            return named(
-                "{} is discarded: it is not sent.",
-                "{} diabaikan: tidak dikirim.",
-            );
-        }
-        "added" => (
-            "The session is added. Scan its QR code, and it sends.",
-            "Sesi ditambahkan. Pindai kode QR-nya, lalu sesi mengirim.",
-        ),
-        "erased" => (
-            "Erased. What is left, and until when: docs/operations.md.",
-            "Dihapus. Yang tersisa, dan sampai kapan: docs/operations.md.",
-        ),
-        "erased-in-part" => (
-            "Erased in part: there is more than one act erases. Erase it once more.",
-            "Baru sebagian terhapus: isinya lebih banyak dari satu kali hapus. Hapus sekali lagi.",
-        ),
-        _ => return replies::ADMIN_DONE.written(language),
-    };
-    words::say(language, english, indonesian).to_owned()
-}
-
 /// All sessions.
 #[derive(Debug, Template)]
 #[template(path = "sessions.html")]
@@ -394,7 +398,29 @@ struct ToDo {
 
 impl SessionsPage<'_> {
     fn is_not_well_only(&self) -> bool {
-        self.all.listed == Listed::NotWell
+        self.all.listed != Listed::All
+    }
+
+    /// Which sessions are listed, where not all are.
+    fn listed(&self) -> Option<String> {
+        match self.all.listed {
+            Listed::All => None,
+            Listed::NotWell => {
+                let told = self.frame.say(
+                    "Only sessions that are not well.",
+                    "Hanya sesi yang bermasalah.",
+                );
+                Some(told.to_owned())
+            }
+            Listed::Only(health) => {
+                let only = self.frame.say(
+                    "Only sessions with this state:",
+                    "Hanya sesi dengan keadaan ini:",
+                );
+                let state = words::health(health, Gateway::Answers, self.frame.language());
+                Some(format!("{only} {state}."))
+            }
+        }
     }
 
     /// The address of a page of the list.
@@ -402,6 +428,7 @@ impl SessionsPage<'_> {
         match self.all.listed {
             Listed::All => format!("{LIST}?page={number}"),
             Listed::NotWell => format!("{LIST}?show=not_well&page={number}"),
+            Listed::Only(health) => format!("{LIST}?show={}&page={number}", health.as_str()),
         }
     }
 
@@ -459,7 +486,7 @@ impl SessionsPage<'_> {
     fn page_for(&self, kind: &Kind) -> String {
         match kind.count {
             1 => format!("{LIST}/{}", kind.first),
-            _ => format!("{LIST}?show=not_well"),
+            _ => format!("{LIST}?show={}", kind.health.as_str()),
         }
     }
 
@@ -467,14 +494,60 @@ impl SessionsPage<'_> {
     fn to_dos(&self) -> Vec<ToDo> {
         let kinds = self.all.glance.kinds.iter();
         let to_dos = kinds.map(|kind| {
-            let gateway = Gateway::of(kind.gateway_is_silent);
+            let trouble = Trouble {
+                health: kind.health,
+                gateway: Gateway::of(kind.gateway_is_silent),
+                host: kind.gateway.as_deref(),
+                has_failed_long: kind.has_failed_long,
+            };
             let whose = self.whose(kind);
             ToDo {
-                what: words::to_do(kind.health, gateway, (&whose, self.frame.language())),
+                what: words::to_do(&trouble, (&whose, self.frame.language())),
                 page: self.page_for(kind),
             }
         });
-        to_dos.filter(|to_do| !to_do.what.is_empty()).collect()
+        let to_dos = to_dos.filter(|to_do| !to_do.what.is_empty());
+        let spare = self
+            .all
+            .glance
+            .spare
+            .iter()
+            .map(|spare| self.to_take_in(spare));
+        self.to_look_at_sign_ups()
+            .into_iter()
+            .chain(spare)
+            .chain(to_dos)
+            .collect()
+    }
+
+    /// The quickest help while no session is ready: one that could send.
+    fn to_take_in(&self, spare: &Spare) -> ToDo {
+        let take = self.frame.say(
+            "take {} into the pool: it is ready",
+            "masukkan {} ke kelompok: sesi itu siap",
+        );
+        ToDo {
+            what: take.replace("{}", &spare.name),
+            page: format!("{LIST}/{}", spare.key),
+        }
+    }
+
+    /// What helps while every account is locked for new contacts.
+    fn to_look_at_sign_ups(&self) -> Option<ToDo> {
+        let glance = &self.all.glance;
+        let locked = glance
+            .kinds
+            .iter()
+            .find(|kind| kind.health == Health::Limited);
+        let locked = locked.filter(|_| glance.verdict == Verdict::KnownContacts)?;
+        let what = self.frame.say(
+            "see whether the sign-ups look like an attack, and add a session",
+            "periksa apakah pendaftaran tampak seperti serangan, dan tambahkan sesi",
+        );
+        Some(ToDo {
+            what: what.to_owned(),
+            page: self.page_for(locked),
+        })
     }
 
     /// What is said where nobody has to do anything: about sessions that are not well.
@@ -507,7 +580,15 @@ impl SessionsPage<'_> {
     }
 
     fn verdict(&self) -> &'static str {
-        words::verdict(self.all.glance.verdict, self.frame.language())
+        let glance = &self.all.glance;
+        let few = 2 * glance.ready < glance.sessions;
+        if glance.verdict == Verdict::GoesOutOverOthers && few {
+            return self.frame.say(
+                "Messages go out, but over few sessions only",
+                "Pesan terkirim, tetapi hanya lewat sedikit sesi",
+            );
+        }
+        words::verdict(glance.verdict, self.frame.language())
     }
 
     fn verdict_shape(&self) -> &'static str {
@@ -519,12 +600,12 @@ impl SessionsPage<'_> {
         match self.all.customers {
             Customers::Shown => None,
             Customers::NotAsked => Some(self.frame.say(
-                "Sessions of customers are not shown: set WHATSAPP_ADMIN_TOKEN.",
-                "Sesi pelanggan tidak ditampilkan: atur WHATSAPP_ADMIN_TOKEN.",
+                "Other sessions of the gateway, which this system does not send from, are not shown: set WHATSAPP_ADMIN_TOKEN.",
+                "Sesi lain di gateway, yang tidak dipakai sistem ini, tidak ditampilkan: atur WHATSAPP_ADMIN_TOKEN.",
             )),
             Customers::Failed(_) => Some(self.frame.say(
-                "Sessions of customers are not shown: the gateway did not list them in time.",
-                "Sesi pelanggan tidak ditampilkan: gateway tidak menjawab tepat waktu.",
+                "Other sessions of the gateway, which this system does not send from, are not shown: it did not list them in time.",
+                "Sesi lain di gateway, yang tidak dipakai sistem ini, tidak ditampilkan: gateway tidak menjawab tepat waktu.",
             )),
         }
     }
@@ -558,6 +639,15 @@ pub enum Pairing {
     Code(String),
 }
 
+/// Whether an operator has just proved who they are, as acts need that take something away for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// They have.
+    Lately,
+    /// Not for some time.
+    LongAgo,
+}
+
 /// One session.
 #[derive(Debug, Template)]
 #[template(path = "session.html")]
@@ -570,6 +660,22 @@ pub struct SessionPage<'a> {
     pub session: &'a SessionView,
     /// What is shown to whoever wants to pair it.
     pub pairing: Pairing,
+    /// Whether the operator has just proved who they are.
+    pub proved: Proved,
+}
+
+impl SessionPage<'_> {
+    fn is_proved(&self) -> bool {
+        self.proved == Proved::Lately
+    }
+
+    fn is_limited(&self) -> bool {
+        self.session.health == Health::Limited
+    }
+
+    fn is_locked(&self) -> bool {
+        self.is_limited() || self.session.health == Health::Restricted
+    }
 }
 
 /// Each time messages could not be sent from a session.
@@ -604,6 +710,17 @@ pub struct OutboxListPage<'a> {
     pub state: OutboxState,
     /// The notices.
     pub page: OutboxPage,
+    /// Whether no session can send, as far as was seen.
+    pub channel: Channel,
+}
+
+/// Whether messages can go out, as far as was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// They can, or nobody has to know.
+    Open,
+    /// They cannot.
+    Down,
 }
 
 impl OutboxListPage<'_> {
@@ -611,8 +728,64 @@ impl OutboxListPage<'_> {
         self.state == OutboxState::Dead
     }
 
-    fn state_of(&self, item: &shared::flows::admin::outbox::OutboxItem) -> &'static str {
-        words::notice(item.state, self.frame.language())
+    fn is_channel_down(&self) -> bool {
+        self.channel == Channel::Down
+    }
+
+    fn state_of(&self, item: &OutboxItem) -> &'static str {
+        words::notice(item.state, item.stage, self.frame.language())
+    }
+
+    fn shape(&self, item: &OutboxItem) -> &'static str {
+        match item.stage {
+            Stage::Late | Stage::BeingSent => "fair",
+            Stage::Scheduled | Stage::NotNeeded => "idle",
+            Stage::Ended => "bad",
+        }
+    }
+
+    fn is_needed(&self, item: &OutboxItem) -> bool {
+        item.stage != Stage::NotNeeded
+    }
+
+    fn count(&self, stage: Stage) -> usize {
+        let items = self.page.items.iter();
+        items.filter(|item| item.stage == stage).count()
+    }
+
+    /// How many notices are late, and since when the first one is.
+    fn late(&self) -> Option<(String, String)> {
+        let late = self.page.items.iter();
+        let late = late.filter(|item| item.stage == Stage::Late);
+        let since = late.map(|item| item.since).min()?;
+        let count = words::late(self.count(Stage::Late), self.frame.language());
+        Some((count, self.frame.since(&since)))
+    }
+
+    /// What else waits, in a few words; nothing where nothing does.
+    fn others(&self) -> Option<String> {
+        let told = [
+            (
+                Stage::Scheduled,
+                self.frame
+                    .say("scheduled for later", "dijadwalkan untuk nanti"),
+            ),
+            (
+                Stage::NotNeeded,
+                self.frame
+                    .say("not needed any more", "tidak diperlukan lagi"),
+            ),
+            (
+                Stage::BeingSent,
+                self.frame.say("being sent", "sedang dikirim"),
+            ),
+        ];
+        let told = told.map(|(stage, words)| (self.count(stage), words));
+        let told = told.iter().filter(|(count, _)| *count > 0);
+        let told: Vec<_> = told
+            .map(|(count, words)| format!("{count} {words}"))
+            .collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 }
 
@@ -632,6 +805,8 @@ pub struct DeliveriesPage<'a> {
     pub page: DeliveryPage,
     /// Those of them whose notices still wait to be tried again.
     pub waiting: HashSet<String>,
+    /// The notices of the payment that is looked for, if there is one.
+    pub of_payment: Option<Vec<OutboxItem>>,
 }
 
 impl DeliveriesPage<'_> {
@@ -647,14 +822,34 @@ impl DeliveriesPage<'_> {
                 .say("Waits, will be tried again", "Menunggu, akan dicoba lagi");
             return waits.to_owned();
         }
-        words::outcome(&found.outcome, self.frame.language()).to_owned()
+        self.frame.ended(found).to_owned()
     }
 
     fn shape(&self, found: &StoredDelivery) -> &'static str {
         if self.waits(found) {
             return "fair";
         }
+        if found.delivered_at.is_some() {
+            return "good";
+        }
         words::outcome_shape(&found.outcome)
+    }
+
+    /// Whether there was a message at all: what goes to nobody has no session and no steps, but for the looks of it.
+    fn is_to_somebody(&self, found: &StoredDelivery) -> bool {
+        found.outcome != "nobody"
+    }
+
+    fn is_of_a_request(&self) -> bool {
+        matches!(self.sought, Some(Sought::Request(_)))
+    }
+
+    fn is_of_a_payment(&self) -> bool {
+        matches!(self.sought, Some(Sought::Payment(_)))
+    }
+
+    fn state_of(&self, item: &OutboxItem) -> &'static str {
+        words::notice(item.state, item.stage, self.frame.language())
     }
 
     fn is_of_a_phone(&self) -> bool {
@@ -668,6 +863,10 @@ impl DeliveriesPage<'_> {
             Sought::Message(id) => (self.frame.say("Message", "Pesan"), id.as_str().to_owned()),
             Sought::Request(id) => (
                 self.frame.say("Request", "Permintaan"),
+                id.as_str().to_owned(),
+            ),
+            Sought::Payment(id) => (
+                self.frame.say("Payment", "Pembayaran"),
                 id.as_str().to_owned(),
             ),
         };
@@ -688,12 +887,17 @@ pub struct AuditPage<'a> {
 }
 
 impl AuditPage<'_> {
-    fn deed(&self, what: &str) -> Option<&'static str> {
-        words::deed(what, self.frame.language())
+    /// What was done, or what was not and why.
+    fn deed(&self, entry: &StoredAudit) -> String {
+        deeds::deed(&entry.what, &entry.result, self.frame.language())
     }
 
-    fn result<'r>(&self, result: &'r str) -> &'r str {
-        words::result(result, self.frame.language())
+    fn shape(&self, entry: &StoredAudit) -> &'static str {
+        if deeds::is_done(&entry.result) {
+            "good"
+        } else {
+            "bad"
+        }
     }
 
     /// The day before which older entries are.
@@ -702,7 +906,7 @@ impl AuditPage<'_> {
         at.split('T').next().unwrap_or_default().to_owned()
     }
 
-    fn at(&self, entry: &shared::store::audit::StoredAudit) -> When {
+    fn at(&self, entry: &StoredAudit) -> When {
         self.frame.when(&entry.key.at())
     }
 }

@@ -21,7 +21,7 @@ pub struct When {
     pub span: String,
     /// The time to the second, in UTC.
     pub exact: String,
-    /// The time of the day, with the date where that is more than a day away.
+    /// The time of the day, with the date where that is another one.
     pub clock: String,
     /// The same for programs.
     pub datetime: String,
@@ -34,8 +34,10 @@ impl When {
         let exact = datetime.replace('T', " ").replace('Z', " UTC");
         let distance = now.since(at).max(at.since(now));
         let length = span(distance, language);
+        let today = now.rfc3339();
+        let is_today = |day: &str| today.starts_with(day);
         let clock = match exact.split_once(' ') {
-            Some((_, clock)) if distance.as_secs() < DAY => clock.to_owned(),
+            Some((day, clock)) if is_today(day) => clock.to_owned(),
             _ => exact.clone(),
         };
         let relative = if now < at {
@@ -95,5 +97,8 @@ mod tests {
         };
         assert_eq!(clock(20), "11:33:00 UTC");
         assert_eq!(clock(200_000), "2026-11-20 04:00:00 UTC");
+        let tomorrow = Timestamp::from_seconds(now.seconds() + 82_800);
+        let clock = When::new(tomorrow, now, Language::English).clock;
+        assert_eq!(clock, "2026-11-23 10:33:20 UTC", "in 23 hours");
     }
 }

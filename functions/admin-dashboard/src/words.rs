@@ -1,5 +1,6 @@
 //! What the pages say of states, in both languages.
 use shared::flows::admin::incidents::Missed;
+use shared::flows::admin::outbox::Stage;
 use shared::flows::admin::sessions::glance::Verdict;
 use shared::flows::admin::sessions::view::{Health, PoolPlace};
 use shared::model::language::Language;
@@ -55,33 +56,64 @@ impl Gateway {
     }
 }
 
+/// What somebody has to do something about.
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble<'a> {
+    /// How the sessions are.
+    pub health: Health,
+    /// Whether their gateway answers.
+    pub gateway: Gateway,
+    /// The host of that gateway, where it is known.
+    pub host: Option<&'a str>,
+    /// Whether they have been trying to come back for long.
+    pub has_failed_long: bool,
+}
+
 /// What a person has to do about a session, or about so many, which `whose` names; nothing where nobody has to.
-pub fn to_do(health: Health, gateway: Gateway, (whose, language): (&str, Language)) -> String {
-    let (english, indonesian) = match (health, gateway) {
-        (Health::NeedsScan, _) => ("scan the QR code of {}", "pindai kode QR {}"),
-        (Health::NeedsRestart, _) => (
+pub fn to_do(trouble: &Trouble<'_>, (whose, language): (&str, Language)) -> String {
+    if trouble.gateway == Gateway::Silent {
+        return look_after_gateway(trouble.host, (whose, language));
+    }
+    let (english, indonesian) = match trouble.health {
+        Health::NeedsScan => ("scan the QR code of {}", "pindai kode QR {}"),
+        Health::NeedsRestart => (
             "restart the gateway of {}: nothing else helps",
             "mulai ulang gateway {}: cara lain tidak membantu",
         ),
-        (Health::Restricted, _) => (
+        Health::Restricted => (
             "open WhatsApp on the phone of {} and read what it says",
             "buka WhatsApp di ponsel {} dan baca pemberitahuannya",
         ),
-        (Health::Misconfigured, _) => (
+        Health::Misconfigured => (
             "check the token of {} and the address of the gateway",
             "periksa token {} dan alamat gateway-nya",
         ),
-        (Health::Mute, _) => (
+        Health::Mute => (
             "send a message from the phone of {}, and see whether it arrives",
             "kirim pesan dari ponsel {}, dan lihat apakah sampai",
         ),
-        (Health::Down, Gateway::Silent) => (
-            "see whether the gateway of {} runs and can be reached",
-            "periksa apakah gateway {} berjalan dan dapat dihubungi",
+        Health::Down | Health::Recovering if trouble.has_failed_long => (
+            "read the log of the gateway of {}: connects do not help",
+            "baca log gateway {}: penyambungan tidak membantu",
         ),
         _ => return String::new(),
     };
     say(language, english, indonesian).replace("{}", whose)
+}
+
+fn look_after_gateway(host: Option<&str>, (whose, language): (&str, Language)) -> String {
+    let (english, indonesian) = match host {
+        Some(_) => (
+            "see whether the gateway of {} at [] runs and can be reached, and read its log",
+            "periksa apakah gateway {} di [] berjalan dan dapat dihubungi, dan baca lognya",
+        ),
+        None => (
+            "see whether the gateway of {} runs and can be reached, and read its log",
+            "periksa apakah gateway {} berjalan dan dapat dihubungi, dan baca lognya",
+        ),
+    };
+    let told = say(language, english, indonesian).replace("{}", whose);
+    told.replace("[]", host.unwrap_or_default())
 }
 
 /// So many sessions.
@@ -115,6 +147,10 @@ pub const fn verdict(verdict: Verdict, language: Language) -> &'static str {
             "Messages go out, but not over every session",
             "Pesan terkirim, tetapi tidak lewat semua sesi",
         ),
+        Verdict::KnownContacts => (
+            "Messages go out to known contacts only",
+            "Pesan terkirim hanya ke kontak lama",
+        ),
         Verdict::Stopped => ("No message goes out", "Tidak ada pesan yang terkirim"),
         Verdict::Unknown => ("Nobody has looked yet", "Belum ada yang memeriksa"),
         Verdict::NoSession => (
@@ -129,7 +165,7 @@ pub const fn verdict(verdict: Verdict, language: Language) -> &'static str {
 pub const fn verdict_shape(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::GoesOut => "good",
-        Verdict::GoesOutOverOthers => "fair",
+        Verdict::GoesOutOverOthers | Verdict::KnownContacts => "fair",
         Verdict::Stopped | Verdict::NoSession => "bad",
         Verdict::Unknown => "idle",
     }
@@ -158,38 +194,96 @@ pub enum Tense {
     Over,
 }
 
-/// What is or was wrong with a session, by the word that was kept.
-pub fn cause(cause: Option<&str>, tense: Tense, language: Language) -> &'static str {
-    let (now, past, indonesian) = match cause.unwrap_or_default() {
-        "needs_pairing" | "unlinked" => ("Is not paired", "Was not paired", "Tidak tertaut"),
-        "needs_restart" => (
+/// What is wrong with a session, by the word that was kept: while it goes on, afterwards, and both in Indonesian.
+type Cause = (&'static str, [&'static str; 3]);
+
+const CAUSES: [Cause; 11] = [
+    (
+        "needs_pairing",
+        ["Is not paired", "Was not paired", "Tidak tertaut"],
+    ),
+    (
+        "unlinked",
+        ["Is not paired", "Was not paired", "Tidak tertaut"],
+    ),
+    (
+        "needs_restart",
+        [
             "Its gateway must restart",
             "Its gateway had to restart",
             "Gateway perlu dimulai ulang",
-        ),
-        "unreachable" => (
+        ],
+    ),
+    (
+        "unreachable",
+        [
             "Its gateway does not answer",
             "Its gateway did not answer",
             "Gateway tidak menjawab",
-        ),
-        "restricted" | "banned" => (
+        ],
+    ),
+    (
+        "restricted",
+        [
             "Is restricted by WhatsApp",
             "Was restricted by WhatsApp",
             "Dibatasi WhatsApp",
-        ),
-        "misconfigured" => (
+        ],
+    ),
+    (
+        "banned",
+        [
+            "Is restricted by WhatsApp",
+            "Was restricted by WhatsApp",
+            "Dibatasi WhatsApp",
+        ],
+    ),
+    (
+        "misconfigured",
+        [
             "Its token is refused",
             "Its token was refused",
             "Token ditolak",
-        ),
-        "mute" => (
+        ],
+    ),
+    (
+        "cold_locked",
+        [
+            "Writes to known contacts only",
+            "Wrote to known contacts only",
+            "Hanya menulis ke kontak lama",
+        ],
+    ),
+    (
+        "mute",
+        [
             "Nothing arrives",
             "Nothing arrived",
             "Tidak ada yang sampai",
-        ),
-        "suspect" => ("Does not answer", "Did not answer", "Tidak menjawab"),
-        _ => ("Is disconnected", "Was disconnected", "Terputus"),
-    };
+        ],
+    ),
+    (
+        "suspect",
+        ["Does not answer", "Did not answer", "Tidak menjawab"],
+    ),
+    (
+        "",
+        [
+            "Cannot send, and why is not known yet",
+            "Could not send, and why is not known",
+            "Tidak dapat mengirim, sebabnya belum diketahui",
+        ],
+    ),
+];
+
+/// The same of every other word.
+const DISCONNECTED: [&str; 3] = ["Is disconnected", "Was disconnected", "Terputus"];
+
+/// What is or was wrong with a session, by the word that was kept.
+pub fn cause(cause: Option<&str>, tense: Tense, language: Language) -> &'static str {
+    let cause = cause.unwrap_or_default();
+    let known = CAUSES.iter().find(|(word, _)| *word == cause);
+    let [now, past, indonesian] = known.map_or(DISCONNECTED, |(_, words)| *words);
     let english = match tense {
         Tense::GoesOn => now,
         Tense::Over => past,
@@ -205,8 +299,8 @@ pub fn reason(reason: &str, language: Language) -> Option<&'static str> {
         "needs_pairing" | "unpaired" => ("The session was not paired", "Sesi tidak tertaut"),
         "needs_restart" => ("The gateway had to restart", "Gateway perlu dimulai ulang"),
         "restricted" => (
-            "WhatsApp restricts the account",
-            "WhatsApp membatasi akunnya",
+            "WhatsApp does not let the account write to this phone",
+            "WhatsApp tidak mengizinkan akun menulis ke nomor ini",
         ),
         "not_on_whatsapp" => (
             "The number is not on WhatsApp",
@@ -222,6 +316,14 @@ pub fn reason(reason: &str, language: Language) -> Option<&'static str> {
         ),
         "gateway_unreachable" => ("The gateway did not answer", "Gateway tidak menjawab"),
         "rejected" => ("WhatsApp refused it", "WhatsApp menolaknya"),
+        "no_session" => (
+            "There is no session to send from",
+            "Tidak ada sesi untuk mengirim",
+        ),
+        "no_new_chats" => (
+            "No session takes new chats now",
+            "Tidak ada sesi yang menerima obrolan baru saat ini",
+        ),
         "deadline" | "late" => ("The time was over", "Waktunya habis"),
         "no_answer" | "unknown" => (
             "No answer: it may have been sent",
@@ -230,68 +332,6 @@ pub fn reason(reason: &str, language: Language) -> Option<&'static str> {
         _ => return None,
     };
     Some(say(language, english, indonesian))
-}
-
-/// What an operator did, by the word of the audit; nothing for one that is not known here.
-pub fn deed(what: &str, language: Language) -> Option<&'static str> {
-    let (english, indonesian) = match what {
-        "sign-in" => ("Signed in", "Masuk"),
-        "sign-out" => ("Signed out", "Keluar"),
-        "sign-out-everywhere" => ("Signed out everywhere", "Keluar di semua tempat"),
-        "link-make" => ("Made a sign-in link", "Membuat tautan masuk"),
-        "link-use" => ("Used a sign-in link", "Memakai tautan masuk"),
-        "pairing-link-make" | "session-pairing-link" => {
-            ("Made a pairing link", "Membuat tautan penautan")
-        }
-        "pairing-link-open" => ("Opened a pairing link", "Membuka tautan penautan"),
-        "pairing-link-paired" => ("Paired by a link", "Menautkan lewat tautan"),
-        "notice-send-now" => ("Had a notice sent", "Meminta pemberitahuan dikirim"),
-        "notice-discard" => ("Discarded a notice", "Mengabaikan pemberitahuan"),
-        "session-add" => ("Added a session", "Menambah sesi"),
-        "session-connect" => ("Connected a session", "Menyambungkan sesi"),
-        "session-disconnect" => ("Disconnected a session", "Memutuskan sesi"),
-        "session-log-out" => ("Logged a session out", "Mengeluarkan akun sesi"),
-        "session-pair-phone" => ("Asked for a pairing code", "Meminta kode penautan"),
-        "session-set-webhook" => ("Set up a webhook", "Memasang webhook"),
-        "session-into-pool" => (
-            "Took a session into the pool",
-            "Memasukkan sesi ke kelompok",
-        ),
-        "session-out-of-pool" => (
-            "Took a session out of the pool",
-            "Mengeluarkan sesi dari kelompok",
-        ),
-        "person-end-login" => ("Ended a login", "Mengakhiri sesi masuk"),
-        "person-end-logins" => ("Ended all logins", "Mengakhiri semua sesi masuk"),
-        "person-erase" => ("Erased a phone", "Menghapus nomor"),
-        weight if weight.starts_with("session-weight-") => {
-            ("Set a session's weight", "Mengatur bobot sesi")
-        }
-        _ => return None,
-    };
-    Some(say(language, english, indonesian))
-}
-
-/// What came of it. What is not known here is told as the audit has it.
-pub fn result(result: &str, language: Language) -> &str {
-    let (english, indonesian) = match result {
-        "done" => ("Done", "Selesai"),
-        "done, more is left" => ("Done, more is left", "Selesai sebagian"),
-        "wrong code" => ("Wrong code", "Kode salah"),
-        "no tries left" => ("No tries left", "Percobaan habis"),
-        "used or expired" => ("Used or expired", "Sudah dipakai atau kedaluwarsa"),
-        "the store failed" => ("The store failed", "Penyimpanan gagal"),
-        "refused by the gateway" => ("Refused by the gateway", "Ditolak gateway"),
-        "the gateway did not answer in time" => (
-            "The gateway did not answer in time",
-            "Gateway tidak menjawab",
-        ),
-        "too soon" => ("Too soon", "Terlalu cepat"),
-        "waits for a scan" => ("It waits for a scan", "Menunggu pemindaian"),
-        "being sent, or ended" => ("Being sent, or ended", "Sedang dikirim, atau berakhir"),
-        other => return other,
-    };
-    say(language, english, indonesian)
 }
 
 /// What became of the messages of an incident; nothing where there were none.
@@ -358,8 +398,37 @@ pub fn tried(connects: i64, restarts: i64, language: Language) -> String {
     tried.join(", ")
 }
 
+/// How many notices are late.
+pub fn late(count: usize, language: Language) -> String {
+    let (one, many) = match language {
+        Language::English => ("notice is late", "notices are late"),
+        Language::Indonesian => ("pemberitahuan terlambat", "pemberitahuan terlambat"),
+    };
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// That so many notices are tried soon.
+pub fn tried_soon(count: usize, language: Language) -> String {
+    let (one, many) = match language {
+        Language::English => (
+            "notice is tried within a minute.",
+            "notices are tried within a minute.",
+        ),
+        Language::Indonesian => (
+            "pemberitahuan dicoba kirim dalam satu menit.",
+            "pemberitahuan dicoba kirim dalam satu menit.",
+        ),
+    };
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// How far a notice is.
-pub const fn notice(state: State, language: Language) -> &'static str {
+pub const fn notice(state: State, stage: Stage, language: Language) -> &'static str {
+    match stage {
+        Stage::Scheduled => return say(language, "Scheduled", "Dijadwalkan"),
+        Stage::NotNeeded => return say(language, "Not needed any more", "Tidak diperlukan lagi"),
+        Stage::Late | Stage::BeingSent | Stage::Ended => {}
+    }
     let (english, indonesian) = match state {
         State::Queued => ("Waits", "Menunggu"),
         State::Sending => ("Being sent", "Sedang dikirim"),

@@ -22,6 +22,8 @@ pub struct PhonePage<'a> {
     pub next: Option<&'a AdminPath>,
     /// Whether somebody is asked who is signed in.
     pub asked_again: bool,
+    /// What became of an act that led here, if one did.
+    pub undone: Option<&'a str>,
     /// The phone as it was typed.
     pub phone: &'a str,
     /// What is wrong with it.

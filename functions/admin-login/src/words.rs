@@ -6,6 +6,10 @@ use shared::model::language::Language;
 pub struct Words {
     /// The title of the pages that sign in.
     pub title: &'static str,
+    /// What became of an act whose login had ended.
+    pub ended: &'static str,
+    /// What became of an act that needs a fresh proof.
+    pub not_done_yet: &'static str,
     /// Why somebody who is signed in is asked again.
     pub prove: &'static str,
     /// The label of the phone.
@@ -50,9 +54,11 @@ impl Words {
 
 const ENGLISH: Words = Words {
     title: "Sign in as an operator",
+    ended: "Your login has ended. Nothing was done.",
+    not_done_yet: "Nothing was done yet.",
     prove: "This needs a proof that it is you which is younger than ten minutes. You come back to where you were.",
     phone: "Your WhatsApp number",
-    phone_hint: "Such as 0812… or +62812…",
+    phone_hint: "Such as 0812…, 62812… or +62812…",
     send: "Send a code",
     no_message: "No message arrives? Whoever runs the deployment can make a link that signs in:",
     sent: "If this number is an operator's, a code is on its way to its WhatsApp.",
@@ -69,9 +75,11 @@ const ENGLISH: Words = Words {
 
 const INDONESIAN: Words = Words {
     title: "Masuk sebagai pengelola",
+    ended: "Sesi masuk Anda sudah berakhir. Tidak ada yang dilakukan.",
+    not_done_yet: "Belum ada yang dilakukan.",
     prove: "Tindakan ini memerlukan bukti bahwa ini Anda, paling lama sepuluh menit yang lalu. Setelah itu Anda kembali ke halaman tadi.",
     phone: "Nomor WhatsApp Anda",
-    phone_hint: "Misalnya 0812… atau +62812…",
+    phone_hint: "Misalnya 0812…, 62812… atau +62812…",
     send: "Kirim kode",
     no_message: "Pesan tidak sampai? Orang yang mengelola sistem ini dapat membuat tautan masuk:",
     sent: "Jika nomor ini milik pengelola, kode sedang dikirim ke WhatsApp-nya.",

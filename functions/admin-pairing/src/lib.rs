@@ -15,7 +15,7 @@ use shared::edge::problem::Problem;
 use shared::edge::request::{Incoming, Intake};
 use shared::flows::admin::pairing::{PairingPages, PairingShown};
 use shared::flows::admin::pairing_links::{PairingError, path_of};
-use shared::flows::admin::sessions::pairing::PairingNow;
+use shared::flows::admin::sessions::pairing::{PairedAccount, PairingNow};
 use shared::model::admin::{AdminPath, AdminSecret};
 use shared::model::caller::Caller;
 use shared::platform::clock::Clock;
@@ -61,8 +61,8 @@ impl App {
 enum Shown {
     /// A button that opens the link, with what its form has to bring.
     ToOpen(String),
-    /// The session.
-    Session(PairingNow),
+    /// The session, and how far its pairing is.
+    Session(PairedAccount, PairingNow),
     /// Another browser has opened the link.
     Used,
     /// The link has ended, or never was.
@@ -133,7 +133,7 @@ impl Visit<'_> {
         let from = (caller, self.incoming.now);
         let shown = self.app.pairing.show(link, self.browser.as_ref(), from);
         let shown = match shown.await? {
-            PairingShown::Session(session) => Shown::Session(session),
+            PairingShown::Session(account, session) => Shown::Session(account, session),
             PairingShown::ToOpen => return Ok(self.ask()),
         };
         Ok(self.respond(&shown))

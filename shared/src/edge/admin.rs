@@ -232,6 +232,14 @@ pub fn prove_again_path(back: &AdminPath) -> AdminPath {
     AdminPath::to_sign_in("again", back)
 }
 
+/// What the address of the page that signs in says where an act was refused on the way.
+pub const UNDONE: &str = "undone";
+
+/// The page at `sign_in`, which says then that nothing was done.
+pub fn undone(sign_in: &AdminPath) -> AdminPath {
+    sign_in.with_query(&[(UNDONE, "yes".to_owned())])
+}
+
 /// Sends the browser on to another page of this site, which it gets with GET.
 pub fn redirect(path: &AdminPath) -> Response<Body> {
     let mut response = Response::new(Body::Empty);

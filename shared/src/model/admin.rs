@@ -41,27 +41,27 @@ impl AdminPhones {
 pub enum AdminName {
     /// Whoever had a code on this phone.
     Phone(Phone),
-    /// Whoever had a one-time link.
-    Link,
+    /// Whoever had the one-time link that this tells from others: the first digits of its hash.
+    Link(String),
 }
 
-/// How the table calls somebody who signed in by a link.
+/// How somebody who signed in by a link is called, before what tells it from others.
 const LINK: &str = "link";
 
 impl AdminName {
     /// How the table of operators calls them.
-    pub fn stored(&self) -> &str {
+    pub fn stored(&self) -> String {
         match self {
-            Self::Phone(phone) => phone.digits(),
-            Self::Link => LINK,
+            Self::Phone(phone) => phone.digits().to_owned(),
+            Self::Link(_) => self.to_string(),
         }
     }
 
     /// Reads what [`stored`](Self::stored) wrote.
     pub fn read(stored: &str) -> Option<Self> {
-        match stored {
-            LINK => Some(Self::Link),
-            digits => Phone::from_digits(digits).ok().map(Self::Phone),
+        match stored.strip_prefix(LINK) {
+            Some(which) => Some(Self::Link(which.trim_start().to_owned())),
+            None => Phone::from_digits(stored).ok().map(Self::Phone),
         }
     }
 }
@@ -70,7 +70,7 @@ impl fmt::Display for AdminName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Phone(phone) => phone.fmt(f),
-            Self::Link => f.write_str(LINK),
+            Self::Link(which) => f.write_str(format!("{LINK} {which}").trim_end()),
         }
     }
 }
@@ -181,12 +181,12 @@ impl AdminPath {
         (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// The same page with these fields in its query, behind its own. A value has letters, digits and `_-` only, or is left out.
+    /// The same page with these fields in its query, behind its own. A value has letters, digits and `-_.~` only, or is left out.
     #[must_use]
     pub fn with_query(&self, fields: &[(&str, String)]) -> Self {
         let plain = |value: &str| {
             let mut bytes = value.bytes();
-            bytes.all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
+            bytes.all(|c| c.is_ascii_alphanumeric() || b"-_.~".contains(&c))
         };
         let fields = fields.iter().filter(|(_, value)| plain(value));
         let query: Vec<_> = fields
@@ -328,10 +328,12 @@ mod tests {
         let phone = Phone::parse("628123456789").expect("a phone number");
         for (name, shown) in [
             (AdminName::Phone(phone), "62812****789"),
-            (AdminName::Link, "link"),
+            (AdminName::Link("3f2a91c4".into()), "link 3f2a91c4"),
+            // Of a login that was opened before links were told apart.
+            (AdminName::Link(String::new()), "link"),
         ] {
             assert_eq!(name.to_string(), shown);
-            assert_eq!(AdminName::read(name.stored()), Some(name));
+            assert_eq!(AdminName::read(&name.stored()), Some(name));
         }
     }
 }

@@ -198,7 +198,7 @@ pub struct Notice {
     pub session: Option<String>,
     /// When an attempt last ended without an answer.
     pub unsure_at: Option<Timestamp>,
-    /// Why the last attempt failed.
+    /// Why it did not go out the last time.
     pub last_error: Option<String>,
     /// When WhatsApp took it.
     pub sent_at: Option<Timestamp>,

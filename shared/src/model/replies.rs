@@ -243,8 +243,8 @@ texts! {
         "Sesi ini baru saja diminta tersambung. Tunggu sebentar, lalu coba lagi.";
     ADMIN_WAITS_FOR_SCAN: "It waits for a scan, or is logging in: told to disconnect now, some gateways hang for minutes. Scan its code, or leave it, and it closes by itself.",
         "Sesi ini menunggu pemindaian, atau sedang masuk: bila diputuskan sekarang, sebagian gateway macet beberapa menit. Pindai kodenya, atau biarkan, dan sesi menutup sendiri.";
-    ADMIN_GATEWAY_REFUSED: "The gateway refused, or does not answer: the log says which. A session that messages are sent from is tried again each minute.",
-        "Gateway menolak, atau tidak menjawab: lihat lognya. Sesi yang dipakai mengirim dicoba lagi setiap menit.";
+    ADMIN_GATEWAY_REFUSED: "The gateway refused, or does not answer: the log of the function `admin-api` says which, by the id of the request. A session that messages are sent from is tried again each minute.",
+        "Gateway menolak, atau tidak menjawab: lihat log fungsi `admin-api`, dengan ID permintaan. Sesi yang dipakai mengirim dicoba lagi setiap menit.";
     ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",
         "Pemberitahuan ini sedang dikirim, atau sudah berakhir. Periksa lagi.";
     ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id. Check it, and type it again.",

@@ -279,7 +279,14 @@ impl Choice {
             served_before: recipient.served_by == Some(name),
             is_silent: recipient.silent == Some(name),
             state: self.item.seen.map(|seen| seen.state),
+            opens_chat: self.may_refuse_as_new() && self.chat().is_some(),
         }
+    }
+
+    /// Whether WhatsApp may refuse a message to the recipient because the account has not written to them before.
+    fn may_refuse_as_new(&self) -> bool {
+        let state = self.item.seen.map(|seen| seen.state);
+        self.is_locked() || state == Some(SessionState::ColdLocked)
     }
 
     /// Whether the account writes to nobody new now, as far as is known, and would to whoever writes first.
@@ -318,12 +325,22 @@ pub struct SessionForPhone {
     pub is_silent: bool,
     /// The state in which it was last seen.
     pub state: Option<SessionState>,
+    /// Whether the recipient is offered the chat with it, should WhatsApp refuse the message as one to somebody new.
+    pub opens_chat: bool,
 }
 
 impl SessionForPhone {
     /// Whether a message to the recipient may be tried on it.
     pub fn is_open(&self) -> bool {
         self.rank != Rank::Closed
+    }
+
+    /// Whether WhatsApp lets it write to known contacts only, and it is not known to have served the recipient, who does not
+    /// sign up.
+    pub fn is_for_others(&self) -> bool {
+        self.state == Some(SessionState::ColdLocked)
+            && !self.served_before
+            && !self.contact.signs_up()
     }
 }
 

@@ -89,7 +89,7 @@ impl Admins {
         let everywhere = batch.add(everywhere);
         let found = batch.read(ACT).await?;
         let (login, everywhere) = (login.from(&found)?, everywhere.from(&found)?);
-        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(who.stored());
+        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(&who.stored());
         Ok(login.filter(|login| {
             let ended = ended_at(&login.who).is_some_and(|at| login.opened_at.millis() <= at);
             now < login.opened_at.plus(ADMIN_LOGIN_LIFE) && !ended

@@ -2,7 +2,7 @@
 //! [`INCIDENT_LIFE`](crate::store::incidents::INCIDENT_LIFE). One that goes on is in the item of its session.
 //!
 //! Attributes: `list` (key: `past`), `id` (range key: when it began with milliseconds, then the session), `ended` (milliseconds),
-//! `cause`, `connects`, `restarts`, eight counters as in the item of the session, `rev`, and `expires_at` (TTL, seconds; every read
+//! `cause`, `last_cause`, `connects`, `restarts`, eight counters as in the item of the session, `rev`, and `expires_at` (TTL, seconds; every read
 //! tests it).
 use std::time::Duration;
 
@@ -66,8 +66,10 @@ pub struct PastIncident {
     pub began: Timestamp,
     /// Until when.
     pub ended: Timestamp,
-    /// The word for what was wrong, as it was seen last.
+    /// The word for what was wrong, as it was seen first.
     pub cause: Option<String>,
+    /// The same as it was seen last, where that was another one.
+    pub last_cause: Option<String>,
     /// How often the session was connected meanwhile.
     pub connects: i64,
     /// How often its gateway was restarted meanwhile.
@@ -169,8 +171,12 @@ fn item_of(session: &str, incident: &Incident, ended: Timestamp) -> Item {
             number(ended.plus(INCIDENT_LIFE).seconds_up()),
         ),
     ]);
-    if let Some(cause) = &incident.cause {
-        item.insert("cause".into(), text(cause));
+    let causes = [
+        ("cause", &incident.cause),
+        ("last_cause", &incident.last_cause),
+    ];
+    for (name, cause) in causes {
+        item.extend(cause.as_ref().map(|cause| (name.to_owned(), text(cause))));
     }
     for (missed, kind) in [
         (incident.codes, MissedKind::Code),
@@ -189,6 +195,7 @@ fn parse(item: &Item) -> Option<PastIncident> {
         began: key.began()?,
         ended: Timestamp::from_millis(item.number("ended")?),
         cause: item.text("cause").map(str::to_owned),
+        last_cause: item.text("last_cause").map(str::to_owned),
         connects: item.number("connects")?,
         restarts: item.number("restarts")?,
         codes: Missed::read(item, MissedKind::Code),

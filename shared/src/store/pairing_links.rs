@@ -2,7 +2,7 @@
 //! their secret.
 //!
 //! Attributes of `pairing#…`: `session`, `expires_at` (TTL, seconds; every condition tests it), `opened_by` (the hash of the cookie
-//! of the browser that opened it), `over` once the session was paired.
+//! of the browser that opened it), `over` once the session was paired, `refused` once another browser was told that it is used.
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -25,6 +25,8 @@ pub struct StoredPairingLink {
     pub opened_by: Option<AdminHash>,
     /// Whether the session was paired since.
     pub is_over: bool,
+    /// Whether another browser was told that it is used.
+    pub is_refused: bool,
     expires_at: Timestamp,
 }
 
@@ -144,6 +146,25 @@ impl StoredPairingLinks {
         Ok(LinkOpened::Refused(link))
     }
 
+    /// Marks that another browser was told that a link is used, and writes `also`, in one transaction, unless that is marked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn refuse(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
+        const ACT: &str = "keep that a pairing link was refused";
+        let refuse = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(id(hash)))
+            .update_expression("SET refused = :yes")
+            .condition_expression("attribute_exists(id) AND attribute_not_exists(refused)")
+            .expression_attribute_values(":yes", number(1))
+            .build()
+            .map_err(StoreError::building(ACT))?;
+        transact(ACT, &self.client, vec![Write::update(refuse), also])
+            .await
+            .map(drop)
+    }
+
     /// Ends a link whose session was paired, and writes `also`, in one transaction, unless it has ended.
     ///
     /// # Errors
@@ -176,6 +197,7 @@ fn parse(item: &Item) -> Option<StoredPairingLink> {
             .text("opened_by")
             .map(|hash| AdminHash(hash.to_owned())),
         is_over: item.number("over").is_some(),
+        is_refused: item.number("refused").is_some(),
         expires_at: Timestamp::from_seconds(item.number("expires_at")?),
     })
 }

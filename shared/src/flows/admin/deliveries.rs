@@ -1,4 +1,5 @@
 //! What became of messages, for an operator who looks for one: by its phone, by its id, or by the request that waited for it.
+use crate::model::payment::PaymentId;
 use crate::model::phone::{Phone, PhoneError};
 use crate::runtime::Backends;
 use crate::store::StoreError;
@@ -44,11 +45,21 @@ impl RequestId {
         (plain && (1..=CHARS_MAX).contains(&id.len())).then_some(Self(id))
     }
 
+    /// Whether it is written as Lambda writes them: 32 hexadecimal digits, and dashes.
+    fn is_usual(&self) -> bool {
+        let digits = self.0.bytes().filter(u8::is_ascii_hexdigit).count();
+        let others = self.0.bytes().filter(|byte| !byte.is_ascii_hexdigit());
+        digits == REQUEST_DIGITS && others.into_iter().all(|byte| byte == b'-')
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+/// How many hexadecimal digits the id of a request has.
+const REQUEST_DIGITS: usize = 32;
 
 /// What messages are looked for by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +70,8 @@ pub enum Sought {
     Message(MessageId),
     /// The request that waited for them.
     Request(RequestId),
+    /// The payment that they are about.
+    Payment(PaymentId),
 }
 
 /// Why nothing can be looked for by a text.
@@ -74,10 +87,10 @@ pub enum SoughtError {
 
 impl Sought {
     /// Recognises what somebody typed. What has only digits and the signs between them is a phone, what begins like the ids of
-    /// messages is one of these, and everything else that can be is a request.
+    /// messages is one of these, what is written like the id of a request is one, and everything else that can be is a payment.
     ///
     /// # Errors
-    /// When it is none of the three.
+    /// When it is none of the four.
     pub fn recognise(text: &str) -> Result<Self, SoughtError> {
         let text = text.trim();
         let of_phones = |letter: char| letter.is_ascii_digit() || " +-.()".contains(letter);
@@ -91,7 +104,11 @@ impl Sought {
             return Ok(Self::Message(id));
         }
         let request = RequestId::parse(text);
-        request.map(Self::Request).ok_or(SoughtError::Nothing)
+        if let Some(id) = request.filter(RequestId::is_usual) {
+            return Ok(Self::Request(id));
+        }
+        let payment = PaymentId::parse(text);
+        payment.map(Self::Payment).ok_or(SoughtError::Nothing)
     }
 }
 
@@ -118,6 +135,8 @@ impl AdminDeliveries {
             Sought::Phone(phone) => return self.0.of_phone(phone, from).await,
             Sought::Message(id) => self.0.read(&id.0).await?.into_iter().collect(),
             Sought::Request(id) => self.0.of_request(&id.0).await?,
+            // Its notices name its messages.
+            Sought::Payment(_) => Vec::new(),
         };
         Ok(DeliveryPage {
             deliveries,
@@ -138,11 +157,14 @@ mod tests {
         let message = message.ok_or(SoughtError::Nothing);
         let request = RequestId::parse("0d1c9f5e-1111-4a2b-8c3d-000000000001").map(Sought::Request);
         let request = request.ok_or(SoughtError::Nothing);
+        let payment = PaymentId::parse("INV-0042").map(Sought::Payment);
+        let payment = payment.ok_or(SoughtError::Nothing);
         for (typed, expected) in [
             ("0812-3456-789", &phone),
             (" +62 812 3456 789", &phone),
             ("3eb0744e286b549c2decd9 ", &message),
             ("0D1C9F5E-1111-4A2B-8C3D-000000000001", &request),
+            (" INV-0042", &payment),
             ("<script>", &Err(SoughtError::Nothing)),
             ("../x", &Err(SoughtError::Nothing)),
             ("", &Err(SoughtError::Nothing)),

@@ -89,8 +89,9 @@ impl AdminLinks {
         (caller, now): (&Caller, Timestamp),
     ) -> Result<AdminSecret, LinkError> {
         let cookie = AdminSecret::draw(&self.entropy);
-        let login = login_of(&cookie, AdminName::Link, now);
         let hash = link.hash();
+        let who = AdminName::Link(hash.short().to_owned());
+        let login = login_of(&cookie, who, now);
         let entry = AuditEntry {
             who: Who::Admin(&login.who, &login.hash),
             what: "link-use",

@@ -140,7 +140,7 @@ impl AdminLogins {
     fn may_sign_in(&self, who: &AdminName) -> bool {
         match who {
             AdminName::Phone(phone) => self.phones.contains(phone),
-            AdminName::Link => true,
+            AdminName::Link(_) => true,
         }
     }
 }

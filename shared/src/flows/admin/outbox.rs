@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::audit::Audit;
 use super::sessions::Operator;
+use crate::model::notice::plan::{Plan, plan};
 use crate::model::notice::{Notice, NoticeId, Priority, State, Story};
 use crate::model::payment::PaymentId;
 use crate::platform::timestamp::Timestamp;
@@ -84,6 +85,46 @@ impl NoticeKey {
     }
 }
 
+/// Where a notice stands, for whoever decides what to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Its time has come, and it has not gone out.
+    Late,
+    /// Somebody sends it just now.
+    BeingSent,
+    /// Its time has not come yet.
+    Scheduled,
+    /// What happened to the payment has made it needless, or its time is over: whoever looks at it next drops it.
+    NotNeeded,
+    /// It has ended.
+    Ended,
+}
+
+impl Stage {
+    /// The word for it in replies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::BeingSent => "being_sent",
+            Self::Scheduled => "scheduled",
+            Self::NotNeeded => "not_needed",
+            Self::Ended => "ended",
+        }
+    }
+
+    fn of(story: &Story, notice: &Notice, now: Timestamp) -> Self {
+        if notice.state.is_end() {
+            return Self::Ended;
+        }
+        match plan(story, notice, now) {
+            Plan::End(_) => Self::NotNeeded,
+            _ if notice.state == State::Sending => Self::BeingSent,
+            _ if now < notice.not_before => Self::Scheduled,
+            _ => Self::Late,
+        }
+    }
+}
+
 /// A notice, as an operator sees it.
 #[derive(Clone, Debug)]
 pub struct OutboxItem {
@@ -97,13 +138,19 @@ pub struct OutboxItem {
     pub phone: String,
     /// How far it is.
     pub state: State,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Which notices it is tried with.
+    pub priority: Priority,
+    /// Since when it could have gone out.
+    pub since: Timestamp,
     /// When it is tried next; of one that ended unsent, when it ended.
     pub at: Timestamp,
     /// Until when it is of use.
     pub deliver_by: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
-    /// Why the last attempt failed.
+    /// Why it did not go out the last time.
     pub last_error: Option<String>,
     /// Its message.
     pub message_id: String,
@@ -112,7 +159,7 @@ pub struct OutboxItem {
 /// Notices, and whether there are more.
 #[derive(Clone, Debug)]
 pub struct OutboxPage {
-    /// The notices: the first to be tried, or the last to have ended, first.
+    /// The notices: those that are late, facts before reminders, then the first to be tried; or the last to have ended first.
     pub items: Vec<OutboxItem>,
     /// Whether there may be others.
     pub more_left: bool,
@@ -134,6 +181,15 @@ impl OutboxAct {
             Self::Discard => "notice-discard",
         }
     }
+}
+
+/// What came of sending all that are late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateSent {
+    /// How many are tried next.
+    pub notices: usize,
+    /// Whether there may be others.
+    pub more_left: bool,
 }
 
 /// Why an act was not done.
@@ -187,13 +243,33 @@ impl AdminOutbox {
         };
         let more_left = found.len() >= NOTICES_MAX;
         found.truncate(NOTICES_MAX);
-        let items: Vec<_> = found.iter().map(|due| self.item(due, state)).collect();
+        let items = found.iter().map(|due| self.item(due, state, now));
+        let items: Vec<_> = items.collect();
         let items = stream::iter(items).buffered(SIDE_BY_SIDE);
         let items: Vec<_> = items.try_collect().await?;
-        Ok(OutboxPage {
-            items: items.into_iter().flatten().collect(),
-            more_left,
-        })
+        let mut items: Vec<_> = items.into_iter().flatten().collect();
+        if state == OutboxState::Waiting {
+            let is_reminder = |item: &OutboxItem| item.priority == Priority::Reminders;
+            items.sort_by_key(|item| (item.stage, is_reminder(item), item.at));
+        }
+        Ok(OutboxPage { items, more_left })
+    }
+
+    /// The notices of a payment, in the order of their acceptance; nothing where there is no such payment.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn of_payment(
+        &self,
+        payment: &PaymentId,
+        now: Timestamp,
+    ) -> Result<Option<Vec<OutboxItem>>, StoreError> {
+        let story = self.story(payment).await?;
+        Ok(story.map(|story| {
+            let notices = story.notices.iter();
+            let items = notices.map(|notice| shown(&story, notice, (notice.accepted_at, now)));
+            items.collect()
+        }))
     }
 
     /// Which of `messages`, each with its payment, belong to a notice that still waits. One read of each payment.
@@ -247,6 +323,44 @@ impl AdminOutbox {
         done
     }
 
+    /// Makes every notice due that is late, as far as one page of them goes, and keeps that in the audit. One that somebody sends
+    /// meanwhile is left out.
+    ///
+    /// # Errors
+    /// When the store fails. Some may be due then.
+    pub async fn send_late(&self, operator: Operator<'_>) -> Result<LateSent, StoreError> {
+        let sent = self.make_late_due(operator.now).await;
+        let (notices, result) = match &sent {
+            Ok(sent) if sent.more_left => (sent.notices, "done, more is left"),
+            Ok(sent) => (sent.notices, "done"),
+            Err(_) => (0, "the store failed"),
+        };
+        let whom = format!("{notices} notices");
+        let entry = operator.did("notices-send-now", &whom, result);
+        self.audit.record(entry, operator.now).await?;
+        sent
+    }
+
+    async fn make_late_due(&self, now: Timestamp) -> Result<LateSent, StoreError> {
+        let page = self.list(OutboxState::Waiting, now).await?;
+        let late = page.items.iter().filter(|item| item.stage == Stage::Late);
+        let acts = late.map(|item| self.perform(&item.key, OutboxAct::SendNow, now));
+        let acts: Vec<_> = acts.collect();
+        let done: Vec<_> = stream::iter(acts).buffered(SIDE_BY_SIDE).collect().await;
+        let mut notices = 0;
+        for done in done {
+            match done {
+                Ok(()) => notices += 1,
+                Err(OutboxError::NoSuchNotice | OutboxError::Changed) => {}
+                Err(OutboxError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(LateSent {
+            notices,
+            more_left: page.more_left,
+        })
+    }
+
     async fn perform(
         &self,
         key: &NoticeKey,
@@ -275,7 +389,12 @@ impl AdminOutbox {
     }
 
     /// The notice that the index names, if it is still in `wanted`: the index may lag.
-    async fn item(&self, due: &Due, wanted: OutboxState) -> Result<Option<OutboxItem>, StoreError> {
+    async fn item(
+        &self,
+        due: &Due,
+        wanted: OutboxState,
+        now: Timestamp,
+    ) -> Result<Option<OutboxItem>, StoreError> {
         let Some(story) = self.story(&due.payment).await? else {
             return Ok(None);
         };
@@ -286,21 +405,26 @@ impl AdminOutbox {
             OutboxState::Dead => notice.state == State::Dead,
             OutboxState::Waiting => !notice.state.is_end(),
         };
-        Ok(is_wanted.then(|| shown(&story, notice, due)))
+        Ok(is_wanted.then(|| shown(&story, notice, (due.due_at, now))))
     }
 }
 
-fn shown(story: &Story, notice: &Notice, due: &Due) -> OutboxItem {
+/// `notice` of `story` at the second of two times. The first one is when it is due, as far as the index knows.
+fn shown(story: &Story, notice: &Notice, (due_at, now): (Timestamp, Timestamp)) -> OutboxItem {
+    let payment = &story.payment.id;
     OutboxItem {
         key: NoticeKey {
-            payment: due.payment.clone(),
-            notice: due.notice.clone(),
+            payment: payment.clone(),
+            notice: notice.id.clone(),
         },
-        payment: due.payment.as_str().to_owned(),
+        payment: payment.as_str().to_owned(),
         purpose: notice.kind.purpose(),
         phone: story.payment.phone.to_string(),
         state: notice.state,
-        at: notice.due_at.unwrap_or(due.due_at),
+        stage: Stage::of(story, notice, now),
+        priority: notice.kind.priority(),
+        since: notice.accepted_at.max(notice.not_before),
+        at: notice.due_at.unwrap_or(due_at),
         deliver_by: notice.deliver_by,
         attempts: notice.attempts,
         last_error: notice.last_error.clone(),

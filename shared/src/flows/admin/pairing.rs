@@ -3,7 +3,7 @@ use super::pairing_links::{PairingError, PairingLinks};
 use super::sessions::AdminSessions;
 use super::sessions::acts::ActError;
 use super::sessions::key::SessionKey;
-use super::sessions::pairing::PairingNow;
+use super::sessions::pairing::{PairedAccount, PairingNow};
 use crate::model::admin::AdminSecret;
 use crate::model::caller::Caller;
 use crate::platform::timestamp::Timestamp;
@@ -14,8 +14,8 @@ use crate::runtime::Backends;
 pub enum PairingShown {
     /// That the link can be opened.
     ToOpen,
-    /// Its session.
-    Session(PairingNow),
+    /// Its session, and how far its pairing is.
+    Session(PairedAccount, PairingNow),
 }
 
 /// What a link shows.
@@ -57,20 +57,25 @@ impl PairingPages {
         browser: Option<&AdminSecret>,
         (caller, now): (&Caller, Timestamp),
     ) -> Result<PairingShown, PairingError> {
-        let Some(session) = self.links.session(link, browser, now).await? else {
+        let Some(session) = self.links.session(link, browser, (caller, now)).await? else {
             return Ok(PairingShown::ToOpen);
         };
         let key = SessionKey::Ours(session.clone());
-        let shown = match self.sessions.pairing(&key, now).await {
+        let target = match self.sessions.target(&key).await {
+            Ok(target) => target,
+            Err(ActError::Store(error)) => return Err(error.into()),
+            Err(_) => return Err(PairingError::Gone),
+        };
+        let account = target.account();
+        let shown = match self.sessions.pairing(target, now).await {
             Ok(shown) => shown,
             Err(ActError::Store(error)) => return Err(error.into()),
-            Err(ActError::NoSuchSession) => return Err(PairingError::Gone),
             // The gateway may answer in a moment.
             Err(_) => PairingNow::NoCodeYet,
         };
         if matches!(shown, PairingNow::Paired) {
             self.links.end(link, &session, (caller, now)).await?;
         }
-        Ok(PairingShown::Session(shown))
+        Ok(PairingShown::Session(account, shown))
     }
 }

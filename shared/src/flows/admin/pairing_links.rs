@@ -127,7 +127,8 @@ impl PairingLinks {
         Err(refused)
     }
 
-    /// The session of a link, for the browser whose cookie is `browser`; nothing while nobody has opened it.
+    /// The session of a link, for the browser whose cookie is `browser`; nothing while nobody has opened it. The first other browser
+    /// that comes after that is kept in the audit.
     ///
     /// # Errors
     /// When it is another one's or has ended, or the store fails.
@@ -135,13 +136,41 @@ impl PairingLinks {
         &self,
         link: &AdminSecret,
         browser: Option<&AdminSecret>,
-        now: Timestamp,
+        (caller, now): (&Caller, Timestamp),
     ) -> Result<Option<String>, PairingError> {
-        let found = self.table.read(&link.hash()).await?;
+        let hash = link.hash();
+        let found = self.table.read(&hash).await?;
         let found = found.ok_or(PairingError::Gone)?;
         let browser = browser.map(AdminSecret::hash);
-        check(&found, browser.as_ref(), now)?;
+        match check(&found, browser.as_ref(), now) {
+            Ok(()) => {}
+            Err(PairingError::Used) if !found.is_refused => {
+                self.keep_refused(&hash, &found.session, (caller, now))
+                    .await?;
+                return Err(PairingError::Used);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(found.opened_by.is_some().then_some(found.session))
+    }
+
+    /// Keeps that another browser came after the one that has opened the link: it may be the one that holds the phone. Once for each
+    /// link, so that nobody fills the audit.
+    async fn keep_refused(
+        &self,
+        hash: &AdminHash,
+        session: &str,
+        (caller, now): (&Caller, Timestamp),
+    ) -> Result<(), StoreError> {
+        let entry = AuditEntry {
+            who: Who::Unknown,
+            what: "pairing-link-open",
+            whom: Some(session),
+            result: "used or expired",
+            caller,
+        };
+        let also = self.audit.recording(entry, now)?;
+        self.table.refuse(hash, also).await
     }
 
     /// Ends the link of a session that was paired.

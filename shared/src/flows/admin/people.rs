@@ -47,7 +47,7 @@ pub enum PersonAct {
 
 impl PersonAct {
     /// The words for it in the audit.
-    const fn as_str(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::EndLogin(_) => "person-end-login",
             Self::EndLogins => "person-end-logins",

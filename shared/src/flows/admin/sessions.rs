@@ -12,7 +12,9 @@ use super::logins::AdminLogin;
 use super::pairing_links::PairingLinks;
 use crate::flows::receipts::Receipts;
 use crate::flows::watch::WebhookWatch;
-use crate::gateway::{Gateway, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken};
+use crate::gateway::{
+    Gateway, GatewayAddress, GatewayError, GatewayUser, Jid, SessionStatus, SessionToken,
+};
 use crate::model::caller::Caller;
 use crate::model::phone::Phone;
 use crate::platform::entropy::Entropy;
@@ -24,7 +26,7 @@ use crate::sender::Sender;
 use crate::store::StoreError;
 use crate::store::batch::Batches;
 use crate::store::session_list::{ListedSession, SessionListChanges};
-use crate::store::whatsapp_sessions::{SessionItem, WhatsAppSessions};
+use crate::store::whatsapp_sessions::{SessionItem, SessionState, WhatsAppSessions};
 
 /// What a session is called by.
 pub mod key;
@@ -107,8 +109,10 @@ pub struct SessionsView {
 pub enum Listed {
     /// All.
     All,
-    /// Those that messages are sent from and that are not well.
+    /// Those that messages are sent from and that are not well: what a person has to do comes first.
     NotWell,
+    /// Those of them that are not well in this way.
+    Only(Health),
 }
 
 /// Whether the sessions of customers are known.
@@ -137,6 +141,8 @@ impl Customers {
 #[derive(Clone, Debug)]
 pub struct AdminSessions {
     gateway: Gateway,
+    /// The host of that gateway.
+    gateway_host: Option<String>,
     admin_token: Option<SessionToken>,
     configured: Vec<SessionSettings>,
     list: SessionListChanges,
@@ -164,6 +170,7 @@ impl AdminSessions {
         let settings = &backends.settings;
         Self {
             gateway: backends.gateway.clone(),
+            gateway_host: host_of(settings.gateway_url.as_deref()),
             admin_token: settings.gateway_admin_token.clone(),
             configured: settings.sessions.clone(),
             list: SessionListChanges::new(backends),
@@ -207,20 +214,20 @@ impl AdminSessions {
         let number = number.clamp(1, pages.max(1));
         let first = (number - 1) * SESSIONS_PER_PAGE;
         let places = places.into_iter().skip(first).take(SESSIONS_PER_PAGE);
-        let places: HashSet<_> = places.collect();
-        self.ask(&ours, &places, &mut answers).await;
+        let places: Vec<_> = places.collect();
+        let asked: HashSet<_> = places.iter().copied().collect();
+        self.ask(&ours, &asked, &mut answers).await;
         let of_ours = ours.iter().zip(answers);
         let of_ours = of_ours.map(|(ours, answer)| {
             let answer = answer.unwrap_or(GatewayAnswer::Unknown);
             self.view(ours, answer, now)
         });
         let sessions: Vec<_> = of_ours.chain(theirs).collect();
-        let glance = Glance::new(&sessions);
-        let sessions = sessions.into_iter().enumerate();
-        let sessions = sessions.filter(|(place, _)| places.contains(place));
+        let glance = Glance::new(&sessions, now);
+        let shown = places.iter().filter_map(|place| sessions.get(*place));
         Ok(SessionsView {
             glance,
-            sessions: sessions.map(|(_, session)| session).collect(),
+            sessions: shown.cloned().collect(),
             listed,
             customers,
             number,
@@ -237,10 +244,28 @@ impl AdminSessions {
         let current = ours.iter().filter_map(|ours| {
             Some(CurrentIncident {
                 session: ours.listed.session.name.clone(),
-                incident: open_incident(ours)?.clone(),
+                incident: with_cause(open_incident(ours)?.clone(), &ours.item),
             })
         });
         Ok(current.collect())
+    }
+
+    /// Whether one of the sessions that messages are sent from could send when somebody looked last. No gateway is asked.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn can_send(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let ours = self.ours().await?;
+        let sends = |ours: &Ours| {
+            let known = Known {
+                item: &ours.item,
+                answer: GatewayAnswer::Unknown,
+                now,
+            };
+            let health = known.health();
+            ours.is_in_pool() && (health.sends() || health == Health::Unknown)
+        };
+        Ok(ours.iter().any(sends))
     }
 
     /// Ours, with their items, which may lag a moment behind.
@@ -357,13 +382,13 @@ impl AdminSessions {
                 (false, true) => PoolPlace::In,
                 (false, false) => PoolPlace::Out,
             },
-            gateway: listed
-                .session
-                .gateway
-                .as_ref()
-                .map(|address| address.host()),
+            gateway: match &listed.session.gateway {
+                Some(address) => Some(address.host()),
+                None => self.gateway_host.clone(),
+            },
             health: known.health(),
             since: known.since(),
+            locked_until: known.locked_until(),
             seen_at: item.seen.map(|seen| seen.at),
             flags: answer.flags(),
             gateway_is_silent: known.gateway_is_silent(),
@@ -380,21 +405,26 @@ impl AdminSessions {
             new_chats_most: listed.session.new_chats_per_day,
             weight: Some(listed.session.weight),
             connects_last_hour: known.connects_last_hour(),
-            incident: open_incident(ours).cloned(),
+            incident: open_incident(ours).map(|open| with_cause(open.clone(), item)),
         }
     }
 }
 
 impl Ours {
-    /// Whether messages are sent from it and it is not well, as far as `answer` and what was seen say.
-    fn is_not_well(&self, answer: &Option<GatewayAnswer>, now: Timestamp) -> bool {
+    /// How it is not well, as far as `answer` and what was seen say; nothing where it is, or where no message is sent from it.
+    fn trouble(&self, answer: &Option<GatewayAnswer>, now: Timestamp) -> Option<Health> {
         let known = Known {
             item: &self.item,
             answer: answer.unwrap_or(GatewayAnswer::Unknown),
             now,
         };
-        let sends = self.is_configured || self.listed.sends;
-        sends && known.health() != Health::Ready
+        let trouble = Some(known.trouble());
+        trouble.filter(|trouble| self.is_in_pool() && *trouble != Health::Ready)
+    }
+
+    /// Whether messages are sent from it.
+    const fn is_in_pool(&self) -> bool {
+        self.is_configured || self.listed.sends
     }
 }
 
@@ -405,14 +435,26 @@ fn places_of(
     others: usize,
     now: Timestamp,
 ) -> Vec<usize> {
-    match listed {
-        Listed::All => (0..ours.len() + others).collect(),
-        Listed::NotWell => {
-            let all = ours.iter().zip(answers).enumerate();
-            let not_well = all.filter(|(_, (ours, answer))| ours.is_not_well(answer, now));
-            not_well.map(|(place, _)| place).collect()
-        }
-    }
+    let only = match listed {
+        Listed::All => return (0..ours.len() + others).collect(),
+        Listed::NotWell => None,
+        Listed::Only(health) => Some(health),
+    };
+    let all = ours.iter().zip(answers).enumerate();
+    let not_well = all.filter_map(|(place, (ours, answer))| {
+        let trouble = ours.trouble(answer, now)?;
+        let is_wanted = only.is_none_or(|only| only == trouble);
+        is_wanted.then_some((trouble.urgency(), place))
+    });
+    let mut not_well: Vec<_> = not_well.collect();
+    not_well.sort_unstable();
+    not_well.into_iter().map(|(_, place)| place).collect()
+}
+
+/// The host of the gateway at `url`, without anything that may be secret.
+fn host_of(url: Option<&str>) -> Option<String> {
+    let address = GatewayAddress::parse(url?)?;
+    Some(address.host())
 }
 
 /// What the gateway's list says of each of `ours`; nothing of those that have to be asked. A gateway that has just not listed its
@@ -475,6 +517,7 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
         gateway: None,
         health: customers_health(flags),
         since: None,
+        locked_until: None,
         seen_at: None,
         flags: Some(flags),
         gateway_is_silent: false,
@@ -495,6 +538,15 @@ fn customers_view(user: &GatewayUser) -> Option<SessionView> {
 fn open_incident(ours: &Ours) -> Option<&Incident> {
     let incident = ours.item.incident.as_ref();
     incident.filter(|incident| incident.is_open())
+}
+
+/// `incident` of `item`: before the monitor has seen it, its cause is what the message saw that began it.
+fn with_cause(mut incident: Incident, item: &SessionItem) -> Incident {
+    let seen = item.seen.map(|seen| seen.state);
+    let seen = seen.filter(|state| *state != SessionState::Usable);
+    let seen = seen.map(|state| state.as_str().to_owned());
+    incident.cause = incident.cause.or(seen);
+    incident
 }
 
 fn account_of(status: &SessionStatus) -> Option<String> {

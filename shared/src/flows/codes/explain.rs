@@ -54,6 +54,8 @@ pub struct Explanation {
     pub sessions: Vec<SessionForPhone>,
     /// Whether that order is known, and not drawn among equals.
     pub order: OrderKnown,
+    /// Whether whoever is refused because WhatsApp lets no session write to somebody new is offered a chat.
+    pub opens_chat: bool,
     /// The language of the message.
     pub language: Language,
     /// Its text, without a code.
@@ -86,6 +88,11 @@ impl Expected {
             Self::TestNumber => "test_number",
         }
     }
+
+    /// Whether somebody gets a message.
+    pub const fn is_reached(self) -> bool {
+        matches!(self, Self::User | Self::Applicant)
+    }
 }
 
 /// What whoever asks would be answered.
@@ -99,6 +106,9 @@ pub enum Verdict {
     NotOnWhatsApp(Timestamp),
     /// That there is an account.
     HasAccount,
+    /// That a code was sent, if a session is locked for new contacts only and has a chat with the phone that this system does not
+    /// know of. That none was, otherwise.
+    KnownContacts,
     /// That the channel is down: no session is configured, none writes to somebody new, or each waits for a person.
     NoSession,
 }
@@ -111,6 +121,7 @@ impl Verdict {
             Self::Limited(..) => "limited",
             Self::NotOnWhatsApp(_) => "not_on_whatsapp",
             Self::HasAccount => "has_account",
+            Self::KnownContacts => "known_contacts",
             Self::NoSession => "no_session",
         }
     }
@@ -127,8 +138,13 @@ impl Verdict {
     pub const fn until(self) -> Option<Timestamp> {
         match self {
             Self::Limited(_, until) | Self::NotOnWhatsApp(until) => Some(until),
-            Self::Sent | Self::HasAccount | Self::NoSession => None,
+            Self::Sent | Self::HasAccount | Self::KnownContacts | Self::NoSession => None,
         }
+    }
+
+    /// Whether a message goes out, or may.
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::Sent | Self::KnownContacts)
     }
 }
 
@@ -190,9 +206,7 @@ impl Codes {
         let home = survey.state.known_networks.first().copied();
         let asker = |from| question.asker(survey.user.as_ref(), from);
         let (at_home, elsewhere) = (home.map(asker), asker(unknown_network(&survey)));
-        let last = last_send(&survey, question.purpose);
-        let live_code = survey.state.live_code(question.purpose);
-        let live_code = live_code.filter(|code| code.used.is_none() && now < code.expires_at);
+        let (last, live_code) = on_the_phone(&survey, question.purpose, recipient);
         self.listen_as(&mut survey, at_home.unwrap_or(elsewhere))
             .await;
         let sessions = self
@@ -202,7 +216,7 @@ impl Codes {
         let verdict = |asker: Asker| {
             self.verdict(question, &survey, (asker, recipient))
                 .or_else(|| is_full.map(|until| Verdict::Limited(Limit::Country, until)))
-                .or_else(|| no_session(&sessions, recipient))
+                .or_else(|| told_by_channel(&sessions, recipient))
                 .unwrap_or(Verdict::Sent)
         };
         let (language, text) = self.text(question, survey.state.failures);
@@ -211,12 +225,13 @@ impl Codes {
             recipient,
             at_home: at_home.map(verdict),
             elsewhere: verdict(elsewhere),
-            live_code: live_code.as_ref().map(LiveCode::of),
+            live_code,
             last: last.map(|last| LastSend {
                 is_silent: survey.silent.is_some(),
                 ..last
             }),
             order: order_known(&sessions),
+            opens_chat: opens_chat(&sessions, question.purpose, recipient),
             sessions,
             language,
             text,
@@ -370,6 +385,21 @@ fn unknown_network(survey: &Survey) -> NetworkHash {
     unknown.unwrap_or(NetworkHash([0; 8]))
 }
 
+/// The last message and the code that works, of what was sent to somebody. What is kept for a phone that gets nothing only looks like
+/// both, so that nobody can tell it apart.
+fn on_the_phone(
+    survey: &Survey,
+    purpose: Purpose,
+    recipient: Expected,
+) -> (Option<LastSend>, Option<LiveCode>) {
+    if recipient == Expected::Nobody {
+        return (None, None);
+    }
+    let code = survey.state.live_code(purpose);
+    let code = code.filter(|code| code.used.is_none() && survey.at < code.expires_at);
+    (last_send(survey, purpose), code.as_ref().map(LiveCode::of))
+}
+
 fn last_send(survey: &Survey, purpose: Purpose) -> Option<LastSend> {
     let mut sends = survey.state.sends.iter().rev();
     let SendMade { at, certainty, .. } = *sends.find(|send| send.purpose == purpose)?;
@@ -387,6 +417,8 @@ pub enum Readiness {
     Ready,
     /// None surely does. A code is tried, and may be refused.
     Unsure,
+    /// One sends to people that it has a chat with, and is not known to have one with this phone.
+    KnownContacts,
     /// None does before a person helps, or each takes nobody new.
     Down,
 }
@@ -394,12 +426,13 @@ pub enum Readiness {
 impl Readiness {
     fn of(sessions: &[SessionForPhone]) -> Self {
         let readiness = |session: &SessionForPhone| match session.rank {
-            Rank::Usable | Rank::Trial => Self::Ready,
-            Rank::Doubtful | Rank::Mute | Rank::Recovering => Self::Unsure,
+            Rank::Usable if session.is_for_others() => Self::KnownContacts,
+            Rank::Usable => Self::Ready,
+            Rank::Trial | Rank::Doubtful | Rank::Mute | Rank::Recovering => Self::Unsure,
             Rank::NeedsHuman | Rank::Closed => Self::Down,
         };
         let all: Vec<_> = sessions.iter().map(readiness).collect();
-        let best = [Self::Ready, Self::Unsure];
+        let best = [Self::Ready, Self::Unsure, Self::KnownContacts];
         let best = best.into_iter().find(|one| all.contains(one));
         best.unwrap_or(Self::Down)
     }
@@ -408,16 +441,28 @@ impl Readiness {
 impl Explanation {
     /// How ready the sessions are; nothing where no message would be sent.
     pub fn readiness(&self) -> Option<Readiness> {
-        let sends = matches!(self.recipient, Expected::User | Expected::Applicant);
-        sends.then(|| Readiness::of(&self.sessions))
+        let is_reached = self.recipient.is_reached();
+        is_reached.then(|| Readiness::of(&self.sessions))
     }
 }
 
-/// That no session takes a message, where one is needed.
-fn no_session(sessions: &[SessionForPhone], recipient: Expected) -> Option<Verdict> {
-    let needed = recipient != Expected::TestNumber;
-    let none = Readiness::of(sessions) == Readiness::Down;
-    (needed && none).then_some(Verdict::NoSession)
+/// What the sessions say to a message, where one is needed.
+fn told_by_channel(sessions: &[SessionForPhone], recipient: Expected) -> Option<Verdict> {
+    if recipient == Expected::TestNumber {
+        return None;
+    }
+    match Readiness::of(sessions) {
+        Readiness::Ready | Readiness::Unsure => None,
+        Readiness::KnownContacts => Some(Verdict::KnownContacts),
+        Readiness::Down => Some(Verdict::NoSession),
+    }
+}
+
+/// Whether whoever is refused as somebody new is offered a chat. Operators are not: they have links.
+fn opens_chat(sessions: &[SessionForPhone], purpose: Purpose, recipient: Expected) -> bool {
+    let may_be_refused = !matches!(recipient, Expected::HasAccount | Expected::TestNumber);
+    let opens = sessions.iter().any(|session| session.opens_chat);
+    purpose != Purpose::Admin && may_be_refused && opens
 }
 
 /// Whether one session comes first: the phone's own, or the only one that is so fit.

@@ -46,8 +46,14 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
 const NOT_BEGUN_WAIT: Duration = Duration::from_secs(5);
 /// When a notice is tried again that found no session at all.
 const NO_SESSION_WAIT: Duration = Duration::from_secs(60);
-/// When a notice is tried again that would be one new chat too many: that seldom changes before the next day.
-const NO_NEW_CHATS_WAIT: Duration = Duration::from_secs(600);
+/// When a notice is tried again that would be one new chat too many. A session that comes back may take it at once, and nothing
+/// tells the notices that wait. A look costs a few reads and a write.
+const NO_NEW_CHATS_WAIT: Duration = Duration::from_secs(120);
+
+/// Why a notice waits that found no session, for `last_error`.
+const NO_SESSION: &str = "no_session";
+/// Why one waits that would be one new chat too many.
+const NO_NEW_CHATS: &str = "no_new_chats";
 
 /// What came of a look at a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,9 +167,24 @@ impl Notices {
     ) -> Result<Tried, StoreError> {
         if notice.due_at.is_none_or(|due_at| due_at < until) {
             self.payments
-                .postpone(&story.payment.id, notice, until)
+                .postpone(&story.payment.id, notice, (until, None))
                 .await?;
         }
+        Ok(Tried::Later(until))
+    }
+
+    /// Lets a notice wait that no session takes, and keeps why.
+    async fn wait_for_session(
+        &self,
+        story: &Story,
+        notice: &Notice,
+        (wait, why): (Duration, &'static str),
+    ) -> Result<Tried, StoreError> {
+        let until = self.clock.now().plus(wait).min(notice.deliver_by);
+        let postponed = (until, Some(why));
+        self.payments
+            .postpone(&story.payment.id, notice, postponed)
+            .await?;
         Ok(Tried::Later(until))
     }
 
@@ -252,9 +273,8 @@ impl Notices {
         let place = match self.take_place(&job, picked).await {
             Ok(place) => place,
             Err(NoPlace::Store(error)) => return Err(error),
-            Err(NoPlace::NoSession(wait)) => {
-                let until = self.clock.now().plus(wait).min(notice.deliver_by);
-                return self.wait(story, notice, until).await;
+            Err(NoPlace::NoSession(wait, why)) => {
+                return self.wait_for_session(story, notice, (wait, why)).await;
             }
             Err(NoPlace::Full(wait)) => {
                 let until = self.clock.now().plus(wait.max(PLACE_WAIT_MAX));
@@ -324,8 +344,8 @@ impl Notices {
         }
         if place.is_one_chat_too_many() {
             self.leave(place).await;
-            let until = now.plus(NO_NEW_CHATS_WAIT).min(notice.deliver_by);
-            return Some(self.wait(story, notice, until).await);
+            let wait = (NO_NEW_CHATS_WAIT, NO_NEW_CHATS);
+            return Some(self.wait_for_session(story, notice, wait).await);
         }
         None
     }
@@ -533,8 +553,8 @@ struct Survey {
 
 /// Why a notice does not go out now.
 enum NoPlace {
-    /// There is no session for it: worth a look after so long.
-    NoSession(Duration),
+    /// There is no session for it, for that reason: worth a look after so long.
+    NoSession(Duration, &'static str),
     /// No session has room for it so soon.
     Full(Duration),
     /// The store failed.
@@ -545,8 +565,8 @@ impl From<PickError> for NoPlace {
     fn from(error: PickError) -> Self {
         match error {
             PickError::Store(error) => Self::Store(error),
-            PickError::NoSession => Self::NoSession(NO_SESSION_WAIT),
-            PickError::NoNewChats(_) => Self::NoSession(NO_NEW_CHATS_WAIT),
+            PickError::NoSession => Self::NoSession(NO_SESSION_WAIT, NO_SESSION),
+            PickError::NoNewChats(_) => Self::NoSession(NO_NEW_CHATS_WAIT, NO_NEW_CHATS),
         }
     }
 }

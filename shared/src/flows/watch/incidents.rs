@@ -118,9 +118,11 @@ impl Verdict {
             return Self::Can(now);
         }
         if watched.usable {
-            return match watched.found.mute_since {
-                Some(_) => Self::Cannot("mute"),
-                None => Self::Can(since),
+            return match (watched.found.mute_since, watched.state) {
+                (Some(_), _) => Self::Cannot("mute"),
+                // To people that it has written to, and to nobody new.
+                (None, Some(locked @ SessionState::ColdLocked)) => Self::Cannot(locked.as_str()),
+                (None, _) => Self::Can(since),
             };
         }
         match watched.state.filter(|_| watched.seen) {
@@ -132,7 +134,7 @@ impl Verdict {
 
 impl IncidentNews {
     fn is_worth_telling(&self, known: &Incident) -> bool {
-        let is_new_cause = self.cause.is_some() && self.cause != known.cause.as_deref();
+        let is_new_cause = self.cause.is_some() && self.cause != known.latest_cause();
         self.ended.is_some() || is_new_cause || self.tried_until.is_some()
     }
 }

@@ -130,7 +130,8 @@ impl Payments {
         Ok(())
     }
 
-    /// Moves the time at which `notice` is looked at, unless something has changed since it was read.
+    /// Moves the time at which `notice` is looked at, and keeps why it did not go out, where that is told, unless something has
+    /// changed since it was read.
     ///
     /// # Errors
     /// When the store fails.
@@ -138,12 +139,17 @@ impl Payments {
         &self,
         payment: &PaymentId,
         notice: &Notice,
-        due_at: Timestamp,
+        (due_at, why): (Timestamp, Option<&str>),
     ) -> Result<(), StoreError> {
         let update = self
             .single_update(payment, notice)
-            .update_expression("SET due_at = :due_at")
             .expression_attribute_values(":due_at", time(due_at));
+        let update = match why {
+            Some(why) => update
+                .update_expression("SET due_at = :due_at, last_error = :why")
+                .expression_attribute_values(":why", text(why)),
+            None => update.update_expression("SET due_at = :due_at"),
+        };
         write("postpone a notice", update).await
     }
 

@@ -10,6 +10,7 @@ pub const SAME_WITHIN: Duration = Duration::from_secs(120);
 pub(super) const BEGAN: &str = "incident_began";
 pub(super) const ENDED: &str = "incident_ended";
 pub(super) const CAUSE: &str = "incident_cause";
+pub(super) const LAST_CAUSE: &str = "incident_last_cause";
 pub(super) const CONNECTS: &str = "incident_connects";
 pub(super) const RESTARTS: &str = "incident_restarts";
 pub(super) const TRIED_UNTIL: &str = "incident_tried_until";
@@ -129,8 +130,10 @@ pub struct Incident {
     pub began: Timestamp,
     /// When they could again; nothing while they cannot.
     pub ended: Option<Timestamp>,
-    /// The word for what was wrong, as it was seen last.
+    /// The word for what was wrong, as it was seen first.
     pub cause: Option<String>,
+    /// The same as it was seen last, where that is another one.
+    pub last_cause: Option<String>,
     /// How often the session was connected meanwhile.
     pub connects: i64,
     /// How often its gateway was restarted meanwhile.
@@ -159,6 +162,7 @@ impl Incident {
             began: at(BEGAN)?,
             ended: at(ENDED),
             cause: item.text(CAUSE).map(str::to_owned),
+            last_cause: item.text(LAST_CAUSE).map(str::to_owned),
             connects: item.number(CONNECTS).unwrap_or(0),
             restarts: item.number(RESTARTS).unwrap_or(0),
             codes: Missed::read(item, MissedKind::Code),
@@ -175,6 +179,11 @@ impl Incident {
     pub fn beginning(began: Timestamp) -> Self {
         let item = Item::from([(BEGAN.to_owned(), crate::store::number(began.millis()))]);
         Self::read(&item).expect("it began")
+    }
+
+    /// The word for what is or was wrong at last.
+    pub fn latest_cause(&self) -> Option<&str> {
+        self.last_cause.as_deref().or(self.cause.as_deref())
     }
 
     /// Whether messages cannot be sent, as far as was seen.

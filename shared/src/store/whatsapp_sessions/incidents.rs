@@ -8,8 +8,8 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
 use super::incident::{
-    BEGAN, CAUSE, CONNECTS, COUNTED, DIGITS, ENDED, Incident, KEPT, MissedEnd, MissedKind,
-    MissedMessage, RESTARTS, REV, SAME_WITHIN, TRIED_UNTIL, counter,
+    BEGAN, CAUSE, CONNECTS, COUNTED, DIGITS, ENDED, Incident, KEPT, LAST_CAUSE, MissedEnd,
+    MissedKind, MissedMessage, RESTARTS, REV, SAME_WITHIN, TRIED_UNTIL, counter,
 };
 use super::item::{SessionItem, time};
 use super::{Updated, WhatsAppSessions, write};
@@ -147,7 +147,7 @@ impl WhatsAppSessions {
         };
         for (attribute, value) in [
             (ENDED, news.ended.map(time)),
-            (CAUSE, news.cause.map(text)),
+            (cause_attribute(seen), news.cause.map(text)),
             (TRIED_UNTIL, news.tried_until.map(time)),
         ] {
             if let Some(value) = value {
@@ -215,9 +215,27 @@ impl Beginning {
     }
 }
 
+/// Where what is wrong is kept, once `incident` was seen. Its first cause stays: what comes after that may hide it, such as a gateway
+/// that is down.
+const fn cause_attribute(incident: &Incident) -> &'static str {
+    match &incident.cause {
+        None => CAUSE,
+        Some(_) => LAST_CAUSE,
+    }
+}
+
 /// All that is known of an incident, but its beginning, its number of changes and `but`.
 fn forgotten(but: &[&str]) -> Vec<String> {
-    let words = [ENDED, CAUSE, CONNECTS, RESTARTS, TRIED_UNTIL, KEPT].map(str::to_owned);
+    let words = [
+        ENDED,
+        CAUSE,
+        LAST_CAUSE,
+        CONNECTS,
+        RESTARTS,
+        TRIED_UNTIL,
+        KEPT,
+    ];
+    let words = words.map(str::to_owned);
     let counters = MissedKind::ALL
         .into_iter()
         .flat_map(|kind| MissedEnd::ALL.map(|end| counter(kind, end)));

@@ -138,7 +138,7 @@ impl ActError {
 
 /// A session to act on.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(in super::super) struct Target {
     pub(super) gateway: Gateway,
     pub(super) token: SessionToken,
     kind: Kind,
@@ -164,6 +164,10 @@ impl AdminSessions {
         operator: Operator<'_>,
     ) -> Result<Done, ActError> {
         let done = self.perform(key, act, operator).await;
+        if let Ok(Done::PairingLink(_)) = done {
+            // The link and its own entry are one transaction.
+            return done;
+        }
         self.keep(&act.word(), &key.to_string(), (&done, operator))
             .await?;
         done
@@ -189,10 +193,7 @@ impl AdminSessions {
     /// # Errors
     /// When there is no such session, its gateway does not answer well, or the store fails.
     pub async fn qr(&self, key: &SessionKey) -> Result<Option<String>, ActError> {
-        let target = self.target(key).await?;
-        let code = target.gateway.qr(&target.token, ANSWER_MAX).await;
-        let code = code.map_err(ActError::Gateway)?;
-        Ok(code.filter(|code| is_picture(code)))
+        qr_of(&self.target(key).await?).await
     }
 
     async fn perform(
@@ -234,7 +235,7 @@ impl AdminSessions {
     }
 
     /// The session called by `key`.
-    pub(super) async fn target(&self, key: &SessionKey) -> Result<Target, ActError> {
+    pub(in super::super) async fn target(&self, key: &SessionKey) -> Result<Target, ActError> {
         match key {
             SessionKey::Ours(name) => {
                 let ours = self.our(name).await?;
@@ -319,7 +320,25 @@ impl AdminSessions {
     }
 }
 
+/// The QR code of a session as a data URL; `None` while there is none.
+pub(super) async fn qr_of(target: &Target) -> Result<Option<String>, ActError> {
+    let code = target.gateway.qr(&target.token, ANSWER_MAX).await;
+    let code = code.map_err(ActError::Gateway)?;
+    Ok(code.filter(|code| is_picture(code)))
+}
+
 impl Target {
+    /// Its name, and the number of its account, where it is one of ours.
+    pub(super) fn named(&self) -> (String, Option<String>) {
+        match &self.kind {
+            Kind::Ours(ours) => {
+                let name = ours.listed.session.name.clone();
+                (name, ours.item.own_number.clone())
+            }
+            Kind::Customers(_) => (String::new(), None),
+        }
+    }
+
     fn ours(self) -> Result<Ours, ActError> {
         match self.kind {
             Kind::Ours(ours) => Ok(*ours),

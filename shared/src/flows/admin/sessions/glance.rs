@@ -12,6 +12,8 @@ pub enum Verdict {
     GoesOut,
     /// They do, and not every session is well.
     GoesOutOverOthers,
+    /// They do to people that were written to before, and to nobody new: each session that sends is locked for new contacts.
+    KnownContacts,
     /// They do not.
     Stopped,
     /// Nobody has looked yet.
@@ -26,6 +28,7 @@ impl Verdict {
         match self {
             Self::GoesOut => "goes_out",
             Self::GoesOutOverOthers => "goes_out_over_others",
+            Self::KnownContacts => "known_contacts",
             Self::Stopped => "stopped",
             Self::Unknown => "unknown",
             Self::NoSession => "no_session",
@@ -35,6 +38,9 @@ impl Verdict {
 
 /// How many sessions that are not well are named at most.
 pub const WRONG_MAX: usize = 20;
+
+/// How many sessions outside of the pool are named at most that could send.
+const SPARE_MAX: usize = 5;
 
 /// The channel in one glance.
 #[derive(Clone, Debug)]
@@ -52,8 +58,19 @@ pub struct Glance {
     pub wrong: Vec<Wrong>,
     /// How many others are not well.
     pub more_wrong: usize,
-    /// All that are not well, by how they are; those that need a person come first.
+    /// All that are not well, by how they are; what a person has to do comes first.
     pub kinds: Vec<Kind>,
+    /// Sessions that nothing is sent from and that could send, where no other one is ready. Some of them.
+    pub spare: Vec<Spare>,
+}
+
+/// A session that nothing is sent from, and that could send.
+#[derive(Clone, Debug)]
+pub struct Spare {
+    /// Which one.
+    pub key: SessionKey,
+    /// Its name.
+    pub name: String,
 }
 
 /// Sessions that are not well in the same way.
@@ -63,6 +80,10 @@ pub struct Kind {
     pub health: Health,
     /// Whether their gateway does not answer.
     pub gateway_is_silent: bool,
+    /// The host of that gateway, where it is known.
+    pub gateway: Option<String>,
+    /// Whether they have been trying to come back for long.
+    pub has_failed_long: bool,
     /// How many they are.
     pub count: usize,
     /// One of them.
@@ -80,8 +101,14 @@ pub struct Wrong {
     pub name: String,
     /// How it is.
     pub health: Health,
+    /// How it is, for whoever sorts by what has to be done.
+    trouble: Health,
     /// Whether its gateway does not answer.
     pub gateway_is_silent: bool,
+    /// The host of its gateway, where that is known.
+    gateway: Option<String>,
+    /// Whether it has been trying to come back for long.
+    pub has_failed_long: bool,
     /// Whether nobody has found out yet whether its account was unlinked.
     pub may_be_unpaired: bool,
     /// What is being done about it.
@@ -91,34 +118,28 @@ pub struct Wrong {
 }
 
 impl Glance {
-    /// The channel whose sessions are `sessions`.
-    pub fn new(sessions: &[SessionView]) -> Self {
+    /// The channel whose sessions are `all`, at `now`.
+    pub fn new(all: &[SessionView], now: Timestamp) -> Self {
         let pool = || {
             let sends =
                 |view: &&SessionView| matches!(view.pool, PoolPlace::Configured | PoolPlace::In);
-            sessions.iter().filter(sends)
+            all.iter().filter(sends)
         };
-        let well = || pool().filter(|view| view.health.sends());
         let is_wrong = |view: &&SessionView| view.health != Health::Ready;
-        let mut wrong: Vec<_> = pool().filter(is_wrong).map(Wrong::of).collect();
-        wrong.sort_by_key(|wrong| !wrong.health.needs_person());
-        let verdict = if pool().next().is_none() {
-            Verdict::NoSession
-        } else if well().next().is_some() && wrong.is_empty() {
-            Verdict::GoesOut
-        } else if well().next().is_some() {
-            Verdict::GoesOutOverOthers
-        } else if pool().all(|view| view.health == Health::Unknown) {
-            Verdict::Unknown
-        } else {
-            Verdict::Stopped
-        };
+        let wrong = pool().filter(is_wrong).map(|view| Wrong::of(view, now));
+        let mut wrong: Vec<_> = wrong.collect();
+        wrong.sort_by_key(|wrong| wrong.trouble.urgency());
+        let verdict = verdict(pool().map(|view| view.health));
         let since = since(verdict, &pool().collect::<Vec<_>>());
         let sessions = pool().count();
         let ready = sessions - wrong.len();
         let kinds = kinds(&wrong);
         let more_wrong = wrong.len().saturating_sub(WRONG_MAX);
         wrong.truncate(WRONG_MAX);
+        let spare = match verdict {
+            Verdict::Stopped | Verdict::KnownContacts => spare(all),
+            _ => Vec::new(),
+        };
         Self {
             verdict,
             since,
@@ -127,8 +148,38 @@ impl Glance {
             wrong,
             more_wrong,
             kinds,
+            spare,
         }
     }
+}
+
+/// Whether messages go out over sessions that are as `pool` says.
+fn verdict(pool: impl Iterator<Item = Health> + Clone) -> Verdict {
+    let any = |is: fn(Health) -> bool| pool.clone().any(is);
+    if pool.clone().next().is_none() {
+        Verdict::NoSession
+    } else if !any(|health| health != Health::Ready) {
+        Verdict::GoesOut
+    } else if any(|health| health == Health::Ready) {
+        Verdict::GoesOutOverOthers
+    } else if any(Health::sends) {
+        Verdict::KnownContacts
+    } else if any(|health| health != Health::Unknown) {
+        Verdict::Stopped
+    } else {
+        Verdict::Unknown
+    }
+}
+
+/// Those of `sessions` that nothing is sent from, and that could send.
+fn spare(sessions: &[SessionView]) -> Vec<Spare> {
+    let could_send =
+        |view: &&SessionView| view.pool == PoolPlace::Out && view.health == Health::Ready;
+    let spare = sessions.iter().filter(could_send).map(|view| Spare {
+        key: view.key.clone(),
+        name: view.name.clone(),
+    });
+    spare.take(SPARE_MAX).collect()
 }
 
 /// Since when the verdict on the sessions of `pool` is so, where that is known.
@@ -142,23 +193,30 @@ fn since(verdict: Verdict, pool: &[&SessionView]) -> Option<Timestamp> {
         // Since the first one stopped.
         Verdict::GoesOutOverOthers => began.flatten().min(),
         // Since the last one stopped, if that is known of each.
-        Verdict::Stopped => began.collect::<Option<Vec<_>>>()?.into_iter().max(),
+        Verdict::Stopped | Verdict::KnownContacts => {
+            began.collect::<Option<Vec<_>>>()?.into_iter().max()
+        }
         Verdict::Unknown | Verdict::NoSession => None,
     }
 }
 
-/// The sessions of `wrong` by how they are, in that order.
+/// The sessions of `wrong` by how they are, in that order. Of those whose gateway does not answer, by that alone.
 fn kinds(wrong: &[Wrong]) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
     for one in wrong {
+        let gateway = one.gateway.clone().filter(|_| one.gateway_is_silent);
         let is_alike = |kind: &&mut Kind| {
-            (kind.health, kind.gateway_is_silent) == (one.health, one.gateway_is_silent)
+            (kind.health, kind.gateway_is_silent, kind.has_failed_long)
+                == (one.trouble, one.gateway_is_silent, one.has_failed_long)
+                && kind.gateway == gateway
         };
         match kinds.iter_mut().find(is_alike) {
             Some(kind) => kind.count += 1,
             None => kinds.push(Kind {
-                health: one.health,
+                health: one.trouble,
                 gateway_is_silent: one.gateway_is_silent,
+                has_failed_long: one.has_failed_long,
+                gateway,
                 count: 1,
                 first: one.key.clone(),
                 first_name: one.name.clone(),
@@ -169,8 +227,11 @@ fn kinds(wrong: &[Wrong]) -> Vec<Kind> {
 }
 
 impl Wrong {
-    fn of(view: &SessionView) -> Self {
+    fn of(view: &SessionView, now: Timestamp) -> Self {
         Self {
+            trouble: view.trouble(),
+            gateway: view.gateway.clone(),
+            has_failed_long: !view.gateway_is_silent && view.has_failed_long(now),
             key: view.key.clone(),
             name: view.name.clone(),
             health: view.health,
@@ -200,6 +261,7 @@ mod tests {
             gateway: None,
             health,
             since: Some(NOW.minus(Duration::from_secs(60 * minutes))),
+            locked_until: None,
             seen_at: None,
             flags: None,
             gateway_is_silent: false,
@@ -249,7 +311,7 @@ mod tests {
                 None,
             ),
         ] {
-            let glance = Glance::new(&sessions);
+            let glance = Glance::new(&sessions, NOW);
             assert_eq!((glance.verdict, glance.since), (verdict, since), "{case}");
         }
     }
@@ -289,7 +351,7 @@ mod tests {
                 None,
             ),
         ] {
-            assert_eq!(Glance::new(&sessions).since, since, "{case}");
+            assert_eq!(Glance::new(&sessions, NOW).since, since, "{case}");
         }
     }
 
@@ -299,7 +361,7 @@ mod tests {
         let down = |number| view(&format!("down-{number}"), Health::Down, 5);
         sessions.extend((0..30).map(down));
         sessions.push(view("unpaired", Health::NeedsScan, 5));
-        let glance = Glance::new(&sessions);
+        let glance = Glance::new(&sessions, NOW);
         assert_eq!((glance.ready, glance.sessions), (1, 32));
         let kinds: Vec<_> = glance
             .kinds
@@ -316,10 +378,65 @@ mod tests {
     }
 
     #[test]
+    fn while_none_is_ready_and_one_is_locked_for_new_contacts_only_known_ones_are_reached() {
+        let sessions = [
+            view("a", Health::NeedsScan, 60),
+            view("b", Health::Limited, 5),
+        ];
+        let glance = Glance::new(&sessions, NOW);
+        let since = NOW.minus(Duration::from_secs(5 * 60));
+        let told = (Verdict::KnownContacts, Some(since));
+        assert_eq!((glance.verdict, glance.since), told);
+    }
+
+    #[test]
+    fn whoever_could_send_is_named_only_while_nobody_else_is_ready() {
+        let spare = |health| SessionView {
+            pool: PoolPlace::Out,
+            ..view("spare", health, 5)
+        };
+        let named = |sessions: [SessionView; 2]| Glance::new(&sessions, NOW).spare.len();
+        let (ready, down) = (Health::Ready, Health::Down);
+        assert_eq!(named([view("a", down, 5), spare(ready)]), 1);
+        assert_eq!(named([view("a", Health::Limited, 5), spare(ready)]), 1);
+        assert_eq!(named([view("a", ready, 5), spare(ready)]), 0);
+        assert_eq!(named([view("a", down, 5), spare(down)]), 0);
+    }
+
+    #[test]
+    fn a_gateway_that_does_not_answer_is_one_kind_whatever_was_seen_of_its_sessions() {
+        let silent = |name: &str, health| SessionView {
+            gateway_is_silent: true,
+            gateway: Some("wa.example".into()),
+            ..view(name, health, 9)
+        };
+        let sessions = [
+            silent("a", Health::Restricted),
+            silent("b", Health::Down),
+            view("c", Health::Recovering, 9),
+            view("d", Health::Recovering, 1),
+        ];
+        let glance = Glance::new(&sessions, NOW);
+        let kinds = glance.kinds.iter();
+        let kinds: Vec<_> = kinds
+            .map(|kind| (kind.health, kind.count, kind.has_failed_long))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                (Health::Down, 2, false),
+                (Health::Recovering, 1, true),
+                (Health::Recovering, 1, false)
+            ]
+        );
+        assert_eq!(glance.kinds[0].gateway.as_deref(), Some("wa.example"));
+    }
+
+    #[test]
     fn a_glance_names_some_and_counts_the_others() {
         let down = |number| view(&format!("s{number}"), Health::Down, 5);
         let sessions: Vec<_> = (0..WRONG_MAX + 3).map(down).collect();
-        let glance = Glance::new(&sessions);
+        let glance = Glance::new(&sessions, NOW);
         assert_eq!((glance.wrong.len(), glance.more_wrong), (WRONG_MAX, 3));
     }
 
@@ -334,7 +451,7 @@ mod tests {
             customers,
             view("b", Health::NeedsScan, 5),
         ];
-        let glance = Glance::new(&sessions);
+        let glance = Glance::new(&sessions, NOW);
         let names: Vec<_> = glance
             .wrong
             .iter()

@@ -10,6 +10,9 @@ use crate::sender::mute::Counts;
 use crate::sender::spacing;
 use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
 
+/// A session that has not come back by itself for so long needs somebody to find out why.
+const TRIES_LONG: Duration = Duration::from_secs(5 * 60);
+
 /// How a session is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -79,10 +82,25 @@ impl Health {
         )
     }
 
-    /// Its place among others: the best is 0.
-    pub fn rank(self) -> usize {
-        let place = Self::ALL.iter().position(|known| *known == self);
-        place.unwrap_or(Self::ALL.len())
+    /// The word that replies have for it, read back.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    /// Its place among others in a list of what somebody has to do: what a person mends with one act is first.
+    pub const fn urgency(self) -> u8 {
+        match self {
+            Self::NeedsScan => 0,
+            Self::NeedsRestart => 1,
+            Self::Misconfigured => 2,
+            Self::Restricted => 3,
+            Self::Mute => 4,
+            Self::Down => 5,
+            Self::Recovering => 6,
+            Self::Limited => 7,
+            Self::Unknown => 8,
+            Self::Ready => 9,
+        }
     }
 }
 
@@ -255,12 +273,14 @@ pub struct SessionView {
     pub owner: Owner,
     /// Whether messages are sent from it.
     pub pool: PoolPlace,
-    /// The host of its gateway, where that is not the usual one.
+    /// The host of its gateway, where that is known.
     pub gateway: Option<String>,
     /// How it is.
     pub health: Health,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// When WhatsApp may let it send again, while it does not and that is known.
+    pub locked_until: Option<Timestamp>,
     /// When somebody last looked. Nothing where the flags are of this moment and nobody looked before.
     pub seen_at: Option<Timestamp>,
     /// Its flags; nothing where the gateway did not answer.
@@ -309,6 +329,22 @@ impl SessionView {
         let is_out = self.flags.is_some_and(|flags| !flags.logged_in);
         let is_new = self.since.is_none() && self.seen_at.is_some();
         is_out && is_new && matches!(self.health, Health::Down | Health::Recovering)
+    }
+
+    /// How it is, for whoever sorts by what has to be done: before anything else its gateway has to answer.
+    pub const fn trouble(&self) -> Health {
+        if self.gateway_is_silent {
+            Health::Down
+        } else {
+            self.health
+        }
+    }
+
+    /// Whether it has been trying to come back for so long that somebody should look after it.
+    pub fn has_failed_long(&self, now: Timestamp) -> bool {
+        let tries = matches!(self.health, Health::Down | Health::Recovering);
+        let since = self.in_trouble_since();
+        tries && since.is_some_and(|since| now.since(since) >= TRIES_LONG)
     }
 
     /// Whether its account is logged in.
@@ -435,7 +471,26 @@ impl Known<'_> {
         let seen = self.item.seen?;
         let agrees = self.health_as_seen() == self.health() || self.health() == Health::Mute;
         let since = |seen: SeenState| self.item.mute_since.unwrap_or(seen.since);
-        agrees.then(|| since(seen))
+        // It may have been away between two looks that found it ready.
+        let connected_at = self.item.connect_at;
+        let connected_at = connected_at.filter(|_| self.health() == Health::Ready);
+        agrees.then(|| connected_at.map_or(since(seen), |at| at.max(since(seen))))
+    }
+
+    /// When WhatsApp may let it send again, while it does not and that is known.
+    pub fn locked_until(&self) -> Option<Timestamp> {
+        let is_locked = matches!(self.health(), Health::Limited | Health::Restricted);
+        let until = self.item.seen.and_then(|seen| seen.until);
+        until.filter(|until| is_locked && self.now < *until)
+    }
+
+    /// How it is, for whoever sorts by what has to be done.
+    pub fn trouble(&self) -> Health {
+        if self.gateway_is_silent() {
+            Health::Down
+        } else {
+            self.health()
+        }
     }
 
     /// How the last messages went.
