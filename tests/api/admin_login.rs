@@ -314,6 +314,21 @@ async fn a_link_signs_in_once_and_its_preview_uses_nothing_up() {
     assert_eq!(refused, "unknown: link-use used or expired");
 }
 
+/// If somebody else was faster with a link, its owner ends that login by another one.
+#[tokio::test(start_paused = true)]
+async fn whoever_signed_in_by_a_link_ends_the_logins_of_all_links() {
+    let system = system_for(ADMIN).await;
+    let (thief, owner) = (Browser::new(&system), Browser::new(&system));
+    for browser in [&thief, &owner] {
+        let path = link(&system).await;
+        assert_eq!(use_link(browser, &path).await.status, 303);
+    }
+    assert!(thief.is_signed_in().await && owner.is_signed_in().await);
+    advance(MILLISECOND).await;
+    sign_out(&system, &owner, &[("everywhere", "yes")]).await;
+    assert!(!thief.is_signed_in().await && !owner.is_signed_in().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_two_who_use_a_link_at_once_one_wins() {
     let system = system().await;

@@ -57,6 +57,15 @@ impl AdminName {
         }
     }
 
+    /// How the table calls those whose logins end together, when one of them signs out everywhere: nobody knows who else had a
+    /// link, so all that were opened by links do.
+    pub fn signed_out_as(&self) -> &str {
+        match self {
+            Self::Phone(phone) => phone.digits(),
+            Self::Link(_) => LINK,
+        }
+    }
+
     /// Reads what [`stored`](Self::stored) wrote.
     pub fn read(stored: &str) -> Option<Self> {
         match stored.strip_prefix(LINK) {

@@ -89,7 +89,7 @@ impl Admins {
         let everywhere = batch.add(everywhere);
         let found = batch.read(ACT).await?;
         let (login, everywhere) = (login.from(&found)?, everywhere.from(&found)?);
-        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(&who.stored());
+        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(who.signed_out_as());
         Ok(login.filter(|login| {
             let ended = ended_at(&login.who).is_some_and(|at| login.opened_at.millis() <= at);
             now < login.opened_at.plus(ADMIN_LOGIN_LIFE) && !ended
@@ -161,7 +161,7 @@ impl Admins {
             .update_expression("SET #who = :now")
             // Whoever was faster with a later time has ended these, too.
             .condition_expression("attribute_not_exists(#who) OR #who < :now")
-            .expression_attribute_names("#who", who.stored())
+            .expression_attribute_names("#who", who.signed_out_as())
             .expression_attribute_values(":now", number(now.millis()));
         match retrying_conflicts(|| close.clone().send()).await {
             Ok(_) => Ok(()),
