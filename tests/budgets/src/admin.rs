@@ -11,6 +11,7 @@ use shared::flows::admin::links::AdminLinks;
 use shared::gateway::SessionToken;
 use shared::model::caller::Caller;
 use shared::model::payment_caller::{PaymentCaller, Scope, hash_of};
+use shared::model::phone::PhoneMark;
 use shared::runtime::settings::SessionSettings;
 use shared::store::caller_list::CallerListChanges;
 use shared::store::deliveries::{Cause, Deliveries, DeliveryItem};
@@ -259,6 +260,7 @@ fn sent(number: usize, system: &TestSystem) -> anyhow::Result<SendRecord> {
     let taken = (first..first + TAKEN).map(|id| TakenMessage {
         id: message_id(id),
         at,
+        phone: PhoneMark::from_bytes([0, 0]),
         of_anybody: false,
     });
     let recent = RecentSend {
