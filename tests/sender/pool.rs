@@ -654,3 +654,29 @@ async fn die_after_each_call(change: Change) {
     }
     assert!(calls > 8, "only {calls} calls");
 }
+
+/// Nobody but its own session may be able to write to a user while WhatsApp lets the accounts write to nobody new.
+#[tokio::test(start_paused = true)]
+async fn a_restricted_session_is_tried_for_its_own_users_once_the_others_have_failed() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let own = phone_of(&sender, "b").await;
+    for name in ["a", "c"] {
+        let refused = Scenario::Restricted {
+            code: 463,
+            refusals: None,
+        };
+        stage.gateway.play_on(name, &refused).expect("a session");
+    }
+    let now = stage.clock.now();
+    let restricted = SeenState {
+        until: Some(now.plus(SIX_HOURS)),
+        ..SeenState::beginning(SessionState::Restricted, now)
+    };
+    let seen = stage.sessions().record_state("b", restricted).await;
+    seen.expect("the store");
+    let sent = send_to(&stage, &sender, own).await;
+    assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
+    assert_eq!(sent.delivery.session, "b");
+    assert_eq!(stage.gateway.messages(Some(&phone(own))).len(), 1);
+}

@@ -243,7 +243,7 @@ impl<'a> Relay<'a> {
 
 /// The sessions that a message was not tried on yet.
 struct Others {
-    /// Those that may send, the best first.
+    /// Those that may be tried, the best first.
     known: VecDeque<Choice>,
     /// Those that may send and whose queues are full.
     full: VecDeque<Choice>,
@@ -255,7 +255,7 @@ struct Others {
 
 impl Others {
     fn of(first: &Place) -> Self {
-        let others = first.others().filter(|other| other.rank.may_send());
+        let others = first.others().filter(|other| other.may_be_tried());
         Self {
             known: others.cloned().collect(),
             full: VecDeque::new(),

@@ -48,7 +48,7 @@ impl Run<'_> {
         };
         let new_state = self
             .new_state(outcome, reader, now)
-            .filter(|_| !self.shows_nothing_new(outcome, now));
+            .filter(|_| !self.shows_nothing_new(outcome, now) && !self.has_just_sent(outcome, now));
         let refused_as_new = self.is_refused_as_new(outcome, reader);
         let is_of_the_session = outcome.reason().is_some_and(Reason::is_of_the_session);
         End {
@@ -85,15 +85,21 @@ impl Run<'_> {
         Some(shown)
     }
 
-    /// Whether WhatsApp has refused a user from an account that it lets send to others as far as is known: once more, or just after
-    /// it has taken a message to another user.
+    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known.
     fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
-        let refused = [Reason::Restricted, Reason::Rejected].map(Outcome::NotSent);
-        let item = &self.place.item;
+        self.is_refused_beside_others(outcome) && self.refused_before(now).is_some()
+    }
+
+    /// Whether it has refused a user just after it has taken a message to another one.
+    fn has_just_sent(&self, outcome: Outcome, now: Timestamp) -> bool {
         let just_sent = |one: &TakenMessage| !one.of_anybody && now.since(one.at) < SHOWS_MORE_FOR;
-        refused.contains(&outcome)
-            && item.seen.map(|seen| seen.state) != Some(SessionState::Restricted)
-            && (self.refused_before(now).is_some() || item.taken.iter().any(just_sent))
+        self.is_refused_beside_others(outcome) && self.place.item.taken.iter().any(just_sent)
+    }
+
+    fn is_refused_beside_others(&self, outcome: Outcome) -> bool {
+        let refused = [Reason::Restricted, Reason::Rejected].map(Outcome::NotSent);
+        let known = self.place.item.seen.map(|seen| seen.state);
+        refused.contains(&outcome) && known != Some(SessionState::Restricted)
     }
 
     /// The users who were refused lately as they are after this message, if it changes them.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 
 use super::delivery::Delivery;
-use super::rank::{Contact, Rank, Urgency, rank};
+use super::rank::{Contact, Rank, Urgency, is_refused, rank};
 use crate::model::phone::Phone;
 use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
@@ -287,6 +287,13 @@ impl Choice {
     fn may_refuse_as_new(&self) -> bool {
         let state = self.item.seen.map(|seen| seen.state);
         self.is_locked() || state == Some(SessionState::ColdLocked)
+    }
+
+    /// Whether a message may be tried on it that others did not send. WhatsApp refuses its account, perhaps: its own users try that,
+    /// one in half a minute, since nobody else may be able to write to them.
+    pub(super) fn may_be_tried(&self) -> bool {
+        let is_own = self.contact.is_of_its_user();
+        self.rank.may_send() || is_own && is_refused(&self.item, self.contact)
     }
 
     /// Whether the account writes to nobody new now, as far as is known, and would to whoever writes first.

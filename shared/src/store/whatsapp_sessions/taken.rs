@@ -1,5 +1,6 @@
 //! The messages of the last minutes that WhatsApp took from a session, as a sample: from their records one can see whether any
 //! of them arrive.
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::model::phone::PhoneMark;
@@ -44,12 +45,21 @@ pub fn with(taken: &[TakenMessage], newest: TakenMessage) -> Vec<TakenMessage> {
     taken
 }
 
-/// The message whose neighbours are the closest to each other, of those that anybody can have asked for if there are any; never the
-/// first or the last.
+/// The message whose neighbours are the closest to each other, of those that anybody can have asked for if there are any, or else
+/// of those to whom there are the most; never the first or the last.
 fn densest(taken: &[TakenMessage]) -> usize {
     let gaps = taken.windows(3).enumerate();
     let gaps = gaps.map(|(before, three)| (before + 1, three[2].at.since(three[0].at)));
-    let closest = gaps.min_by_key(|(place, gap)| (!taken[*place].of_anybody, *gap));
+    let to_the_same = |one: &TakenMessage| {
+        taken
+            .iter()
+            .filter(|other| other.phone == one.phone)
+            .count()
+    };
+    let closest = gaps.min_by_key(|(place, gap)| {
+        let one = &taken[*place];
+        (!one.of_anybody, Reverse(to_the_same(one)), *gap)
+    });
     closest.map_or(0, |(place, _)| place)
 }
 
@@ -161,6 +171,23 @@ mod tests {
             let old = taken.iter().filter(|one| last.since(one.at) >= Duration::from_secs(120));
             prop_assert!(old.count() >= 5, "{:?}", taken);
         }
+    }
+
+    #[test]
+    fn few_users_who_ask_often_crowd_no_others_out() {
+        let mut taken = Vec::new();
+        for second in (0..600).step_by(30) {
+            // One of two in turn is one of four users, the other one is somebody else.
+            for (after, phone) in [(0, second / 30 % 4), (1, 1_000 + second)] {
+                let newest = TakenMessage {
+                    phone: PhoneMark::from_bytes((phone as u16).to_be_bytes()),
+                    ..message(&format!("3EB0{:018X}", second + after), second + after)
+                };
+                taken = with(&taken, newest);
+            }
+        }
+        let others = taken.iter().filter(|one| one.phone.to_bytes()[0] > 2);
+        assert!(others.count() >= TAKEN_MAX / 2, "{taken:?}");
     }
 
     #[test]
