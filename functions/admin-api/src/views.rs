@@ -38,6 +38,7 @@ fn glance(glance: &Glance) -> Value {
         "since": time(glance.since),
         "wrong": wrong,
         "moreWrong": glance.more_wrong,
+        "unseen": glance.unseen,
     })
 }
 

@@ -10,6 +10,9 @@ mod assets;
 /// The pages, as their templates need them.
 mod pages;
 
+/// The page of incidents.
+mod incidents;
+
 /// What would happen to a code.
 mod explained;
 
@@ -57,9 +60,10 @@ use shared::runtime::{Backends, log};
 use shared::store::StoreError;
 
 use explained::ExplainPage;
+use incidents::IncidentsListPage;
 use pages::{
-    AuditPage, Channel, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage,
-    Pairing, ProblemPage, Proved, SessionPage, SessionsPage, respond,
+    AuditPage, Channel, DeliveriesPage, Frame, MissingPage, OutboxListPage, Pairing, ProblemPage,
+    Proved, SessionPage, SessionsPage, respond,
 };
 use people::PeoplePage;
 

@@ -9,9 +9,7 @@ use shared::edge::operators::{self, Refusal};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::deliveries::{DeliveryPage, Sought, StoredDelivery};
-use shared::flows::admin::incidents::{
-    CurrentIncident, Incident, IncidentsPage, Missed, PastIncident,
-};
+use shared::flows::admin::incidents::{Incident, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
 use shared::flows::admin::outbox::{OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::pairing_links;
@@ -112,7 +110,8 @@ impl<'a> Frame<'a> {
         words::say(self.layout.language, english, indonesian)
     }
 
-    const fn language(&self) -> Language {
+    /// The language of the page.
+    pub const fn language(&self) -> Language {
         self.layout.language
     }
 
@@ -443,7 +442,8 @@ impl SessionsPage<'_> {
 
     /// How many sessions are not well.
     fn not_well(&self) -> usize {
-        self.all.glance.sessions - self.all.glance.ready
+        let glance = &self.all.glance;
+        glance.sessions - glance.ready - glance.unseen
     }
 
     /// The sessions that are not well one by one, where they are few.
@@ -465,13 +465,18 @@ impl SessionsPage<'_> {
     /// How many are well, where that says more than the verdict.
     fn summary(&self) -> Option<String> {
         let glance = &self.all.glance;
-        if glance.sessions < 2 || self.not_well() == 0 {
+        let (ready, unseen, all) = (glance.ready, glance.unseen, glance.sessions);
+        if all < 2 || ready == all || unseen == all {
             return None;
         }
-        let (ready, all) = (glance.ready, glance.sessions);
-        Some(match self.frame.language() {
+        let language = self.frame.language();
+        let told = match language {
             Language::English => format!("{ready} of {all} sessions are ready."),
             Language::Indonesian => format!("{ready} dari {all} sesi siap."),
+        };
+        Some(match unseen {
+            0 => told,
+            unseen => format!("{told} {}", words::unseen(unseen, language)),
         })
     }
 
@@ -581,7 +586,7 @@ impl SessionsPage<'_> {
 
     fn verdict(&self) -> &'static str {
         let glance = &self.all.glance;
-        let few = 2 * glance.ready < glance.sessions;
+        let few = 2 * glance.ready < glance.sessions - glance.unseen;
         if glance.verdict == Verdict::GoesOutOverOthers && few {
             return self.frame.say(
                 "Messages go out, but over few sessions only",
@@ -675,26 +680,6 @@ impl SessionPage<'_> {
 
     fn is_locked(&self) -> bool {
         self.is_limited() || self.session.health == Health::Restricted
-    }
-}
-
-/// Each time messages could not be sent from a session.
-#[derive(Debug, Template)]
-#[template(path = "incidents.html")]
-pub struct IncidentsListPage<'a> {
-    /// What every page begins with.
-    pub layout: Layout<'a>,
-    /// What every page has.
-    pub frame: Frame<'a>,
-    /// What goes on.
-    pub current: Vec<CurrentIncident>,
-    /// What has ended.
-    pub page: IncidentsPage,
-}
-
-impl IncidentsListPage<'_> {
-    fn lasted(&self, one: &PastIncident) -> String {
-        When::new(one.began, one.ended, self.frame.language()).span
     }
 }
 

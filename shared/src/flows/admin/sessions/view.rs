@@ -74,6 +74,11 @@ impl Health {
         matches!(self, Self::Ready | Self::Limited)
     }
 
+    /// Whether it is known not to be well.
+    pub const fn is_trouble(self) -> bool {
+        !matches!(self, Self::Ready | Self::Unknown)
+    }
+
     /// Whether only a person can help.
     pub const fn needs_person(self) -> bool {
         matches!(
