@@ -242,6 +242,14 @@ impl<'a> Frame<'a> {
         words::tried(*connects, *restarts, self.language())
     }
 
+    /// What the answer said besides, where a chat was offered.
+    pub const fn asked_to_write(&self) -> &'static str {
+        self.say(
+            "The customer was asked to write first",
+            "Pelanggan diminta menulis lebih dahulu",
+        )
+    }
+
     /// What a message was for.
     pub fn purpose<'n>(&self, name: &'n str) -> &'n str {
         words::purpose(name, self.language())
