@@ -566,3 +566,53 @@ async fn while_nothing_is_known_of_any_session_the_page_does_not_say_that_messag
         assert!(!html.contains(told), "{told}: {html}");
     }
 }
+
+/// The row of `system` in the list of sessions.
+async fn row_of_system(browser: &Browser) -> String {
+    let html = text(&browser.get(SESSIONS).await);
+    let (_, row) = html.split_once("id=\"row-system\"").expect("a row");
+    row.split("</li>").next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_just_changed_has_no_dash_for_an_age() {
+    let system = with_gateway().await;
+    system.watch().await;
+    let simulator = system.simulator();
+    let browser = operator(&system).await;
+    let broken = simulator.play_on("system", &Scenario::Unpaired);
+    broken.expect("a session");
+    pass(10 * SECOND).await;
+    let lost = row_of_system(&browser).await;
+    assert!(lost.contains("<dt>Since</dt><dd>just now</dd>"), "{lost}");
+    pass(MINUTE).await;
+    system.watch().await;
+    let scanned = simulator.set_state("system", local::simulator::SessionState::Online);
+    scanned.expect("a session");
+    pass(10 * SECOND).await;
+    let back = row_of_system(&browser).await;
+    assert!(
+        back.contains(">Ready<") || back.contains("Ready</p>"),
+        "{back}"
+    );
+    assert!(back.contains("<dt>Since</dt><dd>just now</dd>"), "{back}");
+    let page = text(&browser.get(&format!("{SESSIONS}/system")).await);
+    let (_, now) = page.split_once("id=\"now\"").expect("how it is now");
+    assert!(
+        now.split("</div>")
+            .next()
+            .unwrap_or_default()
+            .contains("just now"),
+        "{page}"
+    );
+    // Nobody has looked for long, so nobody knows.
+    pass(5 * MINUTE).await;
+    let later = row_of_system(&browser).await;
+    for told in ["<dt>Since</dt>", "<dt>For</dt>"] {
+        assert!(!later.contains(told), "{told}: {later}");
+    }
+    system.watch().await;
+    pass(MINUTE).await;
+    let known = row_of_system(&browser).await;
+    assert!(known.contains("<dt>For</dt>"), "{known}");
+}

@@ -175,6 +175,11 @@ impl<'a> Frame<'a> {
         (what, at.map(|at| self.when(&at)))
     }
 
+    /// Whether a session has just become what it is, and nobody knows when exactly.
+    pub fn has_just_changed(&self, session: &SessionView) -> bool {
+        session.has_just_changed(self.now)
+    }
+
     /// The two flags in words.
     pub const fn flags(&self, flags: &Flags) -> &'static str {
         match (flags.connected, flags.logged_in) {
