@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use askama::Template;
 use lambda_http::http::{StatusCode, header};
-use lambda_http::{Body, Response};
+use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, Layout, query_field};
 use shared::edge::operators::{self, Refusal};
 use shared::edge::problem::Problem;
@@ -21,9 +21,7 @@ use shared::model::payment::PaymentId;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
-use shared::store::audit::StoredAudit;
 
-use crate::deeds;
 use crate::done;
 use crate::when::When;
 use crate::words::{self, Gateway, Tense, Trouble};
@@ -291,13 +289,15 @@ impl<'a> Frame<'a> {
 }
 
 /// What the addresses of pages say of what they show. What a form has left there is not among it.
-const SHOWN_BY: [&str; 9] = [
+const SHOWN_BY: [&str; 11] = [
     "before",
+    "by",
     "messageId",
     "page",
     "paymentId",
     "purpose",
     "requestId",
+    "session",
     "show",
     "state",
     "who",
@@ -306,14 +306,18 @@ const SHOWN_BY: [&str; 9] = [
 /// The address of the page, for its link that loads it again.
 fn here(incoming: &Incoming<'_>) -> String {
     let uri = incoming.request.uri();
-    let fields = uri.query().unwrap_or_default().split('&');
-    let shown: Vec<_> = fields
-        .filter(|field| SHOWN_BY.contains(&field.split('=').next().unwrap_or_default()))
-        .collect();
+    let shown = raw_fields(incoming.request, &SHOWN_BY);
     match &shown[..] {
         [] => uri.path().to_owned(),
         shown => format!("{}?{}", uri.path(), shown.join("&")),
     }
+}
+
+/// The fields with these names, as the address of `request` has them.
+pub fn raw_fields<'r>(request: &'r Request, names: &[&str]) -> Vec<&'r str> {
+    let fields = request.uri().query().unwrap_or_default().split('&');
+    let named = fields.filter(|field| names.contains(&field.split('=').next().unwrap_or_default()));
+    named.collect()
 }
 
 fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
@@ -869,43 +873,6 @@ impl DeliveriesPage<'_> {
             ),
         };
         Some(format!("{kind} {which}"))
-    }
-}
-
-/// What operators did.
-#[derive(Debug, Template)]
-#[template(path = "audit.html")]
-pub struct AuditPage<'a> {
-    /// What every page begins with.
-    pub layout: Layout<'a>,
-    /// What every page has.
-    pub frame: Frame<'a>,
-    /// The entries.
-    pub page: shared::flows::admin::audit::AuditPage,
-}
-
-impl AuditPage<'_> {
-    /// What was done, or what was not and why.
-    fn deed(&self, entry: &StoredAudit) -> String {
-        deeds::deed(&entry.what, &entry.result, self.frame.language())
-    }
-
-    fn shape(&self, entry: &StoredAudit) -> &'static str {
-        if deeds::is_done(&entry.result) {
-            "good"
-        } else {
-            "bad"
-        }
-    }
-
-    /// The day before which older entries are.
-    fn day(&self, key: &shared::flows::admin::audit::AuditKey) -> String {
-        let at = key.at().rfc3339();
-        at.split('T').next().unwrap_or_default().to_owned()
-    }
-
-    fn at(&self, entry: &StoredAudit) -> When {
-        self.frame.when(&entry.key.at())
     }
 }
 
