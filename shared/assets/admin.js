@@ -10,6 +10,7 @@
   const EVERY = 5000, HIDDEN_EVERY = 60000, WITHIN = 8000;
   const live = document.getElementById("live");
   if (!live || !document.querySelector("[data-live]")) return;
+  // The answer to a form cannot be fetched again: it says which page has its parts.
   let timer, failures = 0;
 
   // Where the state stands it is told, too, that it is an old one, and of when.
@@ -58,7 +59,7 @@
 
   const refresh = async () => {
     try {
-      const answer = await fetch(location.href, { signal: AbortSignal.timeout(WITHIN), redirect: "manual", cache: "no-store" });
+      const answer = await fetch(live.dataset.from ?? location.href, { signal: AbortSignal.timeout(WITHIN), redirect: "manual", cache: "no-store" });
       if (answer.type === "opaqueredirect") return say(live.dataset.out, true);
       if (!answer.ok) throw new Error(String(answer.status));
       update(new DOMParser().parseFromString(await answer.text(), "text/html"));

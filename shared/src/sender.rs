@@ -8,6 +8,7 @@
 //! `classify`, `decide`, `assess`, `advise` and `spacing` are pure: they say what an answer means and what to do next. The
 //! calls and the waiting are in `act` and `recover`.
 use std::collections::HashMap;
+use std::future::ready;
 use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
@@ -95,7 +96,9 @@ mod watch;
 mod samples;
 
 pub use self::channel::{ChannelState, ChannelStatus};
-pub use self::delivery::{Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id};
+pub use self::delivery::{
+    AlsoTold, Content, Delivery, OnceUnknown, Outgoing, StepTaken, message_id,
+};
 pub use self::outcome::{HUMAN_TAKES, Outcome, Reason};
 pub use self::pool::{ChatToOpen, PickError, Picked, Recipient, SessionForPhone};
 pub use self::queue::{Busy, Paced, Place, PlaceError};
@@ -282,8 +285,13 @@ impl Sender {
     /// Measures the delivery, and stores its story, and what it showed about the session. A failure is logged and nothing more: the
     /// message is on its way or not, whatever the store says.
     pub async fn record(&self, delivery: &Delivery) {
+        self.record_told(delivery, ready(AlsoTold::Nothing)).await;
+    }
+
+    /// Does what [`record`](Self::record) does. The story waits for what the recipient was told besides, and nothing else does.
+    pub async fn record_told(&self, delivery: &Delivery, told: impl Future<Output = AlsoTold>) {
         finish::measure(&self.services.meter, delivery);
-        let story = self.deliveries.keep(delivery.item());
+        let story = async { self.deliveries.keep(delivery.item(told.await)).await };
         let shown = async {
             for shown in &delivery.shown {
                 self.record_shown(delivery, shown).await;

@@ -177,6 +177,60 @@ async fn the_code_of_a_pairing_is_shown_in_the_answer_and_in_no_address() {
     }
 }
 
+/// What a page has in its part with this id, and how that begins.
+fn part<'a>(html: &'a str, id: &str) -> (&'a str, &'a str) {
+    let (before, rest) = html.split_once(&format!("id=\"{id}\"")).expect(id);
+    let tag = before.rsplit('<').next().unwrap_or_default();
+    let (attributes, inside) = rest.split_once('>').expect("a tag");
+    let end = format!("</{}>", tag.split(' ').next().unwrap_or_default());
+    (attributes, inside.split(&end).next().unwrap_or_default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_with_a_code_to_type_says_when_its_session_is_paired() {
+    let system = with_gateway().await;
+    let browser = operator(&system).await;
+    submit(&browser, &format!("{SESSIONS}/system/logout"), &[]).await;
+    submit(&browser, &format!("{SESSIONS}/system/connect"), &[]).await;
+    pass(3 * SECOND).await;
+    let path = format!("{SESSIONS}/system/pairphone");
+    let shown = text(&submit(&browser, &path, &[("phone", SITI)]).await);
+    assert!(shown.contains("/admin/assets/admin.js"), "{shown}");
+    assert!(
+        !shown.contains("http-equiv"),
+        "it would ask for another code: {shown}"
+    );
+    let (attributes, said) = part(&shown, "paired");
+    assert!(attributes.contains("data-live"), "{shown}");
+    assert_eq!(said.trim(), "", "not yet");
+    // The script asks there, and shows what stands in the part of the same name.
+    let asked = format!("{SESSIONS_PAGE}/system");
+    let (attributes, _) = part(&shown, "live");
+    assert!(
+        attributes.contains(&format!("data-from=\"{asked}\"")),
+        "{shown}"
+    );
+    let html = text(&browser.get(&asked).await);
+    let (attributes, said) = part(&html, "paired");
+    assert!(
+        attributes.contains("data-live hidden"),
+        "it stands elsewhere there: {html}"
+    );
+    assert_eq!(said.trim(), "", "{html}");
+    let simulator = system.simulator();
+    let typed = simulator.set_state("system", local::simulator::SessionState::Paired);
+    typed.expect("a session");
+    pass(10 * SECOND).await;
+    for (language, told) in [("en", "Paired"), ("id", "Tertaut")] {
+        let browser = browser.on(&system).in_language(language);
+        let html = text(&browser.get(&asked).await);
+        let (_, said) = part(&html, "paired");
+        assert!(said.contains(told), "{language}: {html}");
+    }
+    let script = text(&browser.get("/admin/assets/admin.js").await);
+    assert!(script.contains("live.dataset.from"), "{script}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_address_has_a_page_show_a_code_of_somebody_else() {
     let browser = operator(&with_gateway().await).await;

@@ -89,10 +89,11 @@ async fn two_who_signed_in_by_links_are_told_apart() {
     assert!(row.contains(&name(&first)), "{first}: {row}");
     assert!(!row.contains(&name(&second)), "{second}: {row}");
     assert!(html.contains("Used a sign-in link"), "{html}");
+    let (_, rows) = html.split_once("id=\"audit\"").expect("rows");
     assert_eq!(
-        html.matches(&name(&first)).count(),
+        rows.matches(&name(&first)).count(),
         2,
-        "used, acted: {html}"
+        "used, acted: {rows}"
     );
 }
 
@@ -102,4 +103,79 @@ async fn older_days_may_be_looked_at_without_a_promise() {
     let html = audit(&operator(&system).await).await;
     assert!(html.contains("Look before "), "{html}");
     assert!(!html.contains("Entries before"), "{html}");
+}
+
+/// The deeds that a page of the audit shows.
+async fn deeds(browser: &Browser, query: &str) -> (Vec<String>, String) {
+    let html = text(&browser.get(&format!("{PAGE}?{query}")).await);
+    let rows = html.split("<li class=\"row\"").skip(1);
+    let heads = rows.map(|row| row.split("</h2>").next().unwrap_or_default());
+    let deeds = heads.map(|head| head.rsplit("</span>").next().unwrap_or_default().to_owned());
+    (deeds.collect(), html)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_is_filtered_by_person_and_by_session() {
+    const DISCONNECTED: &str = "Disconnected a session";
+    const NO_LINK: &str = "Did not make a pairing link: no such session";
+    let system = with_gateway().await;
+    let (one, other) = (operator(&system).await, operator(&system).await);
+    let name = signed_in(&one).await.replace("Signed in by ", "");
+    let by_one = format!("by={}", name.replace(' ', "+"));
+    pass(SECOND).await;
+    let session = "/api/admin/whatsapp/sessions/system/";
+    act(&one, &format!("{session}disconnect"), &[]).await;
+    pass(SECOND).await;
+    let nobody = session.replace("system", "nobody");
+    act(&one, &format!("{nobody}pairinglink"), &[]).await;
+    pass(SECOND).await;
+    act(&other, &format!("{session}webhook"), &[]).await;
+    let (all, html) = deeds(&other, "").await;
+    assert!(all.len() >= 4, "{all:?}");
+    assert!(
+        html.contains("<form class=\"line panel\" method=\"get\""),
+        "{html}"
+    );
+    let (of_one, html) = deeds(&other, &by_one).await;
+    assert_eq!(of_one[..2], [NO_LINK, DISCONNECTED], "{of_one:?}");
+    assert!(of_one.len() < all.len(), "{of_one:?}");
+    assert!(
+        html.contains(&format!("<option value=\"{name}\" selected>")),
+        "{html}"
+    );
+    assert!(
+        html.contains("Only the entries of this page are searched"),
+        "{html}"
+    );
+    let both = format!("{by_one}&session=system");
+    let (of_both, html) = deeds(&other, &both).await;
+    assert_eq!(of_both, [DISCONNECTED], "{of_both:?}");
+    let refresh = format!(
+        "<a href=\"{PAGE}?{}\" data-refresh>",
+        both.replace('&', "&#38;")
+    );
+    assert!(html.contains(&refresh), "{html}");
+    let (_, older) = html.split_once("?before=").expect("older ones");
+    let older = older
+        .split('"')
+        .next()
+        .unwrap_or_default()
+        .replace("&#38;", "&");
+    assert!(older.ends_with(&both), "the filter goes along: {older}");
+    let (none, html) = deeds(&other, "by=&session=branch-9").await;
+    assert_eq!(none, Vec::<String>::new());
+    assert!(
+        html.contains("None of the entries of this page is of that"),
+        "{html}"
+    );
+    let (none, html) = deeds(&other, "by=%3Cb%3E").await;
+    assert!(none.is_empty() && !html.contains("<b>"), "{html}");
+    let (all_again, _) = deeds(&other, "by=&session=").await;
+    assert_eq!(all_again, all);
+    let indonesian = other.on(&system).in_language("id");
+    let (_, html) = deeds(&indonesian, &by_one).await;
+    assert!(
+        html.contains("Hanya entri di halaman ini yang dicari"),
+        "{html}"
+    );
 }

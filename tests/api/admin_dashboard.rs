@@ -529,3 +529,90 @@ async fn an_act_says_what_was_done_to_which_session() {
     let html = text(&browser.get(&made_up).await);
     assert!(html.contains("The session is disconnected."), "{html}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_nobody_has_looked_at_are_neither_well_nor_trouble() {
+    let system =
+        TestSystem::builder().simulator(|options| *options = options.clone().with_sessions(60));
+    let browser = operator(&system.build().await).await;
+    let html = text(&browser.get(SESSIONS).await);
+    let glance = html.split("</section>").next().unwrap_or_default();
+    for told in [
+        "Messages go out<",
+        "50 of 60 sessions are ready. 10 are not looked at yet.",
+    ] {
+        assert!(glance.contains(told), "{told}: {glance}");
+    }
+    assert!(!glance.contains("You:"), "{glance}");
+    assert!(!glance.contains("show=not_well"), "{glance}");
+    let channel = browser.get("/api/admin/whatsapp/sessions").await.json["data"]["channel"].clone();
+    assert_eq!(channel["verdict"], "goes_out", "{channel}");
+    let counts = (&channel["unseen"], &channel["moreWrong"]);
+    assert_eq!(counts, (&json!(10), &json!(0)), "{channel}");
+    let html = text(&browser.get(&format!("{SESSIONS}?show=not_well")).await);
+    assert!(!html.contains("<li class=\"row\""), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_is_known_of_any_session_the_page_does_not_say_that_messages_go_out() {
+    let system = with_gateway().await;
+    let system = system.with_settings(|settings| {
+        settings.sessions[0].token = SessionToken::new("a token that the gateway refuses");
+    });
+    let browser = operator(&system).await;
+    let html = text(&browser.get(SESSIONS).await);
+    assert!(html.contains("Nobody has looked yet"), "{html}");
+    for told in ["Messages go out", "You:", "0 of"] {
+        assert!(!html.contains(told), "{told}: {html}");
+    }
+}
+
+/// The row of `system` in the list of sessions.
+async fn row_of_system(browser: &Browser) -> String {
+    let html = text(&browser.get(SESSIONS).await);
+    let (_, row) = html.split_once("id=\"row-system\"").expect("a row");
+    row.split("</li>").next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_just_changed_has_no_dash_for_an_age() {
+    let system = with_gateway().await;
+    system.watch().await;
+    let simulator = system.simulator();
+    let browser = operator(&system).await;
+    let broken = simulator.play_on("system", &Scenario::Unpaired);
+    broken.expect("a session");
+    pass(10 * SECOND).await;
+    let lost = row_of_system(&browser).await;
+    assert!(lost.contains("<dt>Since</dt><dd>just now</dd>"), "{lost}");
+    pass(MINUTE).await;
+    system.watch().await;
+    let scanned = simulator.set_state("system", local::simulator::SessionState::Online);
+    scanned.expect("a session");
+    pass(10 * SECOND).await;
+    let back = row_of_system(&browser).await;
+    assert!(
+        back.contains(">Ready<") || back.contains("Ready</p>"),
+        "{back}"
+    );
+    assert!(back.contains("<dt>Since</dt><dd>just now</dd>"), "{back}");
+    let page = text(&browser.get(&format!("{SESSIONS}/system")).await);
+    let (_, now) = page.split_once("id=\"now\"").expect("how it is now");
+    assert!(
+        now.split("</div>")
+            .next()
+            .unwrap_or_default()
+            .contains("just now"),
+        "{page}"
+    );
+    // Nobody has looked for long, so nobody knows.
+    pass(5 * MINUTE).await;
+    let later = row_of_system(&browser).await;
+    for told in ["<dt>Since</dt>", "<dt>For</dt>"] {
+        assert!(!later.contains(told), "{told}: {later}");
+    }
+    system.watch().await;
+    pass(MINUTE).await;
+    let known = row_of_system(&browser).await;
+    assert!(known.contains("<dt>For</dt>"), "{known}");
+}

@@ -51,6 +51,7 @@ async fn keep(system: &TestSystem, message_id: &str) {
         outcome: "sent",
         reason: None,
         steps: vec![("send: sent", 412)],
+        chat_offered: false,
         at: system.now(),
     };
     let deliveries = Deliveries::of(&system.without_faults());
@@ -350,4 +351,59 @@ async fn a_notice_is_found_by_the_number_of_its_payment() {
     assert!(!html.contains(phone(SITI).digits()), "{html}");
     let html = text(&browser.get(&find(&browser, "INV-4").await).await);
     assert!(html.contains("No payment is called that"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_asked_to_write_first_is_told_of_as_that() {
+    const TOLD: &str = "The customer was asked to write first";
+    let system = super::open_chat::locked().await;
+    let refused = ask_code(&system, SITI).await;
+    assert!(refused.json["data"]["openChat"].is_string(), "{refused:?}");
+    let browser = operator(&system).await;
+    let page = browser.get(&find(&browser, SITI).await).await;
+    assert!(text(&page).contains(TOLD), "{}", text(&page));
+    let indonesian = operator(&system).await.in_language("id");
+    let page = indonesian.get(&find(&indonesian, SITI).await).await;
+    assert!(
+        text(&page).contains("Pelanggan diminta menulis lebih dahulu"),
+        "{}",
+        text(&page)
+    );
+    let explain = browser.get("/admin/dashboard/explain").await;
+    let asked = [("sought", SITI), ("purpose", "sso")];
+    let explained = browser.submit(&explain, FIND, &asked).await;
+    let html = text(&browser.get(way(&explained)).await);
+    let (_, last) = html.split_once("Last try").expect("the last try");
+    let last = last.split("</div>").next().unwrap_or_default();
+    assert!(last.contains(TOLD), "{last}");
+    let phone = phone(SITI).to_string();
+    check_offered(&system, &browser, (&phone, true)).await;
+}
+
+/// Whether the record of the last message says that a chat was offered.
+async fn check_offered(system: &TestSystem, browser: &Browser, (phone, offered): (&str, bool)) {
+    let records = items(system, "DeliveriesTable").await;
+    let records = records.iter().filter(|item| item.contains_key("session"));
+    let last = records.max_by_key(|item| item["at"].as_n().expect("a time").clone());
+    let last = last.expect("a record");
+    assert_eq!(last["phone"].as_s().expect("a phone"), phone);
+    let id = last["message_id"].as_s().expect("an id");
+    let told = &found(browser, &format!("messageId={id}")).await[0];
+    assert_eq!(told["chatOffered"], json!(offered), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_chat_was_offered_nobody_was_asked_to_write_first() {
+    let system = with_siti(with_gateway().await).await;
+    system.simulator().play(&Scenario::Unpaired);
+    let refused = ask_code(&system, SITI).await;
+    assert_eq!(refused.json["data"]["openChat"], Value::Null);
+    let browser = operator(&system).await;
+    let html = text(&browser.get(&find(&browser, SITI).await).await);
+    assert!(
+        html.contains("Not sent") && !html.contains("write first"),
+        "{html}"
+    );
+    let phone = phone(SITI).to_string();
+    check_offered(&system, &browser, (&phone, false)).await;
 }

@@ -285,6 +285,8 @@ async fn an_account_that_is_locked_for_new_contacts_is_a_yes_only_for_whom_it_ha
     system.simulator().play(&Scenario::Healthy);
     add_user(&system, BUDI).await;
     check_sent(&ask_code(&system, BUDI).await);
+    // So soon after a message that was taken, a refusal says nothing of the account.
+    pass(MINUTE).await;
     system.simulator().play(&super::open_chat::LOCK);
     assert_eq!(ask_code(&system, SITI).await.status, 503);
     pass(2 * MINUTE).await;

@@ -419,3 +419,53 @@ async fn a_lock_for_new_contacts_is_an_incident_until_it_ends() {
     let page = text(&browser.get(INCIDENTS_PAGE).await);
     assert!(page.contains("Wrote to known contacts only"), "{page}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn incidents_of_many_sessions_with_one_cause_are_one_entry_that_names_them() {
+    let system =
+        TestSystem::builder().simulator(|options| *options = options.clone().with_sessions(12));
+    let system = system.build().await;
+    minutes(&system, 1).await;
+    let unpaired = system.simulator().play_on("session-7", &Scenario::Unpaired);
+    unpaired.expect("a session");
+    minutes(&system, 6).await;
+    let down = Scenario::GatewayDown { lasts_ms: 150_000 };
+    system.simulator().play(&down);
+    minutes(&system, 2).await;
+    let browser = operator(&system).await;
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(
+        page.contains("11 sessions: Its gateway does not answer"),
+        "{page}"
+    );
+    assert_eq!(page.matches("<section class=\"glance").count(), 2, "{page}");
+    assert!(page.contains(">session-7</a>: "), "its own one: {page}");
+    let (_, named) = page.split_once("<details").expect("which ones");
+    let named = named.split("</details>").next().unwrap_or_default();
+    assert_eq!(named.matches("/whatsapp-sessions/").count(), 11, "{page}");
+    let told = incidents(&system).await;
+    let current = told["current"].as_array().map(Vec::len);
+    assert_eq!(current, Some(12), "JSON has each: {told}");
+
+    minutes(&system, 4).await;
+    let page = text(&browser.get(INCIDENTS_PAGE).await);
+    assert!(page.contains("<h2>11 sessions</h2>"), "{page}");
+    assert!(page.contains("Its gateway did not answer"), "{page}");
+    assert_eq!(page.matches("<li class=\"row\"").count(), 1, "{page}");
+    assert!(page.len() < 60 * 1024, "{} bytes", page.len());
+    let page = browser.in_language("id").get(INCIDENTS_PAGE).await;
+    assert!(text(&page).contains("<h2>11 sesi</h2>"), "{}", text(&page));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sessions_in_trouble_have_an_entry_each() {
+    let system =
+        TestSystem::builder().simulator(|options| *options = options.clone().with_sessions(2));
+    let system = system.build().await;
+    minutes(&system, 1).await;
+    let down = Scenario::GatewayDown { lasts_ms: 150_000 };
+    system.simulator().play(&down);
+    minutes(&system, 2).await;
+    let page = text(&operator(&system).await.get(INCIDENTS_PAGE).await);
+    assert_eq!(page.matches("<section class=\"glance").count(), 2, "{page}");
+}

@@ -55,6 +55,7 @@ async fn keep_of(system: &TestSystem, message_id: &str, tried: &[&str]) {
         outcome: "sent",
         reason: None,
         steps: vec![("send: sent", 412)],
+        chat_offered: false,
         at: system.now(),
     };
     let deliveries = Deliveries::of(&system.without_faults());

@@ -100,8 +100,10 @@ async function pairAgain(page) {
   assert.doesNotMatch(page.url(), /SIMU/, 'the code is in no address');
   await check(page, 'linking code');
   await shoot(page, 'linking-code');
-  await page.getByRole('link', { name: 'Back to the session' }).click();
   await scan('system');
+  await page.locator('#paired').getByText('Paired').waitFor({ timeout: 20_000 });
+  await check(page, 'paired by a code');
+  await page.getByRole('link', { name: 'Back to the session' }).click();
   await state(page).getByText('Ready').waitFor({ timeout: 20_000 });
 }
 

@@ -44,6 +44,7 @@ use shared::flows::admin::people::AdminPeople;
 use shared::flows::admin::sessions::acts::{Act, Done};
 use shared::flows::admin::sessions::key::SessionKey;
 use shared::flows::admin::sessions::{AdminSessions, Listed, Operator};
+use shared::model::admin::AdminPath;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::clock::Clock;
@@ -237,7 +238,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
             let done = app.sessions.act(&session(key)?, &act, operator).await?;
             Ok(match done {
                 Done::Done => Outcome::done(act.word(), key),
-                Done::LinkingCode(code) => Outcome::linking_code(code),
+                Done::LinkingCode(code) => Outcome::linking_code(code, page_of(key)),
                 Done::PairingLink(link) => Outcome::pairing_link(&link),
             })
         }
@@ -245,6 +246,12 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
         ["people", act] => people::act(app, (incoming, posted), act, operator).await,
         _ => Err(Refusal::NotFound.into()),
     }
+}
+
+/// The page of the session with this key.
+fn page_of(key: &str) -> AdminPath {
+    let page = format!("/admin/dashboard/whatsapp-sessions/{key}");
+    AdminPath::parse(&page).unwrap_or_else(AdminPath::home)
 }
 
 /// Does an act with a notice, or with all that are late.

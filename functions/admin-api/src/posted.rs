@@ -90,8 +90,8 @@ enum Shown {
     Page(AdminPath, &'static str),
     /// A page that has what was looked for.
     Found(AdminPath),
-    /// A code to type on a phone, which stands in no address.
-    LinkingCode(String),
+    /// A code to type on a phone, which stands in no address, and the page of its session.
+    LinkingCode(String, AdminPath),
     /// The page that the form came from, with a pairing link, which stands in no address either.
     PairingLink(AdminSecret),
 }
@@ -127,12 +127,12 @@ impl Outcome {
             .with_data(json!({ "notices": notices, "moreLeft": more_left }))
     }
 
-    /// Somebody has to type this code on the phone.
-    pub fn linking_code(code: String) -> Self {
+    /// Somebody has to type this code on the phone of the session that has the page `session`.
+    pub fn linking_code(code: String, session: AdminPath) -> Self {
         Self {
             data: json!({ "linkingCode": code }),
             status: StatusCode::OK,
-            shown: Shown::LinkingCode(code),
+            shown: Shown::LinkingCode(code, session),
         }
     }
 
@@ -204,7 +204,7 @@ impl Shown {
             }
             Self::Page(page, word) => Ok(to(&page, word)),
             Self::Found(page) => Ok(admin::redirect(&page)),
-            Self::LinkingCode(code) => linking_code::page(asked, &code, back),
+            Self::LinkingCode(code, session) => linking_code::page(asked, &code, (&session, back)),
             Self::PairingLink(link) => {
                 let mut response = to(back, "done");
                 set_cookie(&mut response, &CookieChange::Show(&link));

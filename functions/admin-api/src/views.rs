@@ -38,6 +38,7 @@ fn glance(glance: &Glance) -> Value {
         "since": time(glance.since),
         "wrong": wrong,
         "moreWrong": glance.more_wrong,
+        "unseen": glance.unseen,
     })
 }
 
@@ -180,6 +181,7 @@ fn delivery(found: &StoredDelivery) -> Value {
         "session": found.session,
         "outcome": found.outcome,
         "reason": found.reason,
+        "chatOffered": found.chat_offered,
         "at": found.at.rfc3339(),
         "deliveredAt": time(found.delivered_at),
         "readAt": time(found.read_at),

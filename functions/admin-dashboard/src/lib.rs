@@ -10,6 +10,9 @@ mod assets;
 /// The pages, as their templates need them.
 mod pages;
 
+/// The page of incidents.
+mod incidents;
+
 /// What would happen to a code.
 mod explained;
 
@@ -18,6 +21,9 @@ mod people;
 
 /// What the pages say of what was just done.
 mod done;
+
+/// The page of the audit.
+mod audit;
 
 /// What the audit says of what operators did.
 mod deeds;
@@ -56,10 +62,12 @@ use shared::platform::clock::Clock;
 use shared::runtime::{Backends, log};
 use shared::store::StoreError;
 
+use audit::{AuditPage, Filter};
 use explained::ExplainPage;
+use incidents::IncidentsListPage;
 use pages::{
-    AuditPage, Channel, DeliveriesPage, Frame, IncidentsListPage, MissingPage, OutboxListPage,
-    Pairing, ProblemPage, Proved, SessionPage, SessionsPage, respond,
+    Channel, DeliveriesPage, Frame, MissingPage, OutboxListPage, Pairing, ProblemPage, Proved,
+    SessionPage, SessionsPage, respond,
 };
 use people::PeoplePage;
 
@@ -432,7 +440,8 @@ impl Visit<'_> {
     }
 
     async fn audit(&self) -> Result<Response<Body>, Problem> {
-        let before = query_field(self.incoming.request, "before");
+        let request = self.incoming.request;
+        let before = query_field(request, "before");
         let before = before.as_deref().and_then(AuditKey::parse);
         let page = self.app.audit.page(before.as_ref(), self.incoming.now);
         let page = page.await.map_err(|error| Problem::internal(&error))?;
@@ -442,6 +451,8 @@ impl Visit<'_> {
                 layout: frame.layout,
                 frame,
                 page,
+                filter: Filter::of(request),
+                before: before.map(|before| before.as_str().to_owned()),
             },
             StatusCode::OK,
         )

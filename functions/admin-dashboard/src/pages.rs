@@ -3,15 +3,13 @@ use std::collections::HashSet;
 
 use askama::Template;
 use lambda_http::http::{StatusCode, header};
-use lambda_http::{Body, Response};
+use lambda_http::{Body, Request, Response};
 use shared::edge::admin::{self, Layout, query_field};
 use shared::edge::operators::{self, Refusal};
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
 use shared::flows::admin::deliveries::{DeliveryPage, Sought, StoredDelivery};
-use shared::flows::admin::incidents::{
-    CurrentIncident, Incident, IncidentsPage, Missed, PastIncident,
-};
+use shared::flows::admin::incidents::{Incident, Missed, PastIncident};
 use shared::flows::admin::logins::AdminLogin;
 use shared::flows::admin::outbox::{OutboxItem, OutboxPage, OutboxState, Stage};
 use shared::flows::admin::pairing_links;
@@ -23,9 +21,7 @@ use shared::model::payment::PaymentId;
 use shared::model::replies;
 use shared::model::weight::Weight;
 use shared::platform::timestamp::Timestamp;
-use shared::store::audit::StoredAudit;
 
-use crate::deeds;
 use crate::done;
 use crate::when::When;
 use crate::words::{self, Gateway, Tense, Trouble};
@@ -112,7 +108,8 @@ impl<'a> Frame<'a> {
         words::say(self.layout.language, english, indonesian)
     }
 
-    const fn language(&self) -> Language {
+    /// The language of the page.
+    pub const fn language(&self) -> Language {
         self.layout.language
     }
 
@@ -174,6 +171,11 @@ impl<'a> Frame<'a> {
         };
         let at = doing.at();
         (what, at.map(|at| self.when(&at)))
+    }
+
+    /// Whether a session has just become what it is, and nobody knows when exactly.
+    pub fn has_just_changed(&self, session: &SessionView) -> bool {
+        session.has_just_changed(self.now)
     }
 
     /// The two flags in words.
@@ -243,6 +245,14 @@ impl<'a> Frame<'a> {
         words::tried(*connects, *restarts, self.language())
     }
 
+    /// What the answer said besides, where a chat was offered.
+    pub const fn asked_to_write(&self) -> &'static str {
+        self.say(
+            "The customer was asked to write first",
+            "Pelanggan diminta menulis lebih dahulu",
+        )
+    }
+
     /// What a message was for.
     pub fn purpose<'n>(&self, name: &'n str) -> &'n str {
         words::purpose(name, self.language())
@@ -279,13 +289,15 @@ impl<'a> Frame<'a> {
 }
 
 /// What the addresses of pages say of what they show. What a form has left there is not among it.
-const SHOWN_BY: [&str; 9] = [
+const SHOWN_BY: [&str; 11] = [
     "before",
+    "by",
     "messageId",
     "page",
     "paymentId",
     "purpose",
     "requestId",
+    "session",
     "show",
     "state",
     "who",
@@ -294,14 +306,18 @@ const SHOWN_BY: [&str; 9] = [
 /// The address of the page, for its link that loads it again.
 fn here(incoming: &Incoming<'_>) -> String {
     let uri = incoming.request.uri();
-    let fields = uri.query().unwrap_or_default().split('&');
-    let shown: Vec<_> = fields
-        .filter(|field| SHOWN_BY.contains(&field.split('=').next().unwrap_or_default()))
-        .collect();
+    let shown = raw_fields(incoming.request, &SHOWN_BY);
     match &shown[..] {
         [] => uri.path().to_owned(),
         shown => format!("{}?{}", uri.path(), shown.join("&")),
     }
+}
+
+/// The fields with these names, as the address of `request` has them.
+pub fn raw_fields<'r>(request: &'r Request, names: &[&str]) -> Vec<&'r str> {
+    let fields = request.uri().query().unwrap_or_default().split('&');
+    let named = fields.filter(|field| names.contains(&field.split('=').next().unwrap_or_default()));
+    named.collect()
 }
 
 fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
@@ -443,7 +459,8 @@ impl SessionsPage<'_> {
 
     /// How many sessions are not well.
     fn not_well(&self) -> usize {
-        self.all.glance.sessions - self.all.glance.ready
+        let glance = &self.all.glance;
+        glance.sessions - glance.ready - glance.unseen
     }
 
     /// The sessions that are not well one by one, where they are few.
@@ -465,13 +482,18 @@ impl SessionsPage<'_> {
     /// How many are well, where that says more than the verdict.
     fn summary(&self) -> Option<String> {
         let glance = &self.all.glance;
-        if glance.sessions < 2 || self.not_well() == 0 {
+        let (ready, unseen, all) = (glance.ready, glance.unseen, glance.sessions);
+        if all < 2 || ready == all || unseen == all {
             return None;
         }
-        let (ready, all) = (glance.ready, glance.sessions);
-        Some(match self.frame.language() {
+        let language = self.frame.language();
+        let told = match language {
             Language::English => format!("{ready} of {all} sessions are ready."),
             Language::Indonesian => format!("{ready} dari {all} sesi siap."),
+        };
+        Some(match unseen {
+            0 => told,
+            unseen => format!("{told} {}", words::unseen(unseen, language)),
         })
     }
 
@@ -581,7 +603,7 @@ impl SessionsPage<'_> {
 
     fn verdict(&self) -> &'static str {
         let glance = &self.all.glance;
-        let few = 2 * glance.ready < glance.sessions;
+        let few = 2 * glance.ready < glance.sessions - glance.unseen;
         if glance.verdict == Verdict::GoesOutOverOthers && few {
             return self.frame.say(
                 "Messages go out, but over few sessions only",
@@ -675,26 +697,6 @@ impl SessionPage<'_> {
 
     fn is_locked(&self) -> bool {
         self.is_limited() || self.session.health == Health::Restricted
-    }
-}
-
-/// Each time messages could not be sent from a session.
-#[derive(Debug, Template)]
-#[template(path = "incidents.html")]
-pub struct IncidentsListPage<'a> {
-    /// What every page begins with.
-    pub layout: Layout<'a>,
-    /// What every page has.
-    pub frame: Frame<'a>,
-    /// What goes on.
-    pub current: Vec<CurrentIncident>,
-    /// What has ended.
-    pub page: IncidentsPage,
-}
-
-impl IncidentsListPage<'_> {
-    fn lasted(&self, one: &PastIncident) -> String {
-        When::new(one.began, one.ended, self.frame.language()).span
     }
 }
 
@@ -871,43 +873,6 @@ impl DeliveriesPage<'_> {
             ),
         };
         Some(format!("{kind} {which}"))
-    }
-}
-
-/// What operators did.
-#[derive(Debug, Template)]
-#[template(path = "audit.html")]
-pub struct AuditPage<'a> {
-    /// What every page begins with.
-    pub layout: Layout<'a>,
-    /// What every page has.
-    pub frame: Frame<'a>,
-    /// The entries.
-    pub page: shared::flows::admin::audit::AuditPage,
-}
-
-impl AuditPage<'_> {
-    /// What was done, or what was not and why.
-    fn deed(&self, entry: &StoredAudit) -> String {
-        deeds::deed(&entry.what, &entry.result, self.frame.language())
-    }
-
-    fn shape(&self, entry: &StoredAudit) -> &'static str {
-        if deeds::is_done(&entry.result) {
-            "good"
-        } else {
-            "bad"
-        }
-    }
-
-    /// The day before which older entries are.
-    fn day(&self, key: &shared::flows::admin::audit::AuditKey) -> String {
-        let at = key.at().rfc3339();
-        at.split('T').next().unwrap_or_default().to_owned()
-    }
-
-    fn at(&self, entry: &StoredAudit) -> When {
-        self.frame.when(&entry.key.at())
     }
 }
 

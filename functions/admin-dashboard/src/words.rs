@@ -126,6 +126,15 @@ pub fn sessions(count: usize, language: Language) -> String {
     format!("{count} {noun}")
 }
 
+/// That nobody has looked at so many sessions yet.
+pub fn unseen(count: usize, language: Language) -> String {
+    match (count, language) {
+        (1, Language::English) => "1 is not looked at yet.".to_owned(),
+        (count, Language::English) => format!("{count} are not looked at yet."),
+        (count, Language::Indonesian) => format!("{count} belum diperiksa."),
+    }
+}
+
 /// The shape that stands beside the word. Each has another one, so that nobody needs the colour.
 pub const fn shape(health: Health) -> &'static str {
     match health {

@@ -72,6 +72,15 @@ pub enum Content {
     Nobody,
 }
 
+/// What the recipient of a message that was not sent was told besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlsoTold {
+    /// Nothing.
+    Nothing,
+    /// That they may write first, in a chat that was offered.
+    ToWriteFirst,
+}
+
 /// What became of a message, and how.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -174,8 +183,8 @@ impl Delivery {
         Some(shown.refused_as_new)
     }
 
-    /// The delivery as it is stored.
-    pub(super) fn item(&self) -> DeliveryItem<'_> {
+    /// The delivery as it is stored, whose recipient was `told` something besides.
+    pub(super) fn item(&self, told: AlsoTold) -> DeliveryItem<'_> {
         DeliveryItem {
             message_id: &self.message_id,
             purpose: self.purpose,
@@ -194,6 +203,7 @@ impl Delivery {
                 .iter()
                 .map(|step| (step.what.as_str(), step.elapsed_ms))
                 .collect(),
+            chat_offered: told == AlsoTold::ToWriteFirst,
             at: self.started,
         }
     }

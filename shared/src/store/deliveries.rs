@@ -1,7 +1,7 @@
 //! What became of each message: one item per message id, for thirty days.
 //!
 //! Attributes of the send: `message_id` (key), `purpose`, `phone` (masked), `session`, `tried` (every session that it was tried
-//! on), `outcome`, `reason`, `steps`, `at`, `expires_at`; and what it is found by: `phone_hash`, `request_id`, `payment`. Of what
+//! on), `outcome`, `reason`, `chat_offered` (true, or not there), `steps`, `at`, `expires_at`; and what it is found by: `phone_hash`, `request_id`, `payment`. Of what
 //! came back: `delivered_at` and `read_at`, each the earliest time that was told.
 //!
 //! The index `by_phone` lists the messages of a `phone_hash` by `at`. A receipt without a record is not in it. The messages of a
@@ -55,6 +55,8 @@ pub struct DeliveryItem<'a> {
     pub reason: Option<&'a str>,
     /// What was done, in order, and the milliseconds that it took.
     pub steps: Vec<(&'a str, u64)>,
+    /// Whether the recipient was offered a chat, to write first.
+    pub chat_offered: bool,
     /// When it began.
     pub at: Timestamp,
 }
@@ -141,6 +143,13 @@ impl Deliveries {
                 }
                 None => removed += &format!(", {name}"),
             }
+        }
+        if delivery.chat_offered {
+            set += ", chat_offered = :chat_offered";
+            let offered = AttributeValue::Bool(true);
+            update = update.expression_attribute_values(":chat_offered", offered);
+        } else {
+            removed += ", chat_offered";
         }
         let update = update.update_expression(format!("{set} REMOVE {removed} ADD tried :tried"));
         let tried = delivery.tried.iter().map(|name| (*name).to_owned());
@@ -324,6 +333,8 @@ pub struct StoredDelivery {
     pub reason: Option<String>,
     /// What was done, in order, and the milliseconds that it took.
     pub steps: Vec<(String, u64)>,
+    /// Whether the recipient was offered a chat, to write first.
+    pub chat_offered: bool,
     /// When it began.
     pub at: Timestamp,
     /// When it was delivered.
@@ -353,6 +364,7 @@ impl StoredDelivery {
             outcome: words("outcome")?,
             reason: words("reason"),
             steps: steps.into_iter().flatten().filter_map(step).collect(),
+            chat_offered: item.contains_key("chat_offered"),
             at: time("at")?,
             delivered_at: time("delivered_at"),
             read_at: time("read_at"),

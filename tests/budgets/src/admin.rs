@@ -296,6 +296,7 @@ async fn keep_deliveries(system: &TestSystem) -> anyhow::Result<()> {
             outcome: "sent",
             reason: None,
             steps: vec![("queued", 12), ("sent", 430)],
+            chat_offered: false,
             at,
         };
         deliveries.keep(delivery).await?;

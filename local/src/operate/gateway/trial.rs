@@ -120,6 +120,7 @@ impl Checkup<'_, '_> {
             outcome,
             reason: None,
             steps: Vec::new(),
+            chat_offered: false,
             at,
         };
         Deliveries::of(self.backends).keep(record).await.map(drop)

@@ -411,7 +411,8 @@ impl AdminSessions {
 }
 
 impl Ours {
-    /// How it is not well, as far as `answer` and what was seen say; nothing where it is, or where no message is sent from it.
+    /// How it is not well or not known, as far as `answer` and what was seen say; nothing where it is well, or where no message is
+    /// sent from it.
     fn trouble(&self, answer: &Option<GatewayAnswer>, now: Timestamp) -> Option<Health> {
         let known = Known {
             item: &self.item,
@@ -443,7 +444,7 @@ fn places_of(
     let all = ours.iter().zip(answers).enumerate();
     let not_well = all.filter_map(|(place, (ours, answer))| {
         let trouble = ours.trouble(answer, now)?;
-        let is_wanted = only.is_none_or(|only| only == trouble);
+        let is_wanted = only.map_or(trouble.is_trouble(), |only| only == trouble);
         is_wanted.then_some((trouble.urgency(), place))
     });
     let mut not_well: Vec<_> = not_well.collect();

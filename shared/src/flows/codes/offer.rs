@@ -2,13 +2,15 @@
 //!
 //! Phones without an account get the same offer at the same cost, with a word that waits like any other. What is kept says
 //! nothing of who asked for what, and nothing is charged: an answer is charged when it goes out (`flows/open_chats.rs`).
+use tokio::sync::OnceCell;
+
 use super::order::{Companion, Order};
 use super::reserve::Attempt;
 use super::{Codes, log_store_error};
 use crate::model::challenge::{AttemptId, CODE_LIFE, ChallengeId};
 use crate::model::code::Purpose;
 use crate::model::open_chat::{ChatOffer, ChatWord, WaitingCode};
-use crate::sender::{ChatToOpen, Delivery};
+use crate::sender::{AlsoTold, ChatToOpen, Delivery, Reason};
 use crate::store::StoreError;
 use crate::store::windows::{Claim, Grant, WindowKey};
 
@@ -24,16 +26,39 @@ impl Attempt<'_> {
 }
 
 impl Codes {
-    /// Lets the code of `order` wait until the person opens `chat`, and answers what the client is told. Nothing when there is
-    /// no such chat, the client address was offered too many, or the store fails: the refusal says the rest.
-    pub(super) async fn offer(
+    /// Records `delivery`, which was not sent for `reason`, and offers the person of `attempt` a chat where one helps: the code
+    /// waits until they open it. Answers what the client is told. Nothing when there is no such chat, the client address was
+    /// offered too many, or the store fails: the refusal says the rest.
+    ///
+    /// The record says that a chat was offered, so it waits until the address has its place, and not for what is kept then.
+    pub(super) async fn record_and_offer(
         &self,
-        order: &Order<'_>,
-        companion: &dyn Companion,
-        chat: Option<ChatToOpen>,
+        attempt: &Attempt<'_>,
+        delivery: Option<&Delivery>,
+        reason: Reason,
     ) -> Option<Box<ChatOffer>> {
-        let chat = self.chat_to_offer(order, chat).await?;
-        self.keep_for_chat(order, companion, chat).await
+        let (order, companion) = (attempt.order, attempt.companion);
+        let chat = attempt.chat_to_open(delivery);
+        let chat = chat.filter(|_| reason.concerns_the_channel());
+        let granted = OnceCell::new();
+        let grant = || granted.get_or_init(|| self.chat_to_offer(order, chat.clone()));
+        let told = async {
+            match grant().await {
+                Some(_) => AlsoTold::ToWriteFirst,
+                None => AlsoTold::Nothing,
+            }
+        };
+        let recorded = async {
+            if let Some(delivery) = delivery {
+                self.sender.record_told(delivery, told).await;
+            }
+        };
+        let offered = async {
+            let chat = grant().await.clone()?;
+            self.keep_for_chat(order, companion, chat).await
+        };
+        let ((), offered) = tokio::join!(recorded, offered);
+        offered
     }
 
     /// `chat`, unless the client address of `order` was offered too many.

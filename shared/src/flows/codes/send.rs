@@ -114,20 +114,7 @@ impl Codes {
             Some(place) => Some(self.deliver(&attempt, &held.prepared, place).await),
             None => None,
         };
-        let chat = attempt.chat_to_open(delivery.as_ref());
-        let settled = self.settle(attempt, held, delivery.as_ref()).await;
-        match settled {
-            Err(SendError::NotSent {
-                reason,
-                retry_after,
-                ..
-            }) if reason.concerns_the_channel() => Err(SendError::NotSent {
-                reason,
-                retry_after,
-                chat: self.offer(order, companion, chat).await,
-            }),
-            settled => settled,
-        }
+        self.settle(attempt, held, delivery.as_ref()).await
     }
 
     /// Measures a code for somebody that no session could take.

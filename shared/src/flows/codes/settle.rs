@@ -29,16 +29,16 @@ impl Codes {
         delivery: Option<&Delivery>,
     ) -> Result<CodeSent, SendError> {
         let outcome = delivery.map_or(Outcome::Sent, |delivery| delivery.outcome);
-        let recorded = async {
-            if let Some(delivery) = delivery {
-                self.sender.record(delivery).await;
-            }
-        };
         match certainty(outcome, attempt.order.recipient) {
             Ok(certainty) => {
                 let ending = Ending {
                     certainty,
                     taken: taken(&attempt, delivery),
+                };
+                let recorded = async {
+                    if let Some(delivery) = delivery {
+                        self.sender.record(delivery).await;
+                    }
                 };
                 let sent = self.charge(attempt, held.prepared, ending);
                 let (sent, ()) = tokio::join!(sent, recorded);
@@ -47,11 +47,13 @@ impl Codes {
             Err(reason) => {
                 let refused = delivery.filter(|delivery| delivery.refused_by_whatsapp);
                 let taken_back = self.take_back(&attempt, &held, refused);
-                tokio::join!(taken_back, recorded);
+                // Boxed: it is the largest future of a send, and rarely needed.
+                let offered = Box::pin(self.record_and_offer(&attempt, delivery, reason));
+                let ((), chat) = tokio::join!(taken_back, offered);
                 Err(SendError::NotSent {
                     reason,
                     retry_after: delivery.and_then(|delivery| delivery.retry_after),
-                    chat: None,
+                    chat,
                 })
             }
         }

@@ -1,4 +1,5 @@
 //! What the item of a session says of its last incident.
+use std::iter::Sum;
 use std::time::Duration;
 
 use crate::platform::timestamp::Timestamp;
@@ -120,6 +121,17 @@ impl Missed {
     /// Whether there are none.
     pub fn is_none(self) -> bool {
         self == Self::default()
+    }
+}
+
+impl Sum for Missed {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            failed: sum.failed + one.failed,
+            unconfirmed: sum.unconfirmed + one.unconfirmed,
+            waited: sum.waited + one.waited,
+            elsewhere: sum.elsewhere + one.elsewhere,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::platform::timestamp::Timestamp;
 /// Whether messages go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They do, over every session.
+    /// They do, over every session that somebody has looked at.
     GoesOut,
     /// They do, and not every session is well.
     GoesOutOverOthers,
@@ -53,6 +53,8 @@ pub struct Glance {
     pub sessions: usize,
     /// How many of them are well.
     pub ready: usize,
+    /// How many of them nobody has looked at yet: they are neither well nor not.
+    pub unseen: usize,
     /// The sessions that are not well and that we send from: each with how it is, and what is being done. Those that need
     /// a person come first. At most [`WRONG_MAX`].
     pub wrong: Vec<Wrong>,
@@ -125,14 +127,15 @@ impl Glance {
                 |view: &&SessionView| matches!(view.pool, PoolPlace::Configured | PoolPlace::In);
             all.iter().filter(sends)
         };
-        let is_wrong = |view: &&SessionView| view.health != Health::Ready;
-        let wrong = pool().filter(is_wrong).map(|view| Wrong::of(view, now));
+        let wrong = pool().filter(|view| view.health.is_trouble());
+        let wrong = wrong.map(|view| Wrong::of(view, now));
         let mut wrong: Vec<_> = wrong.collect();
         wrong.sort_by_key(|wrong| wrong.trouble.urgency());
         let verdict = verdict(pool().map(|view| view.health));
         let since = since(verdict, &pool().collect::<Vec<_>>());
         let sessions = pool().count();
-        let ready = sessions - wrong.len();
+        let count = |health| pool().filter(|view| view.health == health).count();
+        let (ready, unseen) = (count(Health::Ready), count(Health::Unknown));
         let kinds = kinds(&wrong);
         let more_wrong = wrong.len().saturating_sub(WRONG_MAX);
         wrong.truncate(WRONG_MAX);
@@ -145,6 +148,7 @@ impl Glance {
             since,
             sessions,
             ready,
+            unseen,
             wrong,
             more_wrong,
             kinds,
@@ -156,18 +160,19 @@ impl Glance {
 /// Whether messages go out over sessions that are as `pool` says.
 fn verdict(pool: impl Iterator<Item = Health> + Clone) -> Verdict {
     let any = |is: fn(Health) -> bool| pool.clone().any(is);
+    let is_ready = any(|health| health == Health::Ready);
     if pool.clone().next().is_none() {
         Verdict::NoSession
-    } else if !any(|health| health != Health::Ready) {
+    } else if !is_ready && !any(Health::is_trouble) {
+        Verdict::Unknown
+    } else if !any(Health::is_trouble) {
         Verdict::GoesOut
-    } else if any(|health| health == Health::Ready) {
+    } else if is_ready {
         Verdict::GoesOutOverOthers
     } else if any(Health::sends) {
         Verdict::KnownContacts
-    } else if any(|health| health != Health::Unknown) {
-        Verdict::Stopped
     } else {
-        Verdict::Unknown
+        Verdict::Stopped
     }
 }
 
@@ -185,7 +190,7 @@ fn spare(sessions: &[SessionView]) -> Vec<Spare> {
 /// Since when the verdict on the sessions of `pool` is so, where that is known.
 fn since(verdict: Verdict, pool: &[&SessionView]) -> Option<Timestamp> {
     let well = pool.iter().filter(|view| view.health.sends());
-    let not_well = pool.iter().filter(|view| view.health != Health::Ready);
+    let not_well = pool.iter().filter(|view| view.health.is_trouble());
     let began = not_well.map(|view| view.in_trouble_since());
     match verdict {
         // As long as the one that is well for the longest.
@@ -304,15 +309,31 @@ mod tests {
                 Verdict::Stopped,
                 minutes(5),
             ),
-            (
-                "unseen",
-                vec![view("a", Health::Unknown, 5)],
-                Verdict::Unknown,
-                None,
-            ),
         ] {
             let glance = Glance::new(&sessions, NOW);
             assert_eq!((glance.verdict, glance.since), (verdict, since), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_neither_well_nor_trouble() {
+        let since = Some(NOW.minus(Duration::from_secs(5 * 60)));
+        let unseen = || view("a", Health::Unknown, 9);
+        for (case, sessions, expected) in [
+            ("alone", vec![unseen()], (Verdict::Unknown, None)),
+            (
+                "beside one that is ready",
+                vec![unseen(), view("b", Health::Ready, 5)],
+                (Verdict::GoesOut, since),
+            ),
+            (
+                "beside one that is down",
+                vec![unseen(), view("b", Health::Down, 5)],
+                (Verdict::Stopped, since),
+            ),
+        ] {
+            let glance = Glance::new(&sessions, NOW);
+            assert_eq!((glance.verdict, glance.since), expected, "{case}");
         }
     }
 
@@ -361,8 +382,10 @@ mod tests {
         let down = |number| view(&format!("down-{number}"), Health::Down, 5);
         sessions.extend((0..30).map(down));
         sessions.push(view("unpaired", Health::NeedsScan, 5));
+        sessions.push(view("new", Health::Unknown, 5));
         let glance = Glance::new(&sessions, NOW);
-        assert_eq!((glance.ready, glance.sessions), (1, 32));
+        let counts = (glance.ready, glance.unseen, glance.sessions);
+        assert_eq!(counts, (1, 1, 33));
         let kinds: Vec<_> = glance
             .kinds
             .iter()

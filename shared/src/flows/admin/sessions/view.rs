@@ -13,6 +13,9 @@ use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionSt
 /// A session that has not come back by itself for so long needs somebody to find out why.
 const TRIES_LONG: Duration = Duration::from_secs(5 * 60);
 
+/// What began within so long began just now.
+const JUST_NOW: Duration = Duration::from_secs(60);
+
 /// How a session is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -72,6 +75,11 @@ impl Health {
     /// Whether messages go out.
     pub const fn sends(self) -> bool {
         matches!(self, Self::Ready | Self::Limited)
+    }
+
+    /// Whether it is known not to be well.
+    pub const fn is_trouble(self) -> bool {
+        !matches!(self, Self::Ready | Self::Unknown)
     }
 
     /// Whether only a person can help.
@@ -322,6 +330,13 @@ impl SessionView {
         }
         let began = self.incident.as_ref().map(|incident| incident.began);
         began.or(self.since)
+    }
+
+    /// Whether it has been as it is for less than [`JUST_NOW`], where nobody knows exactly: it was seen otherwise since then.
+    pub fn has_just_changed(&self, now: Timestamp) -> bool {
+        let is_known = self.since.or(self.in_trouble_since()).is_some();
+        let seen_otherwise = self.seen_at.filter(|_| !is_known);
+        seen_otherwise.is_some_and(|at| now.since(at) < JUST_NOW)
     }
 
     /// Whether it was lost just now, and nobody has found out yet whether its account was unlinked.
