@@ -259,6 +259,7 @@ fn sent(number: usize, system: &TestSystem) -> anyhow::Result<SendRecord> {
     let taken = (first..first + TAKEN).map(|id| TakenMessage {
         id: message_id(id),
         at,
+        phone: people::parsed(&people::phone(id)).mark(),
         of_anybody: false,
     });
     let recent = RecentSend {
