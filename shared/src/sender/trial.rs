@@ -2,8 +2,8 @@
 //! one message to a user in half a minute tries it, and one a minute that anybody can have sent, and shows when it is over.
 //!
 //! What WhatsApp refuses to one user may be about that user alone. So whoever was refused in the last ten minutes lets the others
-//! try it for the rest of the minute, and is not tried more often on an account that sends to others: otherwise whoever has
-//! such an account of their own would keep all others out.
+//! try it for the rest of the minute, and is not tried more often on an account that sends to others, unless nobody else has had the
+//! turn: otherwise whoever has such an account of their own would keep all others out.
 //!
 //! A message to nobody tries nothing and takes no turn, so that whoever asks for phones without an account keeps the others
 //! from none. It ends like the last real one; so does a message to a user whose turn it is not, and nothing tells the two apart.
@@ -68,11 +68,13 @@ impl Run<'_> {
         }
         let now = self.now();
         let before = self.refused_before(now);
-        if !is_refused(&self.place.item, contact) {
-            let again = before.filter(|before| now.since(before.at) < TRIAL_PAUSE);
-            self.pretended = again.map(RefusedUser::reason);
-            return Ok(None);
-        }
+        let is_refused_now = is_refused(&self.place.item, contact);
+        let again = before.filter(|before| now.since(before.at) < TRIAL_PAUSE);
+        let reason = match again {
+            _ if is_refused_now => Reason::Restricted,
+            Some(before) => before.reason(),
+            None => return Ok(None),
+        };
         let pause = match self.turns() {
             Turns::OfUsers if before.is_none() => NEXT_USER_PAUSE,
             Turns::OfUsers | Turns::OfOthers => TRIAL_PAUSE,
@@ -81,12 +83,12 @@ impl Run<'_> {
         let claim = sessions.claim_trial(&self.place.session, self.turns(), (now, pause));
         match tokio::time::timeout(services.clock.until(self.deadline), claim).await {
             Ok(Ok(Trial::Ours)) => Ok(Some(now)),
-            Ok(Ok(Trial::Others(item))) if is_refused(&item, contact) => {
+            Ok(Ok(Trial::Others(item))) if !is_refused_now || is_refused(&item, contact) => {
                 if contact.signs_up() {
                     let refused = Outcome::NotSent(Reason::Restricted);
                     return Err(Observation::LikeTheLast(refused));
                 }
-                self.pretended = Some(Reason::Restricted);
+                self.pretended = Some(reason);
                 Ok(None)
             }
             Ok(Ok(Trial::Others(_))) => Ok(None),

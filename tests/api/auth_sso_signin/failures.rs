@@ -31,8 +31,6 @@ async fn a_message_that_whatsapp_refuses_is_not_charged() {
     });
     check_restricted(&ask_code(&system, SITI).await);
     system.simulator().play(&Scenario::Healthy);
-    // Whom WhatsApp has refused is tried once a minute.
-    pass(MINUTE).await;
     check_sent(&ask_code(&system, SITI).await);
 }
 
