@@ -91,6 +91,11 @@ fn check_reason(posted: &Posted, told: &[Told], wrong: &mut Vec<String>) {
                 one.process != posted.process && one.notices.iter().any(moves)
             }) || matches!(posted.post.news, News::Refunded(_))
         }
+        // The shop has told a refund that names no amount, which is one of the whole.
+        (_, Some("another_amount")) => {
+            matches!(posted.post.news, News::Refunded(_))
+                && others.any(|one| one.notices.iter().any(|notice| notice == "status.refunded"))
+        }
         (_, Some("no_recipient")) => !others.any(|one| one.is_kept && one.done < posted.at),
         (_, Some(_)) => false,
     };
