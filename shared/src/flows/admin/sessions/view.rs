@@ -332,7 +332,7 @@ impl SessionView {
         began.or(self.since)
     }
 
-    /// Whether it has been as it is for less than [`JUST_NOW`], where nobody knows exactly: it was seen otherwise since then.
+    /// Whether it has been as it is for less than a minute, where nobody knows exactly: it was seen otherwise since then.
     pub fn has_just_changed(&self, now: Timestamp) -> bool {
         let is_known = self.since.or(self.in_trouble_since()).is_some();
         let seen_otherwise = self.seen_at.filter(|_| !is_known);
