@@ -92,8 +92,9 @@ impl Run<'_> {
 
     /// Whether it has refused a user just after it has taken a message to another one.
     fn has_just_sent(&self, outcome: Outcome, now: Timestamp) -> bool {
-        let just_sent = |one: &TakenMessage| !one.of_anybody && now.since(one.at) < SHOWS_MORE_FOR;
-        self.is_refused_beside_others(outcome) && self.place.item.taken.iter().any(just_sent)
+        let last = self.place.item.last_to_user();
+        self.is_refused_beside_others(outcome)
+            && last.is_some_and(|at| now.since(at) < SHOWS_MORE_FOR)
     }
 
     fn is_refused_beside_others(&self, outcome: Outcome) -> bool {

@@ -217,11 +217,9 @@ fn while_usable(item: &SessionItem, contact: Contact, now: Timestamp) -> Rank {
 /// One message to its own users tries in ten minutes whether what it sends arrives again. Nothing else would show that, once
 /// all others go over other sessions.
 fn while_mute(item: &SessionItem, contact: Contact, now: Timestamp) -> Rank {
-    let to_users = item.taken.iter().filter(|one| !one.of_anybody);
-    let last = to_users.map(|one| one.at).max().max(item.mute_since);
+    let last = item.last_to_user().max(item.mute_since);
     let is_due = last.is_some_and(|at| now.since(at) >= MUTE_TRIAL_PAUSE);
-    let on_trial = item.trial_ends.is_some_and(|ends| now < ends);
-    if is_due && contact.is_of_its_user() && !on_trial {
+    if is_due && contact.is_of_its_user() && !item.is_on_trial(now) {
         Rank::Trial
     } else {
         Rank::Mute
@@ -234,8 +232,7 @@ fn while_restricted(item: &SessionItem, seen: SeenState, now: Timestamp) -> Rank
     let until = seen
         .until
         .unwrap_or_else(|| seen.since.plus(RESTRICTION_HOLDS));
-    let on_trial = item.trial_ends.is_some_and(|ends| now < ends);
-    if now < until || on_trial {
+    if now < until || item.is_on_trial(now) {
         Rank::NeedsHuman
     } else {
         Rank::Trial

@@ -35,6 +35,9 @@ mod calls_for_pairing;
 /// What is known about a session.
 mod item;
 
+/// What the lists of an item are packed of.
+mod packed;
+
 /// The queue of a session.
 pub mod queue;
 

@@ -133,6 +133,17 @@ impl SessionItem {
         today.map_or(0, |(_, chats)| chats)
     }
 
+    /// When it last took a message that not just anybody can have asked for, of the last minutes.
+    pub fn last_to_user(&self) -> Option<Timestamp> {
+        let to_users = self.taken.iter().filter(|one| !one.of_anybody);
+        to_users.map(|one| one.at).max()
+    }
+
+    /// Whether a message has it for itself, which tries it.
+    pub fn is_on_trial(&self, now: Timestamp) -> bool {
+        self.trial_ends.is_some_and(|ends| now < ends)
+    }
+
     /// Whether it has users, as far as the last thirty days tell. A phone keeps its session for so long.
     pub fn serves(&self, now: Timestamp) -> bool {
         let served = self.served_at;

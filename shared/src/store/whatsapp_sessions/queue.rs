@@ -63,8 +63,7 @@ pub struct TakenSlot {
 impl SlotRequest {
     /// Whether another message has the session for itself.
     fn is_refused_by_trial(&self, item: &SessionItem) -> bool {
-        let under_way = item.trial_ends.is_some_and(|ends| self.now < ends);
-        self.purpose == SlotPurpose::Trial && under_way
+        self.purpose == SlotPurpose::Trial && item.is_on_trial(self.now)
     }
 
     /// `update` with its condition, with what it sets, and with a trial if it is for one.

@@ -2,6 +2,7 @@
 //! lets the others try the account first.
 use std::time::Duration;
 
+use super::packed::{TIME_BYTES, read_time_with_flag, time_with_flag};
 use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
 
@@ -9,10 +10,8 @@ use crate::platform::timestamp::Timestamp;
 const REFUSED_LIFE: Duration = Duration::from_secs(600);
 /// How many are remembered at most: the last ones.
 const REFUSED_MAX: usize = 24;
-/// A time, in seconds, and a mark.
-const ENTRY_BYTES: usize = 6;
-/// The bit of the time that says that WhatsApp refused the message, not the account. No time needs it before 2038.
-const OF_THE_MESSAGE: u32 = 1 << 31;
+/// A time and a mark.
+const ENTRY_BYTES: usize = TIME_BYTES + 2;
 
 /// A user whose message WhatsApp refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +47,15 @@ pub fn without(refused: &[RefusedUser], phone: PhoneMark) -> Vec<RefusedUser> {
     others.copied().collect()
 }
 
-/// As the item keeps them: small, since the item is written with each message.
+/// As the item keeps them.
 pub(super) fn packed(refused: &[RefusedUser]) -> Vec<u8> {
     refused.iter().filter_map(pack).flatten().collect()
 }
 
 fn pack(one: &RefusedUser) -> Option<[u8; ENTRY_BYTES]> {
-    let seconds = u32::try_from(one.at.seconds()).ok()?;
-    if seconds >= OF_THE_MESSAGE {
-        return None;
-    }
-    let kind = if one.of_the_message {
-        OF_THE_MESSAGE
-    } else {
-        0
-    };
-    let mut entry = [0; ENTRY_BYTES];
-    entry[..4].copy_from_slice(&(seconds | kind).to_be_bytes());
-    entry[4..].copy_from_slice(&one.phone.to_bytes());
-    Some(entry)
+    let [a, b, c, d] = time_with_flag(one.at, one.of_the_message)?;
+    let [first, second] = one.phone.to_bytes();
+    Some([a, b, c, d, first, second])
 }
 
 /// The users in what [`packed`] made.
@@ -76,11 +65,11 @@ pub(super) fn read(packed: &[u8]) -> Vec<RefusedUser> {
 
 fn unpack(entry: &[u8; ENTRY_BYTES]) -> RefusedUser {
     let [a, b, c, d, mark @ ..] = *entry;
-    let seconds = u32::from_be_bytes([a, b, c, d]);
+    let (at, of_the_message) = read_time_with_flag([a, b, c, d]);
     RefusedUser {
         phone: PhoneMark::from_bytes(mark),
-        at: Timestamp::from_seconds(i64::from(seconds & !OF_THE_MESSAGE)),
-        of_the_message: seconds & OF_THE_MESSAGE != 0,
+        at,
+        of_the_message,
     }
 }
 

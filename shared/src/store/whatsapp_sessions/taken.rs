@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::packed::{TIME_BYTES, read_time_with_flag, time_with_flag};
 use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
 
@@ -14,10 +15,8 @@ const TAKEN_MAX: usize = 16;
 const ID_PREFIX: &str = "3EB0";
 /// The bytes of the rest of an id.
 const ID_BYTES: usize = 9;
-/// An id, a time in seconds, and whom it was for.
-const ENTRY_BYTES: usize = ID_BYTES + 4 + 2;
-/// The bit of the time that says that anybody can have asked for the message. No time needs it before 2038.
-const OF_ANYBODY: u32 = 1 << 31;
+/// An id, a time, and whom it was for.
+const ENTRY_BYTES: usize = ID_BYTES + TIME_BYTES + 2;
 
 /// A message that WhatsApp took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ fn densest(taken: &[TakenMessage]) -> usize {
     closest.map_or(0, |(place, _)| place)
 }
 
-/// As the item keeps them: small, since the item is written with each message. An id of another form is left out.
+/// As the item keeps them. An id of another form is left out.
 pub(super) fn packed(taken: &[TakenMessage]) -> Vec<u8> {
     taken.iter().filter_map(pack).flatten().collect()
 }
@@ -73,15 +72,11 @@ fn pack(one: &TakenMessage) -> Option<[u8; ENTRY_BYTES]> {
     let id = u128::from_str_radix(digits, 16).ok()?.to_be_bytes();
     let (front, id) = id.split_at(id.len() - ID_BYTES);
     let whole = digits.len() == 2 * ID_BYTES && front.iter().all(|byte| *byte == 0);
-    let seconds = u32::try_from(one.at.seconds()).ok()?;
-    if !whole || seconds >= OF_ANYBODY {
-        return None;
-    }
-    let kind = if one.of_anybody { OF_ANYBODY } else { 0 };
+    let time = time_with_flag(one.at, one.of_anybody).filter(|_| whole)?;
     let mut entry = [0; ENTRY_BYTES];
     entry[..ID_BYTES].copy_from_slice(id);
-    entry[ID_BYTES..][..4].copy_from_slice(&(seconds | kind).to_be_bytes());
-    entry[ID_BYTES + 4..].copy_from_slice(&one.phone.to_bytes());
+    entry[ID_BYTES..][..TIME_BYTES].copy_from_slice(&time);
+    entry[ID_BYTES + TIME_BYTES..].copy_from_slice(&one.phone.to_bytes());
     Some(entry)
 }
 
@@ -93,12 +88,12 @@ pub(super) fn read(packed: &[u8]) -> Vec<TakenMessage> {
 fn unpack(entry: &[u8; ENTRY_BYTES]) -> TakenMessage {
     let [id @ .., a, b, c, d, first, second] = *entry;
     let digits: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
-    let seconds = u32::from_be_bytes([a, b, c, d]);
+    let (at, of_anybody) = read_time_with_flag([a, b, c, d]);
     TakenMessage {
         id: format!("{ID_PREFIX}{digits}"),
-        at: Timestamp::from_seconds(i64::from(seconds & !OF_ANYBODY)),
+        at,
         phone: PhoneMark::from_bytes([first, second]),
-        of_anybody: seconds & OF_ANYBODY != 0,
+        of_anybody,
     }
 }
 
