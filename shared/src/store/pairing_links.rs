@@ -151,18 +151,12 @@ impl StoredPairingLinks {
     /// # Errors
     /// When the store fails.
     pub async fn refuse(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
-        const ACT: &str = "keep that a pairing link was refused";
-        let refuse = Update::builder()
-            .table_name(&self.table)
-            .key("id", text(id(hash)))
-            .update_expression("SET refused = :yes")
-            .condition_expression("attribute_exists(id) AND attribute_not_exists(refused)")
-            .expression_attribute_values(":yes", number(1))
-            .build()
-            .map_err(StoreError::building(ACT))?;
-        transact(ACT, &self.client, vec![Write::update(refuse), also])
-            .await
-            .map(drop)
+        self.mark(
+            hash,
+            "refused",
+            ("keep that a pairing link was refused", also),
+        )
+        .await
     }
 
     /// Ends a link whose session was paired, and writes `also`, in one transaction, unless it has ended.
@@ -170,17 +164,26 @@ impl StoredPairingLinks {
     /// # Errors
     /// When the store fails.
     pub async fn end(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
-        const ACT: &str = "end a pairing link";
-        let end = Update::builder()
+        self.mark(hash, "over", ("end a pairing link", also)).await
+    }
+
+    /// Sets `mark` of a link and writes `also`, in one transaction, unless it is set.
+    async fn mark(
+        &self,
+        hash: &AdminHash,
+        mark: &str,
+        (act, also): (&'static str, Write),
+    ) -> Result<(), StoreError> {
+        let set = Update::builder()
             .table_name(&self.table)
             .key("id", text(id(hash)))
-            .update_expression("SET #over = :yes")
-            .condition_expression("attribute_exists(id) AND attribute_not_exists(#over)")
-            .expression_attribute_names("#over", "over")
+            .update_expression("SET #mark = :yes")
+            .condition_expression("attribute_exists(id) AND attribute_not_exists(#mark)")
+            .expression_attribute_names("#mark", mark)
             .expression_attribute_values(":yes", number(1))
             .build()
-            .map_err(StoreError::building(ACT))?;
-        transact(ACT, &self.client, vec![Write::update(end), also])
+            .map_err(StoreError::building(act))?;
+        transact(act, &self.client, vec![Write::update(set), also])
             .await
             .map(drop)
     }
