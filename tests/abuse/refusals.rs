@@ -1,5 +1,6 @@
 //! While WhatsApp refuses an account, what strangers ask for neither makes that worse nor keeps owners out.
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::time::Duration;
 
 use local::simulator::Scenario;
@@ -340,21 +341,29 @@ async fn users_whom_whatsapp_refuses_alone_take_not_all_the_turns_to_try_the_acc
     }
 }
 
+/// An account that writes to nobody new, and has written to users: to some who have a chat with it, and to others, who ask from
+/// elsewhere, and whose phones never got it.
+async fn lock_with_users(system: &TestSystem, reached: Range<u64>, never_reached: Range<u64>) {
+    for number in reached {
+        add_user(system, &phone(number)).await;
+        check_ok(&sign_in(system, &phone(number)).await);
+    }
+    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
+    for number in never_reached {
+        add_user(system, &phone(number)).await;
+        check_ok(&sign_in(&elsewhere(system), &phone(number)).await);
+    }
+    sleep(11 * MINUTE).await;
+    system.simulator().play(&Scenario::Healthy);
+    system.simulator().play(&COLD_LOCKED);
+}
+
 /// An account that writes to nobody new refuses a user who never answered it. That is no reason to keep it from the others.
 #[tokio::test(start_paused = true)]
 async fn a_user_whom_whatsapp_refuses_alone_makes_an_account_pass_for_restricted_once() {
     let system = with_owner().await;
     let away = elsewhere(&system);
-    for number in 4..8 {
-        add_user(&system, &phone(number)).await;
-        check_ok(&sign_in(&system, &phone(number)).await);
-    }
-    add_user(&system, &phone(2)).await;
-    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
-    check_ok(&sign_in(&away, &phone(2)).await);
-    sleep(11 * MINUTE).await;
-    system.simulator().play(&Scenario::Healthy);
-    system.simulator().play(&COLD_LOCKED);
+    lock_with_users(&system, 4..8, 2..3).await;
     let sent = sends(&system);
     let began = Instant::now();
     check_restricted(&sign_in(&away, &phone(2)).await);
@@ -403,18 +412,7 @@ async fn whoever_has_no_turn_is_told_that_nothing_was_sent() {
 async fn users_whom_whatsapp_refuses_show_little_about_an_account_that_has_just_sent_to_others() {
     let system = with_owner().await;
     let away = elsewhere(&system);
-    for number in 4..7 {
-        add_user(&system, &phone(number)).await;
-        check_ok(&sign_in(&system, &phone(number)).await);
-    }
-    system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
-    for number in 20..23 {
-        add_user(&system, &phone(number)).await;
-        check_ok(&sign_in(&away, &phone(number)).await);
-    }
-    sleep(11 * MINUTE).await;
-    system.simulator().play(&Scenario::Healthy);
-    system.simulator().play(&COLD_LOCKED);
+    lock_with_users(&system, 4..7, 20..23).await;
     for number in 4..7 {
         check_ok(&sign_in(&system, &phone(number)).await);
         sleep(SECOND).await;

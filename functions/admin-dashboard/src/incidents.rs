@@ -67,8 +67,7 @@ impl Entry for PastIncident {
     }
 
     fn causes(&self) -> (Option<&str>, Option<&str>) {
-        let last = self.last_cause.as_deref();
-        (self.cause.as_deref(), last.or(self.cause.as_deref()))
+        (self.cause.as_deref(), self.latest_cause())
     }
 
     fn missed(&self) -> (Missed, Missed) {

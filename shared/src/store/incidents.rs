@@ -80,6 +80,13 @@ pub struct PastIncident {
     pub notices: Missed,
 }
 
+impl PastIncident {
+    /// The word for what was wrong at last.
+    pub fn latest_cause(&self) -> Option<&str> {
+        self.last_cause.as_deref().or(self.cause.as_deref())
+    }
+}
+
 /// All incidents that have ended.
 #[derive(Clone, Debug)]
 pub struct Incidents {

@@ -95,6 +95,11 @@ impl Health {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
+    /// How a session is behind a gateway that may be silent: whatever else is wrong, that has to answer first.
+    const fn behind(self, gateway_is_silent: bool) -> Self {
+        if gateway_is_silent { Self::Down } else { self }
+    }
+
     /// Its place among others in a list of what somebody has to do: what a person mends with one act is first.
     pub const fn urgency(self) -> u8 {
         match self {
@@ -348,11 +353,7 @@ impl SessionView {
 
     /// How it is, for whoever sorts by what has to be done: before anything else its gateway has to answer.
     pub const fn trouble(&self) -> Health {
-        if self.gateway_is_silent {
-            Health::Down
-        } else {
-            self.health
-        }
+        self.health.behind(self.gateway_is_silent)
     }
 
     /// Whether it has been trying to come back for so long that somebody should look after it.
@@ -501,11 +502,7 @@ impl Known<'_> {
 
     /// How it is, for whoever sorts by what has to be done.
     pub fn trouble(&self) -> Health {
-        if self.gateway_is_silent() {
-            Health::Down
-        } else {
-            self.health()
-        }
+        self.health().behind(self.gateway_is_silent())
     }
 
     /// How the last messages went.
