@@ -314,6 +314,22 @@ async fn a_link_signs_in_once_and_its_preview_uses_nothing_up() {
     assert_eq!(refused, "unknown: link-use used or expired");
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_fills_the_audit_with_a_link_that_was_used() {
+    let system = system_for(ADMIN).await;
+    let path = link(&system).await;
+    assert_eq!(use_link(&Browser::new(&system), &path).await.status, 303);
+    for number in 1..=8 {
+        let late = use_link(&Browser::new(&system), &path).await;
+        assert_eq!(late.status, 410);
+        let kept = audit(&system).await;
+        let late = kept
+            .iter()
+            .filter(|entry| *entry == "unknown: link-use used or expired");
+        assert_eq!(late.count(), number.min(5), "{kept:?}");
+    }
+}
+
 /// If somebody else was faster with a link, its owner ends that login by another one.
 #[tokio::test(start_paused = true)]
 async fn whoever_signed_in_by_a_link_ends_the_logins_of_all_links() {

@@ -1,7 +1,7 @@
 //! The table of operators: their logins, and the links that open one.
 //!
 //! Attributes: `id` (key), `expires_at` (TTL, seconds; every read and condition tests it). `login#…` is a login under the hash
-//! of its cookie: `who`, `opened_at` (milliseconds). `link#…` is a link under the hash of its secret, with `used_at` (seconds) once it was used. `everywhere` has when
+//! of its cookie: `who`, `opened_at` (milliseconds). `link#…` is a link under the hash of its secret, with `used_at` (seconds) once it was used and `late`, how many who came after that are in the audit. `everywhere` has when
 //! somebody signed out everywhere, in milliseconds under their name.
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub const ADMIN_LOGIN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How long a link works.
 pub const ADMIN_LINK_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// How many who come too late with a link are kept in the audit: the owner of a stolen one among them, and nobody fills it.
+const LATE_KEPT: i64 = 5;
 
 /// The item that says who signed out everywhere.
 const EVERYWHERE: &str = "everywhere";
@@ -228,6 +231,41 @@ impl Admins {
             }
         }
     }
+
+    /// Writes `also`, that somebody came too late with a link, for the first few of each link.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_late(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
+        const ACT: &str = "keep that a link of an operator was refused";
+        keep_late(ACT, (&self.client, &self.table), (link_id(hash), also)).await
+    }
+}
+
+/// Whether one more who comes too late with the link of `item` is kept in the audit.
+pub(super) fn keeps_late(item: &Item) -> bool {
+    item.number("late").unwrap_or(0) < LATE_KEPT
+}
+
+/// Counts in the item `id` that somebody came too late with its link and writes `also`, in one transaction, for the first few.
+pub(super) async fn keep_late(
+    act: &'static str,
+    (client, table): (&Client, &str),
+    (id, also): (String, Write),
+) -> Result<(), StoreError> {
+    let count = Update::builder()
+        .table_name(table)
+        .key("id", text(id))
+        .update_expression("ADD late :one")
+        .condition_expression(
+            "attribute_exists(id) AND (attribute_not_exists(late) OR late < :most)",
+        )
+        .expression_attribute_values(":one", number(1))
+        .expression_attribute_values(":most", number(LATE_KEPT))
+        .build()
+        .map_err(StoreError::building(act))?;
+    let writes = vec![Write::update(count), also];
+    transact(act, client, writes).await.map(drop)
 }
 
 fn login_id(hash: &AdminHash) -> String {

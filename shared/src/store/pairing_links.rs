@@ -2,12 +2,13 @@
 //! their secret.
 //!
 //! Attributes of `pairing#…`: `session`, `expires_at` (TTL, seconds; every condition tests it), `opened_by` (the hash of the cookie
-//! of the browser that opened it), `over` once the session was paired, `refused` once another browser was told that it is used.
+//! of the browser that opened it), `over` once the session was paired, `late`, how many who came after that browser are in the audit.
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, Update};
 
+use super::admins::{keep_late, keeps_late};
 use super::{Fields, Item, StoreError, Transacted, Write, number, text, transact};
 use crate::model::admin::AdminHash;
 use crate::platform::timestamp::Timestamp;
@@ -25,8 +26,8 @@ pub struct StoredPairingLink {
     pub opened_by: Option<AdminHash>,
     /// Whether the session was paired since.
     pub is_over: bool,
-    /// Whether another browser was told that it is used.
-    pub is_refused: bool,
+    /// Whether one more who comes too late is kept in the audit.
+    pub keeps_late: bool,
     expires_at: Timestamp,
 }
 
@@ -146,17 +147,13 @@ impl StoredPairingLinks {
         Ok(LinkOpened::Refused(link))
     }
 
-    /// Marks that another browser was told that a link is used, and writes `also`, in one transaction, unless that is marked.
+    /// Writes `also`, that somebody came too late with a link, for the first few of each link.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn refuse(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
-        self.mark(
-            hash,
-            "refused",
-            ("keep that a pairing link was refused", also),
-        )
-        .await
+    pub async fn keep_late(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
+        const ACT: &str = "keep that a pairing link was refused";
+        keep_late(ACT, (&self.client, &self.table), (id(hash), also)).await
     }
 
     /// Ends a link whose session was paired, and writes `also`, in one transaction, unless it has ended.
@@ -164,26 +161,17 @@ impl StoredPairingLinks {
     /// # Errors
     /// When the store fails.
     pub async fn end(&self, hash: &AdminHash, also: Write) -> Result<(), StoreError> {
-        self.mark(hash, "over", ("end a pairing link", also)).await
-    }
-
-    /// Sets `mark` of a link and writes `also`, in one transaction, unless it is set.
-    async fn mark(
-        &self,
-        hash: &AdminHash,
-        mark: &str,
-        (act, also): (&'static str, Write),
-    ) -> Result<(), StoreError> {
-        let set = Update::builder()
+        const ACT: &str = "end a pairing link";
+        let end = Update::builder()
             .table_name(&self.table)
             .key("id", text(id(hash)))
-            .update_expression("SET #mark = :yes")
-            .condition_expression("attribute_exists(id) AND attribute_not_exists(#mark)")
-            .expression_attribute_names("#mark", mark)
+            .update_expression("SET #over = :yes")
+            .condition_expression("attribute_exists(id) AND attribute_not_exists(#over)")
+            .expression_attribute_names("#over", "over")
             .expression_attribute_values(":yes", number(1))
             .build()
-            .map_err(StoreError::building(act))?;
-        transact(act, &self.client, vec![Write::update(set), also])
+            .map_err(StoreError::building(ACT))?;
+        transact(ACT, &self.client, vec![Write::update(end), also])
             .await
             .map(drop)
     }
@@ -200,7 +188,7 @@ fn parse(item: &Item) -> Option<StoredPairingLink> {
             .text("opened_by")
             .map(|hash| AdminHash(hash.to_owned())),
         is_over: item.number("over").is_some(),
-        is_refused: item.number("refused").is_some(),
+        keeps_late: keeps_late(item),
         expires_at: Timestamp::from_seconds(item.number("expires_at")?),
     })
 }

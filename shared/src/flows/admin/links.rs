@@ -112,7 +112,8 @@ impl AdminLinks {
                     result,
                     ..entry
                 };
-                self.audit.record(refused, now).await?;
+                let refused = self.audit.recording(refused, now)?;
+                table.keep_late(&hash, refused).await?;
                 return Err(LinkError::Gone);
             }
             // Anybody can make links up: they fill the log, not the audit.

@@ -122,13 +122,13 @@ impl PairingLinks {
             Ok(_) => return Ok(()),
             Err(refused) => refused,
         };
-        // Whoever comes second may hold the phone, and the first one be a thief.
-        self.audit.record(entry("used or expired"), now).await?;
+        self.keep_late(&hash, (entry("used or expired"), now))
+            .await?;
         Err(refused)
     }
 
-    /// The session of a link, for the browser whose cookie is `browser`; nothing while nobody has opened it. The first other browser
-    /// that comes after that is kept in the audit.
+    /// The session of a link, for the browser whose cookie is `browser`; nothing while nobody has opened it. Other browsers
+    /// that come after that are kept in the audit, the first few.
     ///
     /// # Errors
     /// When it is another one's or has ended, or the store fails.
@@ -144,33 +144,31 @@ impl PairingLinks {
         let browser = browser.map(AdminSecret::hash);
         match check(&found, browser.as_ref(), now) {
             Ok(()) => {}
-            Err(PairingError::Used) if !found.is_refused => {
-                self.keep_refused(&hash, &found.session, (caller, now))
-                    .await?;
-                return Err(PairingError::Used);
+            Err(error) => {
+                if matches!(error, PairingError::Used) && found.keeps_late {
+                    let late = AuditEntry {
+                        who: Who::Unknown,
+                        what: "pairing-link-open",
+                        whom: Some(&found.session),
+                        result: "used or expired",
+                        caller,
+                    };
+                    self.keep_late(&hash, (late, now)).await?;
+                }
+                return Err(error);
             }
-            Err(error) => return Err(error),
         }
         Ok(found.opened_by.is_some().then_some(found.session))
     }
 
-    /// Keeps that another browser came after the one that has opened the link: it may be the one that holds the phone. Once for each
-    /// link, so that nobody fills the audit.
-    async fn keep_refused(
+    /// Keeps that somebody came too late: it may be whoever holds the phone, and the first one a thief.
+    async fn keep_late(
         &self,
         hash: &AdminHash,
-        session: &str,
-        (caller, now): (&Caller, Timestamp),
+        (entry, now): (AuditEntry<'_>, Timestamp),
     ) -> Result<(), StoreError> {
-        let entry = AuditEntry {
-            who: Who::Unknown,
-            what: "pairing-link-open",
-            whom: Some(session),
-            result: "used or expired",
-            caller,
-        };
         let also = self.audit.recording(entry, now)?;
-        self.table.refuse(hash, also).await
+        self.table.keep_late(hash, also).await
     }
 
     /// Ends the link of a session that was paired.
