@@ -530,6 +530,22 @@ async fn an_act_says_what_was_done_to_which_session() {
     assert!(html.contains("The session is disconnected."), "{html}");
 }
 
+/// Whoever sends an operator such a link in a chat makes no page say that something was done.
+#[tokio::test(start_paused = true)]
+async fn a_link_from_elsewhere_tells_of_nothing_that_was_done() {
+    let browser = operator(&with_gateway().await).await;
+    for (told, says) in [
+        ("done=session-log-out&about=system", "logged out"),
+        ("problem=TOO_SOON", "role=\"alert\""),
+    ] {
+        let page = format!("{SESSIONS}?{told}");
+        for (site, says_so) in [("none", false), ("same-site", false), ("same-origin", true)] {
+            let html = text(&browser.get_from(site, &page).await);
+            assert_eq!(html.contains(says), says_so, "{site}: {html}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn sessions_that_nobody_has_looked_at_are_neither_well_nor_trouble() {
     let system =

@@ -188,6 +188,9 @@ async fn what_finds_nothing_stays_in_its_field_and_is_in_no_address() {
         ("../x", "../x"),
         ("0812", "0812"),
         ("081234567890123456", "081234567890123456"),
+        // Phones with a slip, which payments may be called as well.
+        ("0812345678O", "0812345678O"),
+        ("+62-812-3456-78l9", "+62-812-3456-78l9"),
     ] {
         let refused = find(&browser, typed).await;
         let problem = format!("{PAGE}?problem=NOT_RECOGNISED&typed=");
@@ -208,6 +211,17 @@ async fn what_finds_nothing_stays_in_its_field_and_is_in_no_address() {
         let html = text(&stranger.get(&refused).await);
         assert!(!html.contains(&format!("value=\"{shown}\"")), "{html}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_called_nearly_like_a_phone_is_found() {
+    let system = super::paying::with_callers().await;
+    let browser = operator(&system).await;
+    super::paying::post(&system, ("2026112800A", "success"), &super::paying::about()).await;
+    let address = find(&browser, "2026112800A").await;
+    assert_eq!(address, format!("{PAGE}?paymentId=2026112800A"));
+    let html = text(&browser.get(&address).await);
+    assert!(html.contains("2026112800A"), "{html}");
 }
 
 #[tokio::test(start_paused = true)]

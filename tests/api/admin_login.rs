@@ -562,10 +562,44 @@ async fn whoever_proves_again_who_they_are_gets_another_login_for_the_old_one() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_way_back_tells_nothing_of_what_was_done() {
+    let system = system().await;
+    for told in ["done=erased&about=500", "problem=CSRF", "d%6Fne=added"] {
+        let browser = Browser::new(&system);
+        let next = format!("/admin/dashboard/outbox?{told}&state=dead");
+        let escaped: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        let page = browser.get(&format!("/admin/login?next={escaped}")).await;
+        let fields = hidden_fields(&page, LOGIN);
+        let kept = fields.iter().find(|(name, _)| name == "next");
+        let kept = kept.map(|(_, next)| next.as_str());
+        assert_eq!(kept, Some("/admin/dashboard/outbox?state=dead"), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_from_elsewhere_says_nothing_of_what_was_done() {
+    const ENDED: &str = "Your login has ended";
+    let browser = Browser::new(&system().await);
+    let page = format!("{LOGIN}?next=/admin&undone=yes");
+    for (site, says_so) in [
+        ("none", false),
+        ("cross-site", false),
+        ("same-origin", true),
+    ] {
+        let html = text(&browser.get_from(site, &page).await);
+        assert_eq!(html.contains(ENDED), says_so, "{site}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_way_back_leads_nowhere_else() {
     let system = system().await;
     for (next, leads_to) in [
         ("/admin/dashboard/outbox", "/admin/dashboard/outbox"),
+        (
+            "/admin/dashboard/outbox?state=dead",
+            "/admin/dashboard/outbox?state=dead",
+        ),
         ("//evil.example", "/admin"),
         ("/admin/../x", "/admin"),
         ("/admin/%2e%2e/x", "/admin"),

@@ -63,6 +63,12 @@ impl Browser {
         self.send("GET", path, &[], String::new()).await
     }
 
+    /// Loads a page as a browser does that says where its link stood: `same-origin`, `cross-site`, or `none` for no page at all.
+    pub async fn get_from(&self, site: &str, path: &str) -> Reply {
+        let headers = [("sec-fetch-site", site)];
+        self.send("GET", path, &headers, String::new()).await
+    }
+
     /// Posts `fields`, and nothing else.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         self.post_with(path, fields, &[]).await
@@ -166,11 +172,24 @@ pub fn text(page: &Reply) -> String {
 /// When there is no such form.
 pub fn hidden_fields(page: &Reply, path: &str) -> Vec<(String, String)> {
     let html = text(page);
+    let button = html.split("<button ").skip(1).find(|button| {
+        let tag = button.split('>').next().unwrap_or_default();
+        tag.contains(&format!(" formaction=\"{path}\""))
+    });
+    let of_button = button.and_then(|button| {
+        let (_, form) = button.split_once("form=\"")?;
+        Some(format!("id=\"{}\"", form.split('"').next()?))
+    });
     let action = format!("action=\"{path}\"");
     let mut forms = html.split("<form ").skip(1);
     let form = forms.find(|form| {
         let tag = form.split('>').next().unwrap_or_default();
-        tag.contains(&action) || !tag.contains("action=")
+        match &of_button {
+            Some(id) => tag.contains(id),
+            None => {
+                tag.contains(&action) || !(tag.contains("action=") || tag.contains("id=\"act\""))
+            }
+        }
     });
     let form = form.unwrap_or_else(|| panic!("no form leads to {path}: {html}"));
     let form = form.split("</form>").next().unwrap_or_default();

@@ -228,7 +228,7 @@ async fn perform(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<
         now: incoming.now,
     };
     match parts(incoming)[..] {
-        ["find"] => people::find(incoming, posted),
+        ["find"] => people::find(app, incoming, posted).await,
         ["whatsapp", "sessions"] => add(app, posted, operator).await,
         ["whatsapp", "sessions", key, act] => {
             let act = act_on_session(act, posted)?;

@@ -10,6 +10,7 @@ use shared::flows::admin::people::{PersonAct, PersonDone};
 use shared::flows::admin::sessions::Operator;
 use shared::model::admin::AdminPath;
 use shared::model::code::Purpose;
+use shared::model::payment::PaymentId;
 use shared::model::phone::Phone;
 use shared::model::replies;
 use shared::runtime::log;
@@ -49,8 +50,9 @@ fn sought(incoming: &Incoming<'_>) -> Result<Sought, Problem> {
     }
 }
 
-/// Answers which page shows what somebody looks for. A phone is sealed in its address: a browser keeps addresses.
-pub fn find(incoming: &Incoming<'_>, posted: &Posted) -> Result<Outcome, Problem> {
+/// Answers which page shows what somebody looks for. A phone is sealed in its address: a browser keeps addresses. So what may be one
+/// with a slip in it is a payment only if there is such a payment.
+pub async fn find(app: &App, incoming: &Incoming<'_>, posted: &Posted) -> Result<Outcome, Problem> {
     let text = posted.field("sought").unwrap_or_default();
     let sought = Sought::recognise(text).map_err(|_| Refusal::NotRecognised)?;
     let page = match posted.field("page").unwrap_or("deliveries") {
@@ -64,7 +66,12 @@ pub fn find(incoming: &Incoming<'_>, posted: &Posted) -> Result<Outcome, Problem
         _ if page != "/admin/dashboard/deliveries" => return Err(Refusal::NotRecognised.into()),
         Sought::Message(id) => vec![("messageId", id.as_str().to_owned())],
         Sought::Request(id) => vec![("requestId", id.as_str().to_owned())],
-        Sought::Payment(id) => vec![("paymentId", id.as_str().to_owned())],
+        Sought::Payment(id) => {
+            if id.may_be_a_phone() && !is_known(app, incoming, &id).await? {
+                return Err(Refusal::NotRecognised.into());
+            }
+            vec![("paymentId", id.as_str().to_owned())]
+        }
     };
     if let Some(purpose) = posted.field("purpose") {
         let purpose = Purpose::named(purpose).ok_or_else(|| invalid("purpose"))?;
@@ -72,6 +79,13 @@ pub fn find(incoming: &Incoming<'_>, posted: &Posted) -> Result<Outcome, Problem
     }
     let page = AdminPath::parse(page).unwrap_or_else(AdminPath::home);
     Ok(Outcome::found(&page.with_query(&found)))
+}
+
+/// Whether anything is stored of a payment.
+async fn is_known(app: &App, incoming: &Incoming<'_>, id: &PaymentId) -> Result<bool, Problem> {
+    let found = app.outbox.of_payment(id, incoming.now).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
+    Ok(found.is_some())
 }
 
 /// The phone as the addresses of this login's pages have it.

@@ -417,8 +417,8 @@ impl Visit<'_> {
             frame,
             whom: phone.map(|phone| self.whom(&phone)),
             person,
-            erased: query_field(self.incoming.request, "done").as_deref() == Some("erased"),
-            not_confirmed: query_field(self.incoming.request, "problem").as_deref()
+            erased: admin::told_field(self.incoming.request, "done").as_deref() == Some("erased"),
+            not_confirmed: admin::told_field(self.incoming.request, "problem").as_deref()
                 == Some(Refusal::NotConfirmed.code()),
             proved: self.proved(),
         };

@@ -322,7 +322,7 @@ pub fn raw_fields<'r>(request: &'r Request, names: &[&str]) -> Vec<&'r str> {
 
 fn notice(incoming: &Incoming<'_>, public: Option<&str>) -> Option<Notice> {
     let language = incoming.caller.language;
-    let field = |name| query_field(incoming.request, name);
+    let field = |name| admin::told_field(incoming.request, name);
     if let Some(problem) = field("problem") {
         return Some(Notice {
             is_problem: true,
@@ -356,7 +356,7 @@ fn host(incoming: &Incoming<'_>, public: Option<&str>) -> String {
 
 /// What was typed that nothing is found by, where the address of the page has it.
 fn typed(incoming: &Incoming<'_>) -> Option<Typed> {
-    let problem = query_field(incoming.request, "problem")?;
+    let problem = admin::told_field(incoming.request, "problem")?;
     if problem != Refusal::NotRecognised.code() {
         return None;
     }
@@ -716,6 +716,9 @@ pub struct OutboxListPage<'a> {
     pub channel: Channel,
 }
 
+/// So many notices are shown: a page has to load on a phone at night. What is said of all of them counts those behind, too.
+const NOTICES_SHOWN: usize = 25;
+
 /// Whether messages can go out, as far as was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
@@ -728,6 +731,14 @@ pub enum Channel {
 impl OutboxListPage<'_> {
     fn is_dead(&self) -> bool {
         self.state == OutboxState::Dead
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &OutboxItem> {
+        self.page.items.iter().take(NOTICES_SHOWN)
+    }
+
+    fn has_more(&self) -> bool {
+        self.page.more_left || self.page.items.len() > NOTICES_SHOWN
     }
 
     fn is_channel_down(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What one request of a browser does: the steps of signing in and out.
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
-use shared::edge::admin::{self, CookieChange, Form, Layout, query_field, set_cookie};
+use shared::edge::admin::{self, CookieChange, Form, Layout, set_cookie};
 use shared::edge::fields;
 use shared::edge::problem::Problem;
 use shared::edge::request::Incoming;
@@ -113,7 +113,7 @@ impl<'a> Visit<'a> {
         if again.is_none() && self.login().await?.is_some() {
             return Ok(admin::redirect(&next.unwrap_or_else(AdminPath::home)));
         }
-        let is_undone = query_field(self.incoming.request, admin::UNDONE).is_some();
+        let is_undone = admin::told_field(self.incoming.request, admin::UNDONE).is_some();
         self.with_form(|token| {
             let words = self.words();
             let undone = match &again {

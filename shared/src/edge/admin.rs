@@ -107,6 +107,12 @@ pub fn query_field(request: &Request, name: &str) -> Option<String> {
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+/// The field `name` of the query, which says what became of a form. Nothing where the browser says that its page is not led to by
+/// one of this site: whoever sends a link makes no page say that something was done.
+pub fn told_field(request: &Request, name: &str) -> Option<String> {
+    query_field(request, name).filter(|_| is_from_same_origin(request))
+}
+
 /// The fields of a form as a browser posts it.
 #[derive(Clone, Debug, Default)]
 pub struct Form(Vec<(String, String)>);
@@ -166,8 +172,6 @@ pub fn another_site() -> Problem {
 
 /// Whether the browser, where it says anything, says that a page of this site sends the request.
 fn is_from_here(request: &Request, public_base_url: Option<&str>) -> bool {
-    let all = |name: &str| request.headers().get_all(name).into_iter();
-    let same_site = all("sec-fetch-site").all(|site| site == "same-origin");
     let origin_of = |url: &str| url.split('/').take(3).collect::<Vec<_>>().join("/");
     let public = public_base_url.map(origin_of);
     let host = headers::header(request, "host");
@@ -178,7 +182,14 @@ fn is_from_here(request: &Request, public_base_url: Option<&str>) -> bool {
         let named = origin.split_once("://").map(|(_, host)| host);
         public.as_deref() == Some(origin) || (named.is_some() && named == host)
     };
-    same_site && all("origin").all(is_ours)
+    let mut origins = request.headers().get_all("origin").into_iter();
+    is_from_same_origin(request) && origins.all(is_ours)
+}
+
+/// The same by the one header that browsers send with every request.
+fn is_from_same_origin(request: &Request) -> bool {
+    let mut sites = request.headers().get_all("sec-fetch-site").into_iter();
+    sites.all(|site| site == "same-origin")
 }
 
 /// A page. Nobody may cache it, show it in a frame, or make it load from elsewhere.

@@ -176,7 +176,11 @@ impl AdminPath {
         Self("/admin/login".into())
     }
 
-    /// Reads a path with its query. Nothing in it is escaped, but in the query, where it opens no other path.
+    /// The fields that say what became of a form.
+    const TOLD: [&str; 4] = ["done", "about", "problem", "typed"];
+
+    /// Reads a path with its query. Nothing in it is escaped, but in the query, where it opens no other path. What it says of a form
+    /// is left out: a way back tells nothing of what was done.
     pub fn parse(text: &str) -> Option<Self> {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let mut segments = path.strip_prefix('/')?.split('/');
@@ -187,7 +191,20 @@ impl AdminPath {
             .bytes()
             .all(|c| is_plain(c) || b"=&%+:@,".contains(&c));
         let is_ours = segments.next() == Some("admin") && segments.all(is_segment);
-        (is_ours && is_query && text.len() <= Self::CHARS_MAX).then(|| Self(text.to_owned()))
+        if !(is_ours && is_query && text.len() <= Self::CHARS_MAX) {
+            return None;
+        }
+        let is_told = |field: &&str| {
+            let name = form_urlencoded::parse(field.as_bytes()).next();
+            name.is_some_and(|(name, _)| Self::TOLD.contains(&&*name))
+        };
+        let kept: Vec<_> = query.split('&').filter(|field| !is_told(field)).collect();
+        let kept = kept.join("&");
+        Some(if kept.is_empty() {
+            Self(path.to_owned())
+        } else {
+            Self(format!("{path}?{kept}"))
+        })
     }
 
     /// The same page with these fields in its query, behind its own. A value has letters, digits and `-_.~` only, or is left out.

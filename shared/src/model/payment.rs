@@ -69,6 +69,14 @@ impl PaymentId {
         let shown = self.0.len() <= Self::SHOWN_MAX && !link && !telephone && !format;
         shown.then_some(&self.0)
     }
+
+    /// Whether it may be a phone with a slip in it: as many digits as one has, and hardly anything else.
+    pub fn may_be_a_phone(&self) -> bool {
+        let digits = self.0.bytes().filter(u8::is_ascii_digit).count();
+        let others = self.0.bytes().filter(|byte| !byte.is_ascii_digit());
+        let others = others.filter(|byte| !b"-.".contains(byte)).count();
+        (8..=15).contains(&digits) && others <= 2
+    }
 }
 
 /// What became of a payment.

@@ -247,8 +247,8 @@ texts! {
         "Gateway menolak, atau tidak menjawab: lihat log fungsi `admin-api`, dengan ID permintaan. Sesi yang dipakai mengirim dicoba lagi setiap menit.";
     ADMIN_NOTICE_CHANGED: "This notice is just being sent, or has ended. Look again.",
         "Pemberitahuan ini sedang dikirim, atau sudah berakhir. Periksa lagi.";
-    ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id. Check it, and type it again.",
-        "Itu bukan nomor telepon maupun ID. Periksa, lalu ketik lagi.";
+    ADMIN_NOT_RECOGNISED: "That is neither a phone number nor an id that is known. Check it, and type it again.",
+        "Itu bukan nomor telepon maupun ID yang dikenal. Periksa, lalu ketik lagi.";
     ADMIN_NOT_A_PHONE: "That is not a phone number. Check it, and type it again.",
         "Itu bukan nomor telepon. Periksa, lalu ketik lagi.";
     ADMIN_NOT_CONFIRMED: "The number that you typed is another one. Nothing was erased.",

@@ -43,6 +43,8 @@ const TAKEN: u64 = 16;
 const LOADS: usize = 11;
 /// What a page may take, in milliseconds.
 const MILLIS_MAX: f64 = 300.0;
+/// What a page may have with its style and script, in KiB.
+const KIB_MAX: f64 = 60.0;
 const KEY: &str = "pay_benchmark";
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -106,7 +108,28 @@ async fn load(
         bytes.div_ceil(1_024).to_string(),
     ]);
     findings.hold(name, "ms", millis, MILLIS_MAX);
+    if path.starts_with(PAGES) {
+        let whole = bytes + assets(operator).await?;
+        #[expect(clippy::cast_precision_loss, reason = "pages have kilobytes")]
+        findings.hold(
+            name,
+            "KiB with style and script",
+            whole as f64 / 1_024.0,
+            KIB_MAX,
+        );
+    }
     Ok(())
+}
+
+/// The bytes of the style and the script, which every page has.
+async fn assets(operator: &Browser) -> anyhow::Result<usize> {
+    let mut bytes = 0;
+    for name in ["admin.css", "admin.js"] {
+        let reply = operator.get(&format!("/admin/assets/{name}")).await;
+        ensure!(reply.status == 200, "{name}: {}", reply.status);
+        bytes += reply.body.len();
+    }
+    Ok(bytes)
 }
 
 const PAGES: &str = "/admin/dashboard";
