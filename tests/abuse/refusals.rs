@@ -420,3 +420,60 @@ async fn users_whom_whatsapp_refuses_show_little_about_an_account_that_has_just_
         sleep(2 * SECOND).await;
     }
 }
+
+/// An account that sends to users all the time, and may write to nobody new.
+#[tokio::test(start_paused = true)]
+async fn a_busy_account_that_writes_to_nobody_new_is_known_as_locked() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    lock_with_users(&system, 4..8, 0..0).await;
+    let sent = sends(&system);
+    let began = Instant::now();
+    let (mut taken, mut number) = (0, 100);
+    for user in [4, 5, 6, 7].into_iter().cycle().take(9) {
+        check_ok(&sign_in(&system, &phone(user)).await);
+        taken += 1;
+        for _ in 0..10 {
+            check_restricted(&sign_up(&away, &phone(number)).await);
+            number += 1;
+            sleep(2 * SECOND).await;
+        }
+    }
+    let minutes = began.elapsed().as_secs() / 60;
+    let refused = sends(&system) - sent - taken;
+    assert!(refused <= 2 + minutes, "{refused} sign-ups were refused");
+}
+
+/// WhatsApp begins to refuse all just after it has taken a message. One user alone asks from then on.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_refuses_all_shows_it_although_it_had_just_sent() {
+    let system = with_owner().await;
+    add_user(&system, &phone(2)).await;
+    check_ok(&sign_in(&system, &phone(2)).await);
+    sleep(11 * MINUTE).await;
+    check_ok(&sign_in(&system, &phone(1)).await);
+    sleep(10 * SECOND).await;
+    system.simulator().play(&RESTRICTED);
+    check_restricted(&sign_in(&system, &phone(2)).await);
+    sleep(62 * SECOND).await;
+    check_restricted(&sign_in(&system, &phone(2)).await);
+    let status = system.request("GET", "/api/status", &[], "").await;
+    assert_eq!(status.status, 503, "{}", status.json);
+}
+
+/// A user whose chat is gone, and somebody without an account, while the account sends to others.
+#[tokio::test(start_paused = true)]
+async fn users_whose_chat_is_gone_are_offered_one_as_those_without_an_account_are() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    lock_with_users(&system, 4..7, 20..23).await;
+    system.watch().await;
+    for number in 4..7 {
+        check_ok(&sign_in(&system, &phone(number)).await);
+        sleep(SECOND).await;
+        let user = sign_in(&away, &phone(16 + number)).await;
+        check_restricted(&user);
+        assert!(user.json["data"]["openChat"].is_string(), "{}", user.json);
+        sleep(2 * SECOND).await;
+    }
+}

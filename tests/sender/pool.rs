@@ -238,6 +238,21 @@ async fn send_to_new(stage: &Stage, sender: &Sender, number: u64) -> Delivery {
     delivery
 }
 
+/// Sends to a user whom `name` has written to last.
+async fn send_as_user_of(stage: &Stage, sender: &Sender, name: &str, number: u64) -> Delivery {
+    let message = outgoing(number);
+    let recipient = Recipient {
+        served_by: Some(name),
+        ..Recipient::of(&message.phone)
+    };
+    let picked = sender.pick(&recipient).await.expect("sessions");
+    let place = sender.take_place(&picked, WAIT_MAX).await.expect("a place");
+    let deadline = stage.clock.now().plus(15 * SECOND);
+    let delivery = sender.deliver(place, message.clone(), deadline).await;
+    sender.record(&delivery).await;
+    delivery
+}
+
 /// How often the gateway was asked to send from `name`.
 fn sends_from(stage: &Stage, name: &str) -> usize {
     let calls = stage.gateway.calls().calls.into_iter();
@@ -679,4 +694,133 @@ async fn a_restricted_session_is_tried_for_its_own_users_once_the_others_have_fa
     assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
     assert_eq!(sent.delivery.session, "b");
     assert_eq!(stage.gateway.messages(Some(&phone(own))).len(), 1);
+}
+
+/// Users of a session that does not send ask one after the other, while WhatsApp lets the others write to nobody new.
+#[tokio::test(start_paused = true)]
+async fn users_of_another_session_try_one_that_writes_to_nobody_new_twice_a_minute() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let restricted = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &restricted).expect("a session");
+    for name in ["a", "c"] {
+        let locked = Scenario::ColdLocked {
+            code: 463,
+            refusals: None,
+        };
+        stage.gateway.play_on(name, &locked).expect("a session");
+        let now = stage.clock.now();
+        let seen = SeenState::beginning(SessionState::ColdLocked, now);
+        let seen = stage.sessions().record_state(name, seen).await;
+        seen.expect("the store");
+    }
+    let began = Instant::now();
+    for number in 1..=16 {
+        let sent = send_as_user_of(&stage, &sender, "b", number).await;
+        assert_eq!(
+            sent.outcome,
+            Outcome::NotSent(Reason::Restricted),
+            "{sent:?}"
+        );
+        sleep(5 * SECOND).await;
+    }
+    let turns = 1 + began.elapsed().as_secs() / 30;
+    let sends = stage.gateway.calls().count("/chat/send/text");
+    assert!(
+        sends <= 3 * turns + 2,
+        "{sends} in {turns} turns of three sessions"
+    );
+}
+
+/// Whoever asks for phones without an account keeps nobody from trying a session that may send again.
+#[tokio::test(start_paused = true)]
+async fn a_message_to_nobody_takes_no_place_of_one_that_tries_a_session() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let now = stage.clock.now();
+    let restricted = SeenState {
+        until: Some(now),
+        ..SeenState::beginning(SessionState::Restricted, now.minus(SIX_HOURS))
+    };
+    let seen = stage.sessions().record_state("b", restricted).await;
+    seen.expect("the store");
+    let pretender = phone(1);
+    let nobody = Recipient {
+        served_by: Some("b"),
+        is_nobody: true,
+        ..Recipient::of(&pretender)
+    };
+    let picked = sender.pick(&nobody).await.expect("sessions");
+    assert_eq!(picked.session(), "b");
+    let place = sender.take_place(&picked, SECOND).await.expect("a place");
+    let sent = send_as_user_of(&stage, &sender, "b", 2).await;
+    assert_eq!(sent.outcome, Outcome::Sent, "{sent:?}");
+    assert_eq!(sent.session, "b");
+    sender.leave_place(&place).await;
+}
+
+/// WhatsApp refuses one user alone. The others would be new to the accounts that they went to.
+#[tokio::test(start_paused = true)]
+async fn one_user_who_is_refused_moves_the_others_of_the_session_nowhere() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let refusing = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &refusing).expect("a session");
+    let refused = send_as_user_of(&stage, &sender, "b", 1).await;
+    stage.gateway.play(&Scenario::Healthy);
+    assert_ne!(refused.session, "b", "{refused:?}");
+    let state = stage.sessions().read("b").await.expect("an item").seen;
+    assert_eq!(state.expect("a state").state, SessionState::Restricted);
+    for number in 2..=4 {
+        let sent = send_as_user_of(&stage, &sender, "b", number).await;
+        assert_eq!(sent.outcome, Outcome::Sent, "{sent:?}");
+        assert_eq!(sent.session, "b", "{sent:?}");
+    }
+}
+
+/// So does whoever was refused, and asks again and again.
+#[tokio::test(start_paused = true)]
+async fn whoever_was_refused_does_not_keep_the_others_from_trying_their_session() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let restricted = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &restricted).expect("a session");
+    for _ in 0..8 {
+        send_as_user_of(&stage, &sender, "b", 1).await;
+        sleep(5 * SECOND).await;
+    }
+    assert_eq!(sends_from(&stage, "b"), 1);
+    stage.gateway.play(&Scenario::Healthy);
+    send_as_user_of(&stage, &sender, "b", 1).await;
+    let sent = send_as_user_of(&stage, &sender, "b", 2).await;
+    assert_eq!(sent.session, "b", "{sent:?}");
+}
+
+/// Once three users were refused, nobody doubts it any more.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_refuses_all_is_tried_by_three_of_its_users() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let restricted = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    stage.gateway.play_on("b", &restricted).expect("a session");
+    for round in 0..30 {
+        for number in 1..=8 {
+            let sent = send_as_user_of(&stage, &sender, "b", number).await;
+            assert_eq!(sent.outcome, Outcome::Sent, "{round}: {sent:?}");
+        }
+        sleep(5 * SECOND).await;
+    }
+    assert_eq!(sends_from(&stage, "b"), 3);
 }

@@ -48,8 +48,8 @@ impl Run<'_> {
         };
         let new_state = self
             .new_state(outcome, reader, now)
-            .filter(|_| !self.shows_nothing_new(outcome, now) && !self.has_just_sent(outcome, now));
-        let refused_as_new = self.is_refused_as_new(outcome, reader);
+            .filter(|shown| !self.is_known_better(*shown, outcome, now));
+        let refused_as_new = self.is_refused_as_new(outcome, new_state);
         let is_of_the_session = outcome.reason().is_some_and(Reason::is_of_the_session);
         End {
             outcome,
@@ -85,16 +85,28 @@ impl Run<'_> {
         Some(shown)
     }
 
-    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known.
-    fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
-        self.is_refused_beside_others(outcome) && self.refused_before(now).is_some()
+    /// Whether more is known about the account than that this message was refused. That it writes to nobody new is no reason to
+    /// doubt what it sends to its users, nor the other way round.
+    fn is_known_better(&self, shown: SeenState, outcome: Outcome, now: Timestamp) -> bool {
+        let keeps_users_away = shown.state == SessionState::Restricted;
+        self.shows_nothing_new(outcome, now)
+            || keeps_users_away && self.is_refused_beside_others(outcome) && self.has_just_sent(now)
     }
 
-    /// Whether it has refused a user just after it has taken a message to another one.
-    fn has_just_sent(&self, outcome: Outcome, now: Timestamp) -> bool {
+    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known. If it was
+    /// not heeded the first time, just after a message to another one, the second time shows more, unless one was taken since.
+    fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
+        let was_heeded = |before: RefusedUser| {
+            let last = self.place.item.last_to_user();
+            last.is_none_or(|last| before.at < last || before.at.since(last) >= SHOWS_MORE_FOR)
+        };
+        self.is_refused_beside_others(outcome) && self.refused_before(now).is_some_and(was_heeded)
+    }
+
+    /// Whether WhatsApp has just taken a message to a user.
+    fn has_just_sent(&self, now: Timestamp) -> bool {
         let last = self.place.item.last_to_user();
-        self.is_refused_beside_others(outcome)
-            && last.is_some_and(|at| now.since(at) < SHOWS_MORE_FOR)
+        last.is_some_and(|at| now.since(at) < SHOWS_MORE_FOR)
     }
 
     fn is_refused_beside_others(&self, outcome: Outcome) -> bool {
@@ -143,15 +155,13 @@ impl Run<'_> {
         self.place.item.seen.filter(restricted)
     }
 
-    /// Whether WhatsApp did not let the account write to somebody whom it may never have written to, and lets it write to others
-    /// as far as is known. One to nobody that ends so offers the same chat.
-    fn is_refused_as_new(&self, outcome: Outcome, reader: Reader) -> bool {
-        let state = self.place.item.seen.map(|seen| seen.state);
+    /// Whether WhatsApp did not let the account write to somebody, and lets it write to others as far as is known after that: it
+    /// would answer them if they wrote first. One to nobody that ends so offers the same chat.
+    fn is_refused_as_new(&self, outcome: Outcome, new_state: Option<SeenState>) -> bool {
+        let state = new_state.or(self.place.item.seen).map(|seen| seen.state);
         let open_to_others =
             !matches!(state, Some(SessionState::Restricted | SessionState::Banned));
-        outcome == Outcome::NotSent(Reason::Restricted)
-            && reader != Reader::Contact
-            && open_to_others
+        outcome == Outcome::NotSent(Reason::Restricted) && open_to_others
     }
 
     /// What a real message has shown about its session; nothing if it was not sent at all.

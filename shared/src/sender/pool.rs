@@ -14,7 +14,8 @@ use aws_lc_rs::hmac;
 
 use super::delivery::Delivery;
 use super::rank::{Contact, Rank, Urgency, is_refused, rank};
-use crate::model::phone::Phone;
+use super::trial::is_tried_by;
+use crate::model::phone::{Phone, PhoneMark};
 use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::settings::{SYSTEM_SESSION, SessionSettings};
@@ -133,6 +134,8 @@ pub struct Recipient<'a> {
     pub wrote_first: bool,
     /// The session whose last message seems not to have reached the phone: others come before it.
     pub silent: Option<&'a str>,
+    /// Whether the message goes to nobody, who tries no session for the others.
+    pub is_nobody: bool,
     /// What the message is, which decides how many of a session's new chats are left for it.
     pub urgency: Urgency,
 }
@@ -149,6 +152,7 @@ impl<'a> Recipient<'a> {
             unserved: false,
             wrote_first: false,
             silent: None,
+            is_nobody: false,
             urgency: Urgency::Code,
         }
     }
@@ -158,6 +162,8 @@ impl<'a> Recipient<'a> {
         let ordered = self.order(sessions).into_iter();
         let candidate = |session: SessionSettings| Candidate {
             contact: self.contact(&session.name),
+            phone: Some(self.phone.mark()),
+            is_nobody: self.is_nobody,
             new_chats_max: session
                 .new_chats_per_day
                 .map(|most| self.urgency.new_chats(most)),
@@ -223,6 +229,8 @@ fn turn(drawn: u64, weight: Weight) -> u64 {
 pub(super) struct Candidate {
     pub(super) session: SessionSettings,
     pub(super) contact: Contact,
+    pub(super) phone: Option<PhoneMark>,
+    pub(super) is_nobody: bool,
     /// How many new chats a day it may have for one more to be opened.
     pub(super) new_chats_max: Option<u32>,
 }
@@ -234,6 +242,8 @@ pub(super) struct Choice {
     pub(super) item: SessionItem,
     pub(super) rank: Rank,
     pub(super) contact: Contact,
+    /// As in [`Candidate`].
+    pub(super) is_nobody: bool,
     /// As in [`Candidate`].
     pub(super) new_chats_max: Option<u32>,
     /// Whether it is the first in the recipient's order, however fit it is.
@@ -258,13 +268,20 @@ impl Choice {
         let Candidate {
             session,
             contact,
+            phone,
+            is_nobody,
             new_chats_max,
         } = candidate;
+        let rank = match rank(&item, contact, new_chats_max, now) {
+            Rank::NeedsHuman if is_tried_by(&item, contact, phone, now) => Rank::Trial,
+            rank => rank,
+        };
         Self {
-            rank: rank(&item, contact, new_chats_max, now),
+            rank,
             session,
             item,
             contact,
+            is_nobody,
             new_chats_max,
             comes_first: false,
         }

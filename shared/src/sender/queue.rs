@@ -336,7 +336,8 @@ pub(super) async fn take_slot(
         wait_max: wanted.latest.since(now),
         cost: COST,
         purpose: match choice.rank {
-            Rank::Trial => SlotPurpose::Trial,
+            // One to nobody tries nothing, and keeps nobody from trying.
+            Rank::Trial if !choice.is_nobody => SlotPurpose::Trial,
             _ => SlotPurpose::Send,
         },
     };

@@ -12,11 +12,19 @@ use std::time::Duration;
 use super::classify::Observation;
 use super::delivery::Content;
 use super::outcome::{Outcome, Reason};
-use super::rank::{TRIAL_PAUSE, is_refused};
+use super::rank::{Contact, TRIAL_PAUSE, is_refused};
 use super::run::Run;
+use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::refused::{self, RefusedUser};
 use crate::store::whatsapp_sessions::trials::{Trial, Turns};
+use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
+
+/// So many users who were refused one after the other leave no doubt that WhatsApp refuses the account.
+const REFUSED_FOR_CERTAIN: usize = 3;
+
+/// How long a refusal of fewer is doubted.
+const DOUBTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// How long after a message to a user that tried an account one to another user may.
 const NEXT_USER_PAUSE: Duration = Duration::from_secs(30);
@@ -68,7 +76,7 @@ impl Run<'_> {
         }
         let now = self.now();
         let before = self.refused_before(now);
-        let is_refused_now = is_refused(&self.place.item, contact);
+        let is_refused_now = takes_turns(&self.place.item, contact);
         let again = before.filter(|before| now.since(before.at) < TRIAL_PAUSE);
         let reason = match again {
             _ if is_refused_now => Reason::Restricted,
@@ -83,7 +91,7 @@ impl Run<'_> {
         let claim = sessions.claim_trial(&self.place.session, self.turns(), (now, pause));
         match tokio::time::timeout(services.clock.until(self.deadline), claim).await {
             Ok(Ok(Trial::Ours)) => Ok(Some(now)),
-            Ok(Ok(Trial::Others(item))) if !is_refused_now || is_refused(&item, contact) => {
+            Ok(Ok(Trial::Others(item))) if !is_refused_now || takes_turns(&item, contact) => {
                 if contact.signs_up() {
                     let refused = Outcome::NotSent(Reason::Restricted);
                     return Err(Observation::LikeTheLast(refused));
@@ -100,6 +108,36 @@ impl Run<'_> {
             Err(_) => Err(Observation::OutOfTime),
         }
     }
+}
+
+/// Whether a user of the session, whose phone is `phone`, tries its account before the others, although WhatsApp refuses it as far as
+/// is known. What it says to few may be about them alone, and to the others these users are new: so for an hour, until three were
+/// refused since it took a message, others of them try it, one in half a minute.
+pub(super) fn is_tried_by(
+    item: &SessionItem,
+    contact: Contact,
+    phone: Option<PhoneMark>,
+    now: Timestamp,
+) -> bool {
+    let is_new = |seen: &SeenState| {
+        seen.state == SessionState::Restricted && now.since(seen.since) < DOUBTED_FOR
+    };
+    let was_refused = phone.is_none_or(|phone| refused::find(&item.refused, phone, now).is_some());
+    let was_tried = item
+        .tried_at
+        .is_some_and(|at| now.since(at) < NEXT_USER_PAUSE);
+    item.seen.as_ref().is_some_and(is_new)
+        && contact.is_of_its_user()
+        && item.refused_users() < REFUSED_FOR_CERTAIN
+        && !(was_refused || was_tried || item.is_on_trial(now))
+}
+
+/// Whether messages to such a contact take turns. To a user of another session, an account that writes to nobody new is not worse
+/// than the others, and WhatsApp refuses it all the same.
+fn takes_turns(item: &SessionItem, contact: Contact) -> bool {
+    let state = item.seen.map(|seen| seen.state);
+    let is_locked_for = contact == Contact::OfAnother && state == Some(SessionState::ColdLocked);
+    is_locked_for || is_refused(item, contact)
 }
 
 impl RefusedUser {

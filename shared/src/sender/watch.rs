@@ -75,6 +75,8 @@ pub(super) fn ward(services: &Services, listed: &ListedSession, item: SessionIte
 fn candidate(listed: &ListedSession) -> Candidate {
     Candidate {
         session: listed.session.clone(),
+        phone: None,
+        is_nobody: false,
         contact: Contact::Known,
         new_chats_max: None,
     }

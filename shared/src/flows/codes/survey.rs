@@ -155,6 +155,7 @@ impl Codes {
                 && opened.is_none()
                 && state.taken_at.is_none(),
             silent: survey.silent.as_ref().map(|silent| silent.session.as_str()),
+            is_nobody: order.recipient == Recipient::Nobody,
             ..Reached::of(order.phone)
         };
         let mut sessions: HashMap<_, _> = sessions.iter().cloned().collect();

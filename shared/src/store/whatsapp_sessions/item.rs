@@ -139,6 +139,13 @@ impl SessionItem {
         to_users.map(|one| one.at).max()
     }
 
+    /// How many users WhatsApp has refused since it last took a message to one, of the last minutes.
+    pub fn refused_users(&self) -> usize {
+        let last = self.last_to_user();
+        let since = |one: &&RefusedUser| last.is_none_or(|last| last <= one.at);
+        self.refused.iter().filter(since).count()
+    }
+
     /// Whether a message has it for itself, which tries it.
     pub fn is_on_trial(&self, now: Timestamp) -> bool {
         self.trial_ends.is_some_and(|ends| now < ends)
