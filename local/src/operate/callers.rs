@@ -30,7 +30,7 @@ pub enum CallersCommand {
         /// What it may do; can be given more than once
         #[arg(long, value_name = "SCOPE", default_value = "payments")]
         scope: Vec<ScopeArgument>,
-        /// How many notices a day (UTC) it may cause; without it as many as it likes
+        /// How many events a day (UTC) it may post; without it as many as it likes
         #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
         daily_cap: Option<u32>,
         /// Where and whether
