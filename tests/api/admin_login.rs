@@ -330,6 +330,23 @@ async fn nobody_fills_the_audit_with_a_link_that_was_used() {
     }
 }
 
+/// A thief keeps a link for later.
+#[tokio::test(start_paused = true)]
+async fn a_link_that_was_made_before_signing_out_everywhere_signs_nobody_in() {
+    let system = system_for(ADMIN).await;
+    let (kept, own) = (link(&system).await, link(&system).await);
+    let (thief, owner) = (Browser::new(&system), Browser::new(&system));
+    assert_eq!(use_link(&owner, &own).await.status, 303);
+    advance(MINUTE / 30).await;
+    sign_out(&system, &owner, &[("everywhere", "yes")]).await;
+    advance(MINUTE / 30).await;
+    assert_eq!(use_link(&thief, &kept).await.status, 410);
+    assert!(!thief.is_signed_in().await);
+    let next = link(&system).await;
+    assert_eq!(use_link(&owner, &next).await.status, 303);
+    assert!(owner.is_signed_in().await);
+}
+
 /// If somebody else was faster with a link, its owner ends that login by another one.
 #[tokio::test(start_paused = true)]
 async fn whoever_signed_in_by_a_link_ends_the_logins_of_all_links() {

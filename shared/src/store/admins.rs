@@ -1,7 +1,7 @@
 //! The table of operators: their logins, and the links that open one.
 //!
 //! Attributes: `id` (key), `expires_at` (TTL, seconds; every read and condition tests it). `login#…` is a login under the hash
-//! of its cookie: `who`, `opened_at` (milliseconds). `link#…` is a link under the hash of its secret, with `used_at` (seconds) once it was used and `late`, how many who came after that are in the audit. `everywhere` has when
+//! of its cookie: `who`, `opened_at` (milliseconds), and where a link opened it `link_made_at` (milliseconds). `link#…` is a link under the hash of its secret, with `used_at` (seconds) once it was used and `late`, how many who came after that are in the audit. `everywhere` has when
 //! somebody signed out everywhere, in milliseconds under their name.
 use std::time::Duration;
 
@@ -38,6 +38,25 @@ pub struct StoredAdminLogin {
     pub who: AdminName,
     /// When they did.
     pub opened_at: Timestamp,
+    /// When the link was made, if one opened it. Whoever signs out everywhere ends what links open that were made before.
+    pub link_made_at: Option<Timestamp>,
+}
+
+impl StoredAdminLogin {
+    /// Whether somebody signed out everywhere at `at`, in milliseconds, and this login with them.
+    fn is_ended_by(&self, at: i64) -> bool {
+        let since = self.link_made_at.unwrap_or(self.opened_at);
+        since.millis() <= at
+    }
+}
+
+/// A link that opens a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredAdminLink {
+    /// When it was made, to the second.
+    pub made_at: Timestamp,
+    /// Whether somebody who was signed in by a link has signed out everywhere since.
+    pub is_over: bool,
 }
 
 /// What became of a link.
@@ -94,7 +113,7 @@ impl Admins {
         let (login, everywhere) = (login.from(&found)?, everywhere.from(&found)?);
         let ended_at = |who: &AdminName| everywhere.as_ref()?.number(who.signed_out_as());
         Ok(login.filter(|login| {
-            let ended = ended_at(&login.who).is_some_and(|at| login.opened_at.millis() <= at);
+            let ended = ended_at(&login.who).is_some_and(|at| login.is_ended_by(at));
             now < login.opened_at.plus(ADMIN_LOGIN_LIFE) && !ended
         }))
     }
@@ -105,12 +124,16 @@ impl Admins {
     /// When the write cannot be built.
     pub fn opening(&self, login: &StoredAdminLogin) -> Result<Write, StoreError> {
         let ends = login.opened_at.plus(ADMIN_LOGIN_LIFE);
-        let put = Put::builder()
+        let mut put = Put::builder()
             .table_name(&self.table)
             .item("id", text(login_id(&login.hash)))
             .item("who", text(login.who.stored()))
             .item("opened_at", number(login.opened_at.millis()))
-            .item("expires_at", number(ends.seconds_up()))
+            .item("expires_at", number(ends.seconds_up()));
+        if let Some(made_at) = login.link_made_at {
+            put = put.item("link_made_at", number(made_at.millis()));
+        }
+        let put = put
             .condition_expression("attribute_not_exists(id)")
             .build()
             .map_err(StoreError::building("open the login of an operator"))?;
@@ -197,6 +220,29 @@ impl Admins {
         }
     }
 
+    /// The link under `hash`. One strongly consistent read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn link(&self, hash: &AdminHash) -> Result<Option<StoredAdminLink>, StoreError> {
+        const ACT: &str = "read a link of an operator";
+        let mut batch = self.batches.begin();
+        let link = Read::new(&self.table, "id", link_id(hash), |item| Ok(item.cloned()));
+        let link = batch.add(link);
+        let everywhere = Read::new(&self.table, "id", EVERYWHERE, |item| Ok(item.cloned()));
+        let everywhere = batch.add(everywhere);
+        let found = batch.read(ACT).await?;
+        let (link, everywhere) = (link.from(&found)?, everywhere.from(&found)?);
+        let ends = link.as_ref().and_then(|link| link.number("expires_at"));
+        let made_at = ends.map(|ends| Timestamp::from_seconds(ends).minus(ADMIN_LINK_LIFE));
+        let any = AdminName::Link(String::new());
+        let ended_at = everywhere.and_then(|item| item.number(any.signed_out_as()));
+        Ok(made_at.map(|made_at| StoredAdminLink {
+            made_at,
+            is_over: ended_at.is_some_and(|at| made_at.millis() <= at),
+        }))
+    }
+
     /// Uses a link up and writes `also`, in one transaction: of two who use it at once, one wins.
     ///
     /// # Errors
@@ -281,5 +327,6 @@ fn parse(hash: AdminHash, item: &Item) -> Option<StoredAdminLogin> {
         hash,
         who: AdminName::read(item.text("who")?)?,
         opened_at: Timestamp::from_millis(item.number("opened_at")?),
+        link_made_at: item.number("link_made_at").map(Timestamp::from_millis),
     })
 }

@@ -7,7 +7,7 @@ use crate::platform::entropy::Entropy;
 use crate::platform::timestamp::Timestamp;
 use crate::runtime::Backends;
 use crate::store::StoreError;
-use crate::store::admins::{ADMIN_LINK_LIFE, LinkUse};
+use crate::store::admins::{ADMIN_LINK_LIFE, LinkUse, StoredAdminLogin};
 
 /// A link that was made.
 #[derive(Debug)]
@@ -91,7 +91,13 @@ impl AdminLinks {
         let cookie = AdminSecret::draw(&self.entropy);
         let hash = link.hash();
         let who = AdminName::Link(hash.short().to_owned());
-        let login = login_of(&cookie, who, now);
+        let table = self.logins.table();
+        // Anybody can make links up: they fill the log, not the audit.
+        let stored = table.link(&hash).await?.ok_or(LinkError::Gone)?;
+        let login = StoredAdminLogin {
+            link_made_at: Some(stored.made_at),
+            ..login_of(&cookie, who, now)
+        };
         let entry = AuditEntry {
             who: Who::Admin(&login.who, &login.hash),
             what: "link-use",
@@ -99,9 +105,13 @@ impl AdminLinks {
             result: "done",
             caller,
         };
-        let table = self.logins.table();
         let also = vec![table.opening(&login)?, self.audit.recording(entry, now)?];
-        match table.use_link(&hash, also, now).await? {
+        let used = if stored.is_over {
+            LinkUse::Over
+        } else {
+            table.use_link(&hash, also, now).await?
+        };
+        match used {
             LinkUse::Done => {}
             LinkUse::Over => {
                 // Whoever comes second may be the owner, and the first one a thief.
@@ -116,7 +126,6 @@ impl AdminLinks {
                 table.keep_late(&hash, refused).await?;
                 return Err(LinkError::Gone);
             }
-            // Anybody can make links up: they fill the log, not the audit.
             LinkUse::Unknown => return Err(LinkError::Gone),
         }
         if let Some(before) = before {

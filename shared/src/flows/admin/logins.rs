@@ -151,5 +151,6 @@ pub(super) fn login_of(cookie: &AdminSecret, who: AdminName, now: Timestamp) -> 
         hash: cookie.hash(),
         who,
         opened_at: now,
+        link_made_at: None,
     }
 }
