@@ -55,6 +55,32 @@ async fn both_warnings_come_by_themselves_and_none_after_the_end() {
     }
 }
 
+/// A shop posts a warning a moment before the one that comes by itself: nobody is told the same twice.
+#[tokio::test(start_paused = true)]
+async fn a_warning_of_the_shop_and_one_that_is_due_by_itself_are_one() {
+    let system = system().await;
+    post(&system, "INV-1", "created", created(&system)).await;
+    advance(29 * MINUTE).await;
+    let told = post(&system, "INV-1", "expiry-warning", json!({})).await;
+    assert_eq!(told.json["data"]["state"], "sent", "{}", told.json);
+    for _ in 0..3 {
+        advance(MINUTE).await;
+        deliver(&system).await;
+    }
+    advance(44 * MINUTE).await;
+    deliver(&system).await;
+    assert_eq!(
+        states(&system, "INV-1").await,
+        [
+            "created sent",
+            "expiry-warning.60 superseded",
+            "expiry-warning.15 sent",
+            "expiry-warning sent",
+        ]
+    );
+    assert_eq!(texts(&system).len(), 3);
+}
+
 /// A system whose session brings receipts, and that has taken a bill which never arrived.
 async fn with_a_silent_bill() -> TestSystem {
     let system = system().await;

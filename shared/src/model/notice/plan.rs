@@ -2,7 +2,8 @@
 //! a schedule, first or again after a crash, does the same.
 use std::time::Duration;
 
-use super::{Notice, Phase, Priority, State, Story, TIME_TO_PAY};
+use super::{Notice, NoticeId, Phase, Priority, State, Story, TIME_TO_PAY};
+use crate::model::payment::Kind;
 use crate::platform::timestamp::Timestamp;
 
 /// What to do with a notice.
@@ -33,6 +34,9 @@ pub enum Sessions {
 
 /// A message whose send ended unanswered is not sent by its gateway later than this.
 const STILL_QUEUED: Duration = Duration::from_secs(60 * 60);
+
+/// A payment system's warning and one that comes by itself say the same, so close to each other.
+const WARNED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// What waits for another notice of its payment looks again so much later.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -108,6 +112,9 @@ fn not_needed(story: &Story, notice: &Notice, now: Timestamp) -> Option<Plan> {
     if asks_to_pay && story.payment.phase != Phase::Open {
         return Some(Plan::End(State::Superseded));
     }
+    if was_just_warned(story, notice, now) {
+        return Some(Plan::End(State::Superseded));
+    }
     let paid_by = story.payment.expires_at.filter(|_| asks_to_pay);
     let deliver_by = paid_by.map_or(notice.deliver_by, |paid_by| {
         notice.deliver_by.min(paid_by.minus(TIME_TO_PAY))
@@ -119,6 +126,23 @@ fn not_needed(story: &Story, notice: &Notice, now: Timestamp) -> Option<Plan> {
         State::Dead
     };
     too_late.then_some(Plan::End(end))
+}
+
+/// Whether `notice` is a warning that is due, and another one has just gone out: of the two, one is the payment system's.
+fn was_just_warned(story: &Story, notice: &Notice, now: Timestamp) -> bool {
+    let posted = NoticeId::of(&Kind::ExpiryWarning);
+    let says_the_same = |other: &Notice| {
+        let is_other = other.kind == Kind::ExpiryWarning && other.id != notice.id;
+        is_other && (other.id == posted || notice.id == posted)
+    };
+    let has_just_gone_out =
+        |other: &Notice| other.sent_at.is_some_and(|at| now.since(at) < WARNED_FOR);
+    notice.kind == Kind::ExpiryWarning
+        && notice.not_before <= now
+        && story
+            .notices
+            .iter()
+            .any(|other| says_the_same(other) && has_just_gone_out(other))
 }
 
 /// Until when `notice` waits for another one of its payment: one goes out at a time, in the order of their acceptance.
@@ -160,13 +184,13 @@ fn sessions(story: &Story, notice: &Notice, now: Timestamp) -> Sessions {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Details, NoticeId, Payment, Said};
+    use super::super::{Details, Payment, Said};
     use super::*;
     use crate::model::language::Language;
     use crate::model::payment::currency::Currency;
     use crate::model::payment::money::Money;
     use crate::model::payment::zone::Zone;
-    use crate::model::payment::{Kind, PaymentId, Status};
+    use crate::model::payment::{PaymentId, Status};
     use crate::model::phone::Phone;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_000_000);
