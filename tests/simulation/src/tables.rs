@@ -357,13 +357,13 @@ impl Tables {
             Some(Fault::Conflict) => call.conflict(),
             Some(Fault::Stale) => self.stale(&call).unwrap_or_else(|| self.run(&call)),
             Some(Fault::Slow(by)) => {
-                let answer = self.run(&call);
+                let answer = self.run_of(process, &call);
                 sleep(by).await;
                 answer
             }
             Some(Fault::ReplyLost) | None => self.run_of(process, &call),
             Some(Fault::Doubled(by)) => {
-                let answer = self.run(&call);
+                let answer = self.run_of(process, &call);
                 drop(self.spawned(call.clone(), process, by));
                 answer
             }
@@ -371,8 +371,6 @@ impl Tables {
         if !matches!(fault, Some(Fault::Late(_))) {
             told(answer.word());
         }
-        note_right(&call, &answer, process);
-        note_kept(&call, &answer, process);
         sleep(way / 2).await;
         if fault == Some(Fault::ReplyLost) {
             return lost();
@@ -397,7 +395,7 @@ impl Tables {
         let (this, process) = (self.clone(), Arc::clone(process));
         tokio::spawn(async move {
             sleep(by).await;
-            let answer = this.run(&call);
+            let answer = this.run_of(&process, &call);
             let (operation, word) = (&call.operation, answer.word());
             let late = format_args!("{operation} {}: {word}, late", call.table());
             process.universe.note(process.number, late);
@@ -431,17 +429,19 @@ impl Tables {
         })
     }
 
-    /// Runs a call to its end. In a schedule in which nothing is stale nobody asks for what was answered before.
+    /// Runs a call to its end, and writes what it came to into the ledger, whoever still waits for it. In a schedule in which nothing
+    /// is stale nobody asks for what was answered before.
     fn run_of(&self, process: &Process, call: &Call) -> Answer {
         let universe = &process.universe;
-        if universe.odds.table == 0.0 || universe.is_calm() {
-            return if call.is_write() {
-                self.write(call)
-            } else {
-                self.read(call)
-            };
-        }
-        self.run(call)
+        let is_kept = universe.odds.table > 0.0 && !universe.is_calm();
+        let answer = match (is_kept, call.is_write()) {
+            (true, _) => self.run(call),
+            (false, true) => self.write(call),
+            (false, false) => self.read(call),
+        };
+        note_right(call, &answer, process);
+        note_kept(call, &answer, process);
+        answer
     }
 
     /// Runs a call to its end, and keeps its answer for whoever is to get an old one.
