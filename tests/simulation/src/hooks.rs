@@ -84,6 +84,8 @@ async fn take(schedule: Weak<Schedule>, first: u32, hook: Hook) -> Option<u16> {
         .collect();
     if answer.status == 200 && !ids.is_empty() {
         universe.ledger().receipts.push(Receipt {
+            session: hook.session.clone(),
+            posted: answer.at,
             at: answer.done,
             ids,
         });

@@ -65,10 +65,25 @@ pub struct Right {
 /// A receipt that the API has taken.
 #[derive(Clone, Debug)]
 pub struct Receipt {
-    /// When.
+    /// The session that told it.
+    pub session: String,
+    /// When it was posted.
+    pub posted: Duration,
+    /// When it was taken.
     pub at: Duration,
     /// The messages.
     pub ids: Vec<String>,
+}
+
+/// A record of a message that was kept, after one attempt or several.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// When.
+    pub at: Duration,
+    /// The message.
+    pub id: String,
+    /// The sessions that were tried.
+    pub tried: Vec<String>,
 }
 
 /// A request to the API and its end.
@@ -121,6 +136,8 @@ pub struct Ledger {
     pub rights: Vec<Right>,
     /// The receipts that were taken, in order.
     pub receipts: Vec<Receipt>,
+    /// The records of messages, in order.
+    pub kept: Vec<Kept>,
     /// The requests, in the order of their ends.
     pub served: Vec<Served>,
     /// What was measured, in order.
@@ -141,6 +158,15 @@ impl Ledger {
             .iter()
             .filter(|served| served.process == process);
         own.any(|served| served.frozen)
+    }
+
+    /// Whether a receipt of a message can have been heeded. It waits for the record of its message, but not where there is a record
+    /// already, of an attempt over other sessions only: nobody tells of what another session has sent.
+    pub fn is_heard(&self, receipt: &Receipt, id: &str) -> bool {
+        let kept = || self.kept.iter().filter(|kept| kept.id == id);
+        let mut own = kept().filter(|kept| kept.tried.contains(&receipt.session));
+        let mut before = kept().filter(|kept| kept.at <= receipt.at);
+        own.any(|kept| kept.at <= receipt.posted) || before.next().is_none()
     }
 
     /// The sends of one process.

@@ -27,6 +27,8 @@ const LONG_IN: f64 = 0.1;
 const LOCKED_IN: f64 = 0.08;
 /// In one schedule in so many the system's own schedules run each minute, and what they see is checked.
 const WATCHED_IN: f64 = 0.15;
+/// So much of what goes wrong where the system's own schedules run is for a person to end.
+const FOR_PEOPLE_IN: f64 = 0.2;
 /// One schedule in so many has passwords.
 const PASSWORDS_IN: f64 = 0.05;
 
@@ -74,6 +76,8 @@ pub struct World {
     pub is_locked: bool,
     /// Whether the system's own schedules run each minute.
     pub is_watched: bool,
+    /// What happens to all sessions at the end of such a schedule, before all is well for good.
+    pub outage_at_the_end: Scenario,
     /// Whether it has many steps. Most schedules are short, with fewer people and payments, so that as much happens to each of them.
     pub is_long: bool,
 }
@@ -237,6 +241,7 @@ impl World {
             is_locked,
             is_watched: dice.chance(WATCHED_IN),
             trade: *dice.one_of(&[0.0, 0.0, 0.3, 0.7]),
+            outage_at_the_end: for_people(dice),
         }
     }
 
@@ -376,7 +381,11 @@ fn act(dice: &mut Dice, world: &World) -> Act {
             Act::Break {
                 gateway,
                 session,
-                scenario: scenario(dice),
+                scenario: if world.is_watched && dice.chance(FOR_PEOPLE_IN) {
+                    for_people(dice)
+                } else {
+                    scenario(dice)
+                },
             }
         }
         87..=91 => Act::Heal,
@@ -435,6 +444,19 @@ fn trade(dice: &mut Dice, world: &World) -> Act {
     }
 }
 
+/// What only a person can end.
+fn for_people(dice: &mut Dice) -> Scenario {
+    dice.one_of(&[
+        Scenario::Unlinked,
+        Scenario::Unpaired,
+        Scenario::Replaced,
+        Scenario::QrNotScanned,
+        Scenario::Banned,
+        Scenario::Outdated,
+    ])
+    .clone()
+}
+
 /// Something that goes wrong with WhatsApp or its gateway.
 fn scenario(dice: &mut Dice) -> Scenario {
     let lasts_ms = *dice.one_of(&[300, 2_000, 7_000, 25_000, 90_000]);
@@ -476,16 +498,7 @@ fn scenario(dice: &mut Dice) -> Scenario {
         20 => Scenario::SendQueue {
             each_ms: *dice.one_of(&[1_000, 4_000, 11_000]),
         },
-        21 => dice
-            .one_of(&[
-                Scenario::Unlinked,
-                Scenario::Unpaired,
-                Scenario::Replaced,
-                Scenario::QrNotScanned,
-                Scenario::Banned,
-                Scenario::Outdated,
-            ])
-            .clone(),
+        21 => for_people(dice),
         22 => Scenario::Restricted {
             code: *dice.one_of(&[463, 479, 403]),
             refusals: dice.chance(0.7).then(|| some(dice)),

@@ -1,5 +1,6 @@
 //! A process that works on one request: it can be killed at any await, or frozen for minutes.
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +16,14 @@ use crate::universe::{Purpose, Universe};
 const FROZEN_MS_MAX: u64 = 240_000;
 /// A process that is killed or frozen is so at one of its first awaits.
 const AWAITS: u64 = 90;
+/// The way to the tables of so many processes is cut for a while, so that a call fails in spite of being tried again.
+const CUT_IN: f64 = 0.06;
+/// It is so at one of the first calls.
+const CUT_AFTER: u64 = 12;
+/// For so many calls.
+const CUT_FOR: u32 = 8;
+/// How often one of those goes wrong.
+const OF_CUT: f64 = 0.95;
 
 /// A process, as its calls know it.
 #[derive(Debug)]
@@ -24,6 +33,8 @@ pub struct Process {
     /// Its number.
     pub number: u32,
     calls: AtomicU32,
+    /// Its calls to the tables that nearly all go wrong, where its way there is cut for a while.
+    cut: Option<Range<u32>>,
     over: AtomicBool,
 }
 
@@ -50,10 +61,14 @@ pub enum Ended<T> {
 impl Process {
     /// A process with this number.
     pub fn new(universe: &Arc<Universe>, number: u32) -> Arc<Self> {
+        let mut dice = universe.dice(Purpose::Life, number, 1);
+        let is_cut = universe.odds.table > 0.0 && dice.chance(CUT_IN);
+        let first = 1 + dice.below(CUT_AFTER) as u32;
         Arc::new(Self {
             universe: Arc::clone(universe),
             number,
             calls: AtomicU32::new(0),
+            cut: is_cut.then(|| first..first + CUT_FOR),
             over: AtomicBool::new(false),
         })
     }
@@ -65,6 +80,14 @@ impl Process {
             self.universe.ledger().wrong.push(wrong);
         }
         self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How often a call of this number to the tables goes wrong.
+    pub fn table_odds(&self, call: u32) -> f64 {
+        match &self.cut {
+            Some(cut) if cut.contains(&call) => OF_CUT,
+            _ => self.universe.odds.table,
+        }
     }
 
     /// Does `work` as this process, as far as it gets.

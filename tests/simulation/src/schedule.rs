@@ -347,9 +347,15 @@ impl Schedule {
         // The first refusal may be what shows that the account is locked.
         sleep(Duration::from_secs(65)).await;
         people::ask_code(self, number + 1, newcomer, false, 5).await;
+        // The word is worth nothing to anybody else, and nothing any more once it is answered.
+        chats::write(self, number + 4, (0, Text::OfOthers)).await;
+        sleep(Duration::from_secs(15)).await;
         chats::write(self, number + 2, (newcomer, Text::Asked)).await;
         sleep(Duration::from_secs(15)).await;
         people::guess_newest(self, number + 3, newcomer).await;
+        sleep(Duration::from_secs(65)).await;
+        chats::write(self, number + 5, (newcomer, Text::Asked)).await;
+        sleep(Duration::from_secs(15)).await;
     }
 
     /// Whom nobody has written to before the end.
@@ -357,8 +363,17 @@ impl Schedule {
         self.plan.world.people
     }
 
-    /// The monitor looks each minute, and the system says how it is.
+    /// The monitor looks each minute, while no session can send and once all is well again; then the system says how it is.
     async fn look_once_more(self: &Arc<Self>) {
+        let outage = &self.plan.world.outage_at_the_end;
+        self.universe.note(QUIET, format_args!("{outage:?} of all"));
+        for gateway in &self.stage.gateways {
+            gateway.play(outage);
+        }
+        for number in 0..4 {
+            looks::look(self, QUIET + 520 + number).await;
+            sleep(Duration::from_secs(60)).await;
+        }
         self.heal(QUIET);
         for number in 0..3 {
             looks::look(self, QUIET + 500 + number).await;

@@ -1,5 +1,5 @@
 //! The way to the tables: the SDK's HTTP client, which calls the embedded database, and on which everything goes wrong now and then.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::ledger::Right;
+use crate::ledger::{Kept, Right};
 use crate::process::{self, Process};
 use crate::universe::Purpose;
 
@@ -55,13 +55,49 @@ pub struct Tables {
 struct Memory {
     /// The last answers to reads that may be stale, by their requests.
     answers: HashMap<String, Vec<Answer>>,
-    /// The answers to reads, by operation and request, for as long as nothing writes to a table of theirs.
-    reads: HashMap<(String, Vec<u8>), Answer>,
+    /// The answers to reads, for as long as nothing writes to a table of theirs.
+    reads: Reads,
     /// The tables that something was written to.
     written: BTreeSet<String>,
     /// The answers to transactions that were carried out, by their tokens: the same again is answered alike. The engine would keep
     /// them from schedule to schedule.
     transactions: HashMap<String, Answer>,
+}
+
+/// A read: its operation and request.
+type Read = (String, Vec<u8>);
+
+/// Answers to reads with the tables that they are of, and the reads of each table.
+#[derive(Default)]
+struct Reads {
+    answers: HashMap<Read, (Answer, Vec<String>)>,
+    by_table: HashMap<String, HashSet<Read>>,
+}
+
+impl Reads {
+    fn answer(&self, read: &Read) -> Option<Answer> {
+        self.answers.get(read).map(|(answer, _)| answer.clone())
+    }
+
+    fn keep(&mut self, read: Read, answer: Answer, tables: Vec<String>) {
+        for table in &tables {
+            let reads = self.by_table.entry(table.clone()).or_default();
+            reads.insert(read.clone());
+        }
+        self.answers.insert(read, (answer, tables));
+    }
+
+    /// Something is written to a table.
+    fn forget(&mut self, table: &str) {
+        for read in self.by_table.remove(table).into_iter().flatten() {
+            let known = self.answers.remove(&read);
+            for other in known.into_iter().flat_map(|(_, tables)| tables) {
+                if let Some(reads) = self.by_table.get_mut(&other) {
+                    reads.remove(&read);
+                }
+            }
+        }
+    }
 }
 
 /// So many answers are kept from schedule to schedule.
@@ -148,6 +184,17 @@ impl Call {
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         let named = text.split("\"TableName\":\"").skip(1);
         named.filter_map(|rest| rest.split('"').next())
+    }
+
+    /// The tables that a read names.
+    fn tables_read(&self) -> Vec<String> {
+        if self.operation != "BatchGetItem" {
+            return self.tables().map(str::to_owned).collect();
+        }
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let requests = body["RequestItems"].as_object();
+        let tables = requests.into_iter().flat_map(|tables| tables.keys());
+        tables.cloned().collect()
     }
 
     fn is_write(&self) -> bool {
@@ -252,11 +299,10 @@ impl Tables {
     pub fn forget(&self) -> BTreeSet<String> {
         let mut memory = self.memory();
         let mut known = std::mem::take(&mut *memory);
-        let name = |table: &String| format!("\"{table}\"");
-        let written: Vec<_> = known.written.iter().map(name).collect();
-        let is_old = |body: &[u8]| written.iter().any(|name| contains(body, name.as_bytes()));
-        known.reads.retain(|(_, body), _| !is_old(body));
-        if known.reads.len() < KNOWN_READS_MAX {
+        for table in &known.written {
+            known.reads.forget(table);
+        }
+        if known.reads.answers.len() < KNOWN_READS_MAX {
             memory.reads = known.reads;
         }
         known.written
@@ -272,7 +318,7 @@ impl Tables {
         let (who, number) = (process.number, process.next_call());
         let mut dice = universe.dice(Purpose::Call, who, number);
         let way = dice.millis(0..=6);
-        let fault = dice.chance(universe.odds.table).then(|| {
+        let fault = dice.chance(process.table_odds(number)).then(|| {
             let fault = draw(&mut dice);
             let fits = match fault {
                 Fault::Conflict | Fault::Doubled(_) => call.is_write(),
@@ -311,13 +357,13 @@ impl Tables {
             Some(Fault::Conflict) => call.conflict(),
             Some(Fault::Stale) => self.stale(&call).unwrap_or_else(|| self.run(&call)),
             Some(Fault::Slow(by)) => {
-                let answer = self.run(&call);
+                let answer = self.run_of(process, &call);
                 sleep(by).await;
                 answer
             }
             Some(Fault::ReplyLost) | None => self.run_of(process, &call),
             Some(Fault::Doubled(by)) => {
-                let answer = self.run(&call);
+                let answer = self.run_of(process, &call);
                 drop(self.spawned(call.clone(), process, by));
                 answer
             }
@@ -325,7 +371,6 @@ impl Tables {
         if !matches!(fault, Some(Fault::Late(_))) {
             told(answer.word());
         }
-        note_right(&call, &answer, process);
         sleep(way / 2).await;
         if fault == Some(Fault::ReplyLost) {
             return lost();
@@ -350,7 +395,7 @@ impl Tables {
         let (this, process) = (self.clone(), Arc::clone(process));
         tokio::spawn(async move {
             sleep(by).await;
-            let answer = this.run(&call);
+            let answer = this.run_of(&process, &call);
             let (operation, word) = (&call.operation, answer.word());
             let late = format_args!("{operation} {}: {word}, late", call.table());
             process.universe.note(process.number, late);
@@ -384,17 +429,19 @@ impl Tables {
         })
     }
 
-    /// Runs a call to its end. In a schedule in which nothing is stale nobody asks for what was answered before.
+    /// Runs a call to its end, and writes what it came to into the ledger, whoever still waits for it. In a schedule in which nothing
+    /// is stale nobody asks for what was answered before.
     fn run_of(&self, process: &Process, call: &Call) -> Answer {
         let universe = &process.universe;
-        if universe.odds.table == 0.0 || universe.is_calm() {
-            return if call.is_write() {
-                self.write(call)
-            } else {
-                self.read(call)
-            };
-        }
-        self.run(call)
+        let is_kept = universe.odds.table > 0.0 && !universe.is_calm();
+        let answer = match (is_kept, call.is_write()) {
+            (true, _) => self.run(call),
+            (false, true) => self.write(call),
+            (false, false) => self.read(call),
+        };
+        note_right(call, &answer, process);
+        note_kept(call, &answer, process);
+        answer
     }
 
     /// Runs a call to its end, and keeps its answer for whoever is to get an old one.
@@ -419,10 +466,7 @@ impl Tables {
     fn write(&self, call: &Call) -> Answer {
         let mut memory = self.memory();
         for table in call.tables() {
-            let name = format!("\"{table}\"");
-            memory
-                .reads
-                .retain(|(_, body), _| !contains(body, name.as_bytes()));
+            memory.reads.forget(table);
             if !memory.written.contains(table) {
                 memory.written.insert(table.to_owned());
             }
@@ -436,12 +480,13 @@ impl Tables {
 
     /// Most reads are of what was read before: of keys, and of the session's item that somebody waits for.
     fn read(&self, call: &Call) -> Answer {
-        let key = (call.operation.clone(), call.body.clone());
-        if let Some(known) = self.memory().reads.get(&key) {
-            return known.clone();
+        let read = (call.operation.clone(), call.body.clone());
+        if let Some(known) = self.memory().reads.answer(&read) {
+            return known;
         }
         let answer = self.carry_out(call);
-        self.memory().reads.insert(key, answer.clone());
+        let mut memory = self.memory();
+        memory.reads.keep(read, answer.clone(), call.tables_read());
         answer
     }
 
@@ -495,6 +540,24 @@ fn note_right(call: &Call, answer: &Answer, process: &Process) {
             at,
             process,
             session,
+        });
+    }
+}
+
+/// Writes a record of a message that was kept into the ledger.
+fn note_kept(call: &Call, answer: &Answer, process: &Process) {
+    const KEEPS: &[u8] = b"ADD tried :tried";
+    let keeps =
+        call.operation == "UpdateItem" && answer.status == 200 && contains(&call.body, KEEPS);
+    if keeps {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let tried = body["ExpressionAttributeValues"][":tried"]["SS"].as_array();
+        let tried = tried.into_iter().flatten().filter_map(Value::as_str);
+        let (at, id) = (process.universe.time(), &body["Key"]["message_id"]["S"]);
+        process.universe.ledger().kept.push(Kept {
+            at,
+            id: id.as_str().unwrap_or_default().to_owned(),
+            tried: tried.map(str::to_owned).collect(),
         });
     }
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use local::simulator::Profile;
 use serde_json::Value;
 
 use crate::bench::Bench;
@@ -99,14 +100,16 @@ fn a_word_is_answered_once(schedule: &Schedule, wrong: &mut Vec<String>) {
 }
 
 /// Once all is well but the lock, whoever was never written to is asked to write, gets the code, and gets in with it; unless nobody
-/// knows the number to write to (version A tells none), or WhatsApp is thought to lock the account for everybody.
+/// knows the number to write to, which version A never tells, or WhatsApp is thought to lock the account for everybody.
 fn whoever_writes_gets_in(schedule: &Schedule, bench: &Bench, wrong: &mut Vec<String>) {
     let sessions = bench.items("WhatsAppSessionsTable").unwrap_or_default();
     let is_open = |item: &Value| {
         let state = item["seen_state"]["S"].as_str().unwrap_or_default();
-        !item["own_number"].is_null() && matches!(state, "usable" | "cold_locked")
+        matches!(state, "usable" | "cold_locked")
     };
-    if !schedule.plan.world.is_locked || !sessions.iter().any(is_open) {
+    let world = &schedule.plan.world;
+    let may_write = world.is_locked && world.profile != Profile::A;
+    if !may_write || !sessions.iter().any(is_open) {
         return;
     }
     let newcomer = schedule.newcomer();

@@ -32,7 +32,7 @@ pub fn are_spaced(schedule: &Schedule, wrong: &mut Vec<String>) {
 /// Whoever wins the right connects within seconds, or not at all: so long with a disconnect before, and a second try.
 const OF_USE: Duration = Duration::from_secs(16);
 
-/// Whoever connects a session has won the right to.
+/// Whoever connects a session has won the right to. Whoever is frozen while it closes the session connects when it wakes.
 pub fn are_made_by_right(schedule: &Schedule, wrong: &mut Vec<String>) {
     let ledger = schedule.universe.ledger();
     for connect in &ledger.connects {
@@ -44,7 +44,7 @@ pub fn are_made_by_right(schedule: &Schedule, wrong: &mut Vec<String>) {
         let won = own.any(|right| {
             right.session == *session && right.at <= connect.at && connect.at <= right.at + OF_USE
         });
-        if !won {
+        if !won && !ledger.was_frozen(process) {
             wrong.push(format!(
                 "{session} was connected by process {process}, which has not won the right"
             ));

@@ -193,7 +193,8 @@ fn receipts_are_heeded(schedule: &Schedule, stored: &[Stored], wrong: &mut Vec<S
         let mut receipts = ledger
             .receipts
             .iter()
-            .filter(|receipt| receipt.ids.contains(&one.message_id));
+            .filter(|receipt| receipt.ids.contains(&one.message_id))
+            .filter(|receipt| ledger.is_heard(receipt, &one.message_id));
         let Some(first) = receipts.next() else {
             continue;
         };
