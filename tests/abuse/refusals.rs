@@ -454,9 +454,28 @@ async fn an_account_that_refuses_all_shows_it_although_it_had_just_sent() {
     check_ok(&sign_in(&system, &phone(1)).await);
     sleep(10 * SECOND).await;
     system.simulator().play(&RESTRICTED);
-    check_restricted(&sign_in(&system, &phone(2)).await);
-    sleep(62 * SECOND).await;
-    check_restricted(&sign_in(&system, &phone(2)).await);
+    for _ in 0..6 {
+        check_restricted(&sign_in(&system, &phone(2)).await);
+        sleep(62 * SECOND).await;
+    }
+    let status = system.request("GET", "/api/status", &[], "").await;
+    assert_eq!(status.status, 503, "{}", status.json);
+}
+
+/// The same after a user was refused alone, who asks again and again.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_refuses_all_shows_it_although_one_user_was_refused_before() {
+    let system = with_owner().await;
+    let away = elsewhere(&system);
+    lock_with_users(&system, 4..5, 2..3).await;
+    check_restricted(&sign_in(&away, &phone(2)).await);
+    sleep(2 * SECOND).await;
+    check_ok(&sign_in(&system, &phone(4)).await);
+    system.simulator().play(&RESTRICTED);
+    for _ in 0..7 {
+        sleep(62 * SECOND).await;
+        check_restricted(&sign_in(&away, &phone(2)).await);
+    }
     let status = system.request("GET", "/api/status", &[], "").await;
     assert_eq!(status.status, 503, "{}", status.json);
 }

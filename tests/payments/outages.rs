@@ -106,3 +106,44 @@ async fn the_answer_does_not_wait_for_the_first_attempt_of_whoever_does_not_want
     deliver(&system).await;
     assert_eq!(states(&system, "INV-1").await, ["success sent"]);
 }
+
+/// A customer whom WhatsApp refuses has many payments, and six others one each.
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_cannot_be_written_to_keeps_nobody_else_waiting() {
+    let system = system().await;
+    let about = |number: u64| json!({ "phone": format!("0812345670{number:02}"), "amount": 1, "currency": "IDR" });
+    for number in 0..7 {
+        // The last one's phone never gets it, so that there is no chat.
+        if number == 6 {
+            system.simulator().play(&Scenario::SilentLoss { rate: 1.0 });
+        }
+        let told = post(&system, &format!("G-{number}"), "created", about(number)).await;
+        assert_eq!(told.json["data"]["state"], "sent", "{}", told.json);
+    }
+    system.simulator().play(&Scenario::Healthy);
+    advance(11 * MINUTE).await;
+    system.simulator().play(&Scenario::ColdLocked {
+        code: 463,
+        refusals: None,
+    });
+    let later = [("prefer", "respond-async")];
+    for number in 0..150 {
+        let payment = format!("B-{number}");
+        post_with(&system, &payment, "success", about(6), &later).await;
+    }
+    for number in 0..6 {
+        let payment = format!("G-{number}");
+        post_with(&system, &payment, "success", json!({}), &later).await;
+    }
+    for _ in 0..4 {
+        advance(MINUTE).await;
+        deliver(&system).await;
+    }
+    for number in 0..6 {
+        let states = states(&system, &format!("G-{number}")).await;
+        assert!(
+            states.contains(&"success sent".into()),
+            "{number}: {states:?}"
+        );
+    }
+}

@@ -824,3 +824,52 @@ async fn an_account_that_refuses_all_is_tried_by_three_of_its_users() {
     }
     assert_eq!(sends_from(&stage, "b"), 3);
 }
+
+/// What an account refuses to users of another session says nothing about its own.
+#[tokio::test(start_paused = true)]
+async fn users_of_another_session_who_are_refused_move_none_of_its_own() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    let refused = Scenario::Restricted {
+        code: 463,
+        refusals: None,
+    };
+    for (name, scenario) in [
+        ("a", Scenario::Unpaired),
+        ("b", refused),
+        ("c", Scenario::Unpaired),
+    ] {
+        stage.gateway.play_on(name, &scenario).expect("a session");
+    }
+    for number in 1..=2 {
+        let sent = send_as_user_of(&stage, &sender, "a", number).await;
+        assert_ne!(sent.outcome, Outcome::Sent, "{sent:?}");
+        sleep(MINUTE).await;
+    }
+    send_as_user_of(&stage, &sender, "b", 3).await;
+    stage.gateway.play(&Scenario::Healthy);
+    sleep(3 * MINUTE).await;
+    let sent = send_as_user_of(&stage, &sender, "b", 4).await;
+    assert_eq!(sent.session, "b", "{sent:?}");
+}
+
+/// Users who have chats with an account that writes to nobody new, while their own session does not send.
+#[tokio::test(start_paused = true)]
+async fn users_of_another_session_who_have_a_chat_wait_for_no_turn_and_end_no_lock() {
+    let stage = stage().await;
+    let sender = sender(&stage, 1);
+    for name in ["b", "c"] {
+        let unpaired = Scenario::Unpaired;
+        stage.gateway.play_on(name, &unpaired).expect("a session");
+    }
+    let seen = SeenState::beginning(SessionState::ColdLocked, stage.clock.now());
+    let seen = stage.sessions().record_state("a", seen).await;
+    seen.expect("the store");
+    for number in 1..=5 {
+        let sent = send_as_user_of(&stage, &sender, "b", number).await;
+        assert_eq!(sent.outcome, Outcome::Sent, "{sent:?}");
+        let item = stage.sessions().read("a").await.expect("an item");
+        let state = item.seen.expect("a state").state;
+        assert_eq!(state, SessionState::ColdLocked);
+    }
+}

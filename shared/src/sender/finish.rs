@@ -37,7 +37,7 @@ impl Run<'_> {
         let now = self.now();
         let reader = Reader::of(&self);
         let send_record = match reader {
-            Reader::NewContact | Reader::Unserved | Reader::Contact => {
+            Reader::NewContact | Reader::OfAnother | Reader::Unserved | Reader::Contact => {
                 self.send_record(outcome, now)
             }
             Reader::Nobody => None,
@@ -90,23 +90,22 @@ impl Run<'_> {
     fn is_known_better(&self, shown: SeenState, outcome: Outcome, now: Timestamp) -> bool {
         let keeps_users_away = shown.state == SessionState::Restricted;
         self.shows_nothing_new(outcome, now)
-            || keeps_users_away && self.is_refused_beside_others(outcome) && self.has_just_sent(now)
+            || keeps_users_away
+                && self.is_refused_beside_others(outcome)
+                && self.has_sent_within(SHOWS_MORE_FOR, now)
     }
 
-    /// Whether WhatsApp has refused a user once more, from an account that it lets send to others as far as is known. If it was
-    /// not heeded the first time, just after a message to another one, the second time shows more, unless one was taken since.
+    /// Whether WhatsApp has refused a user once more, from an account that has sent to others in the last minutes.
     fn shows_nothing_new(&self, outcome: Outcome, now: Timestamp) -> bool {
-        let was_heeded = |before: RefusedUser| {
-            let last = self.place.item.last_to_user();
-            last.is_none_or(|last| before.at < last || before.at.since(last) >= SHOWS_MORE_FOR)
-        };
-        self.is_refused_beside_others(outcome) && self.refused_before(now).is_some_and(was_heeded)
+        self.is_refused_beside_others(outcome)
+            && self.refused_before(now).is_some()
+            && self.has_sent_within(SHOWS_FOR, now)
     }
 
-    /// Whether WhatsApp has just taken a message to a user.
-    fn has_just_sent(&self, now: Timestamp) -> bool {
+    /// Whether WhatsApp has taken a message to a user so lately.
+    fn has_sent_within(&self, time: Duration, now: Timestamp) -> bool {
         let last = self.place.item.last_to_user();
-        last.is_some_and(|at| now.since(at) < SHOWS_MORE_FOR)
+        last.is_some_and(|at| now.since(at) < time)
     }
 
     fn is_refused_beside_others(&self, outcome: Outcome) -> bool {
@@ -132,8 +131,8 @@ impl Run<'_> {
             at: now,
             of_the_message,
         };
-        let is_user = !self.place.contact.is_of_anybody();
-        is_user.then(|| refused::with(before, user))
+        let is_own = self.place.contact.is_of_its_user();
+        is_own.then(|| refused::with(before, user))
     }
 
     /// The restriction that a message to nobody ends with. A real one would have met it now: if nobody's told nothing, the time of
@@ -254,6 +253,9 @@ impl Run<'_> {
 /// A message to a user that was taken shows more about the account than the refusal of another one so soon after it.
 const SHOWS_MORE_FOR: Duration = Duration::from_secs(30);
 
+/// So long it shows more than one more refusal of somebody who was refused before.
+const SHOWS_FOR: Duration = Duration::from_secs(5 * 60);
+
 /// WhatsApp refuses for minutes, and takes who asks again and again for a sender of spam.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
@@ -271,6 +273,8 @@ fn retry_after(outcome: Outcome, next_try: Option<Duration>) -> Option<Duration>
 enum Reader {
     /// Somebody that this system may never have written to.
     NewContact,
+    /// A user of another session, whom this one may have written to or not.
+    OfAnother,
     /// A user that no session is known to have written to, somebody who wrote first, or whoever signs up with a phone that took
     /// messages before.
     Unserved,
@@ -285,7 +289,8 @@ impl Reader {
         match (&run.message.content, run.place.contact) {
             (Content::Nobody, _) => Self::Nobody,
             (Content::Text(_), _) if run.pretended.is_some() => Self::Nobody,
-            (Content::Text(_), Contact::New | Contact::OfAnother) => Self::NewContact,
+            (Content::Text(_), Contact::New) => Self::NewContact,
+            (Content::Text(_), Contact::OfAnother) => Self::OfAnother,
             (Content::Text(_), Contact::Unserved | Contact::WroteFirst | Contact::Applicant) => {
                 Self::Unserved
             }
@@ -308,6 +313,7 @@ fn new_state(
     }
     let state = match reader {
         Reader::NewContact => state_after_new_contact(outcome, before)?,
+        Reader::OfAnother => state_after_user_of_another(outcome, before)?,
         Reader::Unserved => state_after_unserved(outcome, before)?,
         Reader::Contact => state_after_contact(outcome, before)?,
         Reader::Nobody => state_after_nobody(outcome, before)?,
@@ -322,6 +328,18 @@ fn state_after_new_contact(outcome: Outcome, before: Option<SessionState>) -> Op
         Outcome::NotSent(Reason::Restricted) if before == Some(SessionState::Restricted) => None,
         Outcome::NotSent(Reason::Restricted) => Some(SessionState::ColdLocked),
         _ => state_after(outcome, before),
+    }
+}
+
+/// The state that a message to a user of another session shows: refused, what one to a new contact does. Taken, it says nothing about a
+/// lock for new contacts: there may be a chat.
+fn state_after_user_of_another(
+    outcome: Outcome,
+    before: Option<SessionState>,
+) -> Option<SessionState> {
+    match outcome {
+        Outcome::Sent if before == Some(SessionState::ColdLocked) => None,
+        _ => state_after_new_contact(outcome, before),
     }
 }
 

@@ -114,16 +114,7 @@ impl AdminLinks {
         match used {
             LinkUse::Done => {}
             LinkUse::Over => {
-                // Whoever comes second may be the owner, and the first one a thief.
-                let who = Who::Unknown;
-                let result = "used or expired";
-                let refused = AuditEntry {
-                    who,
-                    result,
-                    ..entry
-                };
-                let refused = self.audit.recording(refused, now)?;
-                table.keep_late(&hash, refused).await?;
+                self.keep_late(&hash, (entry, now)).await?;
                 return Err(LinkError::Gone);
             }
             LinkUse::Unknown => return Err(LinkError::Gone),
@@ -132,5 +123,20 @@ impl AdminLinks {
             self.logins.replace(before).await;
         }
         Ok(cookie)
+    }
+
+    /// Keeps that somebody came too late: it may be the owner, and the first one a thief.
+    async fn keep_late(
+        &self,
+        hash: &AdminHash,
+        (entry, now): (AuditEntry<'_>, Timestamp),
+    ) -> Result<(), StoreError> {
+        let late = AuditEntry {
+            who: Who::Unknown,
+            result: "used or expired",
+            ..entry
+        };
+        let late = self.audit.recording(late, now)?;
+        self.logins.table().keep_late(hash, late).await
     }
 }

@@ -235,6 +235,7 @@ impl Notices {
                 turn_by: self.clock.now().plus(PLACE_WAIT_MAX),
                 deadline: self.answer_by(sent),
                 request_id: sent.request_id,
+                phones: None,
             };
             let tried = self.attempt(&event.payment, &notice.id, time);
             // It is kept: whatever fails here is tried again.

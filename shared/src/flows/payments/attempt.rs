@@ -3,6 +3,8 @@
 //! The whole story of the payment is read, and what to do is decided from it alone. Then the notice is claimed under the condition
 //! that everything is still as it was. Whoever is killed afterwards leaves a claim that ends by itself, and a message that may
 //! be out: the next one asks for its receipt before the same message goes out again.
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Notices;
@@ -12,6 +14,7 @@ use crate::model::notice::plan::{Plan, Sessions, plan};
 use crate::model::notice::{Notice, NoticeId, State, Story, wait_after};
 use crate::model::payment::PaymentId;
 use crate::model::payment::texts::PaymentMessage;
+use crate::model::phone::Phone;
 use crate::model::texts::MessageBody;
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -79,7 +82,50 @@ pub struct AttemptTime<'a> {
     pub deadline: Timestamp,
     /// Lambda's id of the request that waits for it; empty where none does.
     pub request_id: &'a str,
+    /// The phones of the run that makes it, if one does.
+    pub phones: Option<&'a PhonesOfRun>,
 }
+
+/// What became of the notices to each phone in one run. One goes out at a time, and none after one that failed: whoever cannot be
+/// written to, with however many payments, keeps nobody else waiting.
+#[derive(Debug, Default)]
+pub struct PhonesOfRun(Mutex<HashMap<Phone, PhoneInRun>>);
+
+#[derive(Clone, Copy, Debug)]
+enum PhoneInRun {
+    Busy,
+    Failed,
+}
+
+impl PhonesOfRun {
+    /// Lets a notice to `phone` be tried, or says how long it waits.
+    fn enter(&self, phone: &Phone) -> Result<(), Duration> {
+        let mut phones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match phones.get(phone) {
+            Some(PhoneInRun::Busy) => Err(AFTER_ANOTHER),
+            Some(PhoneInRun::Failed) => Err(AFTER_A_FAILURE),
+            None => {
+                phones.insert(phone.clone(), PhoneInRun::Busy);
+                Ok(())
+            }
+        }
+    }
+
+    fn leave(&self, phone: &Phone, has_failed: bool) {
+        let mut phones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_failed {
+            phones.insert(phone.clone(), PhoneInRun::Failed);
+        } else {
+            phones.remove(phone);
+        }
+    }
+}
+
+/// How long a notice waits while the same run sends another one to its phone.
+const AFTER_ANOTHER: Duration = Duration::from_secs(1);
+
+/// How long it waits for a run in which another one to its phone has failed.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(60);
 
 /// A notice that is to go out.
 struct Job<'a> {
@@ -262,8 +308,24 @@ impl Notices {
         Ok(Survey { phone, picked })
     }
 
-    /// Sends a notice, if there is a session for it and nobody else does.
+    /// Sends a notice, unless another one to the same phone keeps it from that.
     async fn send(&self, job: Job<'_>) -> Result<Tried, StoreError> {
+        let (story, notice) = (job.story, job.notice);
+        let (phone, Some(phones)) = (&story.payment.phone, job.time.phones) else {
+            return self.send_now(job).await;
+        };
+        if let Err(wait) = phones.enter(phone) {
+            let until = self.clock.now().plus(wait);
+            return self.wait(story, notice, until).await;
+        }
+        let tried = self.send_now(job).await;
+        let failed = Tried::Attempted(State::Queued);
+        phones.leave(phone, tried.as_ref().is_ok_and(|tried| *tried == failed));
+        tried
+    }
+
+    /// Sends a notice, if there is a session for it and nobody else does.
+    async fn send_now(&self, job: Job<'_>) -> Result<Tried, StoreError> {
         let (story, notice) = (job.story, job.notice);
         let only = match &job.sessions {
             Sessions::Any => None,

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::Notices;
-use super::attempt::{ATTEMPT_MIN, AttemptTime, PLACE_WAIT_MAX, Tried};
+use super::attempt::{ATTEMPT_MIN, AttemptTime, PLACE_WAIT_MAX, PhonesOfRun, Tried};
 use crate::model::notice::{Priority, State};
 use crate::platform::report::Chain;
 use crate::platform::timestamp::Timestamp;
@@ -52,6 +52,8 @@ pub struct Delivered {
 /// One run, as far as it is.
 struct Run {
     ends: Timestamp,
+    /// The phones that it has sent to.
+    phones: PhonesOfRun,
     /// What it has looked at.
     seen: HashSet<Due>,
     delivered: Delivered,
@@ -103,6 +105,7 @@ impl Notices {
     pub async fn deliver_due(&self, deadline: Timestamp) -> Result<Delivered, StoreError> {
         let mut run = Run {
             ends: deadline.minus(RESERVE),
+            phones: PhonesOfRun::default(),
             seen: HashSet::new(),
             delivered: Delivered::default(),
         };
@@ -136,12 +139,12 @@ impl Notices {
 
     /// Tries some notices, a few at a time. Those under way are not broken off: a message may be out.
     async fn deliver_part(&self, due: Vec<Due>, run: &mut Run) -> Channel {
-        let (ends, is_closed) = (run.ends, AtomicBool::new(false));
+        let (ends, phones, is_closed) = (run.ends, &run.phones, AtomicBool::new(false));
         let tries = stream::iter(due).map(async |due| {
             if is_closed.load(Ordering::Relaxed) {
                 return None;
             }
-            self.try_due(due, ends).await
+            self.try_due(due, (ends, phones)).await
         });
         let mut tries = tries.buffer_unordered(SIDE_BY_SIDE);
         let mut channel = Channel::default();
@@ -154,7 +157,7 @@ impl Notices {
     }
 
     /// One due notice. A failure of the store is logged: the notice stays due.
-    async fn try_due(&self, due: Due, ends: Timestamp) -> Option<Tried> {
+    async fn try_due(&self, due: Due, (ends, phones): (Timestamp, &PhonesOfRun)) -> Option<Tried> {
         let now = self.clock.now();
         if ends.since(now) < ATTEMPT_MIN {
             return None;
@@ -163,6 +166,7 @@ impl Notices {
             turn_by: ends.minus(ATTEMPT_MIN + PLACE_WAIT_MAX),
             deadline: ends,
             request_id: "",
+            phones: Some(phones),
         };
         match self.attempt(&due.payment, &due.notice, time).await {
             Ok(tried) => Some(tried),

@@ -139,10 +139,11 @@ impl SessionItem {
         to_users.map(|one| one.at).max()
     }
 
-    /// How many users WhatsApp has refused since it last took a message to one, of the last minutes.
+    /// To how many of its users WhatsApp has kept the account from sending since it last took a message to one, of the last minutes.
     pub fn refused_users(&self) -> usize {
         let last = self.last_to_user();
-        let since = |one: &&RefusedUser| last.is_none_or(|last| last <= one.at);
+        let since =
+            |one: &&RefusedUser| !one.of_the_message && last.is_none_or(|last| last <= one.at);
         self.refused.iter().filter(since).count()
     }
 
