@@ -19,6 +19,12 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// WhatsApp refuses the account.
+const RESTRICTED: Scenario = Scenario::Restricted {
+    code: 463,
+    refusals: None,
+};
+
 fn token(name: &str) -> String {
     format!("token of {name}")
 }
@@ -320,11 +326,7 @@ async fn whoever_dies_with_a_trial_keeps_it_for_some_seconds_only() {
     let stage = stage().await;
     let sender = sender(&stage, 1);
     let number = phone_of(&sender, "b").await;
-    let refused = Scenario::Restricted {
-        code: 463,
-        refusals: None,
-    };
-    stage.gateway.play_on("b", &refused).expect("a session");
+    stage.gateway.play_on("b", &RESTRICTED).expect("a session");
     crowd_of_b(&stage, number, false, 1).await;
     sleep(SIX_HOURS).await;
     stage.gateway.play(&Scenario::Healthy);
@@ -677,11 +679,7 @@ async fn a_restricted_session_is_tried_for_its_own_users_once_the_others_have_fa
     let sender = sender(&stage, 1);
     let own = phone_of(&sender, "b").await;
     for name in ["a", "c"] {
-        let refused = Scenario::Restricted {
-            code: 463,
-            refusals: None,
-        };
-        stage.gateway.play_on(name, &refused).expect("a session");
+        stage.gateway.play_on(name, &RESTRICTED).expect("a session");
     }
     let now = stage.clock.now();
     let restricted = SeenState {
@@ -767,11 +765,7 @@ async fn a_message_to_nobody_takes_no_place_of_one_that_tries_a_session() {
 async fn one_user_who_is_refused_moves_the_others_of_the_session_nowhere() {
     let stage = stage().await;
     let sender = sender(&stage, 1);
-    let refusing = Scenario::Restricted {
-        code: 463,
-        refusals: None,
-    };
-    stage.gateway.play_on("b", &refusing).expect("a session");
+    stage.gateway.play_on("b", &RESTRICTED).expect("a session");
     let refused = send_as_user_of(&stage, &sender, "b", 1).await;
     stage.gateway.play(&Scenario::Healthy);
     assert_ne!(refused.session, "b", "{refused:?}");
@@ -830,13 +824,9 @@ async fn an_account_that_refuses_all_is_tried_by_three_of_its_users() {
 async fn users_of_another_session_who_are_refused_move_none_of_its_own() {
     let stage = stage().await;
     let sender = sender(&stage, 1);
-    let refused = Scenario::Restricted {
-        code: 463,
-        refusals: None,
-    };
     for (name, scenario) in [
         ("a", Scenario::Unpaired),
-        ("b", refused),
+        ("b", RESTRICTED),
         ("c", Scenario::Unpaired),
     ] {
         stage.gateway.play_on(name, &scenario).expect("a session");

@@ -4,8 +4,10 @@
 //! that everything is still as it was. Whoever is killed afterwards leaves a claim that ends by itself, and a message that may
 //! be out: the next one asks for its receipt before the same message goes out again.
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::Notices;
 use crate::model::account::random_id;
@@ -86,45 +88,19 @@ pub struct AttemptTime<'a> {
     pub phones: Option<&'a PhonesOfRun>,
 }
 
-/// What became of the notices to each phone in one run. One goes out at a time, and none after one that failed: whoever cannot be
+/// Whether a notice to each phone has failed in one run. One goes out at a time, and none after one that failed: whoever cannot be
 /// written to, with however many payments, keeps nobody else waiting.
 #[derive(Debug, Default)]
-pub struct PhonesOfRun(Mutex<HashMap<Phone, PhoneInRun>>);
-
-#[derive(Clone, Copy, Debug)]
-enum PhoneInRun {
-    Busy,
-    Failed,
-}
+pub struct PhonesOfRun(Mutex<HashMap<Phone, Arc<AsyncMutex<bool>>>>);
 
 impl PhonesOfRun {
-    /// Lets a notice to `phone` be tried, or says how long it waits.
-    fn enter(&self, phone: &Phone) -> Result<(), Duration> {
+    fn has_failed(&self, phone: &Phone) -> Arc<AsyncMutex<bool>> {
         let mut phones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match phones.get(phone) {
-            Some(PhoneInRun::Busy) => Err(AFTER_ANOTHER),
-            Some(PhoneInRun::Failed) => Err(AFTER_A_FAILURE),
-            None => {
-                phones.insert(phone.clone(), PhoneInRun::Busy);
-                Ok(())
-            }
-        }
-    }
-
-    fn leave(&self, phone: &Phone, has_failed: bool) {
-        let mut phones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if has_failed {
-            phones.insert(phone.clone(), PhoneInRun::Failed);
-        } else {
-            phones.remove(phone);
-        }
+        phones.entry(phone.clone()).or_default().clone()
     }
 }
 
-/// How long a notice waits while the same run sends another one to its phone.
-const AFTER_ANOTHER: Duration = Duration::from_secs(1);
-
-/// How long it waits for a run in which another one to its phone has failed.
+/// How long a notice waits after another one to its phone that failed.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(60);
 
 /// A notice that is to go out.
@@ -314,13 +290,18 @@ impl Notices {
         let (phone, Some(phones)) = (&story.payment.phone, job.time.phones) else {
             return self.send_now(job).await;
         };
-        if let Err(wait) = phones.enter(phone) {
-            let until = self.clock.now().plus(wait);
-            return self.wait(story, notice, until).await;
+        let has_failed = phones.has_failed(phone);
+        let mut has_failed = has_failed.lock().await;
+        let (now, ends) = (self.clock.now(), job.time.deadline);
+        if *has_failed {
+            return self.wait(story, notice, now.plus(AFTER_A_FAILURE)).await;
+        }
+        if ends.since(now) < ATTEMPT_MIN {
+            return Ok(Tried::Later(now));
         }
         let tried = self.send_now(job).await;
         let failed = Tried::Attempted(State::Queued);
-        phones.leave(phone, tried.as_ref().is_ok_and(|tried| *tried == failed));
+        *has_failed = tried.as_ref().is_ok_and(|tried| *tried == failed);
         tried
     }
 
