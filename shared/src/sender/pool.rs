@@ -13,8 +13,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 
 use super::delivery::Delivery;
-use super::rank::{Contact, Rank, Urgency, is_refused, rank};
-use super::trial::is_tried_by;
+use super::rank::{Contact, Rank, Urgency, is_refused, is_tried_by, rank};
 use crate::model::phone::{Phone, PhoneMark};
 use crate::model::weight::Weight;
 use crate::platform::timestamp::Timestamp;

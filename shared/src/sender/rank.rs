@@ -1,7 +1,9 @@
 //! How fit a session is for a message, from what is known about it.
 use std::time::Duration;
 
+use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
+use crate::store::whatsapp_sessions::refused;
 use crate::store::whatsapp_sessions::{SeenState, SendEnd, SessionItem, SessionState};
 
 /// A session whose last message ended in a way that nobody knows gets no other for so long, where another session is usable.
@@ -15,6 +17,15 @@ const RESTRICTION_HOLDS: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How long after a message that tried an account that WhatsApp refuses the next one may.
 pub const TRIAL_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long after a message to a user that tried an account one to another user may.
+pub const NEXT_USER_PAUSE: Duration = Duration::from_secs(30);
+
+/// So many users who were refused one after the other leave no doubt that WhatsApp refuses the account.
+const REFUSED_FOR_CERTAIN: usize = 3;
+
+/// How long a refusal of fewer is doubted.
+const DOUBTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// How long after the last message to a user that a mute session took, another one tries it.
 const MUTE_TRIAL_PAUSE: Duration = Duration::from_secs(600);
@@ -196,6 +207,28 @@ pub fn is_refused(item: &SessionItem, contact: Contact) -> bool {
         Some(SessionState::ColdLocked) => contact.signs_up(),
         _ => false,
     }
+}
+
+/// Whether a user of the session, whose phone is `phone`, tries its account before the others, although WhatsApp refuses it as far as
+/// is known. What it says to few may be about them alone, and to the others these users are new: so for an hour, until three were
+/// refused since it took a message, others of them try it, one in half a minute.
+pub fn is_tried_by(
+    item: &SessionItem,
+    contact: Contact,
+    phone: Option<PhoneMark>,
+    now: Timestamp,
+) -> bool {
+    let is_new = |seen: &SeenState| {
+        seen.state == SessionState::Restricted && now.since(seen.since) < DOUBTED_FOR
+    };
+    let was_refused = phone.is_none_or(|phone| refused::find(&item.refused, phone, now).is_some());
+    let was_tried = item
+        .tried_at
+        .is_some_and(|at| now.since(at) < NEXT_USER_PAUSE);
+    item.seen.as_ref().is_some_and(is_new)
+        && contact.is_of_its_user()
+        && item.refused_users() < REFUSED_FOR_CERTAIN
+        && !(was_refused || was_tried || item.is_on_trial(now))
 }
 
 fn was_tried(item: &SessionItem, now: Timestamp) -> bool {

@@ -7,27 +7,15 @@
 //!
 //! A message to nobody tries nothing and takes no turn, so that whoever asks for phones without an account keeps the others
 //! from none. It ends like the last real one; so does a message to a user whose turn it is not, and nothing tells the two apart.
-use std::time::Duration;
-
 use super::classify::Observation;
 use super::delivery::Content;
 use super::outcome::{Outcome, Reason};
-use super::rank::{Contact, TRIAL_PAUSE, is_refused};
+use super::rank::{Contact, NEXT_USER_PAUSE, TRIAL_PAUSE, is_refused};
 use super::run::Run;
-use crate::model::phone::PhoneMark;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::refused::{self, RefusedUser};
 use crate::store::whatsapp_sessions::trials::{Trial, Turns};
-use crate::store::whatsapp_sessions::{SeenState, SessionItem, SessionState};
-
-/// So many users who were refused one after the other leave no doubt that WhatsApp refuses the account.
-const REFUSED_FOR_CERTAIN: usize = 3;
-
-/// How long a refusal of fewer is doubted.
-const DOUBTED_FOR: Duration = Duration::from_secs(60 * 60);
-
-/// How long after a message to a user that tried an account one to another user may.
-const NEXT_USER_PAUSE: Duration = Duration::from_secs(30);
+use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 impl Run<'_> {
     /// Takes the turn to try the account, if WhatsApp refuses it, and looks a new recipient up. A message to a user whose turn it
@@ -108,28 +96,6 @@ impl Run<'_> {
             Err(_) => Err(Observation::OutOfTime),
         }
     }
-}
-
-/// Whether a user of the session, whose phone is `phone`, tries its account before the others, although WhatsApp refuses it as far as
-/// is known. What it says to few may be about them alone, and to the others these users are new: so for an hour, until three were
-/// refused since it took a message, others of them try it, one in half a minute.
-pub(super) fn is_tried_by(
-    item: &SessionItem,
-    contact: Contact,
-    phone: Option<PhoneMark>,
-    now: Timestamp,
-) -> bool {
-    let is_new = |seen: &SeenState| {
-        seen.state == SessionState::Restricted && now.since(seen.since) < DOUBTED_FOR
-    };
-    let was_refused = phone.is_none_or(|phone| refused::find(&item.refused, phone, now).is_some());
-    let was_tried = item
-        .tried_at
-        .is_some_and(|at| now.since(at) < NEXT_USER_PAUSE);
-    item.seen.as_ref().is_some_and(is_new)
-        && contact.is_of_its_user()
-        && item.refused_users() < REFUSED_FOR_CERTAIN
-        && !(was_refused || was_tried || item.is_on_trial(now))
 }
 
 /// Whether messages to such a contact take turns. To a user of another session, an account that writes to nobody new is not worse
