@@ -694,45 +694,6 @@ async fn a_restricted_session_is_tried_for_its_own_users_once_the_others_have_fa
     assert_eq!(stage.gateway.messages(Some(&phone(own))).len(), 1);
 }
 
-/// Users of a session that does not send ask one after the other, while WhatsApp lets the others write to nobody new.
-#[tokio::test(start_paused = true)]
-async fn users_of_another_session_try_one_that_writes_to_nobody_new_twice_a_minute() {
-    let stage = stage().await;
-    let sender = sender(&stage, 1);
-    let restricted = Scenario::Restricted {
-        code: 463,
-        refusals: None,
-    };
-    stage.gateway.play_on("b", &restricted).expect("a session");
-    for name in ["a", "c"] {
-        let locked = Scenario::ColdLocked {
-            code: 463,
-            refusals: None,
-        };
-        stage.gateway.play_on(name, &locked).expect("a session");
-        let now = stage.clock.now();
-        let seen = SeenState::beginning(SessionState::ColdLocked, now);
-        let seen = stage.sessions().record_state(name, seen).await;
-        seen.expect("the store");
-    }
-    let began = Instant::now();
-    for number in 1..=16 {
-        let sent = send_as_user_of(&stage, &sender, "b", number).await;
-        assert_eq!(
-            sent.outcome,
-            Outcome::NotSent(Reason::Restricted),
-            "{sent:?}"
-        );
-        sleep(5 * SECOND).await;
-    }
-    let turns = 1 + began.elapsed().as_secs() / 30;
-    let sends = stage.gateway.calls().count("/chat/send/text");
-    assert!(
-        sends <= 3 * turns + 2,
-        "{sends} in {turns} turns of three sessions"
-    );
-}
-
 /// Whoever asks for phones without an account keeps nobody from trying a session that may send again.
 #[tokio::test(start_paused = true)]
 async fn a_message_to_nobody_takes_no_place_of_one_that_tries_a_session() {
@@ -856,6 +817,14 @@ async fn users_of_another_session_who_have_a_chat_wait_for_no_turn_and_end_no_lo
     let seen = stage.sessions().record_state("a", seen).await;
     seen.expect("the store");
     for number in 1..=5 {
+        // Beside somebody who has none.
+        stage.gateway.play_on("a", &RESTRICTED).expect("a session");
+        let refused = send_as_user_of(&stage, &sender, "b", 9).await;
+        assert_ne!(refused.outcome, Outcome::Sent, "{refused:?}");
+        stage
+            .gateway
+            .play_on("a", &Scenario::Healthy)
+            .expect("a session");
         let sent = send_as_user_of(&stage, &sender, "b", number).await;
         assert_eq!(sent.outcome, Outcome::Sent, "{sent:?}");
         let item = stage.sessions().read("a").await.expect("an item");

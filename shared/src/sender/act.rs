@@ -6,7 +6,6 @@ use super::classify::{Observation, classify};
 use super::decide::{Progress, Step, decide};
 use super::delivery::{Content, Effort};
 use super::outcome::Outcome;
-use super::rank::Contact;
 use super::recover;
 use super::run::{Patience, Run, SEND_MIN, SEND_ROOM, SendAnswer};
 use crate::gateway::{GatewayError, TextMessage};
@@ -34,12 +33,7 @@ pub(super) enum Aftermath {
 /// it. Answers how it ended there.
 pub(super) async fn send_over(run: &mut Run<'_>) -> (Outcome, Aftermath) {
     let first = run.begin().await;
-    let (outcome, aftermath) = follow(run, first).await;
-    if outcome == Outcome::Sent && run.place.contact == Contact::OfAnother {
-        // There was a chat, as others of the same session may have one: they wait for no turn.
-        run.leave_turn().await;
-    }
-    (outcome, aftermath)
+    follow(run, first).await
 }
 
 /// The same for a message that the session has failed before.

@@ -131,8 +131,8 @@ impl Run<'_> {
             at: now,
             of_the_message,
         };
-        let is_own = self.place.contact.is_of_its_user();
-        is_own.then(|| refused::with(before, user))
+        let is_user = !self.place.contact.is_of_anybody();
+        is_user.then(|| refused::with(before, user))
     }
 
     /// The restriction that a message to nobody ends with. A real one would have met it now: if nobody's told nothing, the time of

@@ -211,23 +211,24 @@ pub fn is_refused(item: &SessionItem, contact: Contact) -> bool {
 
 /// Whether a user of the session, whose phone is `phone`, tries its account before the others, although WhatsApp refuses it as far as
 /// is known. What it says to few may be about them alone, and to the others these users are new: so for an hour, until three were
-/// refused since it took a message, others of them try it, one in half a minute.
+/// refused, others of them try it, one in half a minute.
 pub fn is_tried_by(
     item: &SessionItem,
     contact: Contact,
     phone: Option<PhoneMark>,
     now: Timestamp,
 ) -> bool {
-    let is_new = |seen: &SeenState| {
-        seen.state == SessionState::Restricted && now.since(seen.since) < DOUBTED_FOR
+    let is_doubted = |seen: &SeenState| {
+        seen.state == SessionState::Restricted
+            && now.since(seen.since) < DOUBTED_FOR
+            && item.refused_since(seen.since) < REFUSED_FOR_CERTAIN
     };
     let was_refused = phone.is_none_or(|phone| refused::find(&item.refused, phone, now).is_some());
     let was_tried = item
         .tried_at
         .is_some_and(|at| now.since(at) < NEXT_USER_PAUSE);
-    item.seen.as_ref().is_some_and(is_new)
+    item.seen.as_ref().is_some_and(is_doubted)
         && contact.is_of_its_user()
-        && item.refused_users() < REFUSED_FOR_CERTAIN
         && !(was_refused || was_tried || item.is_on_trial(now))
 }
 

@@ -10,12 +10,11 @@
 use super::classify::Observation;
 use super::delivery::Content;
 use super::outcome::{Outcome, Reason};
-use super::rank::{Contact, NEXT_USER_PAUSE, TRIAL_PAUSE, is_refused};
+use super::rank::{NEXT_USER_PAUSE, TRIAL_PAUSE, is_refused};
 use super::run::Run;
 use crate::platform::timestamp::Timestamp;
 use crate::store::whatsapp_sessions::refused::{self, RefusedUser};
 use crate::store::whatsapp_sessions::trials::{Trial, Turns};
-use crate::store::whatsapp_sessions::{SessionItem, SessionState};
 
 impl Run<'_> {
     /// Takes the turn to try the account, if WhatsApp refuses it, and looks a new recipient up. A message to a user whose turn it
@@ -64,7 +63,7 @@ impl Run<'_> {
         }
         let now = self.now();
         let before = self.refused_before(now);
-        let is_refused_now = takes_turns(&self.place.item, contact);
+        let is_refused_now = is_refused(&self.place.item, contact);
         let again = before.filter(|before| now.since(before.at) < TRIAL_PAUSE);
         let reason = match again {
             _ if is_refused_now => Reason::Restricted,
@@ -79,7 +78,7 @@ impl Run<'_> {
         let claim = sessions.claim_trial(&self.place.session, self.turns(), (now, pause));
         match tokio::time::timeout(services.clock.until(self.deadline), claim).await {
             Ok(Ok(Trial::Ours)) => Ok(Some(now)),
-            Ok(Ok(Trial::Others(item))) if !is_refused_now || takes_turns(&item, contact) => {
+            Ok(Ok(Trial::Others(item))) if !is_refused_now || is_refused(&item, contact) => {
                 if contact.signs_up() {
                     let refused = Outcome::NotSent(Reason::Restricted);
                     return Err(Observation::LikeTheLast(refused));
@@ -96,14 +95,6 @@ impl Run<'_> {
             Err(_) => Err(Observation::OutOfTime),
         }
     }
-}
-
-/// Whether messages to such a contact take turns. To a user of another session, an account that writes to nobody new is not worse
-/// than the others, and WhatsApp refuses it all the same.
-fn takes_turns(item: &SessionItem, contact: Contact) -> bool {
-    let state = item.seen.map(|seen| seen.state);
-    let is_locked_for = contact == Contact::OfAnother && state == Some(SessionState::ColdLocked);
-    is_locked_for || is_refused(item, contact)
 }
 
 impl RefusedUser {

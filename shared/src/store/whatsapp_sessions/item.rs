@@ -139,12 +139,12 @@ impl SessionItem {
         to_users.map(|one| one.at).max()
     }
 
-    /// To how many of its users WhatsApp has kept the account from sending since it last took a message to one, of the last minutes.
-    pub fn refused_users(&self) -> usize {
-        let last = self.last_to_user();
-        let since =
-            |one: &&RefusedUser| !one.of_the_message && last.is_none_or(|last| last <= one.at);
-        self.refused.iter().filter(since).count()
+    /// How many users the account was kept from sending to since `since`, of the last minutes.
+    pub fn refused_since(&self, since: Timestamp) -> usize {
+        let refused = self.refused.iter().filter(|one| !one.of_the_message);
+        // They are kept to the second.
+        let later = refused.filter(|one| since.seconds() <= one.at.seconds());
+        later.count()
     }
 
     /// Whether a message has it for itself, which tries it.
