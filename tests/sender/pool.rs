@@ -259,6 +259,12 @@ async fn send_as_user_of(stage: &Stage, sender: &Sender, name: &str, number: u64
     delivery
 }
 
+/// Has a session known as being in a state.
+async fn see_as(stage: &Stage, name: &str, seen: SeenState) {
+    let recorded = stage.sessions().record_state(name, seen).await;
+    recorded.expect("the store");
+}
+
 /// How often the gateway was asked to send from `name`.
 fn sends_from(stage: &Stage, name: &str) -> usize {
     let calls = stage.gateway.calls().calls.into_iter();
@@ -460,8 +466,7 @@ async fn whoever_served_a_phone_before_serves_it_again() {
     }
     for name in NAMES {
         let usable = SeenState::beginning(SessionState::Usable, stage.clock.now());
-        let seen = stage.sessions().record_state(name, usable).await;
-        seen.expect("the store");
+        see_as(&stage, name, usable).await;
     }
     sleep(SECOND).await;
     stage
@@ -686,8 +691,7 @@ async fn a_restricted_session_is_tried_for_its_own_users_once_the_others_have_fa
         until: Some(now.plus(SIX_HOURS)),
         ..SeenState::beginning(SessionState::Restricted, now)
     };
-    let seen = stage.sessions().record_state("b", restricted).await;
-    seen.expect("the store");
+    see_as(&stage, "b", restricted).await;
     let sent = send_to(&stage, &sender, own).await;
     assert_eq!(sent.delivery.outcome, Outcome::Sent, "{sent:?}");
     assert_eq!(sent.delivery.session, "b");
@@ -704,8 +708,7 @@ async fn a_message_to_nobody_takes_no_place_of_one_that_tries_a_session() {
         until: Some(now),
         ..SeenState::beginning(SessionState::Restricted, now.minus(SIX_HOURS))
     };
-    let seen = stage.sessions().record_state("b", restricted).await;
-    seen.expect("the store");
+    see_as(&stage, "b", restricted).await;
     let pretender = phone(1);
     let nobody = Recipient {
         served_by: Some("b"),
@@ -814,8 +817,7 @@ async fn users_of_another_session_who_have_a_chat_wait_for_no_turn_and_end_no_lo
         stage.gateway.play_on(name, &unpaired).expect("a session");
     }
     let seen = SeenState::beginning(SessionState::ColdLocked, stage.clock.now());
-    let seen = stage.sessions().record_state("a", seen).await;
-    seen.expect("the store");
+    see_as(&stage, "a", seen).await;
     for number in 1..=5 {
         // Beside somebody who has none.
         stage.gateway.play_on("a", &RESTRICTED).expect("a session");

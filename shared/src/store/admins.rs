@@ -99,23 +99,28 @@ impl Admins {
         now: Timestamp,
     ) -> Result<Option<StoredAdminLogin>, StoreError> {
         const ACT: &str = "read the login of an operator";
-        let mut batch = self.batches.begin();
-        let wanted = hash.clone();
-        let login = Read::new(&self.table, "id", login_id(hash), move |item| {
-            let read = item.map(|item| parse(wanted, item));
-            read.map(|login| login.ok_or(StoreError::unreadable(ACT, "login")))
-                .transpose()
-        });
-        let login = batch.add(login);
-        let everywhere = Read::new(&self.table, "id", EVERYWHERE, |item| Ok(item.cloned()));
-        let everywhere = batch.add(everywhere);
-        let found = batch.read(ACT).await?;
-        let (login, everywhere) = (login.from(&found)?, everywhere.from(&found)?);
-        let ended_at = |who: &AdminName| everywhere.as_ref()?.number(who.signed_out_as());
-        Ok(login.filter(|login| {
-            let ended = ended_at(&login.who).is_some_and(|at| login.is_ended_by(at));
+        let (item, everywhere) = self.beside_everywhere(ACT, login_id(hash)).await?;
+        let read = item.map(|item| parse(hash.clone(), &item));
+        let login = read.map(|login| login.ok_or(StoreError::unreadable(ACT, "login")));
+        Ok(login.transpose()?.filter(|login| {
+            let ended_at = everywhere.number(login.who.signed_out_as());
+            let ended = ended_at.is_some_and(|at| login.is_ended_by(at));
             now < login.opened_at.plus(ADMIN_LOGIN_LIFE) && !ended
         }))
+    }
+
+    /// The item `id`, if there is one, and the one that says who signed out everywhere. One strongly consistent call.
+    async fn beside_everywhere(
+        &self,
+        act: &'static str,
+        id: String,
+    ) -> Result<(Option<Item>, Item), StoreError> {
+        let mut batch = self.batches.begin();
+        let [item, everywhere] = [id, EVERYWHERE.to_owned()]
+            .map(|id| batch.add(Read::new(&self.table, "id", id, |item| Ok(item.cloned()))));
+        let found = batch.read(act).await?;
+        let everywhere = everywhere.from(&found)?.unwrap_or_default();
+        Ok((item.from(&found)?, everywhere))
     }
 
     /// The write that opens a login, for a transaction.
@@ -226,17 +231,11 @@ impl Admins {
     /// When the store fails.
     pub async fn link(&self, hash: &AdminHash) -> Result<Option<StoredAdminLink>, StoreError> {
         const ACT: &str = "read a link of an operator";
-        let mut batch = self.batches.begin();
-        let link = Read::new(&self.table, "id", link_id(hash), |item| Ok(item.cloned()));
-        let link = batch.add(link);
-        let everywhere = Read::new(&self.table, "id", EVERYWHERE, |item| Ok(item.cloned()));
-        let everywhere = batch.add(everywhere);
-        let found = batch.read(ACT).await?;
-        let (link, everywhere) = (link.from(&found)?, everywhere.from(&found)?);
+        let (link, everywhere) = self.beside_everywhere(ACT, link_id(hash)).await?;
         let ends = link.as_ref().and_then(|link| link.number("expires_at"));
         let made_at = ends.map(|ends| Timestamp::from_seconds(ends).minus(ADMIN_LINK_LIFE));
         let any = AdminName::Link(String::new());
-        let ended_at = everywhere.and_then(|item| item.number(any.signed_out_as()));
+        let ended_at = everywhere.number(any.signed_out_as());
         Ok(made_at.map(|made_at| StoredAdminLink {
             made_at,
             is_over: ended_at.is_some_and(|at| made_at.millis() <= at),

@@ -59,13 +59,19 @@ pub async fn measure() -> anyhow::Result<Findings> {
     let unlisted = system.with_settings(|settings| settings.gateway_admin_token = None);
     let mut findings = Findings::default();
     findings.table("page or route, ms (median), calls, read units, KB");
+    let assets = assets(&operator).await?;
     for (name, path) in paths(&operator).await? {
-        load(&mut findings, (&system, &operator), (&name, &path)).await?;
+        load(&mut findings, (&system, &operator), (&name, &path, assets)).await?;
     }
     let operator = operator.on(&unlisted);
     let name = format!("`{PAGES}/whatsapp-sessions`, without the gateway's list");
     let path = format!("{PAGES}/whatsapp-sessions");
-    load(&mut findings, (&unlisted, &operator), (&name, &path)).await?;
+    load(
+        &mut findings,
+        (&unlisted, &operator),
+        (&name, &path, assets),
+    )
+    .await?;
     Ok(findings)
 }
 
@@ -83,7 +89,7 @@ pub fn write(findings: &Findings) -> anyhow::Result<()> {
 async fn load(
     findings: &mut Findings,
     (system, operator): (&TestSystem, &Browser),
-    (name, path): (&str, &str),
+    (name, path, assets): (&str, &str, usize),
 ) -> anyhow::Result<()> {
     let (mut millis, mut units, mut calls, mut bytes) = (Vec::new(), 0.0, 0, 0);
     for _ in 0..LOADS {
@@ -109,7 +115,7 @@ async fn load(
     ]);
     findings.hold(name, "ms", millis, MILLIS_MAX);
     if path.starts_with(PAGES) {
-        let whole = bytes + assets(operator).await?;
+        let whole = bytes + assets;
         #[expect(clippy::cast_precision_loss, reason = "pages have kilobytes")]
         findings.hold(
             name,

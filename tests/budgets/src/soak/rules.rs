@@ -223,6 +223,14 @@ fn messages_kept(minute: &Minute) -> f64 {
     (rows as f64 / 2.0).min(KEPT_MAX)
 }
 
+fn memory_kib(minute: &Minute) -> f64 {
+    minute.anonymous_kib as f64
+}
+
+fn kept_kib(minute: &Minute) -> f64 {
+    messages_kept(minute) * MESSAGE_KEPT_KIB
+}
+
 /// What `value` grew by from minute to minute in calm times, from the second quarter on.
 fn growth_in_calm(minutes: &[Minute], stretches: &[Stretch], value: fn(&Minute) -> f64) -> f64 {
     let is_calm = |from: &Minute, to: &Minute| {
@@ -240,28 +248,31 @@ fn hold_memory(rules: &mut Rules, minutes: &[Minute], stretches: &[Stretch]) {
         let (from, to) = (minutes.len() * (number - 1) / 4, minutes.len() * number / 4);
         median(&minutes[from..to].iter().map(value).collect::<Vec<_>>())
     };
-    let kib = |number| quarter(number, |minute| minute.anonymous_kib as f64);
-    let kept = |number| quarter(number, |minute| messages_kept(minute) * MESSAGE_KEPT_KIB);
+    let of_second = quarter(2, memory_kib);
     let in_calm = |value| growth_in_calm(minutes, stretches, value);
-    let calm_kib = in_calm(|minute| minute.anonymous_kib as f64);
-    let calm_kept = in_calm(|minute| messages_kept(minute) * MESSAGE_KEPT_KIB);
-    let what = format!(
-        "growth of memory in the calm times behind the first quarter, as a share of its {:.1} MiB: {:.1} MiB, less {:.1} MiB that \
-         the simulated gateway keeps",
-        kib(2) / 1_024.0,
-        calm_kib / 1_024.0,
-        calm_kept / 1_024.0,
-    );
-    rules.hold(&what, (calm_kib - calm_kept) / kib(2), MEMORY_GROWS_MAX);
-    let what = format!(
-        "growth of memory from the second quarter to the last, as a share of its {:.1} MiB: {:.1} MiB, less {:.1} MiB that the \
-         simulated gateway keeps",
-        kib(2) / 1_024.0,
-        (kib(4) - kib(2)) / 1_024.0,
-        (kept(4) - kept(2)) / 1_024.0,
-    );
-    let grown = (kib(4) - kib(2) - (kept(4) - kept(2))) / kib(2);
-    rules.hold(&what, grown, MEMORY_STAYS_MAX);
+    let to_last = |value| quarter(4, value) - quarter(2, value);
+    for (when, grown, kept, at_most) in [
+        (
+            "in the calm times behind the first quarter",
+            in_calm(memory_kib),
+            in_calm(kept_kib),
+            MEMORY_GROWS_MAX,
+        ),
+        (
+            "from the second quarter to the last",
+            to_last(memory_kib),
+            to_last(kept_kib),
+            MEMORY_STAYS_MAX,
+        ),
+    ] {
+        let what = format!(
+            "growth of memory {when}, as a share of its {:.1} MiB: {:.1} MiB, less {:.1} MiB that the simulated gateway keeps",
+            of_second / 1_024.0,
+            grown / 1_024.0,
+            kept / 1_024.0,
+        );
+        rules.hold(&what, (grown - kept) / of_second, at_most);
+    }
     if let (Some(first), Some(last)) = (minutes.get(minutes.len() / 12), minutes.last()) {
         let more = |count: fn(&Minute) -> u64| count(last) as f64 - count(first) as f64;
         rules.hold(
